@@ -1,0 +1,130 @@
+package memfault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// CohortsService manages cohorts: the groups of devices that releases are deployed
+// to.
+type CohortsService struct{ client *Client }
+
+// Cohort is a group of devices. Each project has one with the slug default.
+type Cohort struct {
+	ID                             int64           `json:"id"`
+	Name                           string          `json:"name"`
+	Slug                           string          `json:"slug"`
+	CountDevices                   int             `json:"count_devices"`
+	CountActiveDeployments         int             `json:"count_active_deployments"`
+	CountActiveReleases            int             `json:"count_active_releases"`
+	CountStagedDevices             int             `json:"count_staged_devices"`
+	LastDeployment                 json.RawMessage `json:"last_deployment"`       // null when nothing was deployed
+	Deployments                    json.RawMessage `json:"deployments,omitempty"` // only in older replies
+	BypassPrimarySoftwareTypeCheck bool            `json:"bypass_primary_software_type_check"`
+	BypassVersionChecks            bool            `json:"bypass_version_checks"`
+	IgnoreTraces                   bool            `json:"ignore_traces"`
+	ReturnEqualLatestReleases      bool            `json:"return_equal_latest_releases"`
+	UpdatesEnabled                 bool            `json:"updates_enabled"`
+	CreatedDate                    Timestamp       `json:"created_date"`
+	UpdatedDate                    Timestamp       `json:"updated_date"`
+}
+
+// CohortCreate describes a new cohort.
+type CohortCreate struct {
+	Name string `json:"name"`           // required
+	Slug string `json:"slug,omitempty"` // made from the name when empty
+}
+
+// CohortUpdate holds the fields of a cohort to change. Only Name and Slug are
+// documented; whether the switches can be set is UNCERTAIN.
+type CohortUpdate struct {
+	Name                           Opt[string] `json:"name,omitzero"`
+	Slug                           Opt[string] `json:"slug,omitzero"`
+	BypassPrimarySoftwareTypeCheck Opt[bool]   `json:"bypass_primary_software_type_check,omitzero"`
+	BypassVersionChecks            Opt[bool]   `json:"bypass_version_checks,omitzero"`
+	IgnoreTraces                   Opt[bool]   `json:"ignore_traces,omitzero"`
+	ReturnEqualLatestReleases      Opt[bool]   `json:"return_equal_latest_releases,omitzero"`
+	UpdatesEnabled                 Opt[bool]   `json:"updates_enabled,omitzero"`
+}
+
+// CohortListOptions selects cohorts. Its sort key is SortCreatedDate.
+type CohortListOptions struct {
+	ListOptions
+	Name []string `url:"name,omitempty"`
+	Slug []string `url:"slug,omitempty"`
+}
+
+// CohortDeviceListOptions selects devices of a cohort.
+type CohortDeviceListOptions struct {
+	ListOptions
+}
+
+// List returns the cohorts of a project.
+//
+// Memfault: https://docs.memfault.com/api/list-cohorts
+func (s *CohortsService) List(project ProjectRef, options CohortListOptions, opts ...CallOption) *Pager[Cohort] {
+	return list[Cohort](s.client, operation.CohortsList, project.path(), options, opts)
+}
+
+// Get returns a cohort by its slug.
+//
+// Memfault: https://docs.memfault.com/api/retrieve-cohort
+func (s *CohortsService) Get(ctx context.Context, project ProjectRef, cohortSlug string, opts ...CallOption) (*Cohort, error) {
+	return fetch[Cohort](ctx, s.client, operation.CohortsRetrieve, input{path: project.path(cohortSlug)}, opts)
+}
+
+// Create makes a cohort. One that exists is ErrConflict; see Ensure.
+//
+// Memfault: https://docs.memfault.com/api/create-cohort
+func (s *CohortsService) Create(ctx context.Context, project ProjectRef, create CohortCreate, opts ...CallOption) (*Cohort, error) {
+	return fetch[Cohort](ctx, s.client, operation.CohortsCreate, input{path: project.path(), body: create}, opts)
+}
+
+// Ensure makes a cohort, or returns the one that has its slug already, or its name
+// when create has no slug. That one is not changed.
+func (s *CohortsService) Ensure(ctx context.Context, project ProjectRef, create CohortCreate, opts ...CallOption) (*Cohort, error) {
+	cohort, err := s.Create(ctx, project, create, opts...)
+	if !errors.Is(err, ErrConflict) {
+		return cohort, err
+	}
+	if create.Slug != "" {
+		existing, getErr := s.Get(ctx, project, create.Slug, opts...)
+		if !errors.Is(getErr, ErrNotFound) {
+			return existing, getErr
+		}
+		return nil, err // the name is in use, with another slug
+	}
+	for existing, listErr := range s.List(project, CohortListOptions{Name: []string{create.Name}}, opts...).All(ctx) {
+		if listErr != nil {
+			return nil, listErr
+		}
+		if existing.Name == create.Name {
+			return &existing, nil
+		}
+	}
+	return nil, err
+}
+
+// Update changes a cohort.
+//
+// Memfault: https://docs.memfault.com/api/cohorts
+func (s *CohortsService) Update(ctx context.Context, project ProjectRef, cohortSlug string, update CohortUpdate, opts ...CallOption) (*Cohort, error) {
+	return fetch[Cohort](ctx, s.client, operation.CohortsUpdate, input{path: project.path(cohortSlug), body: update}, opts)
+}
+
+// Delete removes a cohort.
+//
+// Memfault: https://docs.memfault.com/api/cohorts
+func (s *CohortsService) Delete(ctx context.Context, project ProjectRef, cohortSlug string, opts ...CallOption) error {
+	return exec(ctx, s.client, operation.CohortsDelete, input{path: project.path(cohortSlug)}, opts)
+}
+
+// Devices returns the devices of a cohort.
+//
+// Memfault: https://docs.memfault.com/api/cohorts
+func (s *CohortsService) Devices(project ProjectRef, cohortSlug string, options CohortDeviceListOptions, opts ...CallOption) *Pager[Device] {
+	return list[Device](s.client, operation.CohortsListDevices, project.path(cohortSlug), options, opts)
+}

@@ -1,0 +1,65 @@
+package memfault
+
+import "encoding/json"
+
+const notTheJSON = "the reply is not the JSON expected"
+
+// decode reads the whole reply as a T.
+func decode[T any](r *reply) (*T, error) {
+	var value *T
+	if err := r.decodeInto(r.body.Bytes(), &value); err != nil {
+		return nil, err
+	}
+	if value == nil {
+		return nil, r.unreadable("the reply is null", nil)
+	}
+	return value, nil
+}
+
+// decodeData reads what the reply's envelope holds as a T.
+func decodeData[T any](r *reply) (*T, error) {
+	var envelope struct {
+		Data *T `json:"data"`
+	}
+	if err := r.decodeInto(r.body.Bytes(), &envelope); err != nil {
+		return nil, err
+	}
+	if envelope.Data == nil {
+		return nil, r.unreadable("the reply lacks data", nil)
+	}
+	return envelope.Data, nil
+}
+
+// decodePage reads a page of a list. The items are decoded into a slice of the
+// expected size, which a growing one would exceed several times over.
+func decodePage[T any](r *reply, perPage int) (*Page[T], error) {
+	var envelope struct {
+		Data   []T     `json:"data"`
+		Paging *Paging `json:"paging"`
+	}
+	const smallestItem = 64 // bytes; bounds the slice by what can have come
+	envelope.Data = make([]T, 0, min(perPage, r.body.Len()/smallestItem+1))
+	if err := r.decodeInto(r.body.Bytes(), &envelope); err != nil {
+		return nil, err
+	}
+	if len(envelope.Data) == 0 {
+		if _, err := decodeData[json.RawMessage](r); err != nil { // an empty list, or none
+			return nil, err
+		}
+	}
+	page := &Page[T]{Items: envelope.Data}
+	if envelope.Paging != nil {
+		page.Paging = *envelope.Paging
+	}
+	return page, nil
+}
+
+func (r *reply) decodeInto(data []byte, out any) error {
+	if len(data) == 0 {
+		return r.unreadable("the reply has no body", nil)
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		return r.unreadable(notTheJSON, err)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package memfault
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// DeviceAttribute is an attribute that a project knows, with its state on one
+// device.
+type DeviceAttribute struct {
+	CustomMetric CustomMetric    `json:"custom_metric"`
+	State        *AttributeState `json:"state"` // nil when the device never set it
+}
+
+// CustomMetric defines an attribute or a metric.
+type CustomMetric struct {
+	ID                     string       `json:"id"` // a UUID
+	StringKey              string       `json:"string_key"`
+	DataType               DataType     `json:"data_type"`
+	DisplayName            string       `json:"display_name"`
+	Description            string       `json:"description"`
+	Favorite               bool         `json:"favorite"`
+	DeviceWritePolicy      string       `json:"device_write_policy"`      // "writable" was seen
+	RangeViolationBehavior string       `json:"range_violation_behavior"` // "accept" was seen
+	Range                  *MetricRange `json:"range,omitempty"`
+}
+
+// DataType is the type of an attribute's or a metric's value.
+type DataType string
+
+// The data types.
+const (
+	DataTypeInt    DataType = "INT"
+	DataTypeFloat  DataType = "FLOAT"
+	DataTypeString DataType = "STRING"
+	DataTypeBool   DataType = "BOOL"
+)
+
+// MetricRange is the range of a metric's valid values; a nil end is open.
+type MetricRange struct {
+	Min          *float64 `json:"min"`
+	Max          *float64 `json:"max"`
+	MinInclusive bool     `json:"min_inclusive"`
+	MaxInclusive bool     `json:"max_inclusive"`
+}
+
+// AttributeState is the value that an attribute has on a device.
+type AttributeState struct {
+	Value       json.RawMessage `json:"value"` // a number, a string or a bool
+	Time        Timestamp       `json:"time"`
+	CreatedDate Timestamp       `json:"created_date"`
+	UpdatedDate Timestamp       `json:"updated_date"`
+}
+
+// UnmarshalJSON reads an attribute whose key stands in custom_metric, in
+// metric_config or at its top: programs have met all three.
+func (a *DeviceAttribute) UnmarshalJSON(data []byte) error {
+	type object DeviceAttribute
+	var read struct {
+		object
+		MetricConfig CustomMetric `json:"metric_config"`
+		StringKey    string       `json:"string_key"`
+	}
+	if err := json.Unmarshal(data, &read); err != nil {
+		return err
+	}
+	*a = DeviceAttribute(read.object)
+	if a.CustomMetric.StringKey == "" {
+		a.CustomMetric = read.MetricConfig
+	}
+	if a.CustomMetric.StringKey == "" {
+		a.CustomMetric.StringKey = read.StringKey
+	}
+	return nil
+}
+
+// AttributeValue sets an attribute of a device.
+type AttributeValue struct {
+	StringKey string `json:"string_key"`
+	Value     any    `json:"value"` // a bool, a number or a string
+}
+
+// DeviceAttributeListOptions selects attributes.
+type DeviceAttributeListOptions struct {
+	ListOptions
+	Query string `url:"q,omitempty"` // matches the key; * stands for any characters
+}
+
+// ListAttributes returns the attributes of a device.
+//
+// Memfault: https://docs.memfault.com/api/retrieve-device-attributes
+func (s *DevicesService) ListAttributes(project ProjectRef, deviceSerial string, options DeviceAttributeListOptions, opts ...CallOption) *Pager[DeviceAttribute] {
+	return list[DeviceAttribute](s.client, operation.DeviceAttributesList, project.path(deviceSerial), options, opts)
+}
+
+// UpdateAttributes sets attributes of a device. Seen only in Memfault's own
+// end-to-end tests; not documented by Memfault.
+func (s *DevicesService) UpdateAttributes(ctx context.Context, project ProjectRef, deviceSerial string, values []AttributeValue, opts ...CallOption) error {
+	return exec(ctx, s.client, operation.DeviceAttributesUpdate, input{path: project.path(deviceSerial), body: nonNil(values)}, opts)
+}
+
+// nonNil makes a nil slice an empty one, which JSON writes as [] and not as null.
+func nonNil[T any](values []T) []T {
+	if values == nil {
+		return []T{}
+	}
+	return values
+}

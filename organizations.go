@@ -1,0 +1,38 @@
+package memfault
+
+import (
+	"context"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// OrganizationsService reads organizations.
+type OrganizationsService struct{ client *Client }
+
+// Organization is a company, or a part of one, with its projects.
+type Organization struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+	Slug string `json:"slug"`
+}
+
+// OrganizationListOptions selects organizations.
+type OrganizationListOptions struct {
+	ListOptions
+}
+
+// List returns the organizations that the credential reaches. The form of the
+// reply is UNCERTAIN; the client expects Memfault's usual list.
+//
+// Memfault: https://docs.memfault.com/docs/ci/authentication
+func (s *OrganizationsService) List(options OrganizationListOptions, opts ...CallOption) *Pager[Organization] {
+	return list[Organization](s.client, operation.OrganizationsList, nil, options, opts)
+}
+
+// Get returns an organization by its slug. The form of the reply is UNCERTAIN; the
+// client expects Memfault's usual object.
+//
+// Memfault: https://docs.memfault.com/api
+func (s *OrganizationsService) Get(ctx context.Context, organizationSlug string, opts ...CallOption) (*Organization, error) {
+	return fetch[Organization](ctx, s.client, operation.OrganizationsRetrieve, input{path: []string{organizationSlug}}, opts)
+}

@@ -1,0 +1,163 @@
+package memfault
+
+import (
+	"context"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// ProjectsService manages the projects of an organization.
+type ProjectsService struct{ client *Client }
+
+// Project is a product, with its devices and releases.
+type Project struct {
+	ID                     int64                `json:"id"`
+	Name                   string               `json:"name"`
+	Slug                   string               `json:"slug"`
+	Platform               string               `json:"platform"`
+	OS                     string               `json:"os"`
+	APIKey                 string               `json:"api_key"` // the project key
+	CountDevices           int                  `json:"count_devices"`
+	CountDeployments       int                  `json:"count_deployments"`
+	AlertsEnabled          bool                 `json:"alerts_enabled"`
+	BugreportExportEnabled bool                 `json:"bugreport_export_enabled"`
+	ChunksDebugLogLength   int                  `json:"chunks_debug_log_length"`
+	DashboardEnabled       bool                 `json:"dashboard_enabled"`
+	DeviceLinkStrategies   []ProjectIntegration `json:"device_link_strategies,omitempty"`
+	EventDebugLogLength    int                  `json:"event_debug_log_length"`
+	Integrations           []ProjectIntegration `json:"integrations,omitempty"`
+	LegacyLatestAPIEnabled bool                 `json:"legacy_latest_api_enabled"`
+	MetricChartEnabled     bool                 `json:"metric_chart_enabled"`
+	MultiComponentEnabled  bool                 `json:"multi_component_enabled"`
+	PrimarySoftwareType    string               `json:"primary_software_type"`
+	QcommEnabled           bool                 `json:"qcomm_enabled"` // takes Qualcomm XED dumps
+	SetupDetails           *ProjectSetupDetails `json:"setup_details,omitempty"`
+	VersioningScheme       string               `json:"versioning_scheme"`
+	CreatedDate            Timestamp            `json:"created_date"`
+	UpdatedDate            Timestamp            `json:"updated_date"`
+}
+
+// ProjectIntegration names an integration or a way to link devices.
+type ProjectIntegration struct {
+	Name string `json:"name"`
+}
+
+// ProjectSetupDetails is what was told about the product when the project was set
+// up.
+type ProjectSetupDetails struct {
+	OperatingSystem           []string `json:"operating_system"`
+	OperatingSystemOther      *string  `json:"operating_system_other"`
+	Compiler                  []string `json:"compiler"`
+	CompilerOther             *string  `json:"compiler_other"`
+	BuildToolchain            []string `json:"build_toolchain"`
+	BuildToolchainOther       *string  `json:"build_toolchain_other"`
+	ProgrammingLanguages      []string `json:"programming_languages"`
+	ProgrammingLanguagesOther *string  `json:"programming_languages_other"`
+	DebuggingToolchain        []string `json:"debugging_toolchain"`
+	DebuggingToolchainOther   *string  `json:"debugging_toolchain_other"`
+	Connectivity              []string `json:"connectivity"`
+	ConnectivityOther         *string  `json:"connectivity_other"`
+	PrimaryChip               *string  `json:"primary_chip"`
+	PrimaryChipOther          *string  `json:"primary_chip_other"`
+	AdditionalChips           *string  `json:"additional_chips"`
+	GMSCertification          *string  `json:"gms_certification"`
+}
+
+// ProjectCreate describes a new project.
+type ProjectCreate struct {
+	Name     string `json:"name"` // required
+	Slug     string `json:"slug"` // required, unique
+	Platform string `json:"platform,omitempty"`
+	OS       string `json:"os,omitempty"`
+}
+
+// ProjectUpdate holds the fields of a project to change.
+type ProjectUpdate struct {
+	Name     Opt[string] `json:"name,omitzero"`
+	Slug     Opt[string] `json:"slug,omitzero"`
+	Platform Opt[string] `json:"platform,omitzero"`
+	OS       Opt[string] `json:"os,omitzero"`
+}
+
+// SortCreatedDate sorts a list by the creation of its items.
+const SortCreatedDate = "created_date"
+
+// ProjectListOptions selects projects. Its sort key is SortCreatedDate.
+type ProjectListOptions struct {
+	ListOptions
+	Name     []string `url:"name,omitempty"`
+	Platform []string `url:"platform,omitempty"`
+	OS       []string `url:"os,omitempty"`
+}
+
+// DataRoute is a way on which data reaches a project.
+type DataRoute struct {
+	Token string `json:"token"` // a project key
+}
+
+// DataRouteListOptions selects data routes.
+type DataRouteListOptions struct {
+	ListOptions
+}
+
+// List returns the projects of an organization.
+//
+// Memfault: https://docs.memfault.com/api/list-projects
+func (s *ProjectsService) List(organizationSlug string, options ProjectListOptions, opts ...CallOption) *Pager[Project] {
+	return list[Project](s.client, operation.ProjectsList, []string{organizationSlug}, options, opts)
+}
+
+// Get returns a project.
+//
+// Memfault: https://docs.memfault.com/api/retrieve-project
+func (s *ProjectsService) Get(ctx context.Context, project ProjectRef, opts ...CallOption) (*Project, error) {
+	return fetch[Project](ctx, s.client, operation.ProjectsRetrieve, input{path: project.path()}, opts)
+}
+
+// Create makes a project. It is for administrators of the organization; whether an
+// organization token may do it is UNCERTAIN. A name or slug in use is ErrConflict
+// by Memfault's table of statuses.
+//
+// Memfault: https://docs.memfault.com/api/create-project
+func (s *ProjectsService) Create(ctx context.Context, organizationSlug string, create ProjectCreate, opts ...CallOption) (*Project, error) {
+	return fetch[Project](ctx, s.client, operation.ProjectsCreate, input{path: []string{organizationSlug}, body: create}, opts)
+}
+
+// Update changes a project. It is for administrators of the organization.
+//
+// Memfault: https://docs.memfault.com/api/update-project
+func (s *ProjectsService) Update(ctx context.Context, project ProjectRef, update ProjectUpdate, opts ...CallOption) (*Project, error) {
+	return fetch[Project](ctx, s.client, operation.ProjectsUpdate, input{path: project.path(), body: update}, opts)
+}
+
+// Delete removes a project with all that it holds. It is for administrators of the
+// organization.
+//
+// Memfault: https://docs.memfault.com/api/delete-project
+func (s *ProjectsService) Delete(ctx context.Context, project ProjectRef, opts ...CallOption) error {
+	return exec(ctx, s.client, operation.ProjectsDelete, input{path: project.path()}, opts)
+}
+
+// GetProjectKey returns the project key, which devices and gateways authenticate
+// with. It is for administrators and project managers.
+//
+// Memfault: https://docs.memfault.com/api/get-project-client-key
+func (s *ProjectsService) GetProjectKey(ctx context.Context, project ProjectRef, opts ...CallOption) (string, error) {
+	return fetchKey(ctx, s.client, operation.ProjectsGetClientKey, input{path: project.path()}, opts)
+}
+
+// RefreshProjectKey makes a new project key. Every device that still uses the old
+// one stops reporting. It is sent once: a lost answer leaves a key that
+// GetProjectKey tells.
+//
+// Memfault: https://docs.memfault.com/api/refresh-project-client-key
+func (s *ProjectsService) RefreshProjectKey(ctx context.Context, project ProjectRef, opts ...CallOption) (string, error) {
+	return fetchKey(ctx, s.client, operation.ProjectsRefreshClientKey, input{path: project.path()}, opts)
+}
+
+// ListDataRoutes returns the ways on which data reaches the project. Seen only in
+// a program of one chip maker; not documented by Memfault. Members other than the
+// token are unknown.
+func (s *ProjectsService) ListDataRoutes(project ProjectRef, options DataRouteListOptions, opts ...CallOption) *Pager[DataRoute] {
+	return list[DataRoute](s.client, operation.ProjectsDataRoutes, project.path(), options, opts)
+}
