@@ -1,0 +1,152 @@
+// Package fakecloud is a Memfault on loopback: stateful, in memory, without network
+// or account. It answers as the real one is known to, down to its contradictions,
+// is strict where the real one is, and can be told to fail.
+//
+// Each operation of package operation has one handler here. What nobody outside
+// Memfault knows is not made up: an error of unknown code and type has neither.
+package fakecloud
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// What New puts into the cloud.
+const (
+	Organization = "acme"
+	Project      = "smart-sink"
+	Email        = "jane@acme.example"
+	Password     = "correct horse battery staple"
+	APIKey       = "5f1d7a9c0b3e4862a7d4c1e0f9b82635"     //nolint:gosec // opens nothing but the fake
+	OrgToken     = "oat_8c1f0e5a7b2d49c6a3f4e1d2c3b4a596" //nolint:gosec // opens nothing but the fake
+	ProjectKey   = "d3b07384d113edec49eaa6238ad5ff00"     //nolint:gosec // opens nothing but the fake
+)
+
+// Cloud is the state of a fake Memfault. Its methods are safe for concurrent use.
+type Cloud struct {
+	mu     sync.Mutex
+	now    func() time.Time
+	lastID int64
+
+	users         []*user
+	organizations []*organization
+	handlers      map[operation.ID]handler
+
+	faults []*activeFault
+	watch  watch
+}
+
+type user struct {
+	id              int64
+	email, name     string
+	password, key   string
+	organizations   []*organization
+	created, edited time.Time
+}
+
+type organization struct {
+	id         int64
+	name, slug string
+	token      string
+	projects   []*project
+}
+
+// New returns a cloud with one organization, one user who administers it, one
+// organization token, and one project whose cohort default has no device yet.
+func New() *Cloud {
+	c := &Cloud{now: time.Now}
+	c.handlers = c.allHandlers()
+	org := c.addOrganization("Acme", Organization, OrgToken)
+	c.users = []*user{{
+		id: c.newID(), email: Email, name: "Jane Doe", password: Password, key: APIKey,
+		organizations: []*organization{org}, created: c.now(), edited: c.now(),
+	}}
+	p := c.addProject(org, "Smart Sink", Project)
+	p.key = ProjectKey
+	return c
+}
+
+// SetClock makes the cloud take its time from now.
+func (c *Cloud) SetClock(now func() time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = now
+}
+
+// AddOrganization adds an organization that has one project of its own slug, and
+// returns its organization token.
+func (c *Cloud) AddOrganization(slug string) (token string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	token = "oat_" + randomHex()
+	c.addProject(c.addOrganization(slug, slug, token), slug, slug)
+	return token
+}
+
+func (c *Cloud) addOrganization(name, slug, token string) *organization {
+	org := &organization{id: c.newID(), name: name, slug: slug, token: token}
+	c.organizations = append(c.organizations, org)
+	return org
+}
+
+func (c *Cloud) newID() int64 {
+	c.lastID++
+	return c.lastID
+}
+
+func (c *Cloud) organization(slug string) *organization {
+	for _, org := range c.organizations {
+		if org.slug == slug {
+			return org
+		}
+	}
+	return nil
+}
+
+func (o *organization) project(slug string) *project {
+	for _, p := range o.projects {
+		if p.slug == slug {
+			return p
+		}
+	}
+	return nil
+}
+
+// project returns a project that a test or a seed names.
+func (c *Cloud) project(organizationSlug, projectSlug string) *project {
+	org := c.organization(organizationSlug)
+	if org == nil || org.project(projectSlug) == nil {
+		panic(fmt.Sprintf("fakecloud: there is no project %s/%s", organizationSlug, projectSlug))
+	}
+	return org.project(projectSlug)
+}
+
+// randomHex returns 128 random bits.
+func randomHex() string {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+func newUUID() string {
+	h := randomHex()
+	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
+}
+
+// stamp is a time in the form of the API's answers: an offset in place of Z, and
+// null when there is none.
+type stamp time.Time
+
+func (s stamp) MarshalJSON() ([]byte, error) {
+	t := time.Time(s)
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	return []byte(t.UTC().Format(`"2006-01-02T15:04:05.999999-07:00"`)), nil
+}

@@ -1,0 +1,122 @@
+package fakecloud
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+type cohort struct {
+	id              int64
+	name, slug      string
+	created, edited time.Time
+}
+
+func (c *Cloud) addCohort(p *project, name, slug string) *cohort {
+	added := &cohort{id: c.newID(), name: name, slug: slug, created: c.now(), edited: c.now()}
+	p.cohorts = append(p.cohorts, added)
+	return added
+}
+
+func (p *project) cohort(slug string) *cohort {
+	for _, c := range p.cohorts {
+		if c.slug == slug {
+			return c
+		}
+	}
+	return nil
+}
+
+func (p *project) devicesOf(c *cohort) []*device {
+	return filter(p.devices, func(d *device) bool { return d.cohort == c })
+}
+
+func (p *project) cohortView(c *cohort) object {
+	return object{
+		"id": c.id, "name": c.name, "slug": c.slug, "count_devices": len(p.devicesOf(c)),
+		"bypass_primary_software_type_check": false, "bypass_version_checks": false,
+		"count_active_deployments": 0, "count_active_releases": 0, "count_staged_devices": 0,
+		"ignore_traces": false, "return_equal_latest_releases": false, "updates_enabled": true,
+		"last_deployment": nil, "created_date": stamp(c.created), "updated_date": stamp(c.edited),
+	}
+}
+
+func (c *cohort) ref() object { return object{"id": c.id, "name": c.name, "slug": c.slug} }
+
+func (c *Cloud) cohortHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.CohortsCreate:      c.createCohort,
+		operation.CohortsList:        c.listCohorts,
+		operation.CohortsRetrieve:    withCohort(func(r *request, found *cohort) reply { return data(r.project.cohortView(found)) }),
+		operation.CohortsUpdate:      withCohort(c.updateCohort),
+		operation.CohortsDelete:      withCohort(c.deleteCohort),
+		operation.CohortsListDevices: withCohort(c.listCohortDevices),
+		operation.CohortsMoveDevices: withCohort(func(*request, *cohort) reply {
+			return fail(http.StatusBadRequest, "nobody outside Memfault knows the body of this operation")
+		}),
+	}
+}
+
+// withCohort answers 404 for a cohort that is unknown.
+func withCohort(handle func(*request, *cohort) reply) handler {
+	return func(r *request) reply {
+		slug := r.PathValue("cohort_slug")
+		found := r.project.cohort(slug)
+		if found == nil {
+			return notFound(fmt.Sprintf("Cohort with slug `%s` not found", slug))
+		}
+		return handle(r, found)
+	}
+}
+
+func (c *Cloud) createCohort(r *request) reply {
+	var body struct{ Name, Slug string }
+	if refused, ok := r.decode(&body); !ok {
+		return refused
+	}
+	if body.Name == "" {
+		return invalid("name", "Missing data for required field.")
+	}
+	if body.Slug == "" {
+		body.Slug = strings.ReplaceAll(strings.ToLower(body.Name), " ", "-")
+	}
+	for _, existing := range r.project.cohorts {
+		if existing.slug == body.Slug || existing.name == body.Name {
+			return fail(http.StatusConflict, fmt.Sprintf("A cohort named `%s` already exists", body.Name))
+		}
+	}
+	return data(r.project.cohortView(c.addCohort(r.project, body.Name, body.Slug)))
+}
+
+func (c *Cloud) listCohorts(r *request) reply {
+	cohorts := filter(r.project.cohorts, func(co *cohort) bool { return r.wants("name", co.name) && r.wants("slug", co.slug) })
+	sortBy(r, cohorts, "created_date", func(a, b *cohort) int { return a.created.Compare(b.created) })
+	return list(r, cohorts, r.project.cohortView)
+}
+
+func (c *Cloud) updateCohort(r *request, found *cohort) reply {
+	var body struct{ Name, Slug *string }
+	if refused, ok := r.decode(&body); !ok {
+		return refused
+	}
+	change(&found.name, body.Name)
+	change(&found.slug, body.Slug)
+	found.edited = c.now()
+	return data(r.project.cohortView(found))
+}
+
+func (c *Cloud) deleteCohort(r *request, found *cohort) reply {
+	if len(r.project.devicesOf(found)) > 0 {
+		return fail(http.StatusConflict, "The cohort has devices")
+	}
+	r.project.cohorts = slices.DeleteFunc(r.project.cohorts, func(other *cohort) bool { return other == found })
+	return noContent()
+}
+
+func (c *Cloud) listCohortDevices(r *request, found *cohort) reply {
+	return listDevices(r, r.project.devicesOf(found))
+}

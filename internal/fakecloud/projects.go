@@ -1,0 +1,119 @@
+package fakecloud
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// project holds all that belongs to one project.
+type project struct {
+	id              int64
+	name, slug      string
+	platform, os    string
+	key             string
+	created, edited time.Time
+
+	cohorts          []*cohort
+	devices          []*device
+	deleted          []*device
+	hardwareVersions []string
+}
+
+func (c *Cloud) addProject(org *organization, name, slug string) *project {
+	p := &project{id: c.newID(), name: name, slug: slug, key: randomHex(), created: c.now(), edited: c.now()}
+	p.hardwareVersions = []string{"evt-1"}
+	c.addCohort(p, "Default", "default")
+	org.projects = append(org.projects, p)
+	return p
+}
+
+func (p *project) view() object {
+	return object{
+		"id": p.id, "name": p.name, "slug": p.slug, "platform": p.platform, "os": p.os, "api_key": p.key,
+		"count_devices": len(p.devices), "count_deployments": 0,
+		"alerts_enabled": true, "bugreport_export_enabled": false, "chunks_debug_log_length": 100,
+		"dashboard_enabled": true, "device_link_strategies": []object{}, "event_debug_log_length": 100,
+		"integrations": []object{}, "legacy_latest_api_enabled": false, "metric_chart_enabled": true,
+		"multi_component_enabled": true, "primary_software_type": "main", "qcomm_enabled": false,
+		"versioning_scheme": "semver",
+		"created_date":      stamp(p.created), "updated_date": stamp(p.edited),
+	}
+}
+
+func (p *project) ref() object { return object{"id": p.id, "name": p.name, "slug": p.slug} }
+
+func (c *Cloud) projectHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.ProjectsCreate:           c.createProject,
+		operation.ProjectsList:             c.listProjects,
+		operation.ProjectsRetrieve:         func(r *request) reply { return data(r.project.view()) },
+		operation.ProjectsUpdate:           c.updateProject,
+		operation.ProjectsDelete:           c.deleteProject,
+		operation.ProjectsGetClientKey:     func(r *request) reply { return data(object{"api_key": r.project.key}) },
+		operation.ProjectsRefreshClientKey: c.refreshProjectKey,
+		operation.ProjectsDataRoutes:       func(r *request) reply { return data([]object{{"token": r.project.key}}) },
+	}
+}
+
+func (c *Cloud) createProject(r *request) reply {
+	var body struct{ Name, Slug, Platform, OS string }
+	if refused, ok := r.decode(&body); !ok {
+		return refused
+	}
+	if body.Name == "" || body.Slug == "" {
+		return invalid("name", "Missing data for required field.")
+	}
+	org := c.organization(r.PathValue("organization_slug"))
+	for _, p := range org.projects {
+		if p.name == body.Name || p.slug == body.Slug {
+			return fail(http.StatusConflict, fmt.Sprintf("A project named `%s` already exists", body.Name))
+		}
+	}
+	p := c.addProject(org, body.Name, body.Slug)
+	p.platform, p.os = body.Platform, body.OS
+	return data(p.view())
+}
+
+func (c *Cloud) listProjects(r *request) reply {
+	projects := filter(c.organization(r.PathValue("organization_slug")).projects, func(p *project) bool {
+		return r.wants("name", p.name) && r.wants("platform", p.platform) && r.wants("os", p.os)
+	})
+	sortBy(r, projects, "created_date", func(a, b *project) int { return a.created.Compare(b.created) })
+	return list(r, projects, (*project).view)
+}
+
+func (c *Cloud) updateProject(r *request) reply {
+	var body struct{ Name, Slug, Platform, OS *string }
+	if refused, ok := r.decode(&body); !ok {
+		return refused
+	}
+	p := r.project
+	change(&p.name, body.Name)
+	change(&p.slug, body.Slug)
+	change(&p.platform, body.Platform)
+	change(&p.os, body.OS)
+	p.edited = c.now()
+	return data(p.view())
+}
+
+// change applies a field of a partial update.
+func change[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+func (c *Cloud) deleteProject(r *request) reply {
+	org := c.organization(r.PathValue("organization_slug"))
+	org.projects = slices.DeleteFunc(org.projects, func(p *project) bool { return p == r.project })
+	return noContent()
+}
+
+func (c *Cloud) refreshProjectKey(r *request) reply {
+	r.project.key = randomHex()
+	return data(object{"api_key": r.project.key})
+}

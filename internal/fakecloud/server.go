@@ -1,0 +1,376 @@
+package fakecloud
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// handler answers one operation. It runs while the cloud is locked.
+type handler func(r *request) reply
+
+// request is a request whose operation, credential and project are settled.
+type request struct {
+	*http.Request
+	op         *operation.Operation
+	credential credential
+	project    *project // of the path, or of the project key; nil for other paths
+	body       []byte
+}
+
+// Hosts holds the address of each of the fake's hosts.
+type Hosts struct{ API, Chunks, Ingress, Files, Device string }
+
+// Server serves a cloud on loopback.
+type Server struct {
+	URL   string // where all hosts are served at once; empty if each has its own
+	Hosts Hosts
+	stop  []func()
+}
+
+// Serve serves all hosts of the cloud at one address.
+func (c *Cloud) Serve() *Server {
+	s := httptest.NewServer(c.Handler())
+	return &Server{URL: s.URL, Hosts: Hosts{s.URL, s.URL, s.URL, s.URL, s.URL}, stop: []func(){s.Close}}
+}
+
+// ServeHosts serves each host of the cloud at an address of its own, where the
+// operations of the others are unknown.
+func (c *Cloud) ServeHosts() *Server {
+	server := &Server{}
+	serve := func(role operation.Host) string {
+		s := httptest.NewServer(c.Handler(role))
+		server.stop = append(server.stop, s.Close)
+		return s.URL
+	}
+	server.Hosts = Hosts{
+		API: serve(operation.API), Chunks: serve(operation.Chunks), Ingress: serve(operation.Ingress),
+		Files: serve(operation.Files), Device: serve(operation.Device),
+	}
+	return server
+}
+
+// Close stops serving.
+func (s *Server) Close() {
+	for _, stop := range s.stop {
+		stop()
+	}
+}
+
+// Handler serves the hosts of the given roles at one address; all, without roles.
+func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
+	mux := http.NewServeMux()
+	for pattern, rows := range routes(roles) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, rows) })
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern == "" {
+			c.serveUnknown(w, r, mux)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// alsoServed lists the operations that a host is known to answer besides its own.
+var alsoServed = map[operation.ID][]operation.Host{
+	operation.ReleasesLatest:          {operation.API},
+	operation.ReleasesLatestURL:       {operation.API},
+	operation.EventsUpload:            {operation.Device},
+	operation.UploadPrepareProjectKey: {operation.API, operation.Device},
+	operation.UploadPrepareBasicAuth:  {operation.API},
+	operation.UploadCommitMAR:         {operation.Device},
+	operation.UploadCommitSymbols:     {operation.API},
+	operation.UploadTraceImport:       {operation.Ingress},
+}
+
+// routes groups the operations that the roles serve by method and path. Two of
+// them share one: see choose.
+func routes(roles []operation.Host) map[string][]operation.ID {
+	patterns := map[string][]operation.ID{}
+	for i, op := range operation.All() {
+		id := operation.ID(i)
+		if op.Host != operation.Presigned && serves(roles, id, op.Host) {
+			pattern := op.Method + " " + op.Path
+			patterns[pattern] = append(patterns[pattern], id)
+		}
+	}
+	return patterns
+}
+
+func serves(roles []operation.Host, id operation.ID, home operation.Host) bool {
+	if len(roles) == 0 {
+		return true
+	}
+	for _, role := range roles {
+		if role == home {
+			return true
+		}
+		for _, also := range alsoServed[id] {
+			if role == also {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// choose tells the commit of an uploaded coredump (files host, JSON) from a raw
+// coredump (ingress host, bytes), which have the same path.
+func choose(rows []operation.ID, r *http.Request) operation.ID {
+	if len(rows) > 1 && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+		return rows[1]
+	}
+	return rows[0]
+}
+
+func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.ID) {
+	id := choose(rows, r)
+	op := operation.Get(id)
+	done := c.begin(op, r)
+	defer done()
+	fault := c.nextFault(op)
+	if fault.instead(w, r) {
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client went away
+	}
+	answer := c.answer(id, &request{Request: r, op: op, body: body})
+	fault.send(w, answer)
+}
+
+// answer settles what every operation asks for and calls its handler.
+func (c *Cloud) answer(id operation.ID, r *request) reply {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	handle, ok := c.handlers[id]
+	if !ok {
+		return fail(http.StatusNotImplemented, "fakecloud does not serve "+r.op.Name)
+	}
+	for _, step := range []func(*request) (reply, bool){c.authenticate, c.resolveProject, checkTimes} {
+		if refused, ok := step(r); !ok {
+			return refused
+		}
+	}
+	return handle(r)
+}
+
+// serveUnknown answers a path or a method that no operation has.
+func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	if credentialIn(r.Header) {
+		c.violation("a credential was sent to " + r.Method + " " + r.URL.Path + ", which this host does not serve")
+	}
+	for _, method := range []string{"GET", "POST", "PATCH", "PUT", "DELETE"} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != "" {
+			failure(http.StatusMethodNotAllowed, 0, "MethodNotAllowed", "Method not allowed").write(w)
+			return
+		}
+	}
+	fail(http.StatusNotFound, "Not found").write(w)
+}
+
+// resolveProject finds the project of the path. A wrong slug is met with an
+// internal error, as one author found the real cloud to do.
+func (c *Cloud) resolveProject(r *request) (reply, bool) {
+	slug := r.PathValue("organization_slug")
+	if slug == "" {
+		return reply{}, true
+	}
+	org := c.organization(slug)
+	if org == nil {
+		return failure(http.StatusInternalServerError, 0, "InternalError", "Internal error"), false
+	}
+	if !r.credential.reaches(org) {
+		return fail(http.StatusForbidden, "You do not have access to this organization"), false
+	}
+	if slug = r.PathValue("project_slug"); slug != "" {
+		if r.project = org.project(slug); r.project == nil {
+			return failure(http.StatusInternalServerError, 0, "InternalError", "Internal error"), false
+		}
+	}
+	return reply{}, true
+}
+
+// timeParameters are the query parameters that hold a time.
+var timeParameters = []string{
+	"since", "until", "start", "end", "start_time", "end_time",
+	"last_seen_since", "last_seen_until", "first_seen_since", "first_seen_until",
+}
+
+// checkTimes refuses a time that is not in UTC with a Z.
+func checkTimes(r *request) (reply, bool) {
+	query := r.URL.Query()
+	for _, name := range timeParameters {
+		for _, text := range query[name] {
+			if _, err := time.Parse("2006-01-02T15:04:05.999999Z", text); err != nil {
+				return invalid(name, "Not a valid datetime"), false
+			}
+		}
+	}
+	return reply{}, true
+}
+
+// time returns the time of a query parameter that checkTimes let pass.
+func (r *request) time(name string) time.Time {
+	t, _ := time.Parse(time.RFC3339, r.URL.Query().Get(name)) // zero when absent
+	return t
+}
+
+// within reports whether t is between the times of two query parameters.
+func (r *request) within(t time.Time, since, until string) bool {
+	from, to := r.time(since), r.time(until)
+	return (from.IsZero() || !t.Before(from)) && (to.IsZero() || !t.After(to))
+}
+
+// wants reports whether a list parameter of the query names value, or is absent.
+func (r *request) wants(name, value string) bool {
+	asked, ok := r.URL.Query()[name]
+	if !ok {
+		return true
+	}
+	for _, a := range asked {
+		if a == value {
+			return true
+		}
+	}
+	return false
+}
+
+// decode reads the JSON body, and refuses any other.
+func (r *request) decode(into any) (reply, bool) {
+	decoder := json.NewDecoder(bytes.NewReader(r.body))
+	if err := decoder.Decode(into); err != nil {
+		return invalid("_schema", "Invalid input: "+err.Error()), false
+	}
+	return reply{}, true
+}
+
+// reply is an answer, ready to be sent.
+type reply struct {
+	status int
+	header map[string]string
+	body   []byte
+}
+
+func (a reply) write(w http.ResponseWriter) {
+	for name, value := range a.header {
+		w.Header().Set(name, value)
+	}
+	w.Header().Set("X-Request-Id", newUUID())
+	if len(a.body) > 0 {
+		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body) // the client may be gone
+}
+
+func (a reply) with(name, value string) reply {
+	header := map[string]string{name: value}
+	for n, v := range a.header {
+		header[n] = v
+	}
+	a.header = header
+	return a
+}
+
+func bare(value any) reply {
+	body, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // the fake's own types encode
+	}
+	return reply{status: http.StatusOK, header: map[string]string{"Content-Type": "application/json"}, body: body}
+}
+
+type object = map[string]any
+
+func data(value any) reply { return bare(object{"data": value}) }
+
+func noContent() reply { return reply{status: http.StatusNoContent} }
+
+// failure is the API's error envelope. A code of 0 and an empty type are left out.
+func failure(status, code int, kind string, message any) reply {
+	envelope := object{"http_code": status, "message": message}
+	if code != 0 {
+		envelope["code"] = code
+	}
+	if kind != "" {
+		envelope["type"] = kind
+	}
+	a := bare(object{"error": envelope})
+	a.status = status
+	return a
+}
+
+func fail(status int, message string) reply { return failure(status, 0, "", message) }
+
+func notFound(message string) reply {
+	return failure(http.StatusNotFound, 1003, "NotFoundError", message)
+}
+
+// invalid is a refused field; its message is an object.
+func invalid(field, why string) reply {
+	return failure(http.StatusBadRequest, 1000, "InvalidUsageError", object{field: []string{why}})
+}
+
+// list answers with the page of items that the query asks for: 20 items by
+// default, and never more than 100.
+func list[T any](r *request, items []T, view func(T) object) reply {
+	page, perPage := 1, 20
+	for name, to := range map[string]*int{"page": &page, "per_page": &perPage} {
+		if text := r.URL.Query().Get(name); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 {
+				return invalid(name, "Not a valid integer.")
+			}
+			*to = n
+		}
+	}
+	perPage = min(perPage, 100)
+	total := len(items)
+	start := min((page-1)*perPage, total)
+	views := []object{}
+	for _, item := range items[start:min(start+perPage, total)] {
+		views = append(views, view(item))
+	}
+	return bare(object{"data": views, "paging": object{
+		"item_count": len(views), "page": page, "page_count": (total + perPage - 1) / perPage,
+		"per_page": perPage, "total_count": total,
+	}})
+}
+
+// filter returns the items that are kept, in a slice of its own.
+func filter[T any](items []T, keep func(T) bool) []T {
+	var kept []T
+	for _, item := range items {
+		if keep(item) {
+			kept = append(kept, item)
+		}
+	}
+	return kept
+}
+
+// sortBy sorts items if the query asks for the key, in the direction it asks for.
+func sortBy[T any](r *request, items []T, key string, compare func(a, b T) int) {
+	asked, descending := strings.CutPrefix(r.URL.Query().Get("sort"), "-")
+	if asked != key {
+		return
+	}
+	slices.SortStableFunc(items, func(a, b T) int {
+		if descending {
+			return compare(b, a)
+		}
+		return compare(a, b)
+	})
+}

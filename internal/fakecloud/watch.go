@@ -1,0 +1,61 @@
+package fakecloud
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// Seen is a request that reached the cloud.
+type Seen struct {
+	Operation string
+	Method    string
+	URI       string // path and query as they came
+	Header    http.Header
+}
+
+// watch keeps what reached the cloud, and what should never have happened.
+type watch struct {
+	seen       []Seen
+	violations []string
+}
+
+// begin notes a request; done is called when it has been answered.
+func (c *Cloud) begin(op *operation.Operation, r *http.Request) (done func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch.seen = append(c.watch.seen, Seen{Operation: op.Name, Method: r.Method, URI: r.RequestURI, Header: r.Header.Clone()})
+	if r.Header.Get("Authorization") != "" && r.Header.Get(projectKeyHeader) != "" {
+		c.watch.violations = append(c.watch.violations, op.Name+": two credentials at once")
+	}
+	return func() {}
+}
+
+func (c *Cloud) violation(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch.violations = append(c.watch.violations, text)
+}
+
+// Seen returns the requests for an operation, in their order; all, for an empty
+// name.
+func (c *Cloud) Seen(operationName string) []Seen {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var seen []Seen
+	for _, s := range c.watch.seen {
+		if operationName == "" || s.Operation == operationName {
+			seen = append(seen, s)
+		}
+	}
+	return seen
+}
+
+// Violations returns what happened that never should: a credential on the wrong
+// host, two credentials in one request.
+func (c *Cloud) Violations() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.watch.violations)
+}
