@@ -1,0 +1,87 @@
+// Command quickstart prints a summary of a fleet: what its devices run, which of
+// them went silent, and why they restarted.
+//
+// Without an account it starts a fake cloud in its own process and seeds it with a
+// fleet. With MEMFAULT_ORG_TOKEN, MEMFAULT_ORG and MEMFAULT_PROJECT set it reads the
+// real cloud, and changes nothing there.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer) error {
+	if os.Getenv("MEMFAULT_ORG_TOKEN") != "" {
+		return readRealCloud(ctx, out)
+	}
+	cloud := fakecloud.New()
+	cloud.SeedFleet(250)
+	server := cloud.Serve()
+	defer server.Close()
+	client, err := memfault.NewClient(memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithBaseURL(server.URL))
+	if err != nil {
+		return err
+	}
+	project := memfault.ProjectRef{Organization: fakecloud.Organization, Project: fakecloud.Project}
+	fmt.Fprintf(out, "A fake cloud runs in this process; nothing leaves the machine.\n\n")
+	if err := summarize(ctx, out, client, project); err != nil {
+		return err
+	}
+	return tryChanges(ctx, out, client, project)
+}
+
+func readRealCloud(ctx context.Context, out io.Writer) error {
+	auth, err := memfault.AuthFromEnv()
+	if err != nil {
+		return err
+	}
+	project, err := memfault.ProjectFromEnv()
+	if err != nil {
+		return err
+	}
+	client, err := memfault.NewClient(auth, memfault.WithUserAgent("memfault-go-quickstart"))
+	if err != nil {
+		return err
+	}
+	return summarize(ctx, out, client, project)
+}
+
+// tryChanges moves a device to another cohort, and asks for one that is unknown.
+func tryChanges(ctx context.Context, out io.Writer, client *memfault.Client, project memfault.ProjectRef) error {
+	const serial = "SINK-0003"
+	before, err := client.Devices.Get(ctx, project, serial)
+	if err != nil {
+		return err
+	}
+	after, err := client.Devices.Update(ctx, project, serial, memfault.DeviceUpdate{Cohort: memfault.Set("beta")})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nMoved %s from cohort %s to %s.\n", serial, before.Cohort.Slug, after.Cohort.Slug)
+
+	_, err = client.Devices.Get(ctx, project, "NO-SUCH-SERIAL")
+	var apiError *memfault.Error
+	if !errors.Is(err, memfault.ErrNotFound) || !errors.As(err, &apiError) {
+		return fmt.Errorf("an unknown serial gave %w", err)
+	}
+	fmt.Fprintf(out, "\nAn unknown serial is a typed error:\n  errors.Is(err, memfault.ErrNotFound) is true\n  operation %s, status %d, type %s, code %d\n  %s\n",
+		apiError.Operation, apiError.StatusCode, apiError.Type, apiError.Code, apiError.Message)
+	return nil
+}
