@@ -72,15 +72,27 @@ func (t Timestamp) EncodeValues(key string, values *url.Values) error {
 
 // UnmarshalText reads an RFC 3339 timestamp.
 func (t *Timestamp) UnmarshalText(text []byte) error {
-	var parsed time.Time
-	if err := parsed.UnmarshalText(text); err != nil {
-		// RFC 3339 allows a small t and z, package time does not.
-		if parsed.UnmarshalText([]byte(strings.ToUpper(string(text)))) != nil {
-			return fmt.Errorf("memfault: %q is not an RFC 3339 timestamp", shorten(string(text), 64))
-		}
+	s := string(text)
+	if strings.ContainsAny(s, "tz") { // RFC 3339 allows small letters, package time does not
+		s = strings.ToUpper(s)
+	}
+	parsed, err := time.Parse(time.RFC3339, s)
+	if err != nil || !isStrict(s) {
+		return fmt.Errorf("memfault: %q is not an RFC 3339 timestamp", shorten(string(text), 64))
 	}
 	t.Time = parsed.UTC()
 	return nil
+}
+
+// isStrict refuses what package time lets pass: an hour of one digit, a fraction
+// after a comma, an offset of 24 hours or of 60 minutes.
+func isStrict(s string) bool {
+	offset := s[len(s)-1:]
+	if offset != "Z" {
+		offset = s[len(s)-len("hh:mm"):]
+	}
+	return s[len("2006-01-02T15")] == ':' && s[len("2006-01-02T15:04:05")] != ',' &&
+		(offset == "Z" || offset[:2] < "24" && offset[3:] < "60")
 }
 
 // UnmarshalJSON reads a JSON string that holds an RFC 3339 timestamp, or null.

@@ -39,6 +39,9 @@ func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (s *signer) prepare(c *call, req *http.Request) (*http.Request, error) {
+	if err := req.Context().Err(); err != nil {
+		return nil, err
+	}
 	if limiter := s.core.config.limiter; limiter != nil {
 		if err := limiter.Wait(req.Context()); err != nil {
 			return nil, fmt.Errorf("rate limiter: %w", err)

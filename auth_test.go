@@ -1,0 +1,175 @@
+package memfault_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+// authFunc is an Authenticator of a user's own.
+type authFunc func(*http.Request) error
+
+func (f authFunc) Authenticate(req *http.Request) error { return f(req) }
+
+func TestCredentialsOnTheWire(t *testing.T) {
+	for name, c := range map[string]struct {
+		auth   memfault.Authenticator
+		header string
+		want   string
+	}{
+		"password": {memfault.BasicPassword("jane@acme.example", "pass:wörd "), "Authorization", "Basic amFuZUBhY21lLmV4YW1wbGU6cGFzczp3w7ZyZCA="},
+		"api key":  {memfault.BasicAPIKey("jane@acme.example", "5f1d"), "Authorization", "Basic amFuZUBhY21lLmV4YW1wbGU6NWYxZA=="},
+		"token":    {memfault.OrganizationToken("oat_1"), "Authorization", "Bearer oat_1"},
+		"key":      {memfault.ProjectKey("d3b0"), "Memfault-Project-Key", "d3b0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			req := httptest.NewRequest(http.MethodGet, "/", nil)
+			require.NoError(t, c.auth.Authenticate(req))
+			assert.Equal(t, http.Header{c.header: {c.want}}, req.Header)
+		})
+	}
+}
+
+func TestEachCredentialOpensTheCloud(t *testing.T) {
+	_, client := newCloud(t)
+	for name, auth := range map[string]memfault.Authenticator{
+		"password": memfault.BasicPassword(fakecloud.Email, fakecloud.Password),
+		"api key":  memfault.BasicAPIKey(fakecloud.Email, fakecloud.APIKey),
+		"token":    memfault.OrganizationToken(fakecloud.OrgToken),
+	} {
+		_, err := client.WithAuth(auth).Projects.Get(t.Context(), sink)
+		require.NoError(t, err, name)
+	}
+	_, err := client.WithAuth(memfault.OrganizationToken("oat_wrong")).Projects.Get(t.Context(), sink)
+	require.ErrorIs(t, err, memfault.ErrUnauthorized)
+}
+
+func TestBadCredentialsAreRefusedUnsent(t *testing.T) {
+	for name, auth := range map[string]memfault.Authenticator{
+		"nil":                 nil,
+		"empty token":         memfault.OrganizationToken(""),
+		"token line break":    memfault.OrganizationToken("oat_s3cret\n"),
+		"token with space":    memfault.OrganizationToken("oat_s3cret x"),
+		"key with umlaut":     memfault.ProjectKey("s3cretü"),
+		"key line break":      memfault.ProjectKey("s3cret\r\nX-Evil: 1"),
+		"empty key":           memfault.ProjectKey(""),
+		"empty email":         memfault.BasicPassword("", "s3cret"),
+		"empty password":      memfault.BasicPassword("jane@acme.example", ""),
+		"colon in email":      memfault.BasicAPIKey("jane:x", "s3cret"),
+		"password line break": memfault.BasicPassword("jane@acme.example", "s3cret\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, err := memfault.NewClient(auth)
+			require.Error(t, err)
+			assert.Nil(t, client)
+			assert.NotContains(t, err.Error(), "s3cret")
+
+			cloud, good := newCloud(t)
+			_, err = good.WithAuth(auth).Projects.Get(t.Context(), sink)
+			require.Error(t, err, "WithAuth has no error of its own: the call has it")
+			assert.NotContains(t, err.Error(), "s3cret")
+			assert.Empty(t, cloud.Seen(""))
+		})
+	}
+}
+
+func TestWrongCredentialIsRefusedUnsent(t *testing.T) {
+	cloud, client := newCloud(t)
+	for name, call := range map[string]func() error{
+		"project key for a console operation": func() error {
+			_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Devices.Get(t.Context(), sink, "A")
+			return err
+		},
+		"project key for a list": func() error {
+			_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Devices.List(sink, memfault.DeviceListOptions{}).Collect(t.Context())
+			return err
+		},
+		"token for a user's API key": func() error {
+			_, err := client.Account.GenerateAPIKey(t.Context())
+			return err
+		},
+	} {
+		err := call()
+		require.ErrorIs(t, err, memfault.ErrWrongCredential, name)
+	}
+	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Devices.Get(t.Context(), sink, "A")
+	require.ErrorContains(t, err, "devices.retrieve takes email+password,email+api-key,organization-token")
+	require.ErrorContains(t, err, "holds project-key")
+	assert.Empty(t, cloud.Seen(""))
+}
+
+func TestCustomAuthenticatorIsLetThrough(t *testing.T) {
+	cloud, client := newCloud(t)
+	auth := authFunc(func(req *http.Request) error {
+		req.SetBasicAuth("", fakecloud.OrgToken) // as the official tool sends it
+		return nil
+	})
+	_, err := client.WithAuth(auth).Projects.Get(t.Context(), sink)
+	require.NoError(t, err)
+
+	failed := errors.New("the vault is locked")
+	_, err = client.WithAuth(authFunc(func(*http.Request) error { return failed })).Projects.Get(t.Context(), sink)
+	require.ErrorIs(t, err, failed)
+	assert.Len(t, cloud.Seen(""), 1)
+}
+
+func TestAuthenticatorIsAskedForEachAttempt(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.Fail(fakecloud.Fault{Status: 503, Times: 2})
+	asked := 0
+	_, err := client.WithAuth(authFunc(func(req *http.Request) error {
+		asked++
+		req.Header.Set("Authorization", "Bearer "+fakecloud.OrgToken)
+		return nil
+	})).Projects.Get(t.Context(), sink)
+	require.NoError(t, err)
+	assert.Equal(t, 3, asked)
+}
+
+func TestAuthFromEnv(t *testing.T) {
+	for name, c := range map[string]struct {
+		env  map[string]string
+		want http.Header
+	}{
+		"token first":        {map[string]string{"MEMFAULT_ORG_TOKEN": "oat_1", "MEMFAULT_EMAIL": "j@x", "MEMFAULT_PASSWORD": "p", "MEMFAULT_PROJECT_KEY": "k"}, http.Header{"Authorization": {"Bearer oat_1"}}},
+		"email and password": {map[string]string{"MEMFAULT_EMAIL": "j@x", "MEMFAULT_PASSWORD": "p"}, http.Header{"Authorization": {"Basic akB4OnA="}}},
+		"email and API key":  {map[string]string{"MEMFAULT_EMAIL": "j@x", "MEMFAULT_API_KEY": "k"}, http.Header{"Authorization": {"Basic akB4Oms="}}},
+		"project key":        {map[string]string{"MEMFAULT_PROJECT_KEY": "k"}, http.Header{"Memfault-Project-Key": {"k"}}},
+		"email alone":        {map[string]string{"MEMFAULT_EMAIL": "j@x"}, nil},
+		"nothing":            {nil, nil},
+		"line break":         {map[string]string{"MEMFAULT_ORG_TOKEN": "oat_1\n"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, variable := range []string{"MEMFAULT_ORG_TOKEN", "MEMFAULT_EMAIL", "MEMFAULT_PASSWORD", "MEMFAULT_API_KEY", "MEMFAULT_PROJECT_KEY"} {
+				t.Setenv(variable, c.env[variable])
+			}
+			auth, err := memfault.AuthFromEnv()
+			if c.want == nil {
+				require.Error(t, err)
+				return
+			}
+			require.NoError(t, err)
+			req := httptest.NewRequest(http.MethodGet, "/", nil)
+			require.NoError(t, auth.Authenticate(req))
+			assert.Equal(t, c.want, req.Header)
+		})
+	}
+}
+
+func TestProjectFromEnv(t *testing.T) {
+	t.Setenv("MEMFAULT_ORG", "acme")
+	t.Setenv("MEMFAULT_PROJECT", "")
+	_, err := memfault.ProjectFromEnv()
+	require.ErrorContains(t, err, "MEMFAULT_PROJECT")
+	t.Setenv("MEMFAULT_PROJECT", "smart-sink")
+	ref, err := memfault.ProjectFromEnv()
+	require.NoError(t, err)
+	assert.Equal(t, memfault.ProjectRef{Organization: "acme", Project: "smart-sink"}, ref)
+}

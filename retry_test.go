@@ -1,0 +1,385 @@
+package memfault_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+)
+
+// roundTripper answers requests without a network, so that tests of waits run on
+// the clock of a synctest bubble.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func answer(status int, body string, header ...string) (*http.Response, error) {
+	resp := &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
+	for i := 0; i < len(header); i += 2 {
+		resp.Header.Set(header[i], header[i+1])
+	}
+	return resp, nil
+}
+
+// script is a transport that gives the answers of a list, the last one again and
+// again, and notes when it was asked.
+type script struct {
+	answers []func() (*http.Response, error)
+	asked   []time.Time
+}
+
+func (s *script) RoundTrip(*http.Request) (*http.Response, error) {
+	s.asked = append(s.asked, time.Now())
+	return s.answers[min(len(s.asked), len(s.answers))-1]()
+}
+
+func (s *script) waits() []time.Duration {
+	var waits []time.Duration
+	for i := 1; i < len(s.asked); i++ {
+		waits = append(waits, s.asked[i].Sub(s.asked[i-1]))
+	}
+	return waits
+}
+
+func status(code int, header ...string) func() (*http.Response, error) {
+	return func() (*http.Response, error) { return answer(code, `{"data":{"id":1}}`, header...) }
+}
+
+func broken(err error) func() (*http.Response, error) {
+	return func() (*http.Response, error) { return nil, err }
+}
+
+func scripted(t testing.TB, s *script, opts ...memfault.Option) *memfault.Client {
+	t.Helper()
+	return newClient(t, memfault.OrganizationToken("oat_test"), append([]memfault.Option{memfault.WithHTTPClient(&http.Client{Transport: s})}, opts...)...)
+}
+
+func get(ctx context.Context, client *memfault.Client, opts ...memfault.CallOption) error {
+	_, err := client.Projects.Get(ctx, sink, opts...)
+	return err
+}
+
+func post(ctx context.Context, client *memfault.Client) error {
+	_, err := client.Cohorts.Create(ctx, sink, memfault.CohortCreate{Name: "x"})
+	return err
+}
+
+func patch(ctx context.Context, client *memfault.Client) error {
+	_, err := client.Devices.Update(ctx, sink, "A", memfault.DeviceUpdate{Cohort: memfault.Set("x")})
+	return err
+}
+
+var (
+	errReset   = &net.OpError{Op: "read", Err: errors.New("connection reset by peer")}
+	errRefused = &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+)
+
+func TestWhatIsRepeated(t *testing.T) {
+	type calls map[string]func(context.Context, *memfault.Client) error
+	idempotent := calls{"GET": func(ctx context.Context, c *memfault.Client) error { return get(ctx, c) }, "PATCH": patch}
+	once := calls{"POST": post}
+	both := calls{"GET": idempotent["GET"], "POST": post}
+	for name, c := range map[string]struct {
+		failure  func() (*http.Response, error)
+		calls    calls
+		attempts int
+	}{
+		"429":                      {status(429), both, 5},
+		"502 idempotent":           {status(502), idempotent, 5},
+		"503 idempotent":           {status(503), idempotent, 5},
+		"504 idempotent":           {status(504), idempotent, 5},
+		"529 idempotent":           {status(529), idempotent, 5},
+		"lost idempotent":          {broken(errReset), idempotent, 5},
+		"never connected":          {broken(errRefused), both, 5},
+		"502 once":                 {status(502), once, 1},
+		"503 once":                 {status(503), once, 1},
+		"503 with Retry-After":     {status(503, "Retry-After", "1"), once, 1},
+		"504 once":                 {status(504), once, 1},
+		"529 once":                 {status(529), once, 1},
+		"lost once":                {broken(errReset), once, 1},
+		"500":                      {status(500), both, 1},
+		"501":                      {status(501), both, 1},
+		"400":                      {status(400), both, 1},
+		"404":                      {status(404), both, 1},
+		"Retry-After too far":      {status(429, "Retry-After", "31"), both, 1},
+		"Retry-After beyond reach": {status(429, "Retry-After", "99999999999999999999"), both, 1},
+	} {
+		for method, call := range c.calls {
+			t.Run(name+" "+method, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &script{answers: []func() (*http.Response, error){c.failure}}
+					require.Error(t, call(t.Context(), scripted(t, s)))
+					assert.Len(t, s.asked, c.attempts)
+				})
+			})
+		}
+	}
+}
+
+func TestSuccessAfterFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answers: []func() (*http.Response, error){status(503), broken(errReset), status(429), status(200)}}
+		var response memfault.Response
+		require.NoError(t, get(t.Context(), scripted(t, s), memfault.WithResponse(&response)))
+		assert.Equal(t, 4, response.Attempts)
+		assert.Equal(t, 200, response.StatusCode)
+	})
+}
+
+func TestWaitsHaveFullJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const runs = 300
+		var shortest, longest [7]time.Duration
+		for i := range shortest {
+			shortest[i] = time.Hour
+		}
+		for range runs {
+			s := &script{answers: []func() (*http.Response, error){status(503)}}
+			client := scripted(t, s, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 8, MaxWait: 20 * time.Second}))
+			require.ErrorIs(t, get(t.Context(), client), memfault.ErrUnavailable)
+			for i, wait := range s.waits() {
+				shortest[i], longest[i] = min(shortest[i], wait), max(longest[i], wait)
+			}
+		}
+		for i, window := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 20 * time.Second} {
+			assert.LessOrEqual(t, longest[i], window)
+			assert.Greater(t, longest[i], window*9/10, "wait %d uses its whole window", i)
+			assert.Less(t, shortest[i], window/10, "wait %d uses its whole window", i)
+		}
+	})
+}
+
+func TestRetryAfterIsObeyed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now().UTC()
+		for text, want := range map[string]time.Duration{
+			"3":  3 * time.Second,
+			"30": 30 * time.Second,
+			"0":  0,
+			now.Add(7 * time.Second).Format(http.TimeFormat): 7 * time.Second,
+			now.Add(-time.Hour).Format(http.TimeFormat):      0,
+		} {
+			// The date of the answer counts, not this machine's clock.
+			s := &script{answers: []func() (*http.Response, error){status(429, "Retry-After", text, "Date", now.Format(http.TimeFormat)), status(200)}}
+			require.NoError(t, post(t.Context(), scripted(t, s)))
+			assert.Equal(t, []time.Duration{want}, s.waits(), text)
+		}
+		s := &script{answers: []func() (*http.Response, error){status(503, "Retry-After", time.Now().Add(9*time.Second).UTC().Format(http.TimeFormat)), status(200)}}
+		require.NoError(t, get(t.Context(), scripted(t, s)))
+		assert.Equal(t, []time.Duration{9 * time.Second}, s.waits(), "without a Date the machine's clock counts")
+	})
+}
+
+func TestUnreadableRetryAfterIsIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, text := range []string{"-5", "-99999999999999999999", "soon", "1.5", ""} {
+			s := &script{answers: []func() (*http.Response, error){status(429, "Retry-After", text), status(200)}}
+			require.NoError(t, get(t.Context(), scripted(t, s)))
+			assert.LessOrEqual(t, s.waits()[0], 500*time.Millisecond, text)
+		}
+	})
+}
+
+func TestRetryAfterAboveMaxWaitEndsTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for text, want := range map[string]time.Duration{"31": 31 * time.Second, "86400": 24 * time.Hour} {
+			start := time.Now()
+			s := &script{answers: []func() (*http.Response, error){status(503, "Retry-After", text)}}
+			err := get(t.Context(), scripted(t, s))
+			assert.Equal(t, want, requireError(t, err, 503).RetryAfter)
+			assert.Zero(t, time.Since(start))
+		}
+	})
+}
+
+func TestLastAnswerIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answers: []func() (*http.Response, error){
+			status(502),
+			func() (*http.Response, error) {
+				return answer(503, `{"error":{"message":"down for maintenance","type":"X","code":7}}`, "Retry-After", "2", "X-Request-Id", "r-1")
+			},
+		}}
+		err := get(t.Context(), scripted(t, s))
+		require.ErrorIs(t, err, memfault.ErrUnavailable)
+		got := requireError(t, err, 503)
+		assert.Equal(t, "down for maintenance", got.Message)
+		assert.Equal(t, "X", got.Type)
+		assert.Equal(t, 7, got.Code)
+		assert.Equal(t, "r-1", got.RequestID)
+		assert.Equal(t, 2*time.Second, got.RetryAfter)
+		assert.Equal(t, "projects.retrieve", got.Operation)
+		assert.Contains(t, err.Error(), "projects.retrieve: 503 Service Unavailable")
+	})
+}
+
+func TestContextEndsAWaitAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		why := errors.New("the operator pressed a key")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(3*time.Second, func() { cancel(why) })
+		start := time.Now()
+		s := &script{answers: []func() (*http.Response, error){status(503, "Retry-After", "20")}}
+		var response memfault.Response
+		err := get(ctx, scripted(t, s), memfault.WithResponse(&response))
+		assert.Equal(t, 3*time.Second, time.Since(start))
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, why)
+		require.ErrorIs(t, err, memfault.ErrUnavailable, "the last answer is in the error too")
+		assert.Equal(t, 20*time.Second, requireError(t, err, 503).RetryAfter)
+		assert.Contains(t, err.Error(), "projects.retrieve")
+		assert.Contains(t, err.Error(), "503")
+		assert.Equal(t, memfault.Response{StatusCode: 503, Attempts: 1, Header: response.Header}, response)
+	})
+}
+
+func TestLostAttemptsEndWithTheCauseAndTheLastAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answers: []func() (*http.Response, error){status(503), broken(errReset)}}
+		err := get(t.Context(), scripted(t, s))
+		require.ErrorIs(t, err, errReset)
+		require.ErrorIs(t, err, memfault.ErrUnavailable)
+		assert.Contains(t, err.Error(), "attempt 5")
+	})
+}
+
+func TestContextThatHasEndedSendsNothing(t *testing.T) {
+	s := &script{answers: []func() (*http.Response, error){status(200)}}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, get(ctx, scripted(t, s)), context.Canceled)
+}
+
+func TestWithoutRetry(t *testing.T) {
+	for _, failure := range []func() (*http.Response, error){status(429), status(503), broken(errRefused)} {
+		s := &script{answers: []func() (*http.Response, error){failure}}
+		require.Error(t, get(t.Context(), scripted(t, s), memfault.WithoutRetry()))
+		assert.Len(t, s.asked, 1)
+	}
+}
+
+func TestTimeoutEndsAnAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		hangs := roundTripper(func(req *http.Request) (*http.Response, error) {
+			asked++
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		})
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(10*time.Second), memfault.WithHTTPClient(&http.Client{Transport: hangs}))
+		start := time.Now()
+		err := post(t.Context(), client)
+		require.ErrorContains(t, err, "no answer within the time limit")
+		assert.True(t, isTimeout(err))
+		assert.Equal(t, 10*time.Second, time.Since(start))
+		assert.Equal(t, 1, asked)
+
+		require.Error(t, get(t.Context(), client))
+		assert.Equal(t, 6, asked, "a GET is sent again")
+	})
+}
+
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// slowBody brings its text after a pause.
+type slowBody struct {
+	io.Reader
+	pause time.Duration
+	ctx   context.Context //nolint:containedctx // as net/http's own bodies do
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	select {
+	case <-time.After(b.pause):
+		return b.Reader.Read(p)
+	case <-b.ctx.Done():
+		return 0, context.Cause(b.ctx)
+	}
+}
+
+func (b *slowBody) Close() error { return nil }
+
+func slowAnswer(pause time.Duration, body string) roundTripper {
+	return func(req *http.Request) (*http.Response, error) {
+		resp, err := answer(200, body)
+		resp.Body = &slowBody{Reader: strings.NewReader(body), pause: pause, ctx: req.Context()}
+		return resp, err
+	}
+}
+
+func TestTimeoutLeavesTheBodyItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(time.Second),
+			memfault.WithHTTPClient(&http.Client{Transport: slowAnswer(20*time.Second, `{"data":{"id":1}}`)}))
+		require.NoError(t, get(t.Context(), client))
+	})
+}
+
+func TestBodyThatStandsStillIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: slowAnswer(time.Hour, `{}`)}))
+		err := get(t.Context(), client, memfault.WithoutRetry())
+		require.ErrorContains(t, err, "stood still")
+		assert.True(t, isTimeout(err))
+		assert.Equal(t, "projects.retrieve", requireError(t, err, 200).Operation)
+	})
+}
+
+func TestTimeoutOfZeroSetsNoLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := roundTripper(func(*http.Request) (*http.Response, error) {
+			time.Sleep(24 * time.Hour)
+			return answer(200, `{"data":{"id":1}}`)
+		})
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(0), memfault.WithHTTPClient(&http.Client{Transport: slow}))
+		require.NoError(t, get(t.Context(), client))
+	})
+}
+
+func TestRetryPolicyIsChecked(t *testing.T) {
+	for _, policy := range []memfault.RetryPolicy{
+		{MaxAttempts: -1},
+		{MinWait: -time.Second},
+		{MaxWait: -time.Second},
+		{MinWait: 2 * time.Second, MaxWait: time.Second},
+	} {
+		_, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), memfault.WithRetry(policy))
+		require.Error(t, err, "%+v", policy)
+	}
+	for _, policy := range []memfault.RetryPolicy{{}, {MaxAttempts: 1}, {MinWait: time.Minute}, {MaxWait: time.Millisecond}} {
+		_, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), memfault.WithRetry(policy))
+		require.NoError(t, err, "%+v", policy)
+	}
+}
+
+type limiter func(context.Context) error
+
+func (l limiter) Wait(ctx context.Context) error { return l(ctx) }
+
+func TestRateLimiterIsAskedBeforeEachAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		waited := 0
+		s := &script{answers: []func() (*http.Response, error){status(503), status(503), status(200)}}
+		require.NoError(t, get(t.Context(), scripted(t, s, memfault.WithRateLimiter(limiter(func(context.Context) error { waited++; return nil })))))
+		assert.Equal(t, 3, waited)
+
+		full := errors.New("the budget is spent")
+		s = &script{answers: []func() (*http.Response, error){status(200)}}
+		require.ErrorIs(t, get(t.Context(), scripted(t, s, memfault.WithRateLimiter(limiter(func(context.Context) error { return full })))), full)
+		assert.Empty(t, s.asked)
+	})
+}

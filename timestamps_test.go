@@ -1,0 +1,117 @@
+package memfault_test
+
+import (
+	"encoding/json"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/google/go-querystring/query"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+)
+
+func TestTimestampIsSentInUTCWithZ(t *testing.T) {
+	paris := time.FixedZone("", 3600)
+	for want, at := range map[string]time.Time{
+		"2025-02-27T00:00:00Z":        time.Date(2025, 2, 27, 1, 0, 0, 0, paris),
+		"2025-02-27T00:00:00.120000Z": time.Date(2025, 2, 27, 0, 0, 0, 120e6, time.UTC),
+		"2025-02-27T00:00:00.000001Z": time.Date(2025, 2, 27, 0, 0, 0, 1999, time.UTC),
+		"2025-02-27T00:00:01Z":        time.Date(2025, 2, 27, 0, 0, 1, 999, time.UTC),
+		"0000-01-01T00:00:00Z":        time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC),
+		"9999-12-31T23:59:59Z":        time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+	} {
+		stamp := memfault.NewTimestamp(at)
+		inJSON, err := json.Marshal(stamp)
+		require.NoError(t, err)
+		assert.Equal(t, `"`+want+`"`, string(inJSON))
+		inQuery, err := query.Values(struct {
+			Since memfault.Timestamp `url:"since,omitempty"`
+		}{stamp})
+		require.NoError(t, err)
+		assert.Equal(t, url.Values{"since": {want}}, inQuery)
+		assert.Equal(t, want, stamp.String())
+		inText, err := stamp.MarshalText()
+		require.NoError(t, err)
+		assert.Equal(t, want, string(inText))
+	}
+}
+
+func TestTimestampOutOfRangeIsRefused(t *testing.T) {
+	for _, at := range []time.Time{
+		time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(-1, 12, 31, 0, 0, 0, 0, time.UTC),
+		time.Date(9999, 12, 31, 23, 30, 0, 0, time.FixedZone("", -3600)), // the year 10000 in UTC
+	} {
+		stamp := memfault.NewTimestamp(at)
+		_, err := json.Marshal(stamp)
+		require.ErrorContains(t, err, "out of range")
+		require.ErrorContains(t, stamp.EncodeValues("since", &url.Values{}), "out of range")
+		_, err = stamp.MarshalText()
+		require.ErrorContains(t, err, "out of range")
+	}
+}
+
+func TestTimestampReadsRFC3339(t *testing.T) {
+	for text, want := range map[string]time.Time{
+		`"2014-12-22T03:12:58.019077+00:00"`:  time.Date(2014, 12, 22, 3, 12, 58, 19077000, time.UTC),
+		`"2019-05-21T21:08:54.32353+00:00"`:   time.Date(2019, 5, 21, 21, 8, 54, 323530000, time.UTC),
+		`"2025-02-27T01:30:00+01:30"`:         time.Date(2025, 2, 27, 0, 0, 0, 0, time.UTC),
+		`"2025-02-27T00:00:00Z"`:              time.Date(2025, 2, 27, 0, 0, 0, 0, time.UTC),
+		`"2025-02-27t00:00:00z"`:              time.Date(2025, 2, 27, 0, 0, 0, 0, time.UTC),
+		`"2025-02-27T00:00:00\u002b00:00"`:    time.Date(2025, 2, 27, 0, 0, 0, 0, time.UTC),
+		`"2025-02-27T00:00:00.123456789123Z"`: time.Date(2025, 2, 27, 0, 0, 0, 123456789, time.UTC),
+		`null`:                                {},
+	} {
+		stamp := memfault.NewTimestamp(time.Now())
+		require.NoError(t, json.Unmarshal([]byte(text), &stamp), text)
+		assert.Equal(t, want, stamp.Time, text)
+	}
+}
+
+func TestTimestampRefusesAnythingElse(t *testing.T) {
+	for _, text := range []string{
+		`"2025-02-27"`, `"2025-02-27 00:00:00Z"`, `"2025-02-27T00:00:00"`, `"2025-02-27T0:00:00Z"`, `"2025-02-27T00:00:00,5Z"`, `"2025-02-27T00:00:00+24:00"`, `"2025-02-27T00:00:00+01:60"`,
+		`"2025-02-30T00:00:00Z"`, `"yesterday"`, `""`, `1740614400`, `{"at":1}`, `["2025-02-27T00:00:00Z"]`, `true`,
+	} {
+		var stamp memfault.Timestamp
+		err := json.Unmarshal([]byte(text), &stamp)
+		require.Error(t, err, text)
+		assert.Contains(t, err.Error(), "RFC 3339")
+		var inner string
+		if json.Unmarshal([]byte(text), &inner) != nil {
+			inner = text
+		}
+		assert.Contains(t, err.Error(), inner, "the error shows the text")
+		assert.True(t, stamp.IsZero())
+	}
+}
+
+func TestTimestampZeroIsNull(t *testing.T) {
+	out, err := json.Marshal(memfault.Timestamp{})
+	require.NoError(t, err)
+	assert.Equal(t, "null", string(out))
+	values := url.Values{}
+	require.NoError(t, memfault.Timestamp{}.EncodeValues("since", &values))
+	assert.Empty(t, values)
+}
+
+func FuzzTimestamp(f *testing.F) {
+	f.Add(`"2019-05-21T21:08:54.32353+00:00"`)
+	f.Add(`null`)
+	f.Add(`"0000-01-01T00:00:00+23:59"`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var first, second memfault.Timestamp
+		if json.Unmarshal([]byte(text), &first) != nil {
+			return
+		}
+		out, err := json.Marshal(first)
+		if err != nil {
+			return // a year that UTC moves out of range
+		}
+		require.NoError(t, json.Unmarshal(out, &second))
+		assert.Equal(t, first.Truncate(time.Microsecond), second.Time)
+	})
+}
