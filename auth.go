@@ -24,74 +24,78 @@ type Authenticator interface {
 // BasicPassword authenticates as a user with email and password, by HTTP Basic.
 // Memfault's guides advise against it for programs: prefer OrganizationToken.
 func BasicPassword(email, password string) Authenticator {
-	return credential{&secret{kind: operation.Password, user: email, value: password}}
+	return newCredential(operation.Password, email, password)
 }
 
 // BasicAPIKey authenticates as a user with email and user API key, by HTTP Basic.
 // The key reaches all of the user's organizations, except those that enforce
 // single sign-on.
 func BasicAPIKey(email, key string) Authenticator {
-	return credential{&secret{kind: operation.APIKey, user: email, value: key}}
+	return newCredential(operation.APIKey, email, key)
 }
 
 // OrganizationToken authenticates as an organization with one of its auth tokens
 // (oat_…), sent as a Bearer token. It reaches the organization's projects with
 // the rights of a project manager, unless the token was restricted.
 func OrganizationToken(token string) Authenticator {
-	return credential{&secret{kind: operation.OrganizationToken, value: token}}
+	return newCredential(operation.OrganizationToken, "", token)
 }
 
 // ProjectKey authenticates a device, or a gateway that speaks for devices, with
 // the header Memfault-Project-Key. Only operations that push data in, and the few
 // made for devices, take it.
 func ProjectKey(key string) Authenticator {
-	return credential{&secret{kind: operation.ProjectKey, value: key}}
+	return newCredential(operation.ProjectKey, "", key)
 }
 
 const projectKeyHeader = "Memfault-Project-Key"
 
 // credential is one of the four built-in Authenticators. What it holds is behind
-// a pointer, because fmt ignores methods on the unexported fields of a struct.
+// two pointers: fmt ignores methods on the unexported fields of a struct, and follows
+// one pointer there when the verb is a wrong one.
 type credential struct {
-	secret *secret
+	kind   operation.Credential
+	hidden *hidden
 }
 
-type secret struct {
-	kind        operation.Credential
-	user, value string
+type hidden struct{ *secret }
+
+type secret struct{ user, value string }
+
+func newCredential(kind operation.Credential, user, value string) credential {
+	return credential{kind, &hidden{&secret{user, value}}}
 }
 
 func (c credential) Authenticate(req *http.Request) error {
-	switch c.secret.kind {
+	s := c.hidden
+	switch c.kind {
 	case operation.OrganizationToken:
-		req.Header.Set("Authorization", "Bearer "+c.secret.value)
+		req.Header.Set("Authorization", "Bearer "+s.value)
 	case operation.ProjectKey:
-		req.Header.Set(projectKeyHeader, c.secret.value)
+		req.Header.Set(projectKeyHeader, s.value)
 	default:
-		req.SetBasicAuth(c.secret.user, c.secret.value)
+		req.SetBasicAuth(s.user, s.value)
 	}
 	return nil
 }
 
-func (c credential) String() string   { return "memfault credential (" + c.secret.kind.String() + ")" }
+func (c credential) String() string   { return "memfault credential (" + c.kind.String() + ")" }
 func (c credential) GoString() string { return c.String() }
 
 // validate refuses what cannot be sent. It shows nothing of the secret.
 func (c credential) validate() error {
-	fail := func(what string) error {
-		return fmt.Errorf("memfault: credential %s: %s", c.secret.kind, what)
-	}
-	basic := operation.Basic.Has(c.secret.kind)
+	fail := func(what string) error { return fmt.Errorf("memfault: credential %s: %s", c.kind, what) }
+	s, basic := c.hidden, operation.Basic.Has(c.kind)
 	switch {
-	case c.secret.value == "":
+	case s.value == "":
 		return fail("the secret is empty")
-	case basic && c.secret.user == "":
+	case basic && s.user == "":
 		return fail("the email is empty")
-	case strings.ContainsFunc(c.secret.user+c.secret.value, isControl):
+	case strings.ContainsFunc(s.user+s.value, isControl):
 		return fail("it holds a line break or another control character")
-	case strings.Contains(c.secret.user, ":"):
+	case strings.Contains(s.user, ":"):
 		return fail("the email holds a colon")
-	case !basic && strings.ContainsFunc(c.secret.value, func(r rune) bool { return r <= ' ' || r > '~' }):
+	case !basic && strings.ContainsFunc(s.value, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return fail("it holds a character that a header cannot carry")
 	}
 	return nil
@@ -115,10 +119,10 @@ func validateAuth(auth Authenticator) error {
 // authorize refuses a built-in credential that an operation does not take.
 func authorize(auth Authenticator, op *operation.Operation) error {
 	held, ok := auth.(credential)
-	if !ok || op.Credentials == operation.NoCredential || op.Credentials.Has(held.secret.kind) {
+	if !ok || op.Credentials == operation.NoCredential || op.Credentials.Has(held.kind) {
 		return nil
 	}
-	return fmt.Errorf("memfault: %s takes %s, the client holds %s: %w", op.Name, op.Credentials, held.secret.kind, ErrWrongCredential)
+	return fmt.Errorf("memfault: %s takes %s, the client holds %s: %w", op.Name, op.Credentials, held.kind, ErrWrongCredential)
 }
 
 // AuthFromEnv returns the Authenticator that the variables of Memfault's own

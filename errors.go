@@ -44,7 +44,7 @@ type Error struct {
 	Details    json.RawMessage // the API's message when it is an object: field by field what was refused
 	RequestID  string          // the API's X-Request-Id, to be named to Memfault's support
 	RetryAfter time.Duration   // what Retry-After asked for; 0 when it was absent
-	Body       []byte          // the start of the body, at most 64 KiB, without the client's credential
+	Body       []byte          // the start of the body, at most 64 KiB, without the client's credential and the queries of URLs
 
 	cause error
 }
@@ -85,7 +85,7 @@ func (e *Error) LogValue() slog.Value {
 		slog.Int("status", e.StatusCode),
 		slog.Int("code", e.Code),
 		slog.String("type", e.Type),
-		slog.String("message", withoutQueries(e.Message)),
+		slog.String("message", e.Message),
 		slog.String("request_id", e.RequestID),
 	)
 }
@@ -180,7 +180,7 @@ func bareError(c *call, resp *http.Response, body []byte) *Error {
 		Method:     c.op.Method,
 		StatusCode: resp.StatusCode,
 		RequestID:  resp.Header.Get(requestIDHeader),
-		Body:       []byte(c.redact(string(body))),
+		Body:       []byte(withoutQueries(c.redact(string(body)))),
 	}
 }
 

@@ -65,3 +65,6 @@ func exampleClient(cloud *fakecloud.Cloud) (client *memfault.Client, stop func()
 	}
 	return client, server.Close
 }
+
+// failOnce makes the next request fail with a status.
+func failOnce(status int) fakecloud.Fault { return fakecloud.Fault{Status: status, Times: 1} }

@@ -172,15 +172,19 @@ func (r *reply) read(resp *http.Response) error {
 	}
 	defer resp.Body.Close() //nolint:errcheck // the body was read to its end
 	r.body.Reset()
-	if size := resp.ContentLength; size > 0 && size <= maxReply {
+	limit := int64(maxReply + 1)
+	switch size := resp.ContentLength; {
+	case size > maxReply:
+		limit = maxErrorBody // enough to show
+	case size > 0:
 		r.body.Grow(int(size) + bytes.MinRead)
 	}
-	_, err := r.body.ReadFrom(io.LimitReader(resp.Body, maxReply+1))
+	_, err := r.body.ReadFrom(io.LimitReader(resp.Body, limit))
 	if err != nil {
 		r.call.unread = unreadable(r.call, resp, r.body.Bytes(), "the reply was cut off", err)
 		return r.call.unread
 	}
-	if r.body.Len() > maxReply {
+	if r.body.Len() > maxReply || resp.ContentLength > maxReply {
 		r.call.unread = unreadable(r.call, resp, r.body.Bytes(), "the reply is larger than 64 MiB", nil)
 		return &permanentError{r.call.unread}
 	}

@@ -1,0 +1,340 @@
+package memfault_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+func TestEachSegmentIsEscaped(t *testing.T) {
+	var got *http.Request
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		_, _ = io.WriteString(w, `{"data":{"id":1}}`)
+	})
+	for serial, want := range map[string]string{
+		"0.0.1+8219de": "0.0.1%2B8219de",
+		"a/b":          "a%2Fb",
+		"a b":          "a%20b",
+		"a?b#c&d=e:f":  "a%3Fb%23c%26d%3De%3Af",
+		"Küche":        "K%C3%BCche",
+		"%2e%2e":       "%252e%252e",
+		"...":          "...",
+	} {
+		_, err := client.Devices.Get(t.Context(), sink, serial)
+		require.NoError(t, err)
+		assert.Equal(t, "/api/v0/organizations/acme/projects/smart-sink/devices/"+want, got.RequestURI)
+	}
+}
+
+func TestBadSegmentsAreRefusedUnsent(t *testing.T) {
+	cloud, client := newCloud(t)
+	for _, bad := range []string{"", ".", ".."} {
+		for name, call := range map[string]func() error{
+			"device_serial": func() error {
+				_, err := client.Devices.Get(t.Context(), sink, bad)
+				return err
+			},
+			"cohort_slug": func() error { return client.Cohorts.Delete(t.Context(), sink, bad) },
+			"project_slug": func() error {
+				_, err := client.Projects.Get(t.Context(), memfault.ProjectRef{Organization: "acme", Project: bad})
+				return err
+			},
+			"organization_slug": func() error {
+				_, err := client.Devices.List(memfault.ProjectRef{Organization: bad, Project: "x"}, memfault.DeviceListOptions{}).Collect(t.Context())
+				return err
+			},
+		} {
+			require.ErrorContains(t, call(), name, "%q", bad)
+		}
+	}
+	assert.Empty(t, cloud.Seen(""))
+}
+
+func TestBadTimesAndPagesAreRefusedUnsent(t *testing.T) {
+	cloud, client := newCloud(t)
+	for name, options := range map[string]memfault.DeviceListOptions{
+		"page":     {ListOptions: memfault.ListOptions{Page: -1}},
+		"per page": {ListOptions: memfault.ListOptions{PerPage: -1}},
+		"time":     {LastSeenSince: memfault.NewTimestamp(time.Date(12025, 1, 1, 0, 0, 0, 0, time.UTC))},
+	} {
+		pager := client.Devices.List(sink, options)
+		_, err := pager.Page(t.Context())
+		require.ErrorContains(t, err, "devices.list", name)
+		_, err = pager.Prefetch(4).Collect(t.Context())
+		require.ErrorContains(t, err, "devices.list", name)
+	}
+	_, err := client.Devices.Get(nil, sink, "A") //nolint:staticcheck // the very mistake
+	require.ErrorContains(t, err, "context is nil")
+	_, err = client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(nil) //nolint:staticcheck // the very mistake
+	require.ErrorContains(t, err, "context is nil")
+	assert.Empty(t, cloud.Seen(""))
+}
+
+func TestQueryIsEscapedAndListsRepeatTheName(t *testing.T) {
+	cloud, client := newCloud(t)
+	options := memfault.DeviceListOptions{
+		ListOptions:     memfault.ListOptions{Page: 2, PerPage: 50, Sort: "-last_seen"},
+		LastSeenSince:   memfault.NewTimestamp(time.Date(2025, 2, 27, 1, 0, 0, 0, time.FixedZone("", 3600))),
+		Release:         []string{"0.0.5+0", "1.0 0"},
+		HardwareVersion: []string{"evt&1"},
+	}
+	_, err := client.Devices.List(sink, options).Page(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "/api/v0/organizations/acme/projects/smart-sink/devices?hardware_version=evt%261&last_seen_since=2025-02-27T00%3A00%3A00Z"+
+		"&page=2&per_page=50&release=0.0.5%2B0&release=1.0+0&sort=-last_seen", cloud.Seen("devices.list")[0].URI)
+}
+
+func TestRequestHeaders(t *testing.T) {
+	cloud, client := newCloud(t, memfault.WithUserAgent("acme-relay/1.2"))
+	_, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"}, memfault.WithHeader("X-Trace", "7"))
+	require.NoError(t, err)
+	_, err = client.Projects.Get(t.Context(), sink)
+	require.NoError(t, err)
+	post, get := cloud.Seen("cohorts.create")[0].Header, cloud.Seen("projects.retrieve")[0].Header
+	assert.Equal(t, "application/json", post.Get("Content-Type"))
+	assert.Equal(t, "application/json", post.Get("Accept"))
+	assert.Equal(t, "acme-relay/1.2 memfault-go/"+memfault.Version, post.Get("User-Agent"))
+	assert.Equal(t, "7", post.Get("X-Trace"))
+	assert.Empty(t, get.Get("Content-Type"), "nothing is sent")
+	assert.Empty(t, get.Get("X-Trace"), "an option of a call is for that call")
+}
+
+func TestBadHeadersAreRefusedUnsent(t *testing.T) {
+	cloud, client := newCloud(t)
+	for name, value := range map[string]string{
+		"Authorization": "x", "memfault-project-key": "x", "Cookie": "x", "Host": "x", "content-length": "1",
+		"": "x", "X Y": "x", "X-Break": "a\r\nb",
+	} {
+		require.ErrorContains(t, get(t.Context(), client, memfault.WithHeader(name, value)), "WithHeader", "%q", name)
+	}
+	assert.Empty(t, cloud.Seen(""))
+}
+
+// replies are answers that must not be taken for a result.
+var replies = map[string]struct {
+	body string
+	says string
+}{
+	"not JSON":     {"<html>login</html>", "not the JSON expected"},
+	"empty":        {"", "no body"},
+	"truncated":    {`{"data":{"id":1`, "not the JSON expected"},
+	"lacks data":   {`{"id":1}`, "lacks data"},
+	"null data":    {`{"data":null}`, "lacks data"},
+	"null":         {`null`, "lacks data"},
+	"another type": {`{"data":"x"}`, "not the JSON expected"},
+	"bad time":     {`{"data":[{"created_date":"yesterday"}]}`, "not the JSON expected"},
+	"two values":   {`{"data":{"id":1}} {"data":{"id":2}}`, "not the JSON expected"},
+}
+
+func TestUnreadableReplies(t *testing.T) {
+	for name, reply := range replies {
+		t.Run(name, func(t *testing.T) {
+			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, reply.body) })
+			project, err := client.Projects.Get(t.Context(), sink)
+			assert.Nil(t, project)
+			got := requireError(t, err, 200)
+			assert.Equal(t, "projects.retrieve", got.Operation)
+			assert.Equal(t, reply.body, string(got.Body))
+			require.ErrorContains(t, err, reply.says)
+			require.ErrorContains(t, err, "projects.retrieve: 200 OK")
+
+			page, err := client.Cohorts.List(sink, memfault.CohortListOptions{}).Page(t.Context())
+			assert.Nil(t, page)
+			assert.Equal(t, "cohorts.list", requireError(t, err, 200).Operation)
+		})
+	}
+}
+
+func TestBareReplyIsNotNull(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "null") })
+	_, err := client.Account.Me(t.Context())
+	require.ErrorContains(t, err, "is null")
+}
+
+func TestNoContentIsNoObject(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	_, err := client.Projects.Get(t.Context(), sink)
+	requireError(t, err, http.StatusNoContent)
+	require.NoError(t, client.Projects.Delete(t.Context(), sink))
+}
+
+func TestReplyThatIsCutOff(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddDevices(fakecloud.Device{Serial: "A"})
+	cloud.Fail(fakecloud.Fault{Cut: 40, Times: 2})
+	device, err := client.Devices.Get(t.Context(), sink, "A")
+	require.NoError(t, err, "a GET is sent again")
+	assert.Equal(t, "A", device.DeviceSerial)
+
+	cloud.Heal()
+	cloud.Fail(fakecloud.Fault{Cut: 40})
+	_, err = client.Devices.Get(t.Context(), sink, "A")
+	got := requireError(t, err, 200)
+	assert.Equal(t, "devices.retrieve", got.Operation)
+	assert.Len(t, got.Body, 40)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+
+	before := len(cloud.Seen("cohorts.create"))
+	_, err = client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"})
+	requireError(t, err, 200)
+	assert.Len(t, cloud.Seen("cohorts.create"), before+1, "a POST is not")
+}
+
+func TestPostIsNotRepeatedWhenItsAnswerIsLost(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.Fail(fakecloud.Fault{Lose: true, Times: 1})
+	_, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x", Slug: "x"})
+	require.Error(t, err)
+	assert.Len(t, cloud.Seen("cohorts.create"), 1)
+	_, err = client.Cohorts.Get(t.Context(), sink, "x")
+	require.NoError(t, err, "it was carried out")
+}
+
+func TestReplyThatIsTooLarge(t *testing.T) {
+	const limit = 64 << 20
+	for name, declare := range map[string]bool{"declared": true, "undeclared": false} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				asked++
+				if declare {
+					w.Header().Set("Content-Length", fmt.Sprint(len(`{"data":"`)+limit))
+				}
+				_, _ = io.WriteString(w, `{"data":"`)
+				for range limit / 4096 {
+					_, _ = w.Write(bytes.Repeat([]byte("x"), 4096))
+				}
+			})
+			err := get(t.Context(), client)
+			got := requireError(t, err, 200)
+			require.ErrorContains(t, err, "larger than 64 MiB")
+			assert.True(t, strings.HasPrefix(string(got.Body), `{"data":"xx`))
+			assert.LessOrEqual(t, len(got.Body), 64<<10)
+			assert.Equal(t, 1, asked)
+		})
+	}
+}
+
+func TestRepliesAreReadWhateverTheServerAdds(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"warnings":[],"data":{"id":1,"slug":"smart-sink","brand_new":{"x":[1,2]}}}`)
+	})
+	project, err := client.Projects.Get(t.Context(), sink)
+	require.NoError(t, err)
+	assert.Equal(t, "smart-sink", project.Slug)
+}
+
+// everyCredential are the four credentials, and headers of a caller's own.
+func everyCredential() map[string]memfault.Authenticator {
+	return map[string]memfault.Authenticator{
+		"password": memfault.BasicPassword("jane@acme.example", "s3cret-password"),
+		"api key":  memfault.BasicAPIKey("jane@acme.example", "s3cret-api-key"),
+		"token":    memfault.OrganizationToken("oat_s3cret"),
+		"key":      memfault.ProjectKey("s3cret-project-key"),
+		"custom":   authFunc(func(r *http.Request) error { r.Header.Set("X-Acme-Token", "s3cret-custom"); return nil }),
+	}
+}
+
+func TestRedirectToAnotherHostCarriesNoCredential(t *testing.T) {
+	var there http.Header
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		there = r.Header
+		_, _ = io.WriteString(w, `{"data":{"id":1}}`)
+	}))
+	defer other.Close()
+	for name, auth := range everyCredential() {
+		for _, code := range []int{301, 302, 303, 307, 308} {
+			_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/x?y=z", code) })
+			there = nil
+			err := client.WithAuth(auth).Do(t.Context(), memfault.Request{Path: "/api/v0/x", Query: url.Values{"q": {"1"}}}, nil, memfault.WithHeader("X-Mine", "s3cret-header"))
+			require.NoError(t, err, name)
+			require.NotNil(t, there)
+			assert.NotContains(t, fmt.Sprint(there), "s3cret", name)
+			for _, header := range []string{"Authorization", "Memfault-Project-Key", "X-Acme-Token", "Cookie", "Referer"} {
+				assert.Empty(t, there.Values(header), "%s %s", name, header)
+			}
+		}
+	}
+}
+
+func TestRedirectOnTheSameHostKeepsTheCredential(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/there" {
+			http.Redirect(w, r, "/there", http.StatusFound)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"data":{"slug":%q}}`, r.Header.Get("Authorization"))
+	})
+	var response memfault.Response
+	project, err := client.Projects.Get(t.Context(), sink, memfault.WithResponse(&response))
+	require.NoError(t, err)
+	assert.Equal(t, "Bearer oat_test", project.Slug)
+	assert.Equal(t, 1, response.Attempts)
+}
+
+func TestOnlyReadsFollowRedirects(t *testing.T) {
+	for _, code := range []int{301, 302, 303, 307, 308} {
+		asked := 0
+		_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+			asked++
+			http.Redirect(w, r, "/there", code)
+		})
+		requireError(t, post(t.Context(), client), code)
+		requireError(t, patch(t.Context(), client), code)
+		requireError(t, client.Projects.Delete(t.Context(), sink), code)
+		assert.Equal(t, 3, asked)
+	}
+}
+
+func TestRedirectsEnd(t *testing.T) {
+	asked := 0
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		http.Redirect(w, r, "/there", http.StatusFound)
+	})
+	require.ErrorContains(t, get(t.Context(), client), "10 redirects")
+	assert.Equal(t, 10, asked, "and the call is not repeated")
+
+	_, client = newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
+	})
+	require.ErrorContains(t, get(t.Context(), client), "redirect to plain http")
+}
+
+func TestRedirectPolicyOfTheGivenClientIsAsked(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", http.StatusFound) }))
+	defer server.Close()
+	given := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithHTTPClient(given))
+	requireError(t, get(t.Context(), client), http.StatusFound)
+	assert.Nil(t, given.Transport, "it is not changed")
+}
+
+func TestResponse(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.Fail(fakecloud.Fault{Operation: "projects.retrieve", Status: 503, Times: 1})
+	var response memfault.Response
+	require.NoError(t, get(t.Context(), client, nil, memfault.WithResponse(&response), memfault.WithResponse(&response)))
+	assert.Equal(t, 200, response.StatusCode)
+	assert.Equal(t, 2, response.Attempts)
+	assert.NotEmpty(t, response.RequestID)
+	assert.Equal(t, "application/json", response.Header.Get("Content-Type"))
+
+	_, err := client.Devices.Get(context.Background(), sink, "B", memfault.WithResponse(&response))
+	require.Error(t, err)
+	assert.Equal(t, 404, response.StatusCode, "it is filled for an error too")
+}
