@@ -26,7 +26,7 @@ func TestTimestampIsSentInUTCWithZ(t *testing.T) {
 		stamp := memfault.NewTimestamp(at)
 		inJSON, err := json.Marshal(stamp)
 		require.NoError(t, err)
-		assert.Equal(t, `"`+want+`"`, string(inJSON))
+		assert.JSONEq(t, `"`+want+`"`, string(inJSON))
 		inQuery, err := query.Values(struct {
 			Since memfault.Timestamp `url:"since,omitempty"`
 		}{stamp})

@@ -137,13 +137,13 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.I
 	op := operation.Get(id)
 	done := c.begin(op, r)
 	defer done()
+	body, err := io.ReadAll(r.Body) // net/http notices that a client is gone only after that
+	if err != nil {
+		return
+	}
 	fault := c.nextFault(op)
 	if fault.instead(w, r) {
 		return
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return // the client went away
 	}
 	answer := c.answer(id, &request{Request: r, op: op, body: body})
 	fault.send(w, answer)

@@ -1,0 +1,101 @@
+package memfault_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+func TestMe(t *testing.T) {
+	_, client := newCloud(t)
+	me, err := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password)).Account.Me(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, fakecloud.Email, me.Email)
+	assert.Equal(t, "acme", me.Organizations[0].Slug)
+	assert.True(t, me.OrganizationACLs[0].Admin)
+	assert.Nil(t, me.Impersonator)
+	assert.False(t, me.CreatedDate.IsZero())
+
+	_, err = client.WithAuth(memfault.BasicPassword(fakecloud.Email, "wrong password")).Account.Me(t.Context())
+	require.ErrorIs(t, err, memfault.ErrUnauthorized)
+	_, err = client.Account.Me(t.Context())
+	require.ErrorIs(t, err, memfault.ErrForbidden, "the server decides about an organization token")
+}
+
+func TestUserAPIKey(t *testing.T) {
+	_, client := newCloud(t)
+	account := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password)).Account
+	key, err := account.GetAPIKey(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, fakecloud.APIKey, key)
+
+	fresh, err := account.GenerateAPIKey(t.Context())
+	require.NoError(t, err)
+	assert.NotEqual(t, key, fresh)
+	_, err = client.WithAuth(memfault.BasicAPIKey(fakecloud.Email, key)).Account.Me(t.Context())
+	require.ErrorIs(t, err, memfault.ErrUnauthorized)
+	_, err = client.WithAuth(memfault.BasicAPIKey(fakecloud.Email, fresh)).Account.Me(t.Context())
+	require.NoError(t, err)
+
+	require.NoError(t, account.DeleteAPIKey(t.Context()))
+	_, err = account.GetAPIKey(t.Context())
+	require.ErrorIs(t, err, memfault.ErrNotFound)
+}
+
+func TestGenerateAPIKeyIsSentOnce(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.Fail(fakecloud.Fault{Status: http.StatusServiceUnavailable})
+	_, err := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password)).Account.GenerateAPIKey(t.Context())
+	require.ErrorIs(t, err, memfault.ErrUnavailable)
+	assert.Len(t, cloud.Seen("auth.generate_user_api_key"), 1)
+}
+
+func TestOrganizations(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddOrganization("globex")
+	organizations, err := client.Organizations.List(memfault.OrganizationListOptions{}).Collect(t.Context())
+	require.NoError(t, err)
+	require.Len(t, organizations, 1, "a token shows its own organization")
+	assert.Equal(t, "Acme", organizations[0].Name)
+
+	organization, err := client.Organizations.Get(t.Context(), "acme")
+	require.NoError(t, err)
+	assert.Equal(t, organizations[0], *organization)
+	_, err = client.Organizations.Get(t.Context(), "globex")
+	require.ErrorIs(t, err, memfault.ErrForbidden)
+	_, err = client.Organizations.Get(t.Context(), "nope")
+	requireError(t, err, 500)
+}
+
+func ExampleAccountService_Me() {
+	client, stop := exampleClient(fakecloud.New())
+	defer stop()
+	client = client.WithAuth(memfault.BasicAPIKey(fakecloud.Email, fakecloud.APIKey))
+
+	me, err := client.Account.Me(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(me.Name, "of", me.Organizations[0].Name)
+	// Output: Jane Doe of Acme
+}
+
+func ExampleOrganizationsService_List() {
+	client, stop := exampleClient(fakecloud.New())
+	defer stop()
+
+	for organization, err := range client.Organizations.List(memfault.OrganizationListOptions{}).All(context.Background()) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(organization.Slug)
+	}
+	// Output: acme
+}

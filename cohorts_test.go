@@ -1,0 +1,181 @@
+package memfault_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+func TestCohortsLifecycle(t *testing.T) {
+	cloud, client := newCloud(t)
+	ctx := t.Context()
+	created, err := client.Cohorts.Create(ctx, sink, memfault.CohortCreate{Name: "Beta testers"})
+	require.NoError(t, err)
+	assert.Equal(t, "beta-testers", created.Slug)
+	_, err = client.Cohorts.Create(ctx, sink, memfault.CohortCreate{Name: "Beta testers"})
+	require.ErrorIs(t, err, memfault.ErrConflict)
+
+	updated, err := client.Cohorts.Update(ctx, sink, "beta-testers", memfault.CohortUpdate{Name: memfault.Set("Beta")})
+	require.NoError(t, err)
+	assert.Equal(t, "Beta", updated.Name)
+	assert.Equal(t, "beta-testers", updated.Slug)
+
+	cohorts, err := client.Cohorts.List(sink, memfault.CohortListOptions{Slug: []string{"default", "beta-testers"}, ListOptions: memfault.ListOptions{PerPage: 1}}).Collect(ctx)
+	require.NoError(t, err)
+	assert.Len(t, cohorts, 2)
+
+	cloud.AddDevices(fakecloud.Device{Serial: "A", Cohort: "beta-testers"})
+	require.ErrorIs(t, client.Cohorts.Delete(ctx, sink, "beta-testers"), memfault.ErrConflict)
+	_, err = client.Devices.Update(ctx, sink, "A", memfault.DeviceUpdate{Cohort: memfault.Set("default")})
+	require.NoError(t, err)
+	require.NoError(t, client.Cohorts.Delete(ctx, sink, "beta-testers"))
+	_, err = client.Cohorts.Get(ctx, sink, "beta-testers")
+	require.ErrorIs(t, err, memfault.ErrNotFound)
+}
+
+func TestCohortDevices(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.SeedFleet(250)
+	devices, err := client.Cohorts.Devices(sink, "beta", memfault.CohortDeviceListOptions{ListOptions: memfault.ListOptions{PerPage: 20}}).Prefetch(3).Collect(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, devices, 50)
+	for _, d := range devices {
+		assert.Equal(t, "beta", d.Cohort.Slug)
+	}
+	_, err = client.Cohorts.Devices(sink, "nope", memfault.CohortDeviceListOptions{}).Collect(t.Context())
+	require.ErrorIs(t, err, memfault.ErrNotFound)
+}
+
+func TestEnsureCohort(t *testing.T) {
+	_, client := newCloud(t)
+	ctx := t.Context()
+	first, err := client.Cohorts.Ensure(ctx, sink, memfault.CohortCreate{Name: "Beta", Slug: "beta"})
+	require.NoError(t, err)
+	for _, create := range []memfault.CohortCreate{{Name: "Beta", Slug: "beta"}, {Name: "Another name", Slug: "beta"}, {Name: "Beta"}} {
+		again, err := client.Cohorts.Ensure(ctx, sink, create)
+		require.NoError(t, err)
+		assert.Equal(t, first.ID, again.ID)
+	}
+	_, err = client.Cohorts.Ensure(ctx, sink, memfault.CohortCreate{Name: "Beta", Slug: "gamma"})
+	require.ErrorIs(t, err, memfault.ErrConflict, "the name belongs to another slug")
+	_, err = client.Cohorts.Ensure(ctx, sink, memfault.CohortCreate{})
+	require.ErrorIs(t, err, memfault.ErrBadRequest)
+}
+
+func TestMoveDevices(t *testing.T) {
+	cloud := fakecloud.New()
+	cloud.SeedFleet(60)
+	var flying, most atomic.Int64
+	client := observed(t, cloud, &flying, &most)
+	var serials []string
+	for i := range 50 {
+		serials = append(serials, fmt.Sprintf("SINK-%04d", i+1))
+	}
+	serials = append(serials, "GONE", "")
+	cloud.Fail(fakecloud.Fault{Operation: "devices.update", Status: 503, Times: 3})
+	var response memfault.Response
+	moves, err := client.Cohorts.MoveDevices(t.Context(), sink, "beta", serials, memfault.MoveDevicesOptions{Concurrency: 4}, memfault.WithResponse(&response))
+	require.Len(t, moves, len(serials))
+	for i, move := range moves {
+		assert.Equal(t, serials[i], move.DeviceSerial)
+		if i < 50 {
+			require.NoError(t, move.Err)
+			assert.Equal(t, "beta", move.Device.Cohort.Slug)
+		}
+	}
+	require.ErrorIs(t, moves[50].Err, memfault.ErrNotFound)
+	require.ErrorContains(t, moves[51].Err, "device_serial is empty")
+	require.ErrorIs(t, err, memfault.ErrNotFound)
+	require.ErrorContains(t, err, "2 of 52 devices were not moved")
+	require.ErrorContains(t, err, "GONE")
+	assert.Greater(t, most.Load(), int64(1))
+	assert.LessOrEqual(t, most.Load(), int64(4))
+	assert.Empty(t, cloud.Seen("cohorts.move_devices"), "nobody knows the body of that operation")
+}
+
+// observed returns a client whose requests to cloud are counted while they fly.
+func observed(t *testing.T, cloud *fakecloud.Cloud, flying, most *atomic.Int64) *memfault.Client {
+	t.Helper()
+	server := cloud.Serve()
+	t.Cleanup(server.Close)
+	return newClient(t, memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithBaseURL(server.URL), quickRetries,
+		memfault.WithRateLimiter(limiter(func(context.Context) error {
+			for now, top := flying.Add(1), most.Load(); now > top && !most.CompareAndSwap(top, now); top = most.Load() {
+			}
+			time.Sleep(time.Millisecond) // lets the others come
+			return nil
+		})), memfault.WithObserver(func(memfault.Attempt) { flying.Add(-1) }))
+}
+
+func TestMoveDevicesEndsWithTheContext(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.SeedFleet(40)
+	why := errors.New("the shift is over")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	var serials []string
+	for i := range 40 {
+		serials = append(serials, fmt.Sprintf("SINK-%04d", i+1))
+	}
+	cloud.Fail(fakecloud.Fault{Operation: "devices.update", Skip: 10, Delay: time.Hour})
+	go func() {
+		for len(cloud.Seen("devices.update")) < 12 {
+			time.Sleep(time.Millisecond)
+		}
+		cancel(why)
+	}()
+	moves, err := client.Cohorts.MoveDevices(ctx, sink, "beta", serials, memfault.MoveDevicesOptions{Concurrency: 2})
+	require.ErrorIs(t, err, why)
+	moved := 0
+	for _, move := range moves {
+		if move.Err == nil {
+			moved++
+		}
+	}
+	assert.Equal(t, 10, moved)
+}
+
+func TestMoveDevicesBadInput(t *testing.T) {
+	cloud, client := newCloud(t)
+	_, err := client.Cohorts.MoveDevices(t.Context(), sink, "", []string{"A"}, memfault.MoveDevicesOptions{})
+	require.Error(t, err)
+	_, err = client.Cohorts.MoveDevices(t.Context(), sink, "beta", []string{"A"}, memfault.MoveDevicesOptions{Concurrency: -1})
+	require.Error(t, err)
+	_, err = client.Cohorts.MoveDevices(nil, sink, "beta", []string{"A"}, memfault.MoveDevicesOptions{}) //nolint:staticcheck // the very mistake
+	require.Error(t, err)
+	moves, err := client.Cohorts.MoveDevices(t.Context(), sink, "beta", nil, memfault.MoveDevicesOptions{})
+	require.NoError(t, err)
+	assert.Empty(t, moves)
+	assert.Empty(t, cloud.Seen(""))
+}
+
+func ExampleCohortsService_MoveDevices() {
+	cloud := fakecloud.New()
+	cloud.AddDevices(fakecloud.Device{Serial: "A"}, fakecloud.Device{Serial: "B"})
+	client, stop := exampleClient(cloud)
+	defer stop()
+	ctx := context.Background()
+
+	if _, err := client.Cohorts.Ensure(ctx, sink, memfault.CohortCreate{Name: "Beta", Slug: "beta"}); err != nil {
+		panic(err)
+	}
+	moves, err := client.Cohorts.MoveDevices(ctx, sink, "beta", []string{"A", "NO-SUCH", "B"}, memfault.MoveDevicesOptions{})
+	for _, move := range moves {
+		fmt.Println(move.DeviceSerial, move.Err == nil)
+	}
+	fmt.Println(strings.Split(err.Error(), ":")[1])
+	// Output:
+	// A true
+	// NO-SUCH false
+	// B true
+	//  1 of 3 devices were not moved
+}

@@ -1,0 +1,162 @@
+package memfault_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+const projectPath = "/api/v0/organizations/acme/projects/smart-sink"
+
+func TestDoReadsWhatThePackageDoesNotKnow(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddDevices(fakecloud.Device{Serial: "A"})
+	request := memfault.Request{Method: http.MethodGet, Path: projectPath + "/devices/A"}
+
+	var device struct {
+		memfault.Device
+		Extra string `json:"attributes_resolution"`
+	}
+	require.NoError(t, client.Do(t.Context(), request, &device))
+	assert.Equal(t, "A", device.DeviceSerial, "what stands below data")
+
+	var envelope struct {
+		Data struct {
+			Serial string `json:"device_serial"`
+		} `json:"data"`
+	}
+	require.NoError(t, client.Do(t.Context(), request, &envelope))
+	assert.Equal(t, "A", envelope.Data.Serial, "or the whole, for a type with a place for it")
+
+	var whole map[string]map[string]any
+	require.NoError(t, client.Do(t.Context(), request, &whole))
+	assert.Equal(t, "A", whole["data"]["device_serial"])
+
+	var raw json.RawMessage
+	require.NoError(t, client.Do(t.Context(), request, &raw))
+	assert.True(t, bytes.HasPrefix(raw, []byte(`{"data":`)))
+
+	var devices []memfault.Device
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: projectPath + "/devices"}, &devices))
+	assert.Len(t, devices, 1)
+
+	var me struct {
+		Email string `json:"email"`
+	}
+	require.NoError(t, client.WithAuth(memfault.BasicAPIKey(fakecloud.Email, fakecloud.APIKey)).Do(t.Context(), memfault.Request{Path: "/auth/me"}, &me))
+	assert.Equal(t, fakecloud.Email, me.Email, "a bare object")
+}
+
+func TestDoSendsQueryAndBody(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_ = json.NewEncoder(w).Encode(map[string]string{"uri": r.RequestURI, "method": r.Method, "body": string(body), "type": r.Header.Get("Content-Type")})
+	})
+	var got map[string]string
+	require.NoError(t, client.Do(t.Context(), memfault.Request{
+		Method: http.MethodPut, Host: memfault.HostFiles, Path: "/a%2Fb/c+d", Query: url.Values{"v": {"1+2", "3"}}, Body: map[string]int{"x": 1},
+	}, &got))
+	assert.Equal(t, map[string]string{"uri": "/a%2Fb/c+d?v=1%2B2&v=3", "method": "PUT", "body": `{"x":1}`, "type": "application/json"}, got)
+}
+
+func TestDoGoesToTheNamedHost(t *testing.T) {
+	asked := map[string]string{}
+	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
+		asked[r.URL.Host] = r.Header.Get("Authorization")
+		return answer(204, "")
+	})
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: transport}))
+	for _, host := range []memfault.Host{memfault.HostAPI, memfault.HostChunks, memfault.HostIngress, memfault.HostFiles, memfault.HostDevice} {
+		require.NoError(t, client.Do(t.Context(), memfault.Request{Host: host, Path: "/x"}, nil))
+	}
+	assert.Equal(t, map[string]string{
+		"api.memfault.com": "Bearer oat_test", "chunks.memfault.com": "Bearer oat_test", "ingress.memfault.com": "Bearer oat_test",
+		"files.memfault.com": "Bearer oat_test", "device.memfault.com": "Bearer oat_test",
+	}, asked)
+}
+
+func TestDoRefusesBadInputUnsent(t *testing.T) {
+	cloud, client := newCloud(t)
+	for name, request := range map[string]memfault.Request{
+		"no path":        {},
+		"relative":       {Path: "api/v0/x"},
+		"absolute URL":   {Path: "https://evil.example/x"},
+		"another host":   {Path: "//evil.example/x"},
+		"user info":      {Path: "@evil.example/x"},
+		"dots":           {Path: "/api/../x"},
+		"escaped dots":   {Path: "/api/%2e%2E/x"},
+		"empty segment":  {Path: "/api//x"},
+		"slash at end":   {Path: "/api/"},
+		"query":          {Path: "/api?x=1"},
+		"fragment":       {Path: "/api#x"},
+		"bad escape":     {Path: "/api/%zz"},
+		"line break":     {Path: "/api\r\n/x"},
+		"backslash":      {Path: `/api\x`},
+		"method":         {Method: "GET /x", Path: "/api"},
+		"small method":   {Method: "get", Path: "/api"},
+		"host":           {Host: 99, Path: "/api"},
+		"negative host":  {Host: -1, Path: "/api"},
+		"reader":         {Method: "POST", Path: "/api", Body: strings.NewReader("{}")},
+		"bytes":          {Method: "POST", Path: "/api", Body: []byte("{}")},
+		"not encodable":  {Method: "POST", Path: "/api", Body: func() {}},
+		"presigned host": {Host: 5, Path: "/api"},
+	} {
+		require.Error(t, client.Do(t.Context(), request, nil), name)
+		_, err := memfault.NewPager[item](client, memfault.Request{Method: request.Method, Host: request.Host, Path: request.Path}).Page(t.Context())
+		if request.Body == nil {
+			require.Error(t, err, name)
+		}
+	}
+	require.ErrorContains(t, client.Do(t.Context(), memfault.Request{Path: "/api"}, item{}), "not a pointer")
+	require.ErrorContains(t, client.Do(t.Context(), memfault.Request{Path: "/api"}, (*item)(nil)), "not a pointer")
+	_, err := memfault.NewPager[item](client, memfault.Request{Path: "/api", Query: url.Values{"page": {"two"}}}).Page(t.Context())
+	require.ErrorContains(t, err, "not a number")
+	_, err = memfault.NewPager[item](nil, memfault.Request{Path: "/api"}).Page(t.Context())
+	require.ErrorContains(t, err, "client is nil")
+	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Violations())
+}
+
+func TestDoWantsABodyOnlyForAResult(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, nil))
+	requireError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &item{}), http.StatusNoContent)
+}
+
+func TestDoRepeatsReadsOnly(t *testing.T) {
+	for method, attempts := range map[string]int{"GET": 5, "PUT": 5, "DELETE": 5, "HEAD": 5, "POST": 1, "PATCH": 1} {
+		asked := 0
+		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+			asked++
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		require.ErrorIs(t, client.Do(t.Context(), memfault.Request{Method: method, Path: "/x"}, nil), memfault.ErrUnavailable)
+		assert.Equal(t, attempts, asked, method)
+	}
+}
+
+func TestNewPager(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.SeedFleet(30)
+	type serial struct {
+		Serial string `json:"device_serial"`
+	}
+	query := url.Values{"per_page": {"7"}, "page": {"2"}, "hardware_version": {"evt-1"}}
+	items, err := memfault.NewPager[serial](client, memfault.Request{Path: projectPath + "/devices", Query: query}).Prefetch(2).Collect(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, items, 8, "15 of that hardware, without the first page of 7")
+	assert.Equal(t, url.Values{"per_page": {"7"}, "page": {"2"}, "hardware_version": {"evt-1"}}, query, "it is not changed")
+
+	_, err = memfault.NewPager[serial](client, memfault.Request{Method: "POST", Path: "/x"}).Page(t.Context())
+	require.ErrorContains(t, err, "not GET")
+}

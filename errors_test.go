@@ -1,0 +1,133 @@
+package memfault_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+var sentinels = []error{
+	memfault.ErrBadRequest, memfault.ErrUnauthorized, memfault.ErrForbidden, memfault.ErrNotFound, memfault.ErrConflict, memfault.ErrTooLarge,
+	memfault.ErrRateLimited, memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNotReady,
+}
+
+func TestStatusesAreKinds(t *testing.T) {
+	for status, want := range map[int]error{
+		400: memfault.ErrBadRequest, 401: memfault.ErrUnauthorized, 403: memfault.ErrForbidden, 404: memfault.ErrNotFound,
+		405: nil, 409: memfault.ErrConflict, 411: nil, 413: memfault.ErrTooLarge, 415: nil, 418: nil, 429: memfault.ErrRateLimited,
+		500: nil, 501: nil, 502: memfault.ErrUnavailable, 503: memfault.ErrUnavailable, 504: memfault.ErrUnavailable, 529: memfault.ErrUnavailable,
+	} {
+		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		err := get(t.Context(), client, memfault.WithoutRetry())
+		requireError(t, err, status)
+		for _, sentinel := range sentinels {
+			assert.Equal(t, errors.Is(want, sentinel), errors.Is(err, sentinel), "%d %v", status, sentinel)
+		}
+	}
+}
+
+func TestErrorEnvelopes(t *testing.T) {
+	html := fakecloud.HTMLBadGateway.Body
+	for name, c := range map[string]struct {
+		body string
+		want memfault.Error
+	}{
+		"whole":           {`{"error":{"code":1003,"http_code":404,"message":"gone","type":"NotFoundError"}}`, memfault.Error{Code: 1003, Type: "NotFoundError", Message: "gone"}},
+		"message alone":   {`{"error":{"message":"Content-Length must be set.","http_code":411}}`, memfault.Error{Message: "Content-Length must be set."}},
+		"message object":  {`{"error":{"code":1000,"message":{"0":{"x":["bad"]}},"type":"T"}}`, memfault.Error{Code: 1000, Type: "T", Details: []byte(`{"0":{"x":["bad"]}}`)}},
+		"message list":    {`{"error":{"message":["a","b"]}}`, memfault.Error{Details: []byte(`["a","b"]`)}},
+		"null message":    {`{"error":{"message":null}}`, memfault.Error{}},
+		"odd types":       {`{"error":{"code":"E1","type":7,"message":"m"}}`, memfault.Error{Message: "m"}},
+		"error is text":   {`{"error":"nope"}`, memfault.Error{Message: `{"error":"nope"}`}},
+		"no envelope":     {`{"x":1}`, memfault.Error{}},
+		"plain text":      {"upstream timed out\n", memfault.Error{Message: "upstream timed out"}},
+		"HTML":            {html, memfault.Error{}},
+		"empty":           {"", memfault.Error{}},
+		"binary":          {"\x00\x01\x02", memfault.Error{}},
+		"a long text":     {strings.Repeat("x", 400), memfault.Error{}},
+		"cut-off JSON":    {`{"error":{"message":"g`, memfault.Error{Message: `{"error":{"message":"g`}},
+		"JSON, not a map": {`[1]`, memfault.Error{Message: "[1]"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("X-Request-Id", "r-9")
+				w.WriteHeader(http.StatusTeapot)
+				_, _ = io.WriteString(w, c.body)
+			})
+			got := requireError(t, get(t.Context(), client), http.StatusTeapot)
+			assert.Equal(t, c.want.Code, got.Code)
+			assert.Equal(t, c.want.Type, got.Type)
+			assert.Equal(t, c.want.Message, got.Message)
+			assert.Equal(t, string(c.want.Details), string(got.Details))
+			assert.Equal(t, c.body, string(got.Body))
+			assert.Equal(t, "r-9", got.RequestID)
+			assert.Equal(t, "projects.retrieve", got.Operation)
+			assert.Equal(t, http.MethodGet, got.Method)
+			assert.Contains(t, got.Error(), "memfault: projects.retrieve: 418 I'm a teapot")
+			assert.Contains(t, got.Error(), "[request r-9]")
+			assert.NotContains(t, got.Error(), "<html>")
+			if c.want.Details != nil {
+				assert.Contains(t, got.Error(), string(c.want.Details))
+			}
+		})
+	}
+}
+
+func TestErrorKeepsTheStartOfALargeBody(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, strings.Repeat("<p>", 1<<20))
+	})
+	assert.Len(t, requireError(t, get(t.Context(), client), 400).Body, 64<<10)
+}
+
+func TestFileThatIsTooBigIsTooLarge(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":{"message":"Uploaded file is too big (max 100 MB)"}}`)
+	})
+	err := get(t.Context(), client)
+	require.ErrorIs(t, err, memfault.ErrTooLarge)
+	require.ErrorIs(t, err, memfault.ErrBadRequest)
+	require.ErrorContains(t, err, "max 100 MB")
+}
+
+func TestWrongSlugIsAnInternalErrorThatIsNotRepeated(t *testing.T) {
+	cloud, client := newCloud(t)
+	_, err := client.Devices.Get(t.Context(), memfault.ProjectRef{Organization: "acme", Project: "nope"}, "A")
+	assert.Equal(t, "InternalError", requireError(t, err, 500).Type)
+	assert.Len(t, cloud.Seen(""), 1)
+}
+
+func TestHTMLFromAProxy(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.Fail(fakecloud.HTMLBadGateway)
+	err := get(t.Context(), client)
+	require.ErrorIs(t, err, memfault.ErrUnavailable)
+	assert.Equal(t, "memfault: projects.retrieve: 502 Bad Gateway ["+"request "+requireError(t, err, 502).RequestID+"]", err.Error())
+}
+
+func FuzzErrorBody(f *testing.F) {
+	f.Add(`{"error":{"code":1003,"message":"x","type":"T"}}`, 404)
+	f.Add(`<html>http://x?y</html>`, 200)
+	f.Fuzz(func(t *testing.T, body string, status int) {
+		status = 200 + (status%400+400)%400
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{
+			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return answer(status, body) }),
+		}))
+		project, err := client.Projects.Get(t.Context(), sink, memfault.WithoutRetry())
+		if (project == nil) == (err == nil) {
+			t.Fatalf("%v, %v", project, err)
+		}
+		_ = fmt.Sprintf("%+v", err)
+	})
+}

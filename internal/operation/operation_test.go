@@ -1,0 +1,62 @@
+package operation_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+func TestRowsAreSound(t *testing.T) {
+	rows := operation.All()
+	assert.Len(t, rows, 103)
+	names, routes := map[string]bool{}, map[string]bool{}
+	for i, op := range rows {
+		assert.Equal(t, op.Name, operation.Get(operation.ID(i)).Name)
+		assert.False(t, names[op.Name], "%s stands twice", op.Name)
+		route := op.Method + " " + op.Host.String() + " " + op.Path
+		assert.False(t, routes[route], "%s stands twice", route)
+		names[op.Name], routes[route] = true, true
+
+		assert.Regexp(t, `^[a-z_]+\.[a-z_]+$`, op.Name)
+		assert.Contains(t, []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, op.Method)
+		assert.NotEmpty(t, op.Success, op.Name)
+		if op.Host == operation.Presigned {
+			assert.Equal(t, operation.NoCredential, op.Credentials)
+			continue
+		}
+		assert.NotEqual(t, operation.NoCredential, op.Credentials, op.Name)
+		assert.Regexp(t, `^(/([-a-z0-9_]+|\{[a-z_]+\}))+$`, op.Path)
+		assert.True(t, strings.HasPrefix(op.Path, "/api/v0/") || strings.HasPrefix(op.Path, "/auth/"), op.Path)
+		for _, status := range op.Success {
+			assert.Equal(t, 2, status/100, op.Name)
+		}
+	}
+}
+
+func TestWhatMayBeRepeated(t *testing.T) {
+	for id, want := range map[operation.ID]bool{
+		operation.DevicesList: true, operation.DevicesUpdate: true, operation.DevicesDelete: true, operation.UploadPutFile: true,
+		operation.ChunksUpload: true, operation.SymbolsExistsByGNUBuildID: true,
+		operation.DevicesCreate: false, operation.CohortsCreate: false, operation.DeploymentsCreate: false,
+		operation.ProjectsRefreshClientKey: false, operation.EventsUpload: false, operation.UploadCommitOTAPayload: false,
+	} {
+		assert.Equal(t, want, operation.Get(id).Idempotent(), operation.Get(id).Name)
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	assert.True(t, operation.Console.Has(operation.OrganizationToken))
+	assert.False(t, operation.Console.Has(operation.ProjectKey))
+	assert.False(t, operation.Basic.Has(operation.Console))
+	assert.Equal(t, "email+password,email+api-key,organization-token", operation.Console.String())
+	assert.Equal(t, "none", operation.NoCredential.String())
+}
+
+func TestPlaceholders(t *testing.T) {
+	assert.Equal(t, []string{"organization_slug", "project_slug", "device_serial"}, operation.Get(operation.DevicesRetrieve).Placeholders())
+	assert.Empty(t, operation.Get(operation.AuthMe).Placeholders())
+}

@@ -1,0 +1,353 @@
+package memfault_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+type item struct {
+	ID int `json:"id"`
+}
+
+// pages is a transport with a list of pages of one item, each after a pause.
+type pages struct {
+	count  int
+	pause  time.Duration
+	body   func(page int) (status int, body string)
+	asked  atomic.Int64
+	flying atomic.Int64
+	most   atomic.Int64
+}
+
+func (p *pages) RoundTrip(req *http.Request) (*http.Response, error) {
+	p.asked.Add(1)
+	flying := p.flying.Add(1)
+	defer p.flying.Add(-1)
+	for most := p.most.Load(); flying > most && !p.most.CompareAndSwap(most, flying); most = p.most.Load() {
+	}
+	select {
+	case <-time.After(p.pause):
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	}
+	page, _ := strconv.Atoi(req.URL.Query().Get("page"))
+	if p.body != nil {
+		return answer(p.body(page))
+	}
+	return answer(200, onePage(page, page, p.count))
+}
+
+func onePage(id, page, count int) string {
+	return fmt.Sprintf(`{"data":[{"id":%d}],"paging":{"item_count":1,"page":%d,"page_count":%d,"per_page":1,"total_count":%d}}`, id, page, count, count)
+}
+
+func pagerOver(t testing.TB, p *pages) *memfault.Pager[item] {
+	t.Helper()
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: p}))
+	return memfault.NewPager[item](client, memfault.Request{Path: "/api/v0/things"})
+}
+
+// ids ranges over a pager to its end.
+func ids(ctx context.Context, pager *memfault.Pager[item]) (seen []int, failed error) {
+	for i, err := range pager.All(ctx) {
+		if failed != nil {
+			panic("something came after the error")
+		}
+		if failed = err; err == nil {
+			seen = append(seen, i.ID)
+		}
+	}
+	return seen, failed
+}
+
+func upTo(n int) []int {
+	var numbers []int
+	for i := range n {
+		numbers = append(numbers, i+1)
+	}
+	return numbers
+}
+
+func TestPrefetchIsFastAndKeepsTheOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		took := func(depth int) time.Duration {
+			p := &pages{count: 100, pause: 20 * time.Millisecond}
+			start := time.Now()
+			seen, err := ids(t.Context(), pagerOver(t, p).Prefetch(depth))
+			require.NoError(t, err)
+			assert.Equal(t, upTo(100), seen)
+			assert.LessOrEqual(t, p.most.Load(), int64(max(depth, 1)))
+			assert.Equal(t, int64(100), p.asked.Load())
+			return time.Since(start)
+		}
+		one := took(0)
+		assert.Equal(t, 2*time.Second, one)
+		assert.GreaterOrEqual(t, float64(one)/float64(took(8)), 6.5)
+		assert.Equal(t, one, took(1))
+		assert.Equal(t, one, took(-3))
+	})
+}
+
+func TestLeavingTheLoopCancelsWhatIsInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pages{count: 100, pause: 20 * time.Millisecond}
+		start, seen := time.Now(), 0
+		for _, err := range pagerOver(t, p).Prefetch(8).All(t.Context()) {
+			require.NoError(t, err)
+			if seen++; seen == 2 {
+				break
+			}
+		}
+		assert.Equal(t, 40*time.Millisecond, time.Since(start), "the loop does not wait for the pages")
+		assert.Zero(t, p.flying.Load())
+		assert.LessOrEqual(t, p.asked.Load(), int64(11))
+	})
+}
+
+func TestPagerIsSequentialByDefault(t *testing.T) {
+	p := &pages{count: 5}
+	seen := 0
+	for _, err := range pagerOver(t, p).All(t.Context()) {
+		require.NoError(t, err)
+		seen++
+		assert.Equal(t, int64(seen), p.asked.Load(), "a page is read when the loop comes to it")
+	}
+}
+
+func TestRangingAgainStartsAgain(t *testing.T) {
+	pager := pagerOver(t, &pages{count: 3})
+	for range 2 {
+		for _, depth := range []int{0, 2} {
+			seen, err := ids(t.Context(), pager.Prefetch(depth))
+			require.NoError(t, err)
+			assert.Equal(t, upTo(3), seen)
+		}
+	}
+}
+
+func TestPagerDoesNoIOUntilItIsRanged(t *testing.T) {
+	p := &pages{count: 3}
+	pager := pagerOver(t, p).Prefetch(8)
+	pager.All(t.Context())
+	pager.Pages(t.Context())
+	assert.Zero(t, p.asked.Load())
+}
+
+func TestErrorComesOnceAndLast(t *testing.T) {
+	for _, depth := range []int{0, 4} {
+		p := &pages{body: func(page int) (int, string) {
+			if page == 3 {
+				return 403, `{"error":{"message":"no"}}`
+			}
+			return 200, onePage(page, page, 9)
+		}}
+		seen, err := ids(t.Context(), pagerOver(t, p).Prefetch(depth))
+		require.ErrorIs(t, err, memfault.ErrForbidden)
+		assert.Equal(t, upTo(2), seen)
+
+		items, err := pagerOver(t, p).Prefetch(depth).Collect(t.Context())
+		require.ErrorIs(t, err, memfault.ErrForbidden)
+		assert.Nil(t, items)
+	}
+}
+
+func TestServersThatWouldNeverEnd(t *testing.T) {
+	for name, body := range map[string]func(page int) string{
+		"ignores the page":             func(int) string { return onePage(1, 1, 5) },
+		"ignores it and moves the end": func(page int) string { return onePage(1, 1, page+1) },
+		"repeats and moves the end":    func(page int) string { return onePage(1, page, page+1) },
+		"repeats without a number":     func(int) string { return `{"paging":{"page_count":5},"data":[{"id":1}]}` },
+		"nothing, and moves the end": func(page int) string {
+			return fmt.Sprintf(`{"data":[],"paging":{"page":%d,"page_count":%d}}`, page, page+1)
+		},
+		"paging in front, moves the end": func(page int) string {
+			return fmt.Sprintf(`{"paging":{"page":%d,"page_count":%d},"data":[{"id":1}]}`, page, page+1)
+		},
+	} {
+		for _, depth := range []int{0, 4} {
+			t.Run(fmt.Sprint(name, depth), func(t *testing.T) {
+				p := &pages{body: func(page int) (int, string) { return 200, body(page) }}
+				seen, err := ids(t.Context(), pagerOver(t, p).Prefetch(depth))
+				got := requireError(t, err, 200)
+				assert.Equal(t, "GET /api/v0/things", got.Operation)
+				assert.Contains(t, string(got.Body), `"data":[`)
+				assert.LessOrEqual(t, len(seen), 1)
+			})
+		}
+	}
+}
+
+func TestListsThatEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		body func(page int) string
+		want []int
+	}{
+		"without paging":        {func(page int) string { return fmt.Sprintf(`{"data":[{"id":%d}]}`, page) }, upTo(1)},
+		"with null paging":      {func(page int) string { return fmt.Sprintf(`{"data":[{"id":%d}],"paging":null}`, page) }, upTo(1)},
+		"empty":                 {func(int) string { return `{"data":[],"paging":{"page":1,"page_count":0}}` }, nil},
+		"equal items":           {func(page int) string { return onePage(1, page, 3) }, []int{1, 1, 1}},
+		"an empty page between": {func(page int) string { return strings.Replace(onePage(page, page, 3), `{"id":2}`, "", 1) }, []int{1, 3}},
+		"grows while read":      {func(page int) string { return onePage(page, page, min(page+2, 6)) }, upTo(6)},
+		"shrinks while read":    {func(page int) string { return onePage(page, page, 5-page) }, upTo(3)},
+	} {
+		for _, depth := range []int{0, 4} {
+			t.Run(fmt.Sprint(name, depth), func(t *testing.T) {
+				p := &pages{body: func(page int) (int, string) { return 200, c.body(page) }}
+				seen, err := ids(t.Context(), pagerOver(t, p).Prefetch(depth))
+				require.NoError(t, err)
+				assert.Equal(t, c.want, seen)
+			})
+		}
+	}
+}
+
+func TestPageReadsJustThatPage(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.SeedFleet(25)
+	page, err := client.Devices.List(sink, memfault.DeviceListOptions{ListOptions: memfault.ListOptions{Page: 2, PerPage: 10}}).Page(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, memfault.Paging{ItemCount: 10, Page: 2, PageCount: 3, PerPage: 10, TotalCount: 25}, page.Paging)
+	assert.Equal(t, "SINK-0011", page.Items[0].DeviceSerial)
+	assert.Len(t, cloud.Seen(""), 1)
+}
+
+func TestWalkStartsAtThePageOfTheOptions(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.SeedFleet(25)
+	devices, err := client.Devices.List(sink, memfault.DeviceListOptions{ListOptions: memfault.ListOptions{Page: 3, PerPage: 10}}).Collect(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, devices, 5)
+}
+
+func TestPagesHoldAHundredItemsByDefault(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.SeedFleet(250)
+	devices, err := client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, devices, 250)
+	assert.Len(t, cloud.Seen(""), 3)
+	assert.Contains(t, cloud.Seen("")[0].URI, "per_page=100")
+}
+
+func TestWalkOfTenThousandDevicesYieldsEachOnce(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.SeedFleet(10_000)
+	for _, depth := range []int{0, 8} {
+		seen := map[string]int{}
+		for device, err := range client.Devices.List(sink, memfault.DeviceListOptions{}).Prefetch(depth).All(t.Context()) {
+			require.NoError(t, err)
+			seen[device.DeviceSerial]++
+		}
+		assert.Len(t, seen, 10_000)
+		for serial, times := range seen {
+			assert.Equal(t, 1, times, serial)
+		}
+	}
+}
+
+func TestWalkSurvivesFailures(t *testing.T) {
+	cloud, client := newCloud(t, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 20, MaxWait: time.Millisecond}))
+	cloud.SeedFleet(1000)
+	for _, fault := range []fakecloud.Fault{{Status: 503, Skip: 1, Times: 2}, {Drop: true, Skip: 2, Times: 2}, {Cut: 500, Skip: 3, Times: 2}, {Status: 429, RetryAfter: "0", Times: 2}} {
+		cloud.Fail(fault)
+	}
+	devices, err := client.Devices.List(sink, memfault.DeviceListOptions{}).Prefetch(4).Collect(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, devices, 1000)
+}
+
+func TestContextEndsAWalk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, depth := range []int{0, 4} {
+			why := errors.New("enough")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(110*time.Millisecond, func() { cancel(why) })
+			seen, err := ids(ctx, pagerOver(t, &pages{count: 1000, pause: 20 * time.Millisecond}).Prefetch(depth))
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorIs(t, err, why)
+			assert.NotEmpty(t, seen)
+		}
+	})
+}
+
+func TestResponseOfAPage(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		w.Header().Set("X-Request-Id", fmt.Sprint("r-", page))
+		_, _ = io.WriteString(w, onePage(page, page, 5))
+	})
+	var response memfault.Response
+	number := 0
+	for page, err := range client.Cohorts.List(sink, memfault.CohortListOptions{}, memfault.WithResponse(&response)).Prefetch(3).Pages(t.Context()) {
+		require.NoError(t, err)
+		number++
+		assert.Equal(t, number, page.Paging.Page)
+		assert.Equal(t, fmt.Sprint("r-", number), response.RequestID, "it is of the page that the loop holds")
+	}
+}
+
+func TestOptionsOfAListAreCopied(t *testing.T) {
+	cloud, client := newCloud(t)
+	release := []string{"1.0.0"}
+	pager := client.Devices.List(sink, memfault.DeviceListOptions{Release: release})
+	release[0] = "changed"
+	_, err := pager.Collect(t.Context())
+	require.NoError(t, err)
+	assert.Contains(t, cloud.Seen("")[0].URI, "release=1.0.0")
+}
+
+func TestNoGoroutineOutlivesAWalk(t *testing.T) {
+	_, client := newCloud(t)
+	before := runtime.NumGoroutine()
+	for range 20 {
+		for range client.Devices.List(sink, memfault.DeviceListOptions{}).Prefetch(8).All(t.Context()) {
+			break
+		}
+	}
+	assert.LessOrEqual(t, runtime.NumGoroutine(), before+4, "but for those of the idle connections")
+}
+
+// BenchmarkPrefetch reads 100 pages at 20 ms each over loopback. The metric
+// times-as-fast compares read-ahead with one page after the other.
+func BenchmarkPrefetch(b *testing.B) {
+	_, client := newServer(b, func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(20 * time.Millisecond)
+		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		_, _ = io.WriteString(w, onePage(page, page, 100))
+	})
+	pager := memfault.NewPager[item](client, memfault.Request{Path: "/api/v0/things"})
+	walk := func(depth int) time.Duration {
+		start, next := time.Now(), 1
+		for i, err := range pager.Prefetch(depth).All(b.Context()) {
+			if err != nil || i.ID != next {
+				b.Fatalf("item %d in place of %d: %v", i.ID, next, err)
+			}
+			next++
+		}
+		return time.Since(start)
+	}
+	one := walk(0)
+	var ahead time.Duration
+	rounds := 0
+	for b.Loop() {
+		ahead += walk(8)
+		rounds++
+	}
+	b.ReportMetric(float64(one)*float64(rounds)/float64(ahead), "times-as-fast")
+}
