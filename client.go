@@ -16,11 +16,17 @@ type Client struct {
 	core *core
 	auth Authenticator
 
-	Account       *AccountService
-	Organizations *OrganizationsService
-	Projects      *ProjectsService
-	Cohorts       *CohortsService
-	Devices       *DevicesService
+	Account          *AccountService
+	Organizations    *OrganizationsService
+	Projects         *ProjectsService
+	Releases         *ReleasesService
+	Artifacts        *ArtifactsService
+	Cohorts          *CohortsService
+	Deployments      *DeploymentsService
+	Devices          *DevicesService
+	Installs         *InstallsService
+	Software         *SoftwareService
+	HardwareVersions *HardwareVersionsService
 }
 
 // core is what clients of different credentials share.
@@ -62,8 +68,14 @@ func newClient(shared *core, auth Authenticator) *Client {
 	c.Account = &AccountService{c}
 	c.Organizations = &OrganizationsService{c}
 	c.Projects = &ProjectsService{c}
+	c.Releases = &ReleasesService{c}
+	c.Artifacts = &ArtifactsService{c}
 	c.Cohorts = &CohortsService{c}
+	c.Deployments = &DeploymentsService{c}
 	c.Devices = &DevicesService{c}
+	c.Installs = &InstallsService{c}
+	c.Software = &SoftwareService{c}
+	c.HardwareVersions = &HardwareVersionsService{c}
 	return c
 }
 

@@ -2,7 +2,6 @@ package memfault
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -14,22 +13,22 @@ type CohortsService struct{ client *Client }
 
 // Cohort is a group of devices. Each project has one with the slug default.
 type Cohort struct {
-	ID                             int64           `json:"id"`
-	Name                           string          `json:"name"`
-	Slug                           string          `json:"slug"`
-	CountDevices                   int             `json:"count_devices"`
-	CountActiveDeployments         int             `json:"count_active_deployments"`
-	CountActiveReleases            int             `json:"count_active_releases"`
-	CountStagedDevices             int             `json:"count_staged_devices"`
-	LastDeployment                 json.RawMessage `json:"last_deployment"`       // null when nothing was deployed
-	Deployments                    json.RawMessage `json:"deployments,omitempty"` // only in older replies
-	BypassPrimarySoftwareTypeCheck bool            `json:"bypass_primary_software_type_check"`
-	BypassVersionChecks            bool            `json:"bypass_version_checks"`
-	IgnoreTraces                   bool            `json:"ignore_traces"`
-	ReturnEqualLatestReleases      bool            `json:"return_equal_latest_releases"`
-	UpdatesEnabled                 bool            `json:"updates_enabled"`
-	CreatedDate                    Timestamp       `json:"created_date"`
-	UpdatedDate                    Timestamp       `json:"updated_date"`
+	ID                             int64        `json:"id"`
+	Name                           string       `json:"name"`
+	Slug                           string       `json:"slug"`
+	CountDevices                   int          `json:"count_devices"`
+	CountActiveDeployments         int          `json:"count_active_deployments"`
+	CountActiveReleases            int          `json:"count_active_releases"`
+	CountStagedDevices             int          `json:"count_staged_devices"`
+	LastDeployment                 *Deployment  `json:"last_deployment"`      // nil when nothing was deployed
+	Deployments                    []Deployment `json:"deployments,omitzero"` // only in older replies
+	BypassPrimarySoftwareTypeCheck bool         `json:"bypass_primary_software_type_check"`
+	BypassVersionChecks            bool         `json:"bypass_version_checks"`
+	IgnoreTraces                   bool         `json:"ignore_traces"`
+	ReturnEqualLatestReleases      bool         `json:"return_equal_latest_releases"`
+	UpdatesEnabled                 bool         `json:"updates_enabled"`
+	CreatedDate                    Timestamp    `json:"created_date"`
+	UpdatedDate                    Timestamp    `json:"updated_date"`
 }
 
 // CohortCreate describes a new cohort.

@@ -1,6 +1,9 @@
 package memfault
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strconv"
+)
 
 // ProjectInfo names a project within another resource.
 type ProjectInfo struct {
@@ -28,6 +31,14 @@ type ReleaseRef struct {
 	ID       int64  `json:"id"`
 	Version  string `json:"version"`
 	Revision string `json:"revision"`
+}
+
+// DeviceRef names a device within another resource.
+type DeviceRef struct {
+	ID              int64              `json:"id"`
+	DeviceSerial    string             `json:"device_serial"`
+	HardwareVersion HardwareVersionRef `json:"hardware_version"`
+	LastSeen        Timestamp          `json:"last_seen,omitzero"` // only in some replies
 }
 
 // UserRef names a user within another resource.
@@ -98,4 +109,13 @@ func marshalEither(asText bool, text string, object any) ([]byte, error) {
 		return json.Marshal(text)
 	}
 	return json.Marshal(object)
+}
+
+// pathID returns an id as a segment of a path. One below 1 names nothing: it is
+// empty, which expand refuses.
+func pathID(id int64) string {
+	if id < 1 {
+		return ""
+	}
+	return strconv.FormatInt(id, 10)
 }

@@ -277,8 +277,12 @@ func expand(op *operation.Operation, values []string) (string, error) {
 		}
 		value := values[0]
 		values = values[1:]
+		name := strings.Trim(segment, "{}")
+		if value == "" && strings.HasSuffix(name, "_id") {
+			return "", fmt.Errorf("memfault: %s: %s is empty or below 1", op.Name, name)
+		}
 		if err := checkSegment(value); err != nil {
-			return "", fmt.Errorf("memfault: %s: %s %w", op.Name, strings.Trim(segment, "{}"), err)
+			return "", fmt.Errorf("memfault: %s: %s %w", op.Name, name, err)
 		}
 		// QueryEscape leaves only unreserved characters. A plus in a version would
 		// pass as it is, but not every server on the way reads it as one.

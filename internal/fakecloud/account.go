@@ -12,8 +12,13 @@ func (c *Cloud) allHandlers() map[operation.ID]handler {
 	for _, some := range []map[operation.ID]handler{
 		c.accountHandlers(),
 		c.projectHandlers(),
+		c.releaseHandlers(),
+		c.latestHandlers(),
 		c.cohortHandlers(),
+		c.deploymentHandlers(),
 		c.deviceHandlers(),
+		c.installHandlers(),
+		c.softwareHandlers(),
 	} {
 		maps.Copy(all, some)
 	}

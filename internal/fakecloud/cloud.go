@@ -127,6 +127,9 @@ func (c *Cloud) project(organizationSlug, projectSlug string) *project {
 	return org.project(projectSlug)
 }
 
+// seeded returns the project that New makes, which seeds put their things into.
+func (c *Cloud) seeded() *project { return c.project(Organization, Project) }
+
 // randomHex returns 128 random bits.
 func randomHex() string {
 	b := make([]byte, 16)

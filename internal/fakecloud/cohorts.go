@@ -36,12 +36,14 @@ func (p *project) devicesOf(c *cohort) []*device {
 }
 
 func (p *project) cohortView(c *cohort) object {
+	active := filter(p.deployments, func(d *deployment) bool { return d.cohort == c && d.isActive() })
 	return object{
 		"id": c.id, "name": c.name, "slug": c.slug, "count_devices": len(p.devicesOf(c)),
 		"bypass_primary_software_type_check": false, "bypass_version_checks": false,
-		"count_active_deployments": 0, "count_active_releases": 0, "count_staged_devices": 0,
-		"ignore_traces": false, "return_equal_latest_releases": false, "updates_enabled": true,
-		"last_deployment": nil, "created_date": stamp(c.created), "updated_date": stamp(c.edited),
+		"count_active_deployments": len(active), "count_active_releases": len(active),
+		"count_staged_devices": p.countStaged(active),
+		"ignore_traces":        false, "return_equal_latest_releases": false, "updates_enabled": true,
+		"last_deployment": p.lastDeployment(c), "created_date": stamp(c.created), "updated_date": stamp(c.edited),
 	}
 }
 

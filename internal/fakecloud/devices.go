@@ -60,13 +60,6 @@ func (p *project) device(serial string) *device {
 	return nil
 }
 
-func (p *project) softwareVersionRef(kind, version string) any {
-	if version == "" {
-		return nil
-	}
-	return object{"id": len(version), "version": version, "archived": false, "software_type": object{"id": 1, "name": kind}}
-}
-
 func (p *project) deviceView(d *device) object {
 	return object{
 		"id": d.id, "device_serial": d.serial, "nickname": d.nickname, "description": d.description,

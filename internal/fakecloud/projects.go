@@ -21,11 +21,19 @@ type project struct {
 	devices          []*device
 	deleted          []*device
 	hardwareVersions []string
+	primaryTypes     map[string]string // of hardware versions that were made with one
+	softwareTypes    []*softwareType
+	releases         []*release
+	deltas           []*delta
+	deployments      []*deployment
+	installs         []*install
+	rateLimited      map[string]bool // serials of devices that may not ask for their release
 }
 
 func (c *Cloud) addProject(org *organization, name, slug string) *project {
 	p := &project{id: c.newID(), name: name, slug: slug, key: randomHex(), created: c.now(), edited: c.now()}
-	p.hardwareVersions = []string{"evt-1"}
+	p.hardwareVersions, p.primaryTypes, p.rateLimited = []string{"evt-1"}, map[string]string{}, map[string]bool{}
+	c.addSoftwareType(p, primarySoftwareType)
 	c.addCohort(p, "Default", "default")
 	org.projects = append(org.projects, p)
 	return p
@@ -34,11 +42,11 @@ func (c *Cloud) addProject(org *organization, name, slug string) *project {
 func (p *project) view() object {
 	return object{
 		"id": p.id, "name": p.name, "slug": p.slug, "platform": p.platform, "os": p.os, "api_key": p.key,
-		"count_devices": len(p.devices), "count_deployments": 0,
+		"count_devices": len(p.devices), "count_deployments": len(p.deployments),
 		"alerts_enabled": true, "bugreport_export_enabled": false, "chunks_debug_log_length": 100,
 		"dashboard_enabled": true, "device_link_strategies": []object{}, "event_debug_log_length": 100,
 		"integrations": []object{}, "legacy_latest_api_enabled": false, "metric_chart_enabled": true,
-		"multi_component_enabled": true, "primary_software_type": "main", "qcomm_enabled": false,
+		"multi_component_enabled": true, "primary_software_type": primarySoftwareType, "qcomm_enabled": false,
 		"versioning_scheme": "semver",
 		"created_date":      stamp(p.created), "updated_date": stamp(p.edited),
 	}

@@ -13,7 +13,7 @@ type Device struct {
 	HardwareVersion string // evt-1 when empty
 	Cohort          string // default when empty; made when unknown
 	SoftwareType    string // main when empty
-	SoftwareVersion string
+	SoftwareVersion string // a release of it appears too
 	LastSeen        time.Time
 	Attributes      map[string]any
 	Reboots         []Reboot
@@ -24,7 +24,7 @@ type Device struct {
 func (c *Cloud) AddDevices(devices ...Device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.project(Organization, Project)
+	p := c.seeded()
 	for _, d := range devices {
 		c.seedDevice(p, d)
 	}
@@ -45,6 +45,9 @@ func (c *Cloud) seedDevice(p *project, d Device) {
 	}
 	added := c.addDevice(p, d.Serial, d.HardwareVersion, co)
 	added.softwareType, added.softwareVersion = d.SoftwareType, d.SoftwareVersion
+	if d.SoftwareVersion != "" {
+		c.ensureRelease(p, d.SoftwareType, d.SoftwareVersion)
+	}
 	added.firstSeen, added.lastSeen = d.LastSeen, d.LastSeen
 	added.reboots = slices.Clone(d.Reboots)
 	for key, value := range d.Attributes {

@@ -1,0 +1,139 @@
+package memfault
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+)
+
+// ReleaseSelector names what to deploy: a release, or a delta release. See
+// ReleaseVersion and DeltaRelease.
+type ReleaseSelector struct{ version, from, to string }
+
+// ReleaseVersion selects the release of a version.
+func ReleaseVersion(version string) ReleaseSelector { return ReleaseSelector{version: version} }
+
+// DeltaRelease selects the delta release that updates one version to another.
+func DeltaRelease(from, to string) ReleaseSelector { return ReleaseSelector{from: from, to: to} }
+
+func (r ReleaseSelector) isDelta() bool { return r.from != "" || r.to != "" }
+
+func (r ReleaseSelector) isIncomplete() bool {
+	return r.version == "" && (r.from == "" || r.to == "")
+}
+
+// String returns the version, or both of a delta release.
+func (r ReleaseSelector) String() string {
+	if r.isDelta() {
+		return r.from + " to " + r.to
+	}
+	return r.version
+}
+
+// MarshalJSON writes the version as a string, or a delta release as an array of
+// two.
+func (r ReleaseSelector) MarshalJSON() ([]byte, error) {
+	if r.isIncomplete() {
+		return nil, errors.New("memfault: a ReleaseSelector names no version, or half a delta")
+	}
+	if r.isDelta() {
+		return json.Marshal([2]string{r.from, r.to})
+	}
+	return json.Marshal(r.version)
+}
+
+// releaseTypeDelta is the type of a DeploymentRelease that is a delta.
+const releaseTypeDelta = "delta"
+
+// DeploymentRelease is what was deployed: a release, or a delta release. Memfault
+// gives an object; a version, or an array of two, is read as well.
+type DeploymentRelease struct {
+	Type        string      // "delta", or "normal" or empty
+	ID          int64       // 0 for a delta release
+	Version     string      // empty for a delta release
+	Revision    string      // empty for a delta release
+	FromVersion *ReleaseRef // nil unless a delta release
+	ToVersion   *ReleaseRef // nil unless a delta release
+
+	form releaseForm
+}
+
+// releaseForm is the JSON that a DeploymentRelease was read from.
+type releaseForm uint8
+
+const (
+	releaseObject releaseForm = iota
+	releaseText
+	releasePair
+)
+
+// IsDelta reports whether it is a delta release.
+func (r DeploymentRelease) IsDelta() bool {
+	return r.Type == releaseTypeDelta || r.FromVersion != nil || r.ToVersion != nil
+}
+
+type wholeRelease struct {
+	ReleaseRef
+	Type string `json:"type,omitempty"`
+}
+
+type deltaRelease struct {
+	Type        string      `json:"type,omitempty"`
+	ID          int64       `json:"id,omitempty"`
+	FromVersion *ReleaseRef `json:"from_version"`
+	ToVersion   *ReleaseRef `json:"to_version"`
+}
+
+// UnmarshalJSON reads an object, a version, or an array of two versions.
+func (r *DeploymentRelease) UnmarshalJSON(data []byte) error {
+	*r = DeploymentRelease{}
+	switch {
+	case bytes.HasPrefix(data, []byte(`"`)):
+		r.form = releaseText
+		return json.Unmarshal(data, &r.Version)
+	case bytes.HasPrefix(data, []byte("[")):
+		var pair []string
+		if err := json.Unmarshal(data, &pair); err != nil {
+			return err
+		}
+		if len(pair) != 2 {
+			return errors.New("memfault: a delta release names other than two versions")
+		}
+		*r = DeploymentRelease{Type: releaseTypeDelta, FromVersion: &ReleaseRef{Version: pair[0]}, ToVersion: &ReleaseRef{Version: pair[1]}, form: releasePair}
+		return nil
+	}
+	var object struct {
+		wholeRelease
+		FromVersion *ReleaseRef `json:"from_version"`
+		ToVersion   *ReleaseRef `json:"to_version"`
+	}
+	err := json.Unmarshal(data, &object)
+	*r = DeploymentRelease{
+		Type: object.Type, ID: object.ID, Version: object.Version, Revision: object.Revision,
+		FromVersion: object.FromVersion, ToVersion: object.ToVersion,
+	}
+	return err
+}
+
+// MarshalJSON writes the form that was read.
+func (r DeploymentRelease) MarshalJSON() ([]byte, error) {
+	switch {
+	case r.form == releaseText:
+		return json.Marshal(r.Version)
+	case r.form == releasePair && r.FromVersion != nil && r.ToVersion != nil:
+		return json.Marshal([2]string{r.FromVersion.Version, r.ToVersion.Version})
+	case r.IsDelta():
+		return json.Marshal(deltaRelease{r.Type, r.ID, r.FromVersion, r.ToVersion})
+	default:
+		return json.Marshal(wholeRelease{ReleaseRef{r.ID, r.Version, r.Revision}, r.Type})
+	}
+}
+
+// is reports whether it is what a selector names.
+func (r DeploymentRelease) is(selected ReleaseSelector) bool {
+	if !selected.isDelta() {
+		return !r.IsDelta() && r.Version == selected.version
+	}
+	return r.FromVersion != nil && r.FromVersion.Version == selected.from &&
+		r.ToVersion != nil && r.ToVersion.Version == selected.to
+}

@@ -1,0 +1,87 @@
+package fakecloud
+
+import (
+	"crypto/md5"  //nolint:gosec // the API names MD5 for artifacts
+	"crypto/sha1" //nolint:gosec // the API names SHA-1 for artifacts
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+)
+
+type artifact struct {
+	id                                       int64
+	kind, hardwareVersion, buildID, filename string
+	content                                  []byte
+	created                                  time.Time
+}
+
+// Artifact is a file of a release.
+type Artifact struct {
+	HardwareVersion string // evt-1 when empty; made when unknown
+	Type            string // firmware when empty
+	BuildID         string
+	Filename        string // firmware.bin when empty
+	Content         []byte
+}
+
+func (c *Cloud) seedArtifacts(p *project, seeds []Artifact) []*artifact {
+	var added []*artifact
+	for _, a := range seeds {
+		for to, otherwise := range map[*string]string{&a.HardwareVersion: "evt-1", &a.Type: "firmware", &a.Filename: "firmware.bin"} {
+			if *to == "" {
+				*to = otherwise
+			}
+		}
+		if !slices.Contains(p.hardwareVersions, a.HardwareVersion) {
+			p.hardwareVersions = append(p.hardwareVersions, a.HardwareVersion)
+		}
+		added = append(added, &artifact{
+			id: c.newID(), kind: a.Type, hardwareVersion: a.HardwareVersion, buildID: a.BuildID, filename: a.Filename,
+			content: slices.Clone(a.Content), created: c.now(),
+		})
+	}
+	return added
+}
+
+// view is the form of an artifact outside the answers to devices.
+func (a *artifact) view(r *request) object {
+	return object{
+		"id": a.id, "type": a.kind, "build_id": a.buildID, "filename": a.filename, "url": a.url(r), "md5": a.md5(),
+		"hardware_version": object{"name": a.hardwareVersion, "primary_software_type": object{"name": r.project.primaryType(a.hardwareVersion).name}},
+		"created_date":     stamp(a.created), "updated_date": stamp(a.created),
+	}
+}
+
+// latestView is the form of an artifact in the answers to devices.
+func (a *artifact) latestView(r *request) object {
+	short, long := sha1.Sum(a.content), sha256.Sum256(a.content) //nolint:gosec // the API names SHA-1 for artifacts
+	return object{
+		"id": a.id, "type": a.kind, "hardware_version": a.hardwareVersion, "filename": a.filename, "file_size": len(a.content),
+		"url": a.url(r), "md5": a.md5(), "sha1": hex.EncodeToString(short[:]), "sha256": hex.EncodeToString(long[:]),
+		"build_id": a.buildID, "extra_info": nil, "created_date": stamp(a.created),
+	}
+}
+
+func (a *artifact) md5() string {
+	sum := md5.Sum(a.content) //nolint:gosec // the API names MD5 for artifacts
+	return hex.EncodeToString(sum[:])
+}
+
+func (a *artifact) url(r *request) string {
+	return "http://" + r.Host + "/cdn/" + strconv.FormatInt(a.id, 10) + "/" + url.PathEscape(a.filename)
+}
+
+// wantsAny reports whether a list parameter of the query names one of the
+// artifacts, or is absent.
+func (r *request) wantsAny(name string, artifacts []*artifact, value func(*artifact) string) bool {
+	return !r.URL.Query().Has(name) || slices.ContainsFunc(artifacts, func(a *artifact) bool { return r.wants(name, value(a)) })
+}
+
+func listArtifacts(r *request, rel *release) reply {
+	artifacts := filter(rel.artifacts, func(a *artifact) bool { return r.wants("types", a.kind) })
+	sortBy(r, artifacts, "created_date", func(a, b *artifact) int { return a.created.Compare(b.created) })
+	return list(r, artifacts, func(a *artifact) object { return a.view(r) })
+}

@@ -1,0 +1,215 @@
+package fakecloud
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+type deployment struct {
+	id                        int64
+	kind, status              string
+	percent                   int
+	release                   *release // of a delta, the one that it leads to
+	delta                     *delta   // nil unless a delta was deployed
+	cohort                    *cohort
+	deployer                  *user // nil when a token deployed
+	extraInfo                 json.RawMessage
+	created, edited, deployed time.Time
+}
+
+func (d *deployment) isActive() bool { return d.status == "done" || d.status == "in_progress" }
+
+func (d *deployment) uses(rel *release) bool {
+	return d.release == rel || d.delta != nil && d.delta.from == rel
+}
+
+// lastDeployment is the view of what was last deployed to a cohort, or nil.
+func (p *project) lastDeployment(c *cohort) any {
+	var last any
+	for _, d := range p.deployments {
+		if d.cohort == c {
+			last = p.deploymentView(d)
+		}
+	}
+	return last
+}
+
+// countStaged counts the devices of a cohort that its staged rollouts reach.
+func (p *project) countStaged(active []*deployment) int {
+	n := 0
+	for _, d := range active {
+		if d.kind == "staged_rollout" {
+			n += len(filter(p.devicesOf(d.cohort), func(dev *device) bool { return d.reaches(dev.serial) }))
+		}
+	}
+	return n
+}
+
+func (p *project) deploymentView(d *deployment) object {
+	co := d.cohort.ref()
+	co["count_devices"] = len(p.devicesOf(d.cohort))
+	var deployer any
+	if u := d.deployer; u != nil {
+		deployer = object{"id": u.id, "email": u.email, "name": u.name}
+	}
+	rel := d.release.ref()
+	if d.delta != nil {
+		rel = object{"type": "delta", "from_version": d.delta.from.ref(), "to_version": d.delta.to.ref()}
+	}
+	return object{
+		"id": d.id, "type": d.kind, "status": d.status, "rollout_percent": d.percent, "release": rel, "cohort": co,
+		"deployer": deployer, "extra_info": d.extraInfo,
+		"created_date": stamp(d.created), "updated_date": stamp(d.edited), "deployed_date": stamp(d.deployed),
+	}
+}
+
+func (c *Cloud) deploymentHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.DeploymentsCreate:     c.createDeployment,
+		operation.DeploymentsList:       listDeployments,
+		operation.DeploymentsRetrieve:   withDeployment(func(r *request, d *deployment) reply { return data(r.project.deploymentView(d)) }),
+		operation.DeploymentsUpdate:     withDeployment(c.updateDeployment),
+		operation.DeploymentsDeactivate: withDeployment(c.deactivateDeployment),
+	}
+}
+
+// withDeployment answers 404 for a deployment that is unknown.
+func withDeployment(handle func(*request, *deployment) reply) handler {
+	return func(r *request) reply {
+		id := r.PathValue("deployment_id")
+		for _, d := range r.project.deployments {
+			if strconv.FormatInt(d.id, 10) == id {
+				return handle(r, d)
+			}
+		}
+		return notFound(fmt.Sprintf("Deployment with id `%s` not found", id))
+	}
+}
+
+func (c *Cloud) createDeployment(r *request) reply {
+	var body struct {
+		Type      string          `json:"type"`
+		Release   any             `json:"release"`
+		Cohort    any             `json:"cohort"`
+		Percent   *int            `json:"rollout_percent"`
+		ExtraInfo json.RawMessage `json:"extra_info"`
+	}
+	if refused, ok := r.decode(&body); !ok {
+		return refused
+	}
+	d := &deployment{kind: body.Type, extraInfo: body.ExtraInfo, deployer: r.credential.user, created: c.now(), edited: c.now(), deployed: c.now()}
+	if refused, ok := d.stage(body.Percent); !ok {
+		return refused
+	}
+	if refused, ok := d.resolve(r.project, body.Release, body.Cohort); !ok {
+		return refused
+	}
+	for _, other := range r.project.deployments {
+		if other.isActive() && other.cohort == d.cohort && other.release == d.release && other.delta == d.delta {
+			return fail(http.StatusConflict, fmt.Sprintf("Release %s is already active on cohort %s", d.release.version, d.cohort.slug))
+		}
+	}
+	d.id = c.newID()
+	r.project.deployments = append(r.project.deployments, d)
+	return data(r.project.deploymentView(d))
+}
+
+// stage checks the type and the share of devices, which follow from each other.
+func (d *deployment) stage(percent *int) (reply, bool) {
+	switch {
+	case d.kind == "normal" && percent == nil:
+		d.status = "done"
+	case d.kind == "staged_rollout" && percent != nil && *percent >= 0 && *percent <= 100:
+		d.status, d.percent = "in_progress", *percent
+	case d.kind == "normal" || d.kind == "staged_rollout":
+		return invalid("rollout_percent", "Not a percentage, or not a staged rollout."), false
+	default:
+		return invalid("type", "Not a valid choice."), false
+	}
+	return reply{}, true
+}
+
+// resolve finds the release, by its version, id or pair of versions, and the cohort,
+// by its slug or id.
+func (d *deployment) resolve(p *project, release, cohort any) (reply, bool) {
+	if pair, ok := release.([]any); ok && len(pair) == 2 {
+		d.delta = p.delta(fmt.Sprint(pair[0]), fmt.Sprint(pair[1]))
+		if d.delta == nil {
+			return notFound(fmt.Sprintf("Delta release from `%v` to `%v` not found", pair[0], pair[1])), false
+		}
+		d.release = d.delta.to
+	}
+	for _, rel := range p.releases {
+		if named(release, rel.version, rel.id) {
+			d.release = rel
+		}
+	}
+	for _, co := range p.cohorts {
+		if named(cohort, co.slug, co.id) {
+			d.cohort = co
+		}
+	}
+	switch {
+	case release == nil || cohort == nil:
+		return invalid("release", "Missing data for required field."), false
+	case d.release == nil:
+		return unknownRelease(fmt.Sprint(release)), false
+	case d.cohort == nil:
+		return notFound(fmt.Sprintf("Cohort with slug `%v` not found", cohort)), false
+	default:
+		return reply{}, true
+	}
+}
+
+func named(value any, slug string, id int64) bool { return value == slug || value == float64(id) }
+
+// compare orders deployments by when they were deployed.
+func (d *deployment) compare(other *deployment) int {
+	return cmp.Or(d.deployed.Compare(other.deployed), cmp.Compare(d.id, other.id))
+}
+
+// listDeployments shows the newest first unless it is asked for another order.
+func listDeployments(r *request) reply {
+	q := r.URL.Query()
+	deployments := filter(r.project.deployments, func(d *deployment) bool {
+		if q.Has("release") && (d.delta != nil || !r.wants("release", d.release.version)) {
+			return false
+		}
+		if (q.Has("delta_from") || q.Has("delta_to")) &&
+			(d.delta == nil || !r.wants("delta_from", d.delta.from.version) || !r.wants("delta_to", d.delta.to.version)) {
+			return false
+		}
+		return r.wants("cohort", d.cohort.slug) && r.within(d.deployed, "since", "until")
+	})
+	slices.SortStableFunc(deployments, func(a, b *deployment) int { return b.compare(a) })
+	sortBy(r, deployments, "deployed_date", (*deployment).compare)
+	return list(r, deployments, r.project.deploymentView)
+}
+
+func (c *Cloud) updateDeployment(r *request, d *deployment) reply {
+	var body struct {
+		ExtraInfo json.RawMessage `json:"extra_info"`
+		Percent   *int            `json:"rollout_percent"`
+	}
+	if refused, ok := r.decode(&body); !ok {
+		return refused
+	}
+	if body.ExtraInfo != nil {
+		d.extraInfo = body.ExtraInfo
+	}
+	change(&d.percent, body.Percent)
+	d.edited = c.now()
+	return data(r.project.deploymentView(d))
+}
+
+func (c *Cloud) deactivateDeployment(_ *request, d *deployment) reply {
+	d.status, d.edited = "pulled", c.now()
+	return noContent()
+}

@@ -1,0 +1,96 @@
+package fakecloud
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+type install struct {
+	id                  int64
+	status              string
+	device              *device
+	release             *release
+	began, transitioned time.Time
+}
+
+// Install is an installation that a test puts into the cloud.
+type Install struct {
+	Serial  string // of a device that is there
+	Version string // a release of it appears if it is unknown
+	Status  string // success when empty
+	Began   time.Time
+	Ended   time.Time
+}
+
+// AddInstalls puts installs into the project that New makes.
+func (c *Cloud) AddInstalls(installs ...Install) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.seeded()
+	for _, i := range installs {
+		if i.Status == "" {
+			i.Status = "success"
+		}
+		d := p.device(i.Serial)
+		if d == nil {
+			panic("fakecloud: there is no device " + i.Serial)
+		}
+		p.installs = append(p.installs, &install{
+			id: c.newID(), status: i.Status, device: d, release: c.ensureRelease(p, d.softwareType, i.Version),
+			began: i.Began, transitioned: i.Ended,
+		})
+	}
+}
+
+// ref names a device within another resource, as replies did before the hardware
+// version became an object.
+func (d *device) ref() object {
+	return object{"id": d.id, "device_serial": d.serial, "hardware_version": d.hardwareVersion}
+}
+
+func (i *install) view() object {
+	return object{
+		"id": i.id, "status": i.status, "device": i.device.ref(), "release": i.release.ref(),
+		"began_at": stamp(i.began), "transitioned_at": stamp(i.transitioned),
+		"created_date": stamp(i.began), "updated_date": stamp(i.transitioned),
+	}
+}
+
+func (c *Cloud) installHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.InstallsList:     listInstalls,
+		operation.InstallsRetrieve: withInstall(func(_ *request, i *install) reply { return data(i.view()) }),
+		operation.InstallsDelete:   withInstall(deleteInstall),
+	}
+}
+
+// withInstall answers 404 for an install that is unknown.
+func withInstall(handle func(*request, *install) reply) handler {
+	return func(r *request) reply {
+		id := r.PathValue("install_id")
+		for _, i := range r.project.installs {
+			if strconv.FormatInt(i.id, 10) == id {
+				return handle(r, i)
+			}
+		}
+		return notFound(fmt.Sprintf("Install with id `%s` not found", id))
+	}
+}
+
+func listInstalls(r *request) reply {
+	installs := filter(r.project.installs, func(i *install) bool {
+		return r.wants("release", i.release.version) && r.wants("device", i.device.serial) && r.wants("status", i.status)
+	})
+	sortBy(r, installs, "began_at", func(a, b *install) int { return a.began.Compare(b.began) })
+	sortBy(r, installs, "transitioned_at", func(a, b *install) int { return a.transitioned.Compare(b.transitioned) })
+	return list(r, installs, (*install).view)
+}
+
+func deleteInstall(r *request, found *install) reply {
+	r.project.installs = slices.DeleteFunc(r.project.installs, func(other *install) bool { return other == found })
+	return noContent()
+}

@@ -1,0 +1,204 @@
+package fakecloud
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+type release struct {
+	id                int64
+	version, revision string
+	softwareType      string
+	minVersion, notes string
+	mustPassThrough   bool
+	extraInfo         json.RawMessage
+	artifacts         []*artifact
+	created, edited   time.Time
+}
+
+// delta is what updates one release to another.
+type delta struct {
+	id        int64
+	from, to  *release
+	artifacts []*artifact
+}
+
+// Release is a release that a test puts into the cloud.
+type Release struct {
+	Version         string
+	DeltaFrom       string // set, what is added is a delta release from this version
+	Revision        string
+	Notes           string
+	SoftwareType    string // main when empty; made when unknown
+	MustPassThrough bool
+	Artifacts       []Artifact
+}
+
+// AddRelease puts a release into the project that New makes, or adds to one that is
+// there. Of a delta release, both versions are made if they are unknown.
+func (c *Cloud) AddRelease(r Release) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.seeded()
+	if r.SoftwareType == "" {
+		r.SoftwareType = primarySoftwareType
+	}
+	added := c.ensureRelease(p, r.SoftwareType, r.Version)
+	if r.DeltaFrom != "" {
+		d := &delta{id: c.newID(), from: c.ensureRelease(p, r.SoftwareType, r.DeltaFrom), to: added}
+		d.artifacts = c.seedArtifacts(p, r.Artifacts)
+		p.deltas = append(p.deltas, d)
+		return
+	}
+	added.revision, added.notes, added.mustPassThrough = r.Revision, r.Notes, r.MustPassThrough
+	added.artifacts = append(added.artifacts, c.seedArtifacts(p, r.Artifacts)...)
+}
+
+// ensureRelease makes a release known, and the software version that it is of.
+func (c *Cloud) ensureRelease(p *project, typeName, version string) *release {
+	c.ensureSoftwareVersion(p, typeName, version)
+	if found := p.release(version); found != nil {
+		return found
+	}
+	added := &release{id: c.newID(), version: version, softwareType: typeName, created: c.now(), edited: c.now()}
+	p.releases = append(p.releases, added)
+	return added
+}
+
+func (p *project) release(version string) *release {
+	for _, rel := range p.releases {
+		if rel.version == version {
+			return rel
+		}
+	}
+	return nil
+}
+
+func (p *project) delta(from, to string) *delta {
+	for _, d := range p.deltas {
+		if d.from.version == from && d.to.version == to {
+			return d
+		}
+	}
+	return nil
+}
+
+func (rel *release) ref() object {
+	return object{"id": rel.id, "version": rel.version, "revision": rel.revision}
+}
+
+func (d *delta) view() object {
+	return object{"id": d.id, "from_version": d.from.ref(), "to_version": d.to.ref()}
+}
+
+// view is the form of a release outside the answers to devices.
+func (rel *release) view(r *request) object {
+	artifacts := []object{}
+	for _, a := range rel.artifacts {
+		artifacts = append(artifacts, a.view(r))
+	}
+	return object{
+		"id": rel.id, "version": rel.version, "min_version": rel.minVersion, "revision": rel.revision, "notes": rel.notes,
+		"must_pass_through": rel.mustPassThrough, "extra_info": rel.extraInfo, "artifacts": artifacts,
+		"count_devices": len(filter(r.project.devices, func(d *device) bool { return d.softwareVersion == rel.version })),
+		"created_date":  stamp(rel.created), "updated_date": stamp(rel.edited),
+	}
+}
+
+func (c *Cloud) releaseHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.ReleasesCreate:          c.createRelease,
+		operation.ReleasesList:            listReleases,
+		operation.ReleasesRetrieve:        withRelease(func(r *request, rel *release) reply { return data(rel.view(r)) }),
+		operation.ReleasesUpdate:          withRelease(c.updateRelease),
+		operation.ReleasesDelete:          withRelease(deleteRelease),
+		operation.ArtifactsListForRelease: withRelease(listArtifacts),
+		operation.DeltaReleasesList:       func(r *request) reply { return list(r, r.project.deltas, (*delta).view) },
+	}
+}
+
+// withRelease answers 404 for a release that is unknown.
+func withRelease(handle func(*request, *release) reply) handler {
+	return func(r *request) reply {
+		version := r.PathValue("release_version")
+		rel := r.project.release(version)
+		if rel == nil {
+			return unknownRelease(version)
+		}
+		return handle(r, rel)
+	}
+}
+
+func unknownRelease(version string) reply {
+	return notFound(fmt.Sprintf("Release with version `%s` not found", version))
+}
+
+// releaseBody is what a release can be made of.
+type releaseBody struct {
+	Version    *string         `json:"version"`
+	MinVersion *string         `json:"min_version"`
+	Revision   *string         `json:"revision"`
+	Notes      *string         `json:"notes"`
+	ExtraInfo  json.RawMessage `json:"extra_info"`
+}
+
+func (b *releaseBody) apply(rel *release) {
+	change(&rel.version, b.Version)
+	change(&rel.minVersion, b.MinVersion)
+	change(&rel.revision, b.Revision)
+	change(&rel.notes, b.Notes)
+	if b.ExtraInfo != nil {
+		rel.extraInfo = b.ExtraInfo
+	}
+}
+
+func (c *Cloud) createRelease(r *request) reply {
+	var body releaseBody
+	if refused, ok := r.decode(&body); !ok {
+		return refused
+	}
+	if body.Version == nil || *body.Version == "" {
+		return invalid("version", "Missing data for required field.")
+	}
+	if r.project.release(*body.Version) != nil {
+		return fail(http.StatusConflict, fmt.Sprintf("A release with version `%s` already exists", *body.Version))
+	}
+	rel := c.ensureRelease(r.project, primarySoftwareType, *body.Version)
+	body.apply(rel)
+	return data(rel.view(r)).with("Location", "http://"+r.Host+r.URL.EscapedPath()+"/"+url.PathEscape(rel.version)+"/artifacts")
+}
+
+func listReleases(r *request) reply {
+	releases := filter(r.project.releases, func(rel *release) bool {
+		return r.wants("version", rel.version) && r.wants("revision", rel.revision) &&
+			r.wantsAny("hardware_version", rel.artifacts, func(a *artifact) string { return a.hardwareVersion }) &&
+			r.wantsAny("build_id", rel.artifacts, func(a *artifact) string { return a.buildID })
+	})
+	sortBy(r, releases, "created_date", func(a, b *release) int { return a.created.Compare(b.created) })
+	return list(r, releases, func(rel *release) object { return rel.view(r) })
+}
+
+func (c *Cloud) updateRelease(r *request, rel *release) reply {
+	var body releaseBody
+	if refused, ok := r.decode(&body); !ok {
+		return refused
+	}
+	body.apply(rel)
+	rel.edited = c.now()
+	return data(rel.view(r))
+}
+
+func deleteRelease(r *request, rel *release) reply {
+	if slices.ContainsFunc(r.project.deployments, func(d *deployment) bool { return d.isActive() && d.uses(rel) }) {
+		return fail(http.StatusConflict, "Can't delete release with active deployments")
+	}
+	r.project.releases = slices.DeleteFunc(r.project.releases, func(other *release) bool { return other == rel })
+	r.project.deltas = slices.DeleteFunc(r.project.deltas, func(d *delta) bool { return d.from == rel || d.to == rel })
+	return noContent()
+}

@@ -1,0 +1,116 @@
+package memfault
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// ReleasesService manages releases, and tells devices which one to install.
+type ReleasesService struct{ client *Client }
+
+// Release is a version of a product's software. The form that a device gets by
+// Latest and the one of the other methods differ in their fields.
+type Release struct {
+	ID              int64           `json:"id"`
+	Version         string          `json:"version"`
+	DisplayName     string          `json:"display_name"`
+	MinVersion      string          `json:"min_version"` // empty when any version may be updated
+	Revision        string          `json:"revision"`
+	Notes           string          `json:"notes"`             // text or HTML
+	Reason          string          `json:"reason,omitempty"`  // why a device is offered it; only by Latest
+	MustPassThrough bool            `json:"must_pass_through"` // a device may not skip it
+	IsDelta         bool            `json:"is_delta"`
+	IsForced        *bool           `json:"is_forced"`          // nil when that was not decided
+	ExtraInfo       json.RawMessage `json:"extra_info"`         // the object that was stored with it, or null
+	Artifacts       []Artifact      `json:"artifacts,omitzero"` // nil in some older replies
+	CountDevices    int             `json:"count_devices"`
+	CreatedDate     Timestamp       `json:"created_date"`
+	UpdatedDate     Timestamp       `json:"updated_date,omitzero"`
+}
+
+// ReleaseCreate describes a new release.
+type ReleaseCreate struct {
+	Version    string         `json:"version"` // required
+	MinVersion string         `json:"min_version,omitempty"`
+	Revision   string         `json:"revision,omitempty"`
+	Notes      string         `json:"notes,omitempty"` // text or HTML
+	ExtraInfo  map[string]any `json:"extra_info,omitempty"`
+}
+
+// ReleaseUpdate holds the fields of a release to change.
+type ReleaseUpdate struct {
+	Version    Opt[string]         `json:"version,omitzero"`
+	MinVersion Opt[string]         `json:"min_version,omitzero"`
+	Revision   Opt[string]         `json:"revision,omitzero"`
+	Notes      Opt[string]         `json:"notes,omitzero"` // text or HTML
+	ExtraInfo  Opt[map[string]any] `json:"extra_info,omitzero"`
+}
+
+// ReleaseListOptions selects releases. Its sort key is SortCreatedDate.
+type ReleaseListOptions struct {
+	ListOptions
+	Version         []string `url:"version,omitempty"`
+	Revision        []string `url:"revision,omitempty"`
+	HardwareVersion []string `url:"hardware_version,omitempty"`
+	BuildID         []string `url:"build_id,omitempty"`
+}
+
+// List returns the releases of a project.
+//
+// Memfault: https://docs.memfault.com/api/list-releases
+func (s *ReleasesService) List(project ProjectRef, options ReleaseListOptions, opts ...CallOption) *Pager[Release] {
+	return list[Release](s.client, operation.ReleasesList, project.path(), options, opts)
+}
+
+// Get returns a release by its version.
+//
+// Memfault: https://docs.memfault.com/api/retrieve-release
+func (s *ReleasesService) Get(ctx context.Context, project ProjectRef, releaseVersion string, opts ...CallOption) (*Release, error) {
+	return fetch[Release](ctx, s.client, operation.ReleasesRetrieve, input{path: project.path(releaseVersion)}, opts)
+}
+
+// Create makes a release. There is no need to: it appears when a device reports it
+// or when a payload for it is uploaded. A version in use is ErrConflict by
+// Memfault's table of statuses. The Location header of the answer, which
+// WithResponse tells, names where to upload binaries.
+//
+// Memfault: https://docs.memfault.com/api/create-release
+func (s *ReleasesService) Create(ctx context.Context, project ProjectRef, create ReleaseCreate, opts ...CallOption) (*Release, error) {
+	return fetch[Release](ctx, s.client, operation.ReleasesCreate, input{path: project.path(), body: create}, opts)
+}
+
+// Update changes a release.
+//
+// Memfault: https://docs.memfault.com/api/releases
+func (s *ReleasesService) Update(ctx context.Context, project ProjectRef, releaseVersion string, update ReleaseUpdate, opts ...CallOption) (*Release, error) {
+	return fetch[Release](ctx, s.client, operation.ReleasesUpdate, input{path: project.path(releaseVersion), body: update}, opts)
+}
+
+// Delete removes a release. While it is deployed that is ErrConflict: deactivate
+// its deployments first.
+//
+// Memfault: https://docs.memfault.com/api/releases
+func (s *ReleasesService) Delete(ctx context.Context, project ProjectRef, releaseVersion string, opts ...CallOption) error {
+	return exec(ctx, s.client, operation.ReleasesDelete, input{path: project.path(releaseVersion)}, opts)
+}
+
+// ReleaseDelta is a delta release: what updates one version to another. Members
+// other than the two versions are UNCERTAIN.
+type ReleaseDelta struct {
+	ID          int64      `json:"id,omitempty"`
+	FromVersion ReleaseRef `json:"from_version"`
+	ToVersion   ReleaseRef `json:"to_version"`
+}
+
+// DeltaReleaseListOptions selects delta releases.
+type DeltaReleaseListOptions struct {
+	ListOptions
+}
+
+// ListDeltas returns the delta releases of a project. Seen only in one company's
+// scripts; not documented by Memfault.
+func (s *ReleasesService) ListDeltas(project ProjectRef, options DeltaReleaseListOptions, opts ...CallOption) *Pager[ReleaseDelta] {
+	return list[ReleaseDelta](s.client, operation.DeltaReleasesList, project.path(), options, opts)
+}
