@@ -1,0 +1,73 @@
+package memfault_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+func TestHardwareVersions(t *testing.T) {
+	cloud, client := newCloud(t)
+	ctx := t.Context()
+	cloud.AddDevices(fakecloud.Device{Serial: "A", SoftwareType: "modem", SoftwareVersion: "0.1.0"})
+	create := memfault.HardwareVersionCreate{Name: "dvt 2/b", PrimarySoftwareType: "modem"}
+
+	created, err := client.HardwareVersions.Ensure(ctx, sink, create)
+	require.NoError(t, err)
+	assert.Equal(t, "dvt 2/b", created.Name)
+	assert.Equal(t, "modem", created.PrimarySoftwareType.Name)
+	assert.NotZero(t, created.PrimarySoftwareType.ID)
+	require.Len(t, created.SoftwareTypes, 1)
+
+	_, err = client.HardwareVersions.Create(ctx, sink, create)
+	require.ErrorIs(t, err, memfault.ErrConflict)
+	again, err := client.HardwareVersions.Ensure(ctx, sink, create)
+	require.NoError(t, err)
+	assert.Equal(t, &memfault.HardwareVersion{Name: "dvt 2/b", PrimarySoftwareType: memfault.SoftwareType{Name: "modem"}}, again)
+
+	device, err := client.Devices.Update(ctx, sink, "A", memfault.DeviceUpdate{HardwareVersion: memfault.Set("dvt 2/b")})
+	require.NoError(t, err, "what was made can be given to a device")
+	assert.Equal(t, "dvt 2/b", device.HardwareVersion.Name)
+}
+
+func TestHardwareVersionErrors(t *testing.T) {
+	cloud, client := newCloud(t)
+	ctx := t.Context()
+	_, err := client.HardwareVersions.Create(ctx, memfault.ProjectRef{}, memfault.HardwareVersionCreate{})
+	require.ErrorContains(t, err, "organization_slug is empty")
+	_, err = client.WithAuth(memfault.ProjectKey("k")).HardwareVersions.Ensure(ctx, sink, memfault.HardwareVersionCreate{})
+	require.ErrorIs(t, err, memfault.ErrWrongCredential)
+	assert.Empty(t, cloud.Seen(""))
+
+	_, err = client.HardwareVersions.Ensure(ctx, sink, memfault.HardwareVersionCreate{Name: "dvt-2"})
+	require.ErrorIs(t, err, memfault.ErrBadRequest)
+	_, err = client.HardwareVersions.Ensure(ctx, sink, memfault.HardwareVersionCreate{Name: "dvt-2", PrimarySoftwareType: "nope"})
+	require.ErrorIs(t, err, memfault.ErrNotFound)
+	_, err = client.HardwareVersions.Create(ctx, wrongProject, memfault.HardwareVersionCreate{Name: "dvt-2", PrimarySoftwareType: "main"})
+	assert.Equal(t, "InternalError", requireError(t, err, http.StatusInternalServerError).Type)
+}
+
+func ExampleHardwareVersionsService_Ensure() {
+	client, stop := exampleClient(fakecloud.New())
+	defer stop()
+
+	for range 2 {
+		hardware, err := client.HardwareVersions.Ensure(context.Background(), sink, memfault.HardwareVersionCreate{
+			Name: "dvt-2", PrimarySoftwareType: "main",
+		})
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(hardware.Name, hardware.PrimarySoftwareType.Name)
+	}
+	// Output:
+	// dvt-2 main
+	// dvt-2 main
+}

@@ -1,0 +1,244 @@
+package memfault_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+// firmware is a release with a file for the hardware version evt-1.
+func firmware(version string) fakecloud.Release {
+	return fakecloud.Release{Version: version, Artifacts: []fakecloud.Artifact{{Filename: version + ".bin", Content: []byte("firmware " + version)}}}
+}
+
+// deploy deploys a release to the cohort default.
+func deploy(t testing.TB, client *memfault.Client, version string) *memfault.Deployment {
+	t.Helper()
+	deployment, err := client.Deployments.Create(t.Context(), sink, memfault.DeploymentCreate{
+		Type: memfault.DeploymentTypeNormal, Release: memfault.ReleaseVersion(version), Cohort: "default",
+	})
+	require.NoError(t, err)
+	return deployment
+}
+
+func latestQuery(current string) memfault.LatestReleaseQuery {
+	return memfault.LatestReleaseQuery{DeviceSerial: "A 1", HardwareVersion: "evt-1", SoftwareType: "main", CurrentVersion: current}
+}
+
+func TestLatestReleaseIsTheHighestActiveVersion(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddDevices(fakecloud.Device{Serial: "A 1"}, fakecloud.Device{Serial: "B", Cohort: "beta"})
+	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	for _, version := range []string{"2.0.4", "2.0.4-test", "1.0.0+8219de"} {
+		cloud.AddRelease(firmware(version))
+		deploy(t, client, version)
+	}
+
+	latest, err := device.Releases.Latest(t.Context(), latestQuery("1.0.0+8219de"))
+	require.NoError(t, err)
+	assert.True(t, latest.UpdateAvailable)
+	assert.Equal(t, "latest", latest.Reason)
+	assert.Equal(t, "2.0.4", latest.Version)
+	require.Len(t, latest.Artifacts, 1)
+	file := latest.Artifacts[0]
+	assert.Equal(t, "evt-1", file.HardwareVersion.Name)
+	assert.Equal(t, int64(len("firmware 2.0.4")), file.FileSize)
+	assert.Len(t, file.MD5, 32)
+	assert.Len(t, file.SHA1, 40)
+	assert.Len(t, file.SHA256, 64)
+
+	upToDate, err := device.Releases.Latest(t.Context(), latestQuery("2.0.4"))
+	require.NoError(t, err)
+	assert.Equal(t, &memfault.LatestRelease{Reason: "latest"}, upToDate)
+
+	_, err = client.Deployments.Deactivate(t.Context(), sink, memfault.DeploymentSelector{Cohort: "default", Release: memfault.ReleaseVersion("2.0.4")})
+	require.NoError(t, err)
+	legacy := memfault.LatestReleaseQuery{DeviceSerial: "A 1", HardwareVersion: "evt-1"}
+	latest, err = device.Releases.Latest(t.Context(), legacy)
+	require.NoError(t, err)
+	assert.Equal(t, "2.0.4-test", latest.Version)
+	seen := cloud.Seen("releases.latest")
+	assert.NotContains(t, seen[len(seen)-1].URI, "software_type")
+	assert.Contains(t, seen[0].URI, "current_version=1.0.0%2B8219de")
+
+	other := memfault.LatestReleaseQuery{DeviceSerial: "B", HardwareVersion: "evt-1", SoftwareType: "main"}
+	latest, err = device.Releases.Latest(t.Context(), other)
+	require.NoError(t, err)
+	assert.False(t, latest.UpdateAvailable, "nothing was deployed to its cohort")
+}
+
+func TestLatestReleaseThatIsADelta(t *testing.T) {
+	cloud, client := newCloud(t)
+	delta := firmware("2.0.0")
+	delta.DeltaFrom = "1.0.0"
+	cloud.AddRelease(delta)
+	_, err := client.Deployments.Create(t.Context(), sink, memfault.DeploymentCreate{
+		Type: memfault.DeploymentTypeStagedRollout, RolloutPercent: 100, Release: memfault.DeltaRelease("1.0.0", "2.0.0"), Cohort: "default",
+	})
+	require.NoError(t, err)
+	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+
+	latest, err := device.Releases.Latest(t.Context(), latestQuery("1.0.0"))
+	require.NoError(t, err)
+	assert.True(t, latest.IsDelta)
+	assert.Equal(t, "2.0.0", latest.Version)
+	latest, err = device.Releases.Latest(t.Context(), latestQuery("0.9.0"))
+	require.NoError(t, err)
+	assert.False(t, latest.UpdateAvailable, "the delta is for another version")
+}
+
+func TestLatestReleaseURL(t *testing.T) {
+	cloud, client := newCloud(t)
+	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	nothing, err := device.Releases.LatestURL(t.Context(), latestQuery(""))
+	require.NoError(t, err)
+	assert.Equal(t, &memfault.LatestReleaseURL{Reason: "latest"}, nothing)
+
+	cloud.AddRelease(firmware("1.0.0"))
+	deploy(t, client, "1.0.0")
+	asJSON, err := device.Releases.LatestURL(t.Context(), latestQuery(""))
+	require.NoError(t, err)
+	assert.True(t, asJSON.UpdateAvailable)
+	assert.True(t, strings.HasSuffix(asJSON.URL, "/1.0.0.bin"), asJSON.URL)
+
+	asText, err := device.Releases.LatestURL(t.Context(), latestQuery(""), memfault.WithHeader("Accept", "text/plain"))
+	require.NoError(t, err)
+	assert.Equal(t, asJSON, asText)
+}
+
+func TestLatestReleaseThatIsRateLimited(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddRelease(firmware("1.0.0"))
+	deploy(t, client, "1.0.0")
+	cloud.RateLimitLatest("A 1")
+	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+
+	var response memfault.Response
+	latest, err := device.Releases.Latest(t.Context(), latestQuery(""), memfault.WithResponse(&response))
+	require.ErrorIs(t, err, memfault.ErrRateLimited)
+	assert.Nil(t, latest)
+	apiError := requireError(t, err, http.StatusNoContent)
+	assert.Equal(t, "releases.latest", apiError.Operation)
+	assert.Equal(t, response.RequestID, apiError.RequestID)
+	assert.Equal(t, 1, response.Attempts)
+
+	_, err = device.Releases.LatestURL(t.Context(), latestQuery(""))
+	require.ErrorIs(t, err, memfault.ErrRateLimited)
+
+	cloud.Fail(fakecloud.Fault{Status: http.StatusTooManyRequests})
+	_, err = device.Releases.Latest(t.Context(), latestQuery(""), memfault.WithoutRetry())
+	require.ErrorIs(t, err, memfault.ErrRateLimited, "the other way of Memfault to say so")
+}
+
+func TestLatestReleaseRefusals(t *testing.T) {
+	cloud, client := newCloud(t)
+	ctx := t.Context()
+	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+
+	_, err := device.Releases.Latest(ctx, memfault.LatestReleaseQuery{HardwareVersion: "evt-1"})
+	require.ErrorContains(t, err, "DeviceSerial is empty")
+	_, err = device.Releases.LatestURL(ctx, memfault.LatestReleaseQuery{DeviceSerial: "A"})
+	require.ErrorContains(t, err, "HardwareVersion is empty")
+	_, err = client.Releases.Latest(ctx, latestQuery(""))
+	require.ErrorIs(t, err, memfault.ErrWrongCredential)
+	_, err = client.Releases.LatestURL(ctx, latestQuery(""))
+	require.ErrorIs(t, err, memfault.ErrWrongCredential)
+	assert.Empty(t, cloud.Seen(""))
+
+	_, err = device.Releases.Latest(ctx, memfault.LatestReleaseQuery{DeviceSerial: "A", HardwareVersion: "nope"})
+	require.ErrorIs(t, err, memfault.ErrBadRequest)
+	_, err = device.Releases.Latest(ctx, memfault.LatestReleaseQuery{DeviceSerial: "A", HardwareVersion: "evt-1", SoftwareType: "nope"})
+	require.ErrorIs(t, err, memfault.ErrBadRequest)
+	_, err = client.WithAuth(memfault.ProjectKey("wrong")).Releases.Latest(ctx, latestQuery(""))
+	require.ErrorIs(t, err, memfault.ErrForbidden)
+	cloud.Fail(fakecloud.Fault{Status: http.StatusServiceUnavailable, RetryAfter: "3600"})
+	_, err = device.Releases.Latest(ctx, latestQuery(""))
+	require.ErrorIs(t, err, memfault.ErrUnavailable)
+}
+
+func TestLatestReleaseAnswersThatVary(t *testing.T) {
+	var status int
+	var header http.Header
+	var body string
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		for name, values := range header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	})
+	device := client.WithAuth(memfault.ProjectKey("key"))
+
+	status, header, body = http.StatusOK, http.Header{"Memfault-Reason": {"cohort_settings"}}, `{"id":1,"version":"1.0.0","reason":"latest"}`
+	latest, err := device.Releases.Latest(t.Context(), latestQuery(""))
+	require.NoError(t, err)
+	assert.Equal(t, "cohort_settings", latest.Reason, "the header counts before the body")
+	assert.Equal(t, "latest", latest.Release.Reason)
+
+	status, header, body = http.StatusNoContent, http.Header{}, ""
+	latest, err = device.Releases.Latest(t.Context(), latestQuery(""))
+	require.NoError(t, err)
+	assert.False(t, latest.UpdateAvailable)
+	assert.Empty(t, latest.Reason)
+
+	status, header, body = http.StatusOK, http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, "https://ota-cdn.memfault.com/1?sig=a%2Fb\n"
+	found, err := device.Releases.LatestURL(t.Context(), latestQuery(""))
+	require.NoError(t, err)
+	assert.Equal(t, "https://ota-cdn.memfault.com/1?sig=a%2Fb", found.URL, "its escapes stay as they are")
+
+	for _, wrong := range []string{"", "<html>log in</html>", "latest"} {
+		body = wrong
+		_, err = device.Releases.LatestURL(t.Context(), latestQuery(""))
+		_ = requireError(t, err, http.StatusOK)
+	}
+	header = http.Header{"Content-Type": {"application/json"}}
+	for _, wrong := range []string{"", "https://x.example/1?sig=secret", `{"data":null}`, `{"data":{}}`} {
+		body = wrong
+		_, err = device.Releases.LatestURL(t.Context(), latestQuery(""))
+		_ = requireError(t, err, http.StatusOK)
+		assert.NotContains(t, err.Error(), "secret")
+		if wrong == "" {
+			_, err = device.Releases.Latest(t.Context(), latestQuery(""))
+			_ = requireError(t, err, http.StatusOK)
+		}
+	}
+}
+
+func ExampleReleasesService_Latest() {
+	cloud := fakecloud.New()
+	cloud.AddRelease(fakecloud.Release{Version: "1.1.0", Artifacts: []fakecloud.Artifact{{Filename: "sink.bin", Content: []byte("1.1.0")}}})
+	client, stop := exampleClient(cloud)
+	defer stop()
+	ctx := context.Background()
+	if _, err := client.Deployments.Create(ctx, sink, memfault.DeploymentCreate{
+		Type: memfault.DeploymentTypeNormal, Release: memfault.ReleaseVersion("1.1.0"), Cohort: "default",
+	}); err != nil {
+		panic(err)
+	}
+
+	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	for _, running := range []string{"1.0.0", "1.1.0"} {
+		latest, err := device.Releases.Latest(ctx, memfault.LatestReleaseQuery{
+			DeviceSerial: "ABCD1234", HardwareVersion: "evt-1", SoftwareType: "main", CurrentVersion: running,
+		})
+		switch {
+		case err != nil:
+			panic(err)
+		case latest.UpdateAvailable:
+			fmt.Println(running, "is updated to", latest.Version, "by", latest.Artifacts[0].Filename)
+		default:
+			fmt.Println(running, "stays:", latest.Reason)
+		}
+	}
+	// Output:
+	// 1.0.0 is updated to 1.1.0 by sink.bin
+	// 1.1.0 stays: latest
+}
