@@ -20,7 +20,7 @@ var (
 	ErrNotFound     = errors.New("memfault: not found")           // 404
 	ErrConflict     = errors.New("memfault: conflict")            // 409: it exists already, or is in use
 	ErrTooLarge     = errors.New("memfault: too large")           // 413, and 400 for an uploaded file that is too big
-	ErrRateLimited  = errors.New("memfault: rate limited")        // 429
+	ErrRateLimited  = errors.New("memfault: rate limited")        // 429, and a 204 that says so
 	ErrUnavailable  = errors.New("memfault: service unavailable") // 502, 503, 504, 529
 	// ErrWrongCredential: the operation does not take the client's credential.
 	// Nothing was sent.
@@ -33,7 +33,8 @@ var (
 const maxErrorBody = 64 << 10
 
 // Error is an answer of the API that is not the one asked for: a status of 300
-// or above, or a success whose body cannot be read as what the operation returns.
+// or above, a success whose body cannot be read as what the operation returns, or
+// a 204 that hides a rate limit.
 type Error struct {
 	Operation  string // the API's short name, such as devices.update
 	Method     string // the HTTP method
@@ -90,7 +91,7 @@ func (e *Error) LogValue() slog.Value {
 	)
 }
 
-// Unwrap returns why a successful answer's body could not be read.
+// Unwrap returns why a successful answer was not taken for one.
 func (e *Error) Unwrap() error { return e.cause }
 
 // Is reports whether the error is of the kind that target names.
