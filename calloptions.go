@@ -13,6 +13,7 @@ type callOptions struct {
 	response     *Response
 	also         *Response // one that a method needs itself
 	headers      [][2]string
+	progress     func(sent, total int64)
 	withoutRetry bool
 	err          error
 }
@@ -68,6 +69,13 @@ func notInToken(r rune) bool {
 
 // WithoutRetry sends the request once, whatever comes back.
 func WithoutRetry() CallOption { return func(o *callOptions) { o.withoutRetry = true } }
+
+// WithProgress calls progress while a file goes out, with the bytes sent so far and
+// the file's size. An attempt that is repeated begins again with 0. Calls of methods
+// that send no file ignore it.
+func WithProgress(progress func(sent, total int64)) CallOption {
+	return func(o *callOptions) { o.progress = progress }
+}
 
 // report fills the Responses that were asked for.
 func (o *callOptions) report(c *call) {

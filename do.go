@@ -41,7 +41,11 @@ func (c *Client) Do(ctx context.Context, request Request, out any, opts ...CallO
 	if out != nil && (target.Kind() != reflect.Pointer || target.IsNil()) {
 		return fmt.Errorf("memfault: Do: out is %T, not a pointer", out)
 	}
-	r, err := c.send(ctx, op, request.Path, request.Query, request.Body, newCallOptions(opts))
+	address, err := c.core.target(op, request.Path, request.Query)
+	if err != nil {
+		return err
+	}
+	r, err := c.send(ctx, op, address, request.Body, newCallOptions(opts))
 	if err != nil {
 		return err
 	}

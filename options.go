@@ -121,8 +121,9 @@ func WithHTTPClient(client *http.Client) Option {
 // Fields that are zero keep their defaults.
 func WithRetry(policy RetryPolicy) Option { return func(c *config) { c.retry = policy } }
 
-// WithTimeout limits each attempt, from its start until the header of its answer;
-// the answer's body may take longer. The default is 60 seconds; 0 sets no limit.
+// WithTimeout limits each attempt, from its start, or from the last part of a body
+// that was sent, until the header of its answer; the answer's body may take longer.
+// The default is 60 seconds; 0 sets no limit.
 // A deadline for the whole call belongs into its context.
 func WithTimeout(timeout time.Duration) Option {
 	return func(c *config) {

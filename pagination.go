@@ -219,7 +219,12 @@ func (p *Pager[T]) fetch(ctx context.Context, number int) *fetched[T] {
 	values.Set("per_page", strconv.Itoa(p.perPage))
 	options := p.options
 	options.response = &got.response
-	r, err := p.client.send(ctx, p.op, p.path, values, nil, options)
+	target, err := p.client.core.target(p.op, p.path, values)
+	if err != nil {
+		got.err = err
+		return got
+	}
+	r, err := p.client.send(ctx, p.op, target, nil, options)
 	if err != nil {
 		got.err = err
 		return got

@@ -383,3 +383,24 @@ func TestRateLimiterIsAskedBeforeEachAttempt(t *testing.T) {
 		assert.Empty(t, s.asked)
 	})
 }
+
+func TestTimeoutStartsAnewWhileABodyGoesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := roundTripper(func(req *http.Request) (*http.Response, error) {
+			for range 5 { // each part within the limit, all of them beyond it
+				time.Sleep(8 * time.Second)
+				if _, err := req.Body.Read(make([]byte, 2)); err != nil {
+					return nil, err
+				}
+			}
+			select {
+			case <-req.Context().Done():
+				return nil, context.Cause(req.Context())
+			case <-time.After(9 * time.Second):
+				return answer(200, `{"data":{"id":1}}`)
+			}
+		})
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(10*time.Second), memfault.WithHTTPClient(&http.Client{Transport: slow}))
+		require.NoError(t, post(t.Context(), client))
+	})
+}

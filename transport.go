@@ -80,12 +80,18 @@ const (
 	stallLimit  = time.Minute
 )
 
-// attempt sends the request once, within the time limit until the header.
+// attempt sends the request once, within the time limit until the header. While a
+// body goes out, the limit starts anew with each part of it.
 func (s *signer) attempt(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
-	watch := time.AfterFunc(s.core.config.timeout, func() { cancel(errNoAnswer) })
-	resp, err := s.next.RoundTrip(req.WithContext(ctx))
-	watch.Stop()
+	limit := s.core.config.timeout
+	watch := &watch{limit: limit, timer: time.AfterFunc(limit, func() { cancel(errNoAnswer) })}
+	out := req.WithContext(ctx)
+	if out.Body != nil {
+		out.Body = &watchedBody{out.Body, watch}
+	}
+	resp, err := s.next.RoundTrip(out)
+	watch.end()
 	if err == nil {
 		resp.Body = &guardedBody{ReadCloser: resp.Body, cancel: cancel}
 		return resp, nil
@@ -95,6 +101,40 @@ func (s *signer) attempt(req *http.Request) (*http.Response, error) {
 	}
 	cancel(nil)
 	return nil, err
+}
+
+// watch is the time limit of an attempt. It can be extended until it has ended.
+type watch struct {
+	limit time.Duration
+	mu    sync.Mutex
+	timer *time.Timer
+	ended bool
+}
+
+func (w *watch) extend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.ended {
+		w.timer.Reset(w.limit)
+	}
+}
+
+func (w *watch) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	w.timer.Stop()
+}
+
+// watchedBody is a request's body that extends the time limit while it goes out.
+type watchedBody struct {
+	io.ReadCloser
+	watch *watch
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.watch.extend()
+	return b.ReadCloser.Read(p)
 }
 
 func closeBody(req *http.Request) {

@@ -1,0 +1,84 @@
+package memfault
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/google/go-querystring/query"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// target returns the URL of an escaped path on an operation's host.
+func (c *core) target(op *operation.Operation, path string, values url.Values) (*url.URL, error) {
+	unescaped, err := url.PathUnescape(path)
+	if err != nil {
+		return nil, fmt.Errorf("memfault: %s: %w", op.Name, err)
+	}
+	target := *c.hosts[op.Host]
+	target.Path, target.RawPath = target.Path+unescaped, target.EscapedPath()+path
+	target.RawQuery = values.Encode()
+	return &target, nil
+}
+
+// foreignTarget reads a URL that an answer of the API named, to be used as it is.
+func (c *core) foreignTarget(op *operation.Operation, text string) (*url.URL, error) {
+	target, err := url.Parse(text)
+	switch {
+	case err != nil || target.Host == "" || target.User != nil || !strings.HasSuffix(text, target.RequestURI()):
+		return nil, fmt.Errorf("memfault: %s: the URL that the API named cannot be used as it is", op.Name)
+	case !c.allowedScheme(target):
+		return nil, fmt.Errorf("memfault: %s: the URL that the API named is plain http, which needs WithInsecureHTTP", op.Name)
+	}
+	return target, nil
+}
+
+// expand fills the placeholders of an operation's path, each with one escaped
+// segment.
+func expand(op *operation.Operation, values []string) (string, error) {
+	var b strings.Builder
+	for segment := range strings.SplitSeq(strings.TrimPrefix(op.Path, "/"), "/") {
+		b.WriteByte('/')
+		if !strings.HasPrefix(segment, "{") {
+			b.WriteString(segment)
+			continue
+		}
+		value := values[0]
+		values = values[1:]
+		name := strings.Trim(segment, "{}")
+		if value == "" && strings.HasSuffix(name, "_id") {
+			return "", fmt.Errorf("memfault: %s: %s is empty or below 1", op.Name, name)
+		}
+		if err := checkSegment(value); err != nil {
+			return "", fmt.Errorf("memfault: %s: %s %w", op.Name, name, err)
+		}
+		// QueryEscape leaves only unreserved characters. A plus in a version would
+		// pass as it is, but not every server on the way reads it as one.
+		b.WriteString(strings.ReplaceAll(url.QueryEscape(value), "+", "%20"))
+	}
+	return b.String(), nil
+}
+
+func checkSegment(value string) error {
+	switch value {
+	case "":
+		return errors.New("is empty")
+	case ".", "..":
+		return fmt.Errorf("%q is no path segment", value)
+	default:
+		return nil
+	}
+}
+
+func queryValues(options any) (url.Values, error) {
+	switch options := options.(type) {
+	case nil:
+		return nil, nil
+	case url.Values:
+		return options, nil
+	default:
+		return query.Values(options)
+	}
+}
