@@ -27,6 +27,13 @@ type Client struct {
 	Installs         *InstallsService
 	Software         *SoftwareService
 	HardwareVersions *HardwareVersionsService
+	Events           *EventsService
+	Issues           *IssuesService
+	Traces           *TracesService
+	Coredumps        *CoredumpsService
+	Recordings       *RecordingsService
+	Metrics          *MetricsService
+	Alerts           *AlertsService
 }
 
 // core is what clients of different credentials share.
@@ -76,6 +83,13 @@ func newClient(shared *core, auth Authenticator) *Client {
 	c.Installs = &InstallsService{c}
 	c.Software = &SoftwareService{c}
 	c.HardwareVersions = &HardwareVersionsService{c}
+	c.Events = &EventsService{c}
+	c.Issues = &IssuesService{c}
+	c.Traces = &TracesService{c}
+	c.Coredumps = &CoredumpsService{c}
+	c.Recordings = &RecordingsService{c}
+	c.Metrics = &MetricsService{c}
+	c.Alerts = &AlertsService{c}
 	return c
 }
 

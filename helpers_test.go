@@ -1,6 +1,8 @@
 package memfault_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -68,3 +70,41 @@ func exampleClient(cloud *fakecloud.Cloud) (client *memfault.Client, stop func()
 
 // failOnce makes the next request fail with a status.
 func failOnce(status int) fakecloud.Fault { return fakecloud.Fault{Status: status, Times: 1} }
+
+// requireKeeps decodes a text as a T, encodes that again, and fails if anything of
+// the text was lost or changed. It returns the value.
+func requireKeeps[T any](t testing.TB, text string) T {
+	t.Helper()
+	var value T
+	require.NoError(t, json.Unmarshal([]byte(text), &value))
+	encoded, err := json.Marshal(value)
+	require.NoError(t, err)
+	var before, after any
+	require.NoError(t, json.Unmarshal([]byte(text), &before))
+	require.NoError(t, json.Unmarshal(encoded, &after))
+	requireWithin(t, "$", before, after)
+	return value
+}
+
+// requireWithin fails unless after holds all that before does.
+func requireWithin(t testing.TB, where string, before, after any) {
+	t.Helper()
+	switch before := before.(type) {
+	case map[string]any:
+		held, ok := after.(map[string]any)
+		require.True(t, ok, where)
+		for name, value := range before {
+			require.Contains(t, held, name, where)
+			requireWithin(t, where+"."+name, value, held[name])
+		}
+	case []any:
+		held, ok := after.([]any)
+		require.True(t, ok, where)
+		require.Len(t, held, len(before), where)
+		for i := range before {
+			requireWithin(t, fmt.Sprintf("%s[%d]", where, i), before[i], held[i])
+		}
+	default:
+		require.Equal(t, before, after, where)
+	}
+}

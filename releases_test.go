@@ -2,7 +2,6 @@ package memfault_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,43 +16,6 @@ import (
 
 // wrongProject is in an organization that the credential reaches.
 var wrongProject = memfault.ProjectRef{Organization: fakecloud.Organization, Project: "nope"}
-
-// requireKeeps checks that a JSON object read as a T and written again has every
-// member that it had.
-func requireKeeps[T any](t *testing.T, text string) T {
-	t.Helper()
-	var value T
-	require.NoError(t, json.Unmarshal([]byte(text), &value))
-	again, err := json.Marshal(value)
-	require.NoError(t, err)
-	var before, after any
-	require.NoError(t, json.Unmarshal([]byte(text), &before))
-	require.NoError(t, json.Unmarshal(again, &after))
-	requireWithin(t, before, after, "")
-	return value
-}
-
-func requireWithin(t *testing.T, before, after any, path string) {
-	t.Helper()
-	switch before := before.(type) {
-	case map[string]any:
-		object, ok := after.(map[string]any)
-		require.True(t, ok, "%s is no object any more", path)
-		for name, value := range before {
-			require.Contains(t, object, name, path)
-			requireWithin(t, value, object[name], path+"/"+name)
-		}
-	case []any:
-		array, ok := after.([]any)
-		require.True(t, ok, "%s is no array any more", path)
-		require.Len(t, array, len(before), path)
-		for i, value := range before {
-			requireWithin(t, value, array[i], fmt.Sprint(path, "/", i))
-		}
-	default:
-		require.Equal(t, before, after, path)
-	}
-}
 
 // namesOf returns what a list of anything is named by.
 func namesOf[T any](items []T, name func(T) string) []string {

@@ -19,6 +19,12 @@ func (c *Cloud) allHandlers() map[operation.ID]handler {
 		c.deviceHandlers(),
 		c.installHandlers(),
 		c.softwareHandlers(),
+		c.eventHandlers(),
+		c.issueHandlers(),
+		c.traceHandlers(),
+		c.recordingHandlers(),
+		c.metricHandlers(),
+		c.alertHandlers(),
 	} {
 		maps.Copy(all, some)
 	}

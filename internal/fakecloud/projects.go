@@ -28,6 +28,7 @@ type project struct {
 	deployments      []*deployment
 	installs         []*install
 	rateLimited      map[string]bool // serials of devices that may not ask for their release
+	diagnostics      diagnostics
 }
 
 func (c *Cloud) addProject(org *organization, name, slug string) *project {

@@ -1,0 +1,63 @@
+package fakecloud
+
+import (
+	"time"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// Recording is a custom data recording that a test puts into the cloud.
+type Recording struct {
+	DeviceSerial string
+	Reason       string
+	Start, End   time.Time
+	Mimetypes    []string
+	Size         int64
+}
+
+type recording struct {
+	Recording
+	id     int64
+	device *device
+}
+
+// AddRecordings makes devices of the project that New makes upload recordings, and
+// returns their ids.
+func (c *Cloud) AddRecordings(recordings ...Recording) []int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ids []int64
+	for _, made := range recordings {
+		p, d := c.reporting(made.DeviceSerial)
+		added := &recording{Recording: made, id: c.newID(), device: d}
+		p.diagnostics.recordings = append(p.diagnostics.recordings, added)
+		ids = append(ids, added.id)
+	}
+	return ids
+}
+
+func (c *Cloud) recordingHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.DeviceCustomDataRecordingsList: withDevice(listDeviceRecordings),
+		operation.CustomDataRecordingsList:       listRecordings,
+	}
+}
+
+func (r *recording) view() object {
+	return object{
+		"id": r.id, "reason": r.Reason, "start_time": stamp(r.Start), "end_time": stamp(r.End),
+		"mimetypes": r.Mimetypes, "size_bytes": r.Size, "device": r.device.refView(),
+	}
+}
+
+func listDeviceRecordings(r *request, d *device) reply {
+	recordings := filter(r.project.diagnostics.recordings, func(made *recording) bool {
+		return made.device == d && r.within(made.Start, "start_time", "end_time")
+	})
+	return list(r, recordings, (*recording).view)
+}
+
+func listRecordings(r *request) reply {
+	recordings := filter(r.project.diagnostics.recordings, func(made *recording) bool { return r.wants("collection_reason", made.Reason) })
+	return list(r, recordings, (*recording).view)
+}

@@ -1,0 +1,125 @@
+package fakecloud
+
+import (
+	"slices"
+	"time"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// Trace is a trace that a test puts into the cloud.
+type Trace struct {
+	Issue           int64
+	DeviceSerial    string
+	SoftwareVersion string
+	Reason          string
+	Captured        time.Time
+	Coredump        bool // it was made from a coredump, and not from an event
+	ELF             bool // from a Linux process's
+	Symbols         bool // there are symbols for the coredump
+}
+
+type trace struct {
+	Trace
+	id, coredump, symbols int64
+	device                *device
+	created               time.Time
+}
+
+func (t *trace) identity() int64 { return t.id }
+
+// AddTraces makes devices of the project that New makes report traces, and returns
+// their ids.
+func (c *Cloud) AddTraces(traces ...Trace) []int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ids []int64
+	for _, t := range traces {
+		p, d := c.reporting(t.DeviceSerial)
+		if t.SoftwareVersion != "" {
+			c.ensureSoftwareVersion(p, d.softwareType, t.SoftwareVersion)
+		}
+		added := &trace{Trace: t, id: c.newID(), coredump: c.newID(), symbols: c.newID(), device: d, created: c.now()}
+		p.diagnostics.traces = append(p.diagnostics.traces, added)
+		ids = append(ids, added.id)
+	}
+	return ids
+}
+
+func (c *Cloud) traceHandlers() map[operation.ID]handler {
+	traces := func(p *project) []*trace { return p.diagnostics.traces }
+	return map[operation.ID]handler{
+		operation.TracesList:       listTraces,
+		operation.TracesRetrieve:   withID("Trace", "trace_id", traces, func(_ *request, t *trace) reply { return data(t.detail()) }),
+		operation.CoredumpsList:    listCoredumps,
+		operation.ELFCoredumpsList: listELFCoredumps,
+	}
+}
+
+func (p *project) newestTraces() []*trace {
+	traces := slices.Clone(p.diagnostics.traces)
+	slices.SortStableFunc(traces, func(a, b *trace) int { return b.Captured.Compare(a.Captured) })
+	return traces
+}
+
+func threads(t *trace) []object {
+	frame := object{
+		"index": 0, "address": 0x08001234, "function": "pump_start", "file": "pump.c", "lineno": 42,
+		"context": []object{}, "arguments": nil, "locals": nil,
+	}
+	unknown := object{"index": 1, "address": 0x08001000, "function": nil, "file": nil, "lineno": nil, "context": []object{}}
+	return []object{{
+		"tid": 1, "name": "main", "state": "running", "current": true, "crashed": true, "reporting": !t.ELF,
+		"registers": []object{{"name": "pc", "value": 0x08001234}}, "stacktrace": []object{frame, unknown},
+	}}
+}
+
+func (t *trace) view() object {
+	source := "event"
+	if t.Coredump {
+		source = "coredump"
+	}
+	return object{
+		"id": t.id, "issue_id": t.Issue, "title": t.Reason + " at pump_start", "message": "", "reason": t.Reason,
+		"signature": "", "context": "", "source_type": source, "release": releaseRef(t.SoftwareVersion), "device": t.device.refView(),
+		"entries":      object{"threads": threads(t), "faults": object{"notes": []object{}, "registers": []object{}}},
+		"created_date": stamp(t.created), "captured_date": stamp(t.Captured), "received_date": stamp(t.created),
+	}
+}
+
+func (t *trace) detail() object {
+	view := t.view()
+	if !t.Coredump {
+		return view
+	}
+	dump := object{"id": t.coredump}
+	if t.Symbols {
+		dump["symbol_file"] = object{"id": t.symbols, "downloadable": true}
+	}
+	name := "coredump"
+	if t.ELF {
+		name = "elf_coredump"
+	}
+	view[name] = dump
+	return view
+}
+
+func listTraces(r *request) reply {
+	traces := filter(r.project.newestTraces(), func(t *trace) bool {
+		return r.wantsID("issue", t.Issue) && r.within(t.Captured, "since", "until")
+	})
+	return list(r, traces, (*trace).view)
+}
+
+func listCoredumps(r *request) reply {
+	traces := filter(r.project.newestTraces(), func(t *trace) bool { return t.Coredump && !t.ELF })
+	return list(r, traces, func(t *trace) object { return object{"id": t.coredump, "issue_id": t.Issue} })
+}
+
+// listELFCoredumps shows ids alone: what else there is nobody knows.
+func listELFCoredumps(r *request) reply {
+	traces := filter(r.project.newestTraces(), func(t *trace) bool {
+		return t.Coredump && t.ELF && r.wants("device", t.DeviceSerial)
+	})
+	return list(r, traces, func(t *trace) object { return object{"id": t.coredump} })
+}

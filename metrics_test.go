@@ -1,0 +1,83 @@
+package memfault_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+func TestCustomMetricCreate(t *testing.T) {
+	_, client := newCloud(t)
+	ctx := t.Context()
+	metric, err := client.Metrics.CreateCustomMetric(ctx, sink, memfault.CustomMetricCreate{StringKey: "flow_l", DataType: memfault.DataTypeFloat})
+	require.NoError(t, err)
+	assert.NotEmpty(t, metric.ID)
+	assert.Equal(t, "flow_l", metric.StringKey)
+	assert.Equal(t, memfault.DataTypeFloat, metric.DataType)
+
+	_, err = client.Metrics.CreateCustomMetric(ctx, sink, memfault.CustomMetricCreate{StringKey: "flow_l", DataType: memfault.DataTypeInt})
+	require.ErrorIs(t, err, memfault.ErrConflict)
+	_, err = client.Metrics.CreateCustomMetric(ctx, sink, memfault.CustomMetricCreate{StringKey: "x", DataType: "COMPLEX"})
+	assert.Contains(t, string(requireError(t, err, http.StatusBadRequest).Details), "data_type")
+	_, err = client.Metrics.CreateCustomMetric(ctx, sink, memfault.CustomMetricCreate{DataType: memfault.DataTypeInt})
+	assert.Contains(t, string(requireError(t, err, http.StatusBadRequest).Details), "string_key")
+}
+
+func TestReportsList(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddReports("A", map[string]any{"n": 1}, map[string]any{"n": 2})
+	cloud.AddReports("B", map[string]any{"n": 3})
+	options := memfault.ReportListOptions{ListOptions: memfault.ListOptions{PerPage: 1}}
+	all, err := client.Metrics.ListReports(sink, options).Collect(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, all, 3)
+	options.DeviceSerial = "A"
+	some, err := client.Metrics.ListReports(sink, options).Collect(t.Context())
+	require.NoError(t, err)
+	require.Len(t, some, 2)
+	assert.JSONEq(t, `{"n":2}`, string(some[1].RawMessage))
+	requireKeeps[memfault.Report](t, `{"metrics":{"a":[1,null]},"x":"y"}`)
+}
+
+func TestMetricsRefuseWhatCannotBeSent(t *testing.T) {
+	cloud, client := newCloud(t)
+	_, err := client.Metrics.CreateCustomMetric(t.Context(), memfault.ProjectRef{}, memfault.CustomMetricCreate{})
+	requireUnsent(t, cloud, err, "organization_slug is empty")
+	requireUnsent(t, cloud, failing(client.Metrics.ListReports(memfault.ProjectRef{}, memfault.ReportListOptions{})), "organization_slug is empty")
+	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	_, err = byKey.Metrics.CreateCustomMetric(t.Context(), sink, memfault.CustomMetricCreate{})
+	require.ErrorIs(t, err, memfault.ErrWrongCredential)
+	require.ErrorIs(t, failing(byKey.Metrics.ListReports(sink, memfault.ReportListOptions{})), memfault.ErrWrongCredential)
+	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
+		_, err := client.Metrics.CreateCustomMetric(t.Context(), project, memfault.CustomMetricCreate{StringKey: "x", DataType: memfault.DataTypeInt}, opts...)
+		return err
+	})
+}
+
+func ExampleMetricsService_ListReports() {
+	cloud := fakecloud.New()
+	cloud.AddReports("ABCD1234", map[string]any{"metrics": map[string]any{"flow_l": 2.5}})
+	client, stop := exampleClient(cloud)
+	defer stop()
+
+	for report, err := range client.Metrics.ListReports(sink, memfault.ReportListOptions{DeviceSerial: "ABCD1234"}).All(context.Background()) {
+		if err != nil {
+			panic(err)
+		}
+		var known struct{ Metrics map[string]float64 }
+		if err := json.Unmarshal(report.RawMessage, &known); err != nil {
+			panic(err)
+		}
+		fmt.Println(known.Metrics["flow_l"])
+	}
+	// Output:
+	// 2.5
+}

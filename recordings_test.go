@@ -1,0 +1,113 @@
+package memfault_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+func TestRecordingsLists(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddDevices(fakecloud.Device{Serial: "C"})
+	hour := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
+	var ids []string
+	for _, id := range cloud.AddRecordings(
+		fakecloud.Recording{DeviceSerial: "A", Reason: "crash", Start: hour(0), End: hour(1), Mimetypes: []string{"application/cbor"}, Size: 12},
+		fakecloud.Recording{DeviceSerial: "A", Reason: "timer", Start: hour(2), End: hour(3)},
+		fakecloud.Recording{DeviceSerial: "B", Reason: "timer", Start: hour(4), End: hour(5)},
+	) {
+		ids = append(ids, fmt.Sprint(id))
+	}
+	paged := memfault.ListOptions{PerPage: 1}
+	for name, c := range map[string]struct {
+		pager *memfault.Pager[memfault.CustomDataRecording]
+		want  []string
+	}{
+		"all":    {client.Recordings.List(sink, memfault.RecordingListOptions{ListOptions: paged}), ids},
+		"reason": {client.Recordings.List(sink, memfault.RecordingListOptions{ListOptions: paged, CollectionReason: "timer"}), ids[1:]},
+		"device": {client.Recordings.ListForDevice(sink, "A", memfault.DeviceRecordingListOptions{ListOptions: paged}), ids[:2]},
+		"since":  {client.Recordings.ListForDevice(sink, "A", memfault.DeviceRecordingListOptions{StartTime: memfault.NewTimestamp(hour(1))}), ids[1:2]},
+		"until":  {client.Recordings.ListForDevice(sink, "A", memfault.DeviceRecordingListOptions{EndTime: memfault.NewTimestamp(hour(1))}), ids[:1]},
+		"none":   {client.Recordings.ListForDevice(sink, "C", memfault.DeviceRecordingListOptions{}), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			recordings, err := c.pager.Collect(t.Context())
+			require.NoError(t, err)
+			var got []string
+			for _, r := range recordings {
+				got = append(got, r.ID)
+			}
+			assert.Equal(t, c.want, got)
+		})
+	}
+	page, err := client.Recordings.List(sink, memfault.RecordingListOptions{}).Page(t.Context())
+	require.NoError(t, err)
+	first := page.Items[0]
+	assert.Equal(t, "A", first.DeviceSerial())
+	assert.Equal(t, hour(1), first.EndTime.Time)
+	assert.Equal(t, []string{"application/cbor"}, first.Mimetypes)
+	assert.Equal(t, int64(12), first.SizeBytes)
+	require.ErrorIs(t, failing(client.Recordings.ListForDevice(sink, "nope", memfault.DeviceRecordingListOptions{})), memfault.ErrNotFound)
+}
+
+func TestRecordingsRefuseWhatCannotBeSent(t *testing.T) {
+	cloud, client := newCloud(t)
+	requireUnsent(t, cloud, failing(client.Recordings.ListForDevice(sink, "", memfault.DeviceRecordingListOptions{})), "device_serial is empty")
+	requireUnsent(t, cloud, failing(client.Recordings.List(memfault.ProjectRef{}, memfault.RecordingListOptions{})), "organization_slug is empty")
+	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	require.ErrorIs(t, failing(byKey.Recordings.List(sink, memfault.RecordingListOptions{})), memfault.ErrWrongCredential)
+	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
+		return failing(client.Recordings.List(project, memfault.RecordingListOptions{}, opts...))
+	})
+}
+
+func TestRecordingReadsEveryKindOfIDAndDevice(t *testing.T) {
+	for text, want := range map[string][2]string{
+		`{"id":12,"device":{"device_serial":"A","id":1}}`:                              {"12", "A"},
+		`{"id":9007199254740993,"device":"A"}`:                                         {"9007199254740993", "A"},
+		`{"id":"12","device":null}`:                                                    {"12", ""},
+		`{"id":"5c1f-é","device":7}`:                                                   {"5c1f-é", ""},
+		`{"id":1,"reason":"r","start_time":"2025-02-27T12:00:00Z","size_bytes":3}`:     {"1", ""},
+		`{"id":1,"end_time":null,"mimetypes":["a/b"],"device":{"hardware_version":1}}`: {"1", ""},
+	} {
+		recording := requireKeeps[memfault.CustomDataRecording](t, text)
+		assert.Equal(t, want, [2]string{recording.ID, recording.DeviceSerial()}, text)
+	}
+	again, err := json.Marshal(requireKeeps[memfault.CustomDataRecording](t, `{"id":9007199254740993}`))
+	require.NoError(t, err)
+	assert.Contains(t, string(again), `"id":9007199254740993,`)
+	for _, text := range []string{`{"id":null}`, `{}`} {
+		var recording memfault.CustomDataRecording
+		require.NoError(t, json.Unmarshal([]byte(text), &recording))
+		assert.Empty(t, recording.ID)
+	}
+	var recording memfault.CustomDataRecording
+	require.Error(t, json.Unmarshal([]byte(`{"id":[1]}`), &recording))
+	require.Error(t, json.Unmarshal([]byte(`{"size_bytes":"x"}`), &recording))
+}
+
+func ExampleRecordingsService_ListForDevice() {
+	cloud := fakecloud.New()
+	start := time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)
+	cloud.AddRecordings(fakecloud.Recording{DeviceSerial: "ABCD1234", Reason: "vibration", Start: start, End: start.Add(time.Minute), Size: 4096})
+	client, stop := exampleClient(cloud)
+	defer stop()
+
+	options := memfault.DeviceRecordingListOptions{StartTime: memfault.NewTimestamp(start)}
+	for recording, err := range client.Recordings.ListForDevice(sink, "ABCD1234", options).All(context.Background()) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(recording.Reason, recording.StartTime, recording.SizeBytes)
+	}
+	// Output:
+	// vibration 2025-02-27T12:00:00Z 4096
+}

@@ -1,0 +1,119 @@
+package memfault
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// TracesService reads traces: single crashes and asserts of devices.
+type TracesService struct{ client *Client }
+
+// Trace is a crash, an assert or another fault of a device.
+type Trace struct {
+	ID           int64          `json:"id"`
+	IssueID      int64          `json:"issue_id,omitempty"` // only in newer replies
+	Title        string         `json:"title"`
+	Message      string         `json:"message"`
+	Reason       string         `json:"reason"`
+	Signature    string         `json:"signature"` // 64 hexadecimal digits
+	Context      string         `json:"context"`
+	SourceType   TraceSource    `json:"source_type"`
+	Release      ReleaseRef     `json:"release,omitzero"`
+	Device       DeviceRef      `json:"device"`
+	Entries      *TraceEntries  `json:"entries,omitempty"`
+	Coredump     *TraceCoredump `json:"coredump,omitempty"`     // only from Get
+	ELFCoredump  *TraceCoredump `json:"elf_coredump,omitempty"` // only from Get
+	CreatedDate  Timestamp      `json:"created_date"`
+	CapturedDate Timestamp      `json:"captured_date"` // by the device's clock
+	ReceivedDate Timestamp      `json:"received_date"`
+}
+
+// TraceSource is what a trace was made from.
+type TraceSource string
+
+// The sources of traces that were seen.
+const (
+	TraceSourceEvent    TraceSource = "event"
+	TraceSourceCoredump TraceSource = "coredump"
+)
+
+// TraceCoredump names the coredump of a trace.
+type TraceCoredump struct {
+	ID         int64          `json:"id"`
+	SymbolFile *SymbolFileRef `json:"symbol_file,omitempty"` // nil when the cloud has no symbols for it
+}
+
+// SymbolFileRef names a symbol file within another resource.
+type SymbolFileRef struct {
+	ID           int64 `json:"id"`
+	Downloadable bool  `json:"downloadable"`
+}
+
+// TraceEntries is what a trace holds.
+type TraceEntries struct {
+	Threads []TraceThread `json:"threads"`
+	Faults  *TraceFaults  `json:"faults,omitempty"`
+}
+
+// TraceThread is a thread of the firmware as the trace found it.
+type TraceThread struct {
+	TID        int64           `json:"tid"`
+	Name       string          `json:"name,omitempty"`
+	State      string          `json:"state,omitempty"`
+	Current    bool            `json:"current"`
+	Crashed    bool            `json:"crashed"`
+	Reporting  bool            `json:"reporting"`
+	Registers  []TraceRegister `json:"registers"`
+	Stacktrace []TraceFrame    `json:"stacktrace"`
+}
+
+// TraceRegister is a register of the processor.
+type TraceRegister struct {
+	Name  string `json:"name"`
+	Value uint64 `json:"value"`
+}
+
+// TraceFrame is a call on the stack of a thread. The forms of what is raw JSON are
+// unknown.
+type TraceFrame struct {
+	Index     int             `json:"index"`
+	Address   uint64          `json:"address"`
+	Function  *string         `json:"function"` // nil, as File and Lineno, without symbols
+	File      *string         `json:"file"`
+	Lineno    *int            `json:"lineno"`
+	Context   json.RawMessage `json:"context,omitempty"`
+	FrameType json.RawMessage `json:"frame_type,omitempty"`
+	FrameSize json.RawMessage `json:"frame_size,omitempty"`
+	Arguments json.RawMessage `json:"arguments,omitempty"`
+	Locals    json.RawMessage `json:"locals,omitempty"`
+}
+
+// TraceFaults is what the processor told about a fault.
+type TraceFaults struct {
+	Notes     json.RawMessage `json:"notes,omitempty"` // a list; the form of its items is unknown
+	Registers []TraceRegister `json:"registers"`
+}
+
+// TraceListOptions selects traces. There is no filter for a device.
+type TraceListOptions struct {
+	ListOptions
+	Issue int64     `url:"issue,omitempty"` // an issue's id
+	Since Timestamp `url:"since,omitempty"`
+	Until Timestamp `url:"until,omitempty"`
+}
+
+// List returns the traces of a project, the newest first. Seen only in programs of
+// device makers; not documented by Memfault.
+func (s *TracesService) List(project ProjectRef, options TraceListOptions, opts ...CallOption) *Pager[Trace] {
+	return list[Trace](s.client, operation.TracesList, project.path(), options, opts)
+}
+
+// Get returns a trace with the reference to its coredump; one that is unknown is
+// ErrNotFound.
+//
+// Memfault: https://docs.memfault.com/api
+func (s *TracesService) Get(ctx context.Context, project ProjectRef, traceID int64, opts ...CallOption) (*Trace, error) {
+	return fetch[Trace](ctx, s.client, operation.TracesRetrieve, input{path: project.path(pathID(traceID))}, opts)
+}
