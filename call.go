@@ -57,12 +57,9 @@ func (c *call) keepAnswer(resp *http.Response) {
 
 // failure turns what the attempts came to into the error of the call, or nil.
 func (c *call) failure(ctx context.Context, resp *http.Response, err error) error {
-	switch ended := ctx.Err(); {
-	case ended != nil && (err != nil || !succeeded(resp)):
-		if cause := context.Cause(ctx); !errors.Is(cause, ended) {
-			ended = fmt.Errorf("%w: %w", ended, cause)
-		}
-		err = ended
+	switch {
+	case ctx.Err() != nil && (err != nil || !succeeded(resp)):
+		err = ended(ctx)
 	case err != nil && c.unread != nil && errors.Is(err, c.unread):
 		return c.unread
 	case err == nil && !succeeded(resp):
@@ -71,6 +68,15 @@ func (c *call) failure(ctx context.Context, resp *http.Response, err error) erro
 		return nil
 	}
 	return &lostError{call: c, cause: withoutURL(err)}
+}
+
+// ended returns why a context ended: its error, and its cause if that tells more.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // withoutURL takes the *url.Error away from an error: its text holds the query.

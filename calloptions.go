@@ -3,6 +3,7 @@ package memfault
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -34,6 +35,22 @@ type Response struct {
 	Header     http.Header
 	RequestID  string // the API's X-Request-Id
 	Attempts   int    // how often the request was sent
+}
+
+// TaskID returns the id of the task that a job accepted with 202 became, for
+// Client.Tasks; empty when the Location header names none.
+func (r *Response) TaskID() string {
+	location, err := url.Parse(r.Header.Get("Location"))
+	if err != nil {
+		return ""
+	}
+	_, segment, _ := strings.Cut(location.EscapedPath(), "/api/v0/queue/")
+	segment = strings.TrimSuffix(segment, "/")
+	id, err := url.PathUnescape(segment)
+	if err != nil || strings.Contains(segment, "/") {
+		return ""
+	}
+	return id
 }
 
 // WithResponse fills response when the call ends, whether it failed or not; with

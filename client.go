@@ -34,6 +34,8 @@ type Client struct {
 	Recordings       *RecordingsService
 	Metrics          *MetricsService
 	Alerts           *AlertsService
+	DeviceConfig     *DeviceConfigService
+	Tasks            *TasksService
 }
 
 // core is what clients of different credentials share.
@@ -83,6 +85,7 @@ func newClient(shared *core, auth Authenticator) *Client {
 	c.Installs = &InstallsService{c}
 	c.Software = &SoftwareService{c}
 	c.HardwareVersions = &HardwareVersionsService{c}
+	c.DeviceConfig = &DeviceConfigService{c}
 	c.Events = &EventsService{c}
 	c.Issues = &IssuesService{c}
 	c.Traces = &TracesService{c}
@@ -90,6 +93,7 @@ func newClient(shared *core, auth Authenticator) *Client {
 	c.Recordings = &RecordingsService{c}
 	c.Metrics = &MetricsService{c}
 	c.Alerts = &AlertsService{c}
+	c.Tasks = &TasksService{c}
 	return c
 }
 

@@ -74,7 +74,7 @@ func (c *Client) fill(op *operation.Operation, in input) (*url.URL, error) {
 func (c *Client) send(ctx context.Context, op *operation.Operation, target *url.URL, body any, opts callOptions) (*reply, error) {
 	r := &reply{call: &call{client: c, op: op, options: opts}, body: c.core.buffers.get()}
 	var err error
-	if r.response, err = r.call.exchange(ctx, target, body, r.read); err != nil {
+	if r.response, err = r.call.exchange(ctx, target, body, r.read); err != nil { //nolint:bodyclose // read and keepAnswer close it
 		r.release()
 		return nil, err
 	}

@@ -19,12 +19,14 @@ func (c *Cloud) allHandlers() map[operation.ID]handler {
 		c.deviceHandlers(),
 		c.installHandlers(),
 		c.softwareHandlers(),
+		c.deviceConfigHandlers(),
 		c.eventHandlers(),
 		c.issueHandlers(),
 		c.traceHandlers(),
 		c.recordingHandlers(),
 		c.metricHandlers(),
 		c.alertHandlers(),
+		c.taskHandlers(),
 	} {
 		maps.Copy(all, some)
 	}

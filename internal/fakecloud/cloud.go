@@ -37,6 +37,7 @@ type Cloud struct {
 	users         []*user
 	organizations []*organization
 	handlers      map[operation.ID]handler
+	tasks         map[string][]string // the statuses of each that are still to be told
 
 	faults []*activeFault
 	watch  watch

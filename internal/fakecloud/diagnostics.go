@@ -54,7 +54,8 @@ func releaseRef(version string) object {
 func (c *Cloud) ReportSoftwareVersion(serial, version string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, d := c.reporting(serial)
+	p, d := c.reporting(serial)
+	c.ensureRelease(p, d.softwareType, version)
 	d.softwareVersion, d.lastSeen = version, c.now()
 	if d.firstSeen.IsZero() {
 		d.firstSeen = d.lastSeen

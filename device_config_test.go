@@ -1,0 +1,121 @@
+package memfault_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+var sinkTraits = memfault.DeviceTraits{DeviceSerial: "A", HardwareVersion: "evt-1", SoftwareVersion: "1.0.0", SoftwareType: "main"}
+
+// newKeyCloud is newCloud with a client that holds the project key.
+func newKeyCloud(t testing.TB) (*fakecloud.Cloud, *memfault.Client) {
+	t.Helper()
+	cloud, client := newCloud(t)
+	return cloud, client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+}
+
+func TestDeviceConfigFetch(t *testing.T) {
+	_, client := newKeyCloud(t)
+	config, err := client.DeviceConfig.Fetch(t.Context(), sinkTraits)
+	require.NoError(t, err)
+	assert.Equal(t, memfault.ResolutionLow, config.Config.Memfault.Sampling.Logging)
+	assert.Equal(t, memfault.ResolutionNormal, config.Config.Memfault.Sampling.Debugging)
+	assert.Equal(t, int64(1), config.Revision)
+	assert.Nil(t, config.Completed)
+	assert.Zero(t, config.Config.Memfault.DataUploadStartDate)
+
+	_, err = client.DeviceConfig.Fetch(t.Context(), memfault.DeviceTraits{DeviceSerial: "A"})
+	assert.NotEmpty(t, requireError(t, err, http.StatusBadRequest).Details)
+	_, err = client.WithAuth(memfault.ProjectKey("wrong")).DeviceConfig.Fetch(t.Context(), sinkTraits)
+	require.ErrorIs(t, err, memfault.ErrForbidden)
+}
+
+func TestDeviceConfigKeepsWhatItRead(t *testing.T) {
+	config := requireKeeps[memfault.DeviceConfig](t, `{"config":{"memfault":{"sampling":{"debugging.resolution":"high","logging.resolution":"off",
+		"monitoring.resolution":"ultra"},"data_upload_start_date":"2025-02-27T12:00:00Z","bort":{"sdk-settings":{"a":1}}}},"revision":3,"completed":2}`)
+	assert.Equal(t, memfault.ResolutionHigh, config.Config.Memfault.Sampling.Debugging)
+	assert.Equal(t, memfault.Resolution("ultra"), config.Config.Memfault.Sampling.Monitoring)
+	assert.Equal(t, noon, config.Config.Memfault.DataUploadStartDate.Time)
+	requireKeeps[memfault.DeviceConfig](t, `{"config":{"memfault":{"sampling":{},"data_upload_start_date":null}},"revision":0,"completed":null}`)
+	requireKeeps[memfault.DeviceTraits](t, `{"device_serial":"A","hardware_version":"evt-1","software_version":"1.0.0"}`)
+}
+
+func TestDeviceConfigIgnoresWhatIsUnknown(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"data":{"config":{"memfault":{"sampling":{"debugging.resolution":"low","x":1},"y":[]},"other":{}},"revision":3,"z":null},"more":1}`))
+	})
+	config, err := client.WithAuth(memfault.ProjectKey("key")).DeviceConfig.Fetch(t.Context(), sinkTraits)
+	require.NoError(t, err)
+	assert.Equal(t, memfault.ResolutionLow, config.Config.Memfault.Sampling.Debugging)
+	assert.Equal(t, int64(3), config.Revision)
+}
+
+func TestSDKSettings(t *testing.T) {
+	cloud, client := newKeyCloud(t)
+	cloud.SetSDKSettings(map[string]any{"anything": []int{1}})
+	settings, err := client.DeviceConfig.SDKSettings(t.Context(), "main+x")
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"anything":[1]}`, string(settings))
+	assert.Equal(t, "/api/v0/sdk-settings?software_type=main%2Bx", cloud.Seen("sdk_settings.get")[0].URI)
+
+	_, err = client.WithAuth(memfault.ProjectKey("wrong")).DeviceConfig.SDKSettings(t.Context(), "main")
+	require.ErrorIs(t, err, memfault.ErrUnauthorized)
+}
+
+func TestAttributesByProjectKey(t *testing.T) {
+	cloud, client := newKeyCloud(t)
+	cloud.AddDevices(fakecloud.Device{Serial: "A +1"})
+	ctx := t.Context()
+	require.NoError(t, client.DeviceConfig.UpdateAttributes(ctx, "A +1", []memfault.AttributeValue{{StringKey: "region", Value: "eu"}}))
+	console := client.WithAuth(memfault.OrganizationToken(fakecloud.OrgToken))
+	attributes, err := console.Devices.ListAttributes(sink, "A +1", memfault.DeviceAttributeListOptions{}).Collect(ctx)
+	require.NoError(t, err)
+	require.Len(t, attributes, 1)
+	assert.JSONEq(t, `"eu"`, string(attributes[0].State.Value))
+
+	require.NoError(t, client.DeviceConfig.UpdateAttributes(ctx, "A +1", nil), "nil is an empty list")
+	err = client.DeviceConfig.UpdateAttributes(ctx, "A +1", []memfault.AttributeValue{{StringKey: "region", Value: []int{1}}})
+	assert.NotEmpty(t, requireError(t, err, http.StatusBadRequest).Details)
+	require.ErrorIs(t, client.DeviceConfig.UpdateAttributes(ctx, "B", nil), memfault.ErrNotFound)
+	err = client.WithAuth(memfault.ProjectKey("wrong")).DeviceConfig.UpdateAttributes(ctx, "A +1", nil)
+	require.ErrorIs(t, err, memfault.ErrForbidden)
+}
+
+func TestDeviceConfigRefusesWhatCannotBeSent(t *testing.T) {
+	cloud, client := newKeyCloud(t)
+	_, err := client.DeviceConfig.SDKSettings(t.Context(), "")
+	requireUnsent(t, cloud, err, "the software type is empty")
+	requireUnsent(t, cloud, client.DeviceConfig.UpdateAttributes(t.Context(), "", nil), "the device serial is empty")
+
+	console := client.WithAuth(memfault.OrganizationToken(fakecloud.OrgToken)).DeviceConfig
+	_, fetchErr := console.Fetch(t.Context(), sinkTraits)
+	_, settingsErr := console.SDKSettings(t.Context(), "main")
+	for _, err := range []error{fetchErr, settingsErr, console.UpdateAttributes(t.Context(), "A", nil)} {
+		require.ErrorIs(t, err, memfault.ErrWrongCredential)
+	}
+	require.Empty(t, cloud.Seen(""))
+}
+
+func ExampleDeviceConfigService_Fetch() {
+	client, stop := exampleClient(fakecloud.New())
+	defer stop()
+
+	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	config, err := device.DeviceConfig.Fetch(context.Background(), memfault.DeviceTraits{
+		DeviceSerial: "ABCD1234", HardwareVersion: "evt-1", SoftwareVersion: "1.0.0", SoftwareType: "main",
+	})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(config.Revision, config.Config.Memfault.Sampling.Logging)
+	// Output:
+	// 1 low
+}

@@ -1,0 +1,47 @@
+package memfault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Ensure makes a device, or returns the one that has its serial already. That one
+// is not changed: if create names another cohort than the device is in, it stays
+// where it is.
+//
+// Memfault: https://docs.memfault.com/api/create-device
+func (s *DevicesService) Ensure(ctx context.Context, project ProjectRef, create DeviceCreate, opts ...CallOption) (*Device, error) {
+	device, err := s.Create(ctx, project, create, opts...)
+	if errors.Is(err, ErrConflict) {
+		return s.Get(ctx, project, create.DeviceSerial, opts...)
+	}
+	return device, err
+}
+
+// WaitForVersion asks for a device again and again until it reports that it runs a
+// software version, and returns it. A device that is unknown, because it never
+// reported, counts as not there yet; any other failure to ask ends the wait. ctx
+// should have a deadline: a version that never comes is waited for as long.
+//
+// Memfault: https://docs.memfault.com/api/retrieve-device
+func (s *DevicesService) WaitForVersion(ctx context.Context, project ProjectRef, deviceSerial, version string, options WaitOptions, opts ...CallOption) (*Device, error) {
+	if version == "" {
+		return nil, errors.New("memfault: WaitForVersion: the version is empty")
+	}
+	what := fmt.Sprintf("version %s on device %s", version, deviceSerial)
+	return poll(ctx, what, options, func() (*Device, bool, error) {
+		device, err := s.Get(ctx, project, deviceSerial, opts...)
+		if errors.Is(err, ErrNotFound) {
+			return nil, false, nil
+		}
+		return device, err == nil && device.runs(version), err
+	})
+}
+
+// runs reports whether the device last reported a version, in the new form of
+// replies or in the old one.
+func (d *Device) runs(version string) bool {
+	return d.LastSeenSoftwareVersion != nil && d.LastSeenSoftwareVersion.Version == version ||
+		d.LastSeenRelease != nil && d.LastSeenRelease.Version == version
+}

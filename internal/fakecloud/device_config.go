@@ -1,0 +1,69 @@
+package fakecloud
+
+import (
+	"fmt"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// SetSDKSettings sets what the project that New makes answers to sdk-settings.
+func (c *Cloud) SetSDKSettings(settings any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seeded().diagnostics.sdkSettings = settings
+}
+
+func (c *Cloud) deviceConfigHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.DeviceConfigFetch:                fetchDeviceConfig,
+		operation.SDKSettingsGet:                   getSDKSettings,
+		operation.DeviceAttributesUpdateProjectKey: c.updateOwnAttributes,
+	}
+}
+
+func fetchDeviceConfig(r *request) reply {
+	var body struct {
+		Device map[string]string `json:"device"`
+	}
+	if refused, ok := r.decode(&body); !ok {
+		return refused
+	}
+	for _, name := range []string{"device_serial", "hardware_version", "software_version"} {
+		if body.Device[name] == "" {
+			return invalid("device", name+": Missing data for required field.")
+		}
+	}
+	return data(object{
+		"config": object{"memfault": object{
+			"sampling": object{
+				"debugging.resolution": "normal", "logging.resolution": "low", "monitoring.resolution": "normal",
+			},
+			"data_upload_start_date": nil,
+		}},
+		"revision": 1, "completed": nil,
+	})
+}
+
+func getSDKSettings(r *request) reply {
+	if r.URL.Query().Get("software_type") == "" {
+		return invalid("software_type", "Missing data for required field.")
+	}
+	settings := r.project.diagnostics.sdkSettings
+	if settings == nil {
+		settings = object{}
+	}
+	return data(settings)
+}
+
+// updateOwnAttributes takes the device from the query, the project from the key.
+func (c *Cloud) updateOwnAttributes(r *request) reply {
+	serial := r.URL.Query().Get("device_serial")
+	if serial == "" {
+		return invalid("device_serial", "Missing data for required field.")
+	}
+	d := r.project.device(serial)
+	if d == nil {
+		return notFound(fmt.Sprintf("Device with serial `%s` not found", serial))
+	}
+	return c.updateAttributes(r, d)
+}

@@ -1,0 +1,49 @@
+package memfault_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+// newCloudInBubble returns a fake cloud that its client reaches without a network,
+// which would keep the clock of a synctest bubble from moving.
+func newCloudInBubble(t testing.TB) (*fakecloud.Cloud, *memfault.Client) {
+	t.Helper()
+	cloud := fakecloud.New()
+	handler := cloud.Handler()
+	transport := roundTripper(func(req *http.Request) (*http.Response, error) {
+		if err := req.Context().Err(); err != nil {
+			return nil, err
+		}
+		incoming := httptest.NewRequestWithContext(req.Context(), req.Method, req.URL.String(), req.Body)
+		incoming.Header = req.Header.Clone()
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, incoming)
+		return recorder.Result(), nil
+	})
+	return cloud, newClient(t, memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithHTTPClient(&http.Client{Transport: transport}))
+}
+
+func TestWaitOptionsAreChecked(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddTask("t", "SUCCESS")
+	for _, options := range []memfault.WaitOptions{
+		{MinInterval: -1},
+		{MaxInterval: -1},
+		{MinInterval: 2 * time.Second, MaxInterval: time.Second},
+	} {
+		_, err := client.Tasks.Wait(t.Context(), "t", options)
+		requireUnsent(t, cloud, err, "WaitOptions")
+	}
+	for _, options := range []memfault.WaitOptions{{}, {MinInterval: time.Hour}, {MaxInterval: time.Millisecond}} {
+		_, err := client.Tasks.Wait(t.Context(), "t", options)
+		require.NoError(t, err)
+	}
+}
