@@ -27,6 +27,7 @@ type Client struct {
 	Installs         *InstallsService
 	Software         *SoftwareService
 	HardwareVersions *HardwareVersionsService
+	Chunks           *ChunksService
 	Events           *EventsService
 	Issues           *IssuesService
 	Traces           *TracesService
@@ -86,6 +87,7 @@ func newClient(shared *core, auth Authenticator) *Client {
 	c.Software = &SoftwareService{c}
 	c.HardwareVersions = &HardwareVersionsService{c}
 	c.DeviceConfig = &DeviceConfigService{c}
+	c.Chunks = &ChunksService{c}
 	c.Events = &EventsService{c}
 	c.Issues = &IssuesService{c}
 	c.Traces = &TracesService{c}

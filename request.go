@@ -146,6 +146,12 @@ func (r *reply) read(resp *http.Response) error {
 		return nil
 	}
 	defer resp.Body.Close() //nolint:errcheck // the body was read to its end
+	if r.call.op.Reply == operation.Empty {
+		// What was asked for is done; the body says nothing and only keeps the
+		// connection from being used again.
+		_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody)
+		return nil
+	}
 	r.body.Reset()
 	limit := int64(maxReply + 1)
 	switch size := resp.ContentLength; {

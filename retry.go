@@ -89,14 +89,18 @@ func (p RetryPolicy) worthWaiting(resp *http.Response) bool {
 // repeatable reports whether a request that got no whole answer may be sent
 // again: always when it never left, else when repeating it does no harm.
 func (c *call) repeatable(err error) bool {
-	var permanent *permanentError
-	var certificate *tls.CertificateVerificationError
-	if errors.As(err, &permanent) || errors.As(err, &certificate) {
+	if isPermanent(err) {
 		return false
 	}
 	var network *net.OpError
 	neverLeft := errors.As(err, &network) && network.Op == "dial"
 	return neverLeft || c.op.Idempotent()
+}
+
+func isPermanent(err error) bool {
+	var permanent *permanentError
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &permanent) || errors.As(err, &certificate)
 }
 
 // permanentError is a failure on this side that no repetition mends.

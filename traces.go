@@ -41,14 +41,8 @@ const (
 
 // TraceCoredump names the coredump of a trace.
 type TraceCoredump struct {
-	ID         int64          `json:"id"`
-	SymbolFile *SymbolFileRef `json:"symbol_file,omitempty"` // nil when the cloud has no symbols for it
-}
-
-// SymbolFileRef names a symbol file within another resource.
-type SymbolFileRef struct {
-	ID           int64 `json:"id"`
-	Downloadable bool  `json:"downloadable"`
+	ID         int64       `json:"id"`
+	SymbolFile *SymbolFile `json:"symbol_file,omitempty"` // nil when the cloud has no symbols for it
 }
 
 // TraceEntries is what a trace holds.

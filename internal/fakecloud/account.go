@@ -17,6 +17,7 @@ func (c *Cloud) allHandlers() map[operation.ID]handler {
 		c.cohortHandlers(),
 		c.deploymentHandlers(),
 		c.deviceHandlers(),
+		c.chunkHandlers(),
 		c.installHandlers(),
 		c.softwareHandlers(),
 		c.deviceConfigHandlers(),

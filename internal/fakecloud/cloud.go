@@ -39,8 +39,9 @@ type Cloud struct {
 	handlers      map[operation.ID]handler
 	tasks         map[string][]string // the statuses of each that are still to be told
 
-	faults []*activeFault
-	watch  watch
+	faults      []*activeFault
+	refuseChunk func(chunk []byte) (status int)
+	watch       watch
 }
 
 type user struct {

@@ -14,6 +14,7 @@ type Fault struct {
 	Operation string // short name of the operation that fails; empty for all
 	Skip      int    // so many matching requests pass before
 	Times     int    // so many requests fail then; 0 for all
+	Every     int    // of those, only each so-manieth does
 
 	Delay       time.Duration // before anything else
 	Drop        bool          // close the connection without an answer
@@ -59,7 +60,7 @@ func (c *Cloud) nextFault(op *operation.Operation) *Fault {
 		if f.Operation != "" && f.Operation != op.Name {
 			continue
 		}
-		if f.met++; f.met <= f.Skip || f.Times > 0 && f.failed >= f.Times {
+		if f.met++; f.met <= f.Skip || f.Times > 0 && f.failed >= f.Times || f.Every > 0 && (f.met-f.Skip)%f.Every != 0 {
 			continue
 		}
 		f.failed++

@@ -29,6 +29,7 @@ type project struct {
 	installs         []*install
 	rateLimited      map[string]bool // serials of devices that may not ask for their release
 	diagnostics      diagnostics
+	chunks           map[string][][]byte // accepted, by serial
 }
 
 func (c *Cloud) addProject(org *organization, name, slug string) *project {

@@ -19,6 +19,7 @@ type Seen struct {
 type watch struct {
 	seen       []Seen
 	violations []string
+	flying     map[string]int // chunk uploads under way, by serial
 }
 
 // begin notes a request; done is called when it has been answered.
@@ -29,7 +30,21 @@ func (c *Cloud) begin(op *operation.Operation, r *http.Request) (done func()) {
 	if r.Header.Get("Authorization") != "" && r.Header.Get(projectKeyHeader) != "" {
 		c.watch.violations = append(c.watch.violations, op.Name+": two credentials at once")
 	}
-	return func() {}
+	if op.Name != operation.Get(operation.ChunksUpload).Name {
+		return func() {}
+	}
+	serial := r.PathValue("device_serial")
+	if c.watch.flying == nil {
+		c.watch.flying = map[string]int{}
+	}
+	if c.watch.flying[serial]++; c.watch.flying[serial] > 1 {
+		c.watch.violations = append(c.watch.violations, "two chunk uploads at once for "+serial)
+	}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.watch.flying[serial]--
+	}
 }
 
 func (c *Cloud) violation(text string) {
@@ -53,7 +68,7 @@ func (c *Cloud) Seen(operationName string) []Seen {
 }
 
 // Violations returns what happened that never should: a credential on the wrong
-// host, two credentials in one request.
+// host, two credentials in one request, two chunk uploads at once for one device.
 func (c *Cloud) Violations() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

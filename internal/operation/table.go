@@ -229,7 +229,7 @@ var table = [count]Operation{
 	SoftwareVersionsUploadSymbolsLegacy:    {"software_versions.upload_symbols_legacy", "POST", Files, project + "/software_types/{software_type}/software_versions/{version}/artifacts/symbols", Console, Empty, planned, []int{200}},
 	HardwareVersionsCreate:                 {"hardware_versions.create", "POST", API, project + "/hardware_versions", Console, Data, 0, []int{200}},
 	AlertsUpdate:                           {"alerts.update", "PATCH", API, project + "/alerts/{alert_id}", Console, Data, repeatable, []int{200}},
-	ChunksUpload:                           {"chunks.upload", "POST", Chunks, "/api/v0/chunks/{device_serial}", ProjectKey, Empty, repeatable | documented | planned, []int{202}},
+	ChunksUpload:                           {"chunks.upload", "POST", Chunks, "/api/v0/chunks/{device_serial}", ProjectKey, Empty, repeatable | documented, []int{202}},
 	UploadPrepareProjectKey:                {"upload.prepare_project_key", "POST", Files, "/api/v0/upload", ProjectKey, Data, repeatable | documented | planned, []int{200}},
 	UploadPrepareBasicAuth:                 {"upload.prepare_basic_auth", "POST", Files, project + "/upload", Console, Data, repeatable | documented | planned, []int{200}},
 	UploadPutFile:                          {"upload.put_file", "PUT", Presigned, "{upload_url}", NoCredential, Empty, documented | planned, []int{200}},

@@ -1,0 +1,358 @@
+package memfault
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// ChunkSenderOptions configures a ChunkSender. Fields that are zero have defaults.
+type ChunkSenderOptions struct {
+	BatchSize       int   // most chunks in one request; 100 by default, as Memfault's phone SDKs have it
+	Concurrency     int   // most requests at the same time; 64 by default
+	MaxPendingBytes int64 // most bytes of chunks that wait or are on their way; 64 MiB by default
+}
+
+func (o ChunkSenderOptions) withDefaults() (ChunkSenderOptions, error) {
+	if o.BatchSize < 0 || o.Concurrency < 0 || o.MaxPendingBytes < 0 {
+		return o, errors.New("memfault: ChunkSenderOptions: a negative value")
+	}
+	if o.BatchSize == 0 {
+		o.BatchSize = 100
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = 64
+	}
+	if o.MaxPendingBytes == 0 {
+		o.MaxPendingBytes = 64 << 20
+	}
+	return o, nil
+}
+
+// ErrSenderClosed is returned by Send after Close.
+var ErrSenderClosed = errors.New("memfault: the chunk sender is closed")
+
+// ChunkSender relays the chunks of many devices. Those of one device go out in the
+// order in which they were given, one request at a time; devices do not wait for each
+// other. What comes for a device while a request of it is out goes in its next batch.
+//
+// A batch that is answered with 429, 502, 503, 504 or 529, or not at all, is sent
+// again, after what Retry-After asks for or after a growing random wait, which holds
+// this device alone; it fails when the client's RetryPolicy allows no more attempts in
+// a row. One that is refused with 400 or 413 is sent again in halves, until the chunk
+// that is at fault is alone. Any other refusal fails the batch. The chunks of a failed
+// batch are reported, and those behind them go on.
+//
+// A ChunkSender is safe for concurrent use. It has no goroutine while nothing waits.
+type ChunkSender struct {
+	service *ChunksService
+	options ChunkSenderOptions
+	retry   RetryPolicy
+	invalid error
+
+	ctx    context.Context // of all requests; ends when Close gives up
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex
+	queues  map[string]*chunkQueue // of the devices that have chunks
+	ready   []*chunkQueue          // those whose next batch may go out
+	workers int
+	bytes   int64         // pending
+	freed   chan struct{} // closed when bytes become less
+	epochs  []*chunkEpoch // the last takes what Send accepts; the others are waited for
+	closed  bool
+	drained *chunkEpoch // what Close waits for
+	gaveUp  error       // why Close ended without draining
+	lost    int         // chunks that it reported
+}
+
+// NewSender returns a ChunkSender. Bad options, or a credential that is not a project
+// key, make its Send fail.
+func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
+	options, err := options.withDefaults()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	return &ChunkSender{
+		service: s, options: options, retry: s.client.core.config.retry,
+		invalid: errors.Join(err, validateAuth(s.client.auth), authorize(s.client.auth, operation.Get(operation.ChunksUpload))),
+		ctx:     ctx, cancel: cancel,
+		queues: map[string]*chunkQueue{}, freed: make(chan struct{}), epochs: []*chunkEpoch{newChunkEpoch()},
+	}
+}
+
+// Send takes a chunk to be sent. While there is no room for it, Send waits; ctx ends
+// that wait and nothing else. The chunk is copied.
+//
+// If Send returns nil, done is called exactly once: with nil after Memfault accepted
+// the chunk, or with why it did not. The calls for one device come in the order of its
+// chunks. done may be nil. It must not wait: while it runs, its device does, and a Send
+// in it may wait for ever.
+func (s *ChunkSender) Send(ctx context.Context, deviceSerial string, chunk []byte, done func(error)) error {
+	switch {
+	case ctx == nil:
+		return errors.New("memfault: the context is nil")
+	case s.invalid != nil:
+		return s.invalid
+	case len(chunk) == 0:
+		return errors.New("memfault: the chunk is empty")
+	case int64(len(chunk)) > s.options.MaxPendingBytes:
+		return fmt.Errorf("memfault: a chunk of %d bytes is above MaxPendingBytes: %w", len(chunk), ErrTooLarge)
+	}
+	if err := checkSegment(deviceSerial); err != nil {
+		return fmt.Errorf("memfault: device_serial %w", err)
+	}
+	if err := s.waitForRoom(ctx, int64(len(chunk))); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	epoch := s.epochs[len(s.epochs)-1]
+	epoch.open++
+	s.bytes += int64(len(chunk))
+	q := s.queues[deviceSerial]
+	if q == nil {
+		q = &chunkQueue{serial: deviceSerial}
+		s.queues[deviceSerial] = q
+	}
+	q.waiting = append(q.waiting, pendingChunk{bytes.Clone(chunk), done, epoch})
+	if !q.busy {
+		s.makeReady(q)
+	}
+	return nil
+}
+
+// waitForRoom returns with the sender locked, or with an error.
+func (s *ChunkSender) waitForRoom(ctx context.Context, size int64) error {
+	s.mu.Lock()
+	for !s.closed && ctx.Err() == nil && s.bytes+size > s.options.MaxPendingBytes {
+		freed := s.freed
+		s.mu.Unlock()
+		select {
+		case <-freed:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+	}
+	var err error
+	switch {
+	case s.closed:
+		err = ErrSenderClosed
+	case ctx.Err() != nil:
+		err = fmt.Errorf("memfault: waiting for room for a chunk: %w", ended(ctx))
+	default:
+		return nil
+	}
+	s.mu.Unlock()
+	return err
+}
+
+// Flush waits until every chunk that Send took before is accepted or reported. It
+// returns only why the wait ended early.
+func (s *ChunkSender) Flush(ctx context.Context) error {
+	if ctx == nil {
+		return errors.New("memfault: the context is nil")
+	}
+	s.mu.Lock()
+	epoch := s.seal()
+	s.mu.Unlock()
+	select {
+	case <-epoch.settled:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("memfault: flushing chunks: %w", ended(ctx))
+	}
+}
+
+// Close takes no more chunks and waits until those it took are accepted or reported.
+// When ctx ends before, it stops, reports every chunk that was not accepted, and
+// returns an error that counts them. A chunk whose request was on its way then may
+// have arrived all the same.
+func (s *ChunkSender) Close(ctx context.Context) error {
+	if ctx == nil {
+		return errors.New("memfault: the context is nil")
+	}
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		s.drained = s.seal()
+		s.free(0) // wakes the Sends that wait for room
+	}
+	drained := s.drained
+	s.mu.Unlock()
+	select {
+	case <-drained.settled:
+	case <-ctx.Done():
+		s.giveUp(ended(ctx))
+		<-drained.settled
+	}
+	s.cancel(nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost > 0 {
+		return fmt.Errorf("memfault: closing the chunk sender: %d chunks were not accepted: %w", s.lost, s.gaveUp)
+	}
+	return nil
+}
+
+// giveUp ends the requests that are out and reports the chunks that wait. Devices with
+// a request out are left to its worker, so that their chunks are reported in order.
+func (s *ChunkSender) giveUp(why error) {
+	s.mu.Lock()
+	s.gaveUp = why
+	var waiting []pendingChunk
+	for _, q := range s.queues {
+		if !q.out {
+			waiting = append(waiting, q.takeAll()...)
+		}
+	}
+	s.ready = nil
+	s.lost += len(waiting)
+	s.mu.Unlock()
+	s.cancel(why)
+	s.settle(waiting, s.notSent())
+}
+
+func (s *ChunkSender) notSent() error {
+	return fmt.Errorf("memfault: the chunk sender was closed before the chunk was accepted: %w", s.gaveUp)
+}
+
+// makeReady lines a queue up for its next batch. The sender is locked.
+func (s *ChunkSender) makeReady(q *chunkQueue) {
+	q.busy = true
+	s.ready = append(s.ready, q)
+	if s.workers < s.options.Concurrency {
+		s.workers++
+		go s.work()
+	}
+}
+
+// work sends batches as long as any may go out.
+func (s *ChunkSender) work() {
+	for {
+		s.mu.Lock()
+		if len(s.ready) == 0 {
+			s.workers--
+			s.mu.Unlock()
+			return
+		}
+		q := s.ready[0]
+		s.ready = s.ready[1:]
+		q.out = true
+		batch := q.next(s.options.BatchSize)
+		s.mu.Unlock()
+
+		err := s.service.upload(s.ctx, q.serial, contents(batch), WithoutRetry())
+		s.finish(q, batch, err)
+	}
+}
+
+// finish decides what becomes of a batch, and lines its queue up again.
+func (s *ChunkSender) finish(q *chunkQueue, batch []pendingChunk, err error) {
+	var answer *Error
+	errors.As(err, &answer)
+	s.mu.Lock()
+	switch {
+	case err == nil:
+	case s.gaveUp != nil:
+		s.lost += len(batch)
+		err = s.notSent()
+	case answer != nil && tooMuch(answer.StatusCode) && len(batch) > 1:
+		q.again = append(q.again, batch[len(batch)/2:], batch[:len(batch)/2])
+		batch = nil
+	case q.failures+1 < s.retry.MaxAttempts && passing(err, answer):
+		s.hold(q, batch, answer)
+		s.mu.Unlock()
+		return
+	}
+	q.failures = 0
+	s.mu.Unlock()
+	s.settle(batch, err)
+	s.lineUp(q)
+}
+
+// lineUp ends what a worker does for a queue.
+func (s *ChunkSender) lineUp(q *chunkQueue) {
+	s.mu.Lock()
+	q.out = false
+	var waiting []pendingChunk
+	if s.gaveUp != nil {
+		waiting = q.takeAll()
+		s.lost += len(waiting)
+	}
+	if q.isEmpty() {
+		q.busy = false
+		delete(s.queues, q.serial)
+	} else {
+		s.makeReady(q)
+	}
+	s.mu.Unlock()
+	s.settle(waiting, s.notSent())
+}
+
+func tooMuch(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge
+}
+
+// passing reports whether a failure is expected to pass.
+func passing(err error, answer *Error) bool {
+	if answer != nil {
+		return answer.StatusCode == http.StatusTooManyRequests || unavailable(answer.StatusCode)
+	}
+	var lost *lostError
+	return errors.As(err, &lost) && !isPermanent(err)
+}
+
+// hold keeps a queue busy for a while, and then lines it up with the same batch. The
+// sender is locked.
+func (s *ChunkSender) hold(q *chunkQueue, batch []pendingChunk, answer *Error) {
+	q.out = false
+	q.again = append(q.again, batch)
+	q.failures++
+	wait := s.retry.backoff(0, 0, q.failures-1, nil)
+	if answer != nil && answer.RetryAfter > 0 {
+		wait = answer.RetryAfter
+	}
+	q.held = time.AfterFunc(wait, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.gaveUp == nil {
+			s.makeReady(q)
+		}
+	})
+}
+
+// settle gives the room of chunks back and reports what became of them.
+func (s *ChunkSender) settle(chunks []pendingChunk, err error) {
+	if len(chunks) == 0 {
+		return
+	}
+	var size int64
+	for _, chunk := range chunks {
+		size += int64(len(chunk.content))
+	}
+	s.mu.Lock()
+	s.free(size)
+	s.mu.Unlock()
+	for _, chunk := range chunks {
+		if chunk.done != nil {
+			chunk.done(err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, chunk := range chunks {
+		chunk.epoch.open--
+	}
+	s.endEpochs()
+}
+
+// free gives room back and wakes who waits for it. The sender is locked.
+func (s *ChunkSender) free(size int64) {
+	s.bytes -= size
+	close(s.freed)
+	s.freed = make(chan struct{})
+}
