@@ -20,6 +20,9 @@ type callOptions struct {
 }
 
 func newCallOptions(opts []CallOption) callOptions {
+	if len(opts) == 0 {
+		return callOptions{} // one that no func is given stays on the stack
+	}
 	var o callOptions
 	for _, opt := range opts {
 		if opt != nil {

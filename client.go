@@ -45,6 +45,8 @@ type core struct {
 	hosts   hosts
 	retrier *retryablehttp.Client
 	buffers bufferPool
+
+	userAgent []string // the header's value
 }
 
 // NewClient returns a Client that authenticates with auth. It opens no connection.
@@ -68,7 +70,7 @@ func NewClient(auth Authenticator, opts ...Option) (*Client, error) {
 	if cfg.retry, err = cfg.retry.withDefaults(); err != nil {
 		return nil, err
 	}
-	shared := &core{config: cfg, hosts: base}
+	shared := &core{config: cfg, hosts: base, userAgent: []string{cfg.userAgent}}
 	shared.retrier = cfg.retry.newRetrier(shared.newHTTPClient())
 	return newClient(shared, auth), nil
 }
@@ -126,7 +128,8 @@ type ProjectRef struct {
 
 // path returns the values for the placeholders of a path below the project.
 func (ref ProjectRef) path(more ...string) []string {
-	return append([]string{ref.Organization, ref.Project}, more...)
+	path := make([]string, 0, 2+len(more))
+	return append(append(path, ref.Organization, ref.Project), more...)
 }
 
 // newHTTPClient returns the http.Client that sends the attempts.

@@ -229,7 +229,7 @@ func isLoopback(host string) bool {
 // own reports whether u leads to one of the hosts. Credentials go nowhere else.
 func (h *hosts) own(u *url.URL) bool {
 	for _, base := range h {
-		if u.Scheme == base.Scheme && canonicalHost(u) == canonicalHost(base) {
+		if u.Scheme == base.Scheme && (u.Host == base.Host || canonicalHost(u) == canonicalHost(base)) {
 			return true
 		}
 	}

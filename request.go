@@ -107,15 +107,15 @@ func (c *call) exchange(ctx context.Context, target *url.URL, body any, take ret
 }
 
 func (c *call) newRequest(ctx context.Context, target *url.URL, body any) (*retryablehttp.Request, error) {
-	req, err := retryablehttp.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), c.op.Method, "", nil)
-	if err != nil {
-		return nil, err
-	}
-	req.URL, req.Host = target, target.Host
+	header := http.Header{"User-Agent": c.client.core.userAgent}
 	if c.op.Reply != operation.Stream {
-		req.Header.Set("Accept", "application/json")
+		header["Accept"] = []string{"application/json"}
 	}
-	req.Header.Set("User-Agent", c.client.core.config.userAgent)
+	plain := http.Request{
+		Method: c.op.Method, URL: target, Host: target.Host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	req := &retryablehttp.Request{Request: plain.WithContext(context.WithValue(ctx, callKey{}, c))}
 	if body == nil {
 		return req, nil
 	}

@@ -39,7 +39,9 @@ func (c *core) foreignTarget(op *operation.Operation, text string) (*url.URL, er
 // segment.
 func expand(op *operation.Operation, values []string) (string, error) {
 	var b strings.Builder
-	for segment := range strings.SplitSeq(strings.TrimPrefix(op.Path, "/"), "/") {
+	b.Grow(len(op.Path) + 32)
+	for rest, segment := op.Path[1:], ""; rest != ""; {
+		segment, rest, _ = strings.Cut(rest, "/")
 		b.WriteByte('/')
 		if !strings.HasPrefix(segment, "{") {
 			b.WriteString(segment)

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -27,30 +26,35 @@ type signer struct {
 
 func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := callFrom(req.Context())
-	out, err := s.prepare(c, req)
+	ctx, cancel := context.WithCancelCause(req.Context())
+	out, err := s.prepare(ctx, c, req)
 	if err != nil {
+		cancel(nil)
 		closeBody(req)
 		return nil, &permanentError{err}
 	}
 	start := time.Now()
-	resp, err := s.attempt(out)
+	resp, err := s.attempt(out, cancel)
 	s.tell(c, req, resp, err, time.Since(start))
 	return resp, err
 }
 
-func (s *signer) prepare(c *call, req *http.Request) (*http.Request, error) {
-	if err := req.Context().Err(); err != nil {
+// prepare returns a signed copy of the request.
+func (s *signer) prepare(ctx context.Context, c *call, req *http.Request) (*http.Request, error) {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if limiter := s.core.config.limiter; limiter != nil {
-		if err := limiter.Wait(req.Context()); err != nil {
+		if err := limiter.Wait(ctx); err != nil {
 			return nil, fmt.Errorf("rate limiter: %w", err)
 		}
 	}
 	if req.Response == nil { // not the next hop of a redirect
 		c.attempts++
 	}
-	out := req.Clone(req.Context())
+	out := req.WithContext(ctx)
+	address := *req.URL
+	out.URL, out.Header = &address, req.Header.Clone()
 	if c.op.Credentials == operation.NoCredential || !s.core.hosts.own(req.URL) {
 		out.Header.Del("Referer") // it would tell the query of the URL before
 		return out, nil
@@ -58,11 +62,10 @@ func (s *signer) prepare(c *call, req *http.Request) (*http.Request, error) {
 	for _, header := range c.options.headers {
 		out.Header.Set(header[0], header[1])
 	}
-	c.unsigned = out.Header.Clone()
 	if err := c.client.auth.Authenticate(out); err != nil {
 		return nil, fmt.Errorf("authenticator: %w", err)
 	}
-	c.signed = out.Header
+	c.unsigned, c.signed = req.Header, out.Header
 	return out, nil
 }
 
@@ -82,48 +85,86 @@ const (
 
 // attempt sends the request once, within the time limit until the header. While a
 // body goes out, the limit starts anew with each part of it.
-func (s *signer) attempt(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(req.Context())
-	limit := s.core.config.timeout
-	watch := &watch{limit: limit, timer: time.AfterFunc(limit, func() { cancel(errNoAnswer) })}
-	out := req.WithContext(ctx)
-	if out.Body != nil {
-		out.Body = &watchedBody{out.Body, watch}
-	}
-	resp, err := s.next.RoundTrip(out)
-	watch.end()
+func (s *signer) attempt(req *http.Request, cancel context.CancelCauseFunc) (*http.Response, error) {
+	watch := newWatch(s.core.config.timeout, cancel)
+	watch.follow(req)
+	resp, err := s.next.RoundTrip(req)
+	watch.pause(stallLimit, errStalled)
 	if err == nil {
-		resp.Body = &guardedBody{ReadCloser: resp.Body, cancel: cancel}
+		resp.Body = &guardedBody{resp.Body, watch}
 		return resp, nil
 	}
-	if cause := context.Cause(ctx); cause == errNoAnswer { //nolint:errorlint // the very cause given above
+	if context.Cause(req.Context()) == errNoAnswer { //nolint:errorlint // the very cause that watch gives
 		err = errNoAnswer
 	}
 	cancel(nil)
 	return nil, err
 }
 
-// watch is the time limit of an attempt. It can be extended until it has ended.
+// watch cancels an attempt that makes no progress: until the answer's header within
+// the time limit of an attempt, and then while its body is read.
 type watch struct {
-	limit time.Duration
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+
 	mu    sync.Mutex
-	timer *time.Timer
-	ended bool
+	limit time.Duration
+	why   timeoutError
+	fired bool
 }
 
-func (w *watch) extend() {
+func newWatch(limit time.Duration, cancel context.CancelCauseFunc) *watch {
+	w := &watch{cancel: cancel, limit: limit, why: errNoAnswer}
+	w.mu.Lock() // a short limit may fire before timer is set
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(limit, w.fire)
+	return w
+}
+
+func (w *watch) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.ended {
+	w.fired = true
+	w.cancel(w.why)
+}
+
+// extend starts the limit anew, unless what it was for is over.
+func (w *watch) extend(why timeoutError) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.why == why {
 		w.timer.Reset(w.limit)
 	}
 }
 
-func (w *watch) end() {
+// pause stops the watch. When it is extended again it watches for something else.
+func (w *watch) pause(limit time.Duration, why timeoutError) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.ended = true
 	w.timer.Stop()
+	w.limit, w.why = limit, why
+}
+
+// stalled reports whether the watch ended the attempt.
+func (w *watch) stalled() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fired && w.why == errStalled
+}
+
+// follow makes a request's body extend the limit, also where net/http opens it anew
+// because a kept connection turned out to be closed.
+func (w *watch) follow(req *http.Request) {
+	if req.Body == nil {
+		return
+	}
+	req.Body = &watchedBody{req.Body, w}
+	if open := req.GetBody; open != nil {
+		req.GetBody = func() (io.ReadCloser, error) {
+			body, err := open()
+			return &watchedBody{body, w}, err
+		}
+	}
 }
 
 // watchedBody is a request's body that extends the time limit while it goes out.
@@ -133,36 +174,21 @@ type watchedBody struct {
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
-	b.watch.extend()
+	b.watch.extend(errNoAnswer)
 	return b.ReadCloser.Read(p)
-}
-
-func closeBody(req *http.Request) {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
 }
 
 // guardedBody is an answer's body that does not stand still for ever.
 type guardedBody struct {
 	io.ReadCloser
-	cancel context.CancelCauseFunc
-	watch  *time.Timer
-	stood  atomic.Bool
+	watch *watch
 }
 
 func (b *guardedBody) Read(p []byte) (int, error) {
-	if b.watch == nil {
-		b.watch = time.AfterFunc(stallLimit, func() {
-			b.stood.Store(true)
-			b.cancel(errStalled)
-		})
-	} else {
-		b.watch.Reset(stallLimit)
-	}
+	b.watch.extend(errStalled)
 	n, err := b.ReadCloser.Read(p)
-	b.watch.Stop()
-	if err != nil && b.stood.Load() {
+	b.watch.pause(stallLimit, errStalled)
+	if err != nil && b.watch.stalled() {
 		err = errStalled
 	}
 	return n, err
@@ -170,8 +196,14 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 
 func (b *guardedBody) Close() error {
 	err := b.ReadCloser.Close()
-	b.cancel(nil)
+	b.watch.cancel(nil)
 	return err
+}
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
 }
 
 func (s *signer) tell(c *call, req *http.Request, resp *http.Response, err error, took time.Duration) {

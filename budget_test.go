@@ -1,0 +1,162 @@
+package memfault_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+)
+
+// unit is a listed object of a usual size.
+type unit struct {
+	ID              int64     `json:"id"`
+	DeviceSerial    string    `json:"device_serial"`
+	Nickname        string    `json:"nickname"`
+	Description     string    `json:"description"`
+	HardwareVersion string    `json:"hardware_version"`
+	Cohort          string    `json:"cohort"`
+	Archived        bool      `json:"archived"`
+	LastSeen        time.Time `json:"last_seen"`
+	CreatedDate     time.Time `json:"created_date"`
+}
+
+// newFleetServer lists 10,000 units in pages of 100, made before, and answers one at
+// /one.
+func newFleetServer(t testing.TB) *httptest.Server {
+	t.Helper()
+	bodies := make([]string, 101)
+	for page := range bodies {
+		var items []string
+		for i := range 100 {
+			items = append(items, fmt.Sprintf(`{"id":%d,"device_serial":"SN-%06d","nickname":"unit %d","description":"","hardware_version":"evt-1","cohort":"default","archived":false,"last_seen":"2024-06-19T14:52:38.794000+00:00","created_date":"2022-01-02T03:04:05+00:00"}`, page*100+i, page*100+i, i))
+		}
+		bodies[page] = fmt.Sprintf(`{"data":[%s],"paging":{"item_count":100,"page":%d,"page_count":100,"per_page":100,"total_count":10000}}`, strings.Join(items, ","), page)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := `{"data":{"id":1,"device_serial":"SN-1"}}`
+		if page, err := strconv.Atoi(r.URL.Query().Get("page")); err == nil {
+			body = bodies[page]
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// bare is what a careful program would write with net/http alone.
+type bare struct {
+	client  *http.Client
+	buffers sync.Pool
+}
+
+func newBare() *bare {
+	return &bare{client: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
+}
+
+func (b *bare) get(t testing.TB, url string, into any) {
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer oat_test")
+	resp, err := b.client.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	buffer := b.buffers.Get().(*bytes.Buffer)
+	defer b.buffers.Put(buffer)
+	buffer.Reset()
+	buffer.Grow(int(resp.ContentLength) + bytes.MinRead)
+	_, err = buffer.ReadFrom(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(buffer.Bytes(), into))
+}
+
+func (b *bare) list(t testing.TB, url string) (n int) {
+	for page := 1; ; page++ {
+		var reply struct {
+			Data   []unit          `json:"data"`
+			Paging memfault.Paging `json:"paging"`
+		}
+		b.get(t, fmt.Sprintf("%s/api/v0/units?page=%d&per_page=100", url, page), &reply)
+		if n += len(reply.Data); page >= reply.Paging.PageCount {
+			return n
+		}
+	}
+}
+
+func listUnits(t testing.TB, client *memfault.Client) (n int) {
+	for _, err := range memfault.NewPager[unit](client, memfault.Request{Path: "/api/v0/units"}).All(t.Context()) {
+		require.NoError(t, err)
+		n++
+	}
+	return n
+}
+
+// compare runs two ways of the same work by turns and reports their ratio.
+func compare(b *testing.B, ours, theirs func()) {
+	ours()
+	theirs()
+	var mine, other time.Duration
+	for b.Loop() {
+		start := time.Now()
+		ours()
+		middle := time.Now()
+		theirs()
+		mine, other = mine+middle.Sub(start), other+time.Since(middle)
+	}
+	b.ReportMetric(float64(mine)/float64(other), "times-bare")
+}
+
+func BenchmarkListTenThousand(b *testing.B) {
+	server, by := newFleetServer(b), newBare()
+	client := newClient(b, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL))
+	compare(b, func() { listUnits(b, client) }, func() { by.list(b, server.URL) })
+}
+
+func BenchmarkSmallGet(b *testing.B) {
+	server, by := newFleetServer(b), newBare()
+	client := newClient(b, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL))
+	compare(b, func() {
+		for range 50 {
+			_, err := client.Devices.Get(b.Context(), sink, "SN-1")
+			require.NoError(b, err)
+		}
+	}, func() {
+		for range 50 {
+			var reply struct{ Data *memfault.Device }
+			by.get(b, server.URL+"/api/v0/organizations/acme/projects/smart-sink/devices/SN-1", &reply)
+		}
+	})
+}
+
+func TestAllocationsStayInTheirBudget(t *testing.T) {
+	server, by := newFleetServer(t), newBare()
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL))
+	require.Equal(t, 10_000, listUnits(t, client))
+	require.Equal(t, 10_000, by.list(t, server.URL))
+
+	// The server runs in the same process: what it allocates is in both.
+	listed := testing.AllocsPerRun(3, func() { listUnits(t, client) }) / 10_000
+	listedBare := testing.AllocsPerRun(3, func() { by.list(t, server.URL) }) / 10_000
+	t.Logf("allocations for each listed item: %.2f, bare %.2f", listed, listedBare)
+	assert.LessOrEqual(t, listed, listedBare+0.4)
+
+	one := testing.AllocsPerRun(200, func() { _, _ = client.Devices.Get(t.Context(), sink, "SN-1") })
+	oneBare := testing.AllocsPerRun(200, func() {
+		var reply struct{ Data *memfault.Device }
+		by.get(t, server.URL+"/api/v0/organizations/acme/projects/smart-sink/devices/SN-1", &reply)
+	})
+	t.Logf("allocations of a small GET: %.0f, bare %.0f", one, oneBare)
+	assert.LessOrEqual(t, one, oneBare+25)
+}
