@@ -17,6 +17,7 @@ type call struct {
 	client  *Client
 	op      *operation.Operation
 	options callOptions
+	header  http.Header // what the request says besides the usual
 
 	attempts int
 	signed   http.Header // of the last attempt, as it was sent

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 
@@ -81,15 +82,9 @@ func (c *Client) send(ctx context.Context, op *operation.Operation, target *url.
 	return r, nil
 }
 
-// stream calls an operation and leaves the body of its answer to the caller, to be
-// read and closed.
-func (c *Client) stream(ctx context.Context, op *operation.Operation, target *url.URL, opts callOptions) (*http.Response, error) {
-	state := &call{client: c, op: op, options: opts}
-	return state.exchange(ctx, target, nil, nil)
-}
-
 // exchange is the one way of a request: build, sign, attempt, repeat, check. take
-// reads the body of a success as a part of the attempt.
+// reads the body of a success as a part of the attempt; without it, the body is left
+// to the caller, to be read and closed.
 func (c *call) exchange(ctx context.Context, target *url.URL, body any, take retryablehttp.ResponseHandlerFunc) (*http.Response, error) {
 	if err := c.validate(ctx); err != nil {
 		return nil, err
@@ -111,6 +106,7 @@ func (c *call) newRequest(ctx context.Context, target *url.URL, body any) (*retr
 	if c.op.Reply != operation.Stream {
 		header["Accept"] = []string{"application/json"}
 	}
+	maps.Copy(header, c.header)
 	plain := http.Request{
 		Method: c.op.Method, URL: target, Host: target.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

@@ -28,6 +28,7 @@ func (c *Cloud) allHandlers() map[operation.ID]handler {
 		c.metricHandlers(),
 		c.alertHandlers(),
 		c.taskHandlers(),
+		c.downloadHandlers(),
 	} {
 		maps.Copy(all, some)
 	}

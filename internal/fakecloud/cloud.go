@@ -39,9 +39,10 @@ type Cloud struct {
 	handlers      map[operation.ID]handler
 	tasks         map[string][]string // the statuses of each that are still to be told
 
-	faults      []*activeFault
-	refuseChunk func(chunk []byte) (status int)
-	watch       watch
+	faults       []*activeFault
+	refuseChunk  func(chunk []byte) (status int)
+	ignoreRanges bool
+	watch        watch
 }
 
 type user struct {

@@ -15,6 +15,7 @@ type diagnostics struct {
 	metrics     []*customMetric
 	alerts      []*alert
 	sdkSettings any
+	files       map[string]*file
 }
 
 // withID answers 404 for an id that no item has.

@@ -19,7 +19,7 @@ type Fault struct {
 	Delay       time.Duration // before anything else
 	Drop        bool          // close the connection without an answer
 	Lose        bool          // carry out the request, then close the connection
-	Cut         int           // close it after so many bytes of the answer's body
+	Cut         int           // close it after so many bytes of the answer's body; after its header when negative
 	Status      int           // answer with this status, and do nothing else
 	RetryAfter  string        // the Retry-After header of that answer
 	Body        string        // its body; the API's error envelope when empty
@@ -108,8 +108,12 @@ func (f *Fault) send(w http.ResponseWriter, answer reply) {
 		answer.write(w)
 		return
 	}
+	if answer.serve != nil {
+		answer.write(&cutWriter{w, max(f.Cut, 0)})
+		return
+	}
 	whole := answer.body
-	answer.body = whole[:min(f.Cut, len(whole))]
+	answer.body = whole[:min(max(f.Cut, 0), len(whole))]
 	for name, value := range answer.header {
 		w.Header().Set(name, value)
 	}
@@ -117,5 +121,21 @@ func (f *Fault) send(w http.ResponseWriter, answer reply) {
 	w.WriteHeader(answer.status)
 	_, _ = w.Write(answer.body)
 	_ = http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+// cutWriter closes the connection when more than left bytes of a body are written.
+type cutWriter struct {
+	http.ResponseWriter
+	left int
+}
+
+func (c *cutWriter) Write(p []byte) (int, error) {
+	if len(p) <= c.left {
+		c.left -= len(p)
+		return c.ResponseWriter.Write(p)
+	}
+	_, _ = c.ResponseWriter.Write(p[:c.left])
+	_ = http.NewResponseController(c.ResponseWriter).Flush()
 	panic(http.ErrAbortHandler)
 }

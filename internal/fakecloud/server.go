@@ -72,6 +72,10 @@ func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, rows) })
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/cdn/") {
+			c.serveCDN(w, r)
+			return
+		}
 		if _, pattern := mux.Handler(r); pattern == "" {
 			c.serveUnknown(w, r, mux)
 			return
@@ -262,9 +266,14 @@ type reply struct {
 	status int
 	header map[string]string
 	body   []byte
+	serve  func(http.ResponseWriter) // writes the whole answer, if set
 }
 
 func (a reply) write(w http.ResponseWriter) {
+	if a.serve != nil {
+		a.serve(w)
+		return
+	}
 	for name, value := range a.header {
 		w.Header().Set(name, value)
 	}

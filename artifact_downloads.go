@@ -1,0 +1,56 @@
+package memfault
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // the API names SHA-1 for artifacts
+	"encoding/hex"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// Download writes an artifact, such as the payload of an update, to w; see Download
+// for what all downloads share. It asks the artifact's URL, with no credential: https,
+// or plain http on loopback or after WithInsecureHTTP. A URL from
+// ReleasesService.Latest is valid for six hours; how the server refuses it afterwards
+// is UNCERTAIN.
+//
+// The size and the sums that the artifact names are compared with what came. If one
+// differs, the result is a *ChecksumError, and w holds the wrong bytes: do not use
+// them before Download has returned.
+//
+// Memfault: https://docs.memfault.com/api/retrieve-latest-release-for-a-device
+func (s *ArtifactsService) Download(ctx context.Context, artifact Artifact, w io.Writer, opts ...CallOption) (*Download, error) {
+	op := &operation.Operation{Name: "artifacts.download", Method: http.MethodGet, Host: operation.Presigned, Reply: operation.Stream}
+	target, err := s.client.core.foreignTarget(op, artifact.URL)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.client.openURL(ctx, op, target, opts)
+	if err != nil {
+		return nil, err
+	}
+	middle := sha1.New() //nolint:gosec // the API names SHA-1 for artifacts
+	saved, err := d.save(w, middle)
+	if err != nil {
+		return nil, err
+	}
+	size := ""
+	if artifact.FileSize > 0 {
+		size = strconv.FormatInt(artifact.FileSize, 10)
+	}
+	for _, sum := range []ChecksumError{
+		{op.Name, "size", size, strconv.FormatInt(saved.Size, 10)},
+		{op.Name, "sha256", artifact.SHA256, saved.SHA256},
+		{op.Name, "sha1", artifact.SHA1, hex.EncodeToString(middle.Sum(nil))},
+		{op.Name, "md5", artifact.MD5, saved.MD5},
+	} {
+		if sum.Want != "" && !strings.EqualFold(sum.Want, sum.Got) {
+			return nil, &sum
+		}
+	}
+	return saved, nil
+}

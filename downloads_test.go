@@ -1,0 +1,360 @@
+package memfault_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+// randomBytes returns the same n bytes each time.
+func randomBytes(n int) []byte {
+	content := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(content)
+	return content
+}
+
+// addRecording puts a recording with a content into the cloud.
+func addRecording(cloud *fakecloud.Cloud, content []byte) (id int64) {
+	id = cloud.AddRecordings(fakecloud.Recording{DeviceSerial: "A"})[0]
+	cloud.SetRecordingContent(id, content)
+	return id
+}
+
+func download(ctx context.Context, client *memfault.Client, id int64, w io.Writer, opts ...memfault.CallOption) (*memfault.Download, error) {
+	return client.Recordings.Download(ctx, sink, strconv.FormatInt(id, 10), w, opts...)
+}
+
+// writerFunc is a writer that a test decides about.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestDownloads(t *testing.T) {
+	cloud, client := newCloud(t)
+	dump, elf, symbols, recorded, logged := randomBytes(100_000), []byte("\x7fELF core"), []byte("\x7fELF symbols"), randomBytes(50), []byte("boot\n")
+	coredumpID, symbolID := cloud.AddCoredump(fakecloud.Coredump{DeviceSerial: "A", Content: dump, ELF: elf, Symbols: symbols})
+	recordingID := addRecording(cloud, recorded)
+	cloud.SetLogFile("A/1", "c-1", logged)
+	cloud.SetLogFile("A/1", "empty", nil)
+	for name, c := range map[string]struct {
+		call func(context.Context, io.Writer) (*memfault.Download, error)
+		want []byte
+		file string
+		kind string
+	}{
+		"coredump": {func(ctx context.Context, w io.Writer) (*memfault.Download, error) {
+			return client.Coredumps.Download(ctx, sink, coredumpID, w, memfault.CoredumpDownloadOptions{})
+		}, dump, fmt.Sprintf("coredump-%d.bin", coredumpID), "application/octet-stream"},
+		"coredump as ELF": {func(ctx context.Context, w io.Writer) (*memfault.Download, error) {
+			return client.Coredumps.Download(ctx, sink, coredumpID, w, memfault.CoredumpDownloadOptions{Format: memfault.CoredumpFormatELF})
+		}, elf, fmt.Sprintf("coredump-%d.elf", coredumpID), "application/octet-stream"},
+		"symbols": {func(ctx context.Context, w io.Writer) (*memfault.Download, error) {
+			return client.Coredumps.DownloadSymbols(ctx, sink, symbolID, w)
+		}, symbols, "symbols.elf", "application/octet-stream"},
+		"recording": {func(ctx context.Context, w io.Writer) (*memfault.Download, error) {
+			return download(ctx, client, recordingID, w)
+		}, recorded, fmt.Sprintf("recording-%d.bin", recordingID), "application/octet-stream"},
+		"log file": {func(ctx context.Context, w io.Writer) (*memfault.Download, error) {
+			return client.Devices.DownloadLogFile(ctx, sink, "A/1", "c-1", w)
+		}, logged, "c-1.log", "text/plain; charset=utf-8"},
+		"empty": {func(ctx context.Context, w io.Writer) (*memfault.Download, error) {
+			return client.Devices.DownloadLogFile(ctx, sink, "A/1", "empty", w)
+		}, nil, "empty.log", "text/plain; charset=utf-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var file bytes.Buffer
+			got, err := c.call(t.Context(), &file)
+			require.NoError(t, err)
+			assert.Equal(t, c.want, file.Bytes())
+			short, long := md5.Sum(c.want), sha256.Sum256(c.want)
+			assert.Equal(t, &memfault.Download{
+				Size: int64(len(c.want)), Filename: c.file, ContentType: c.kind,
+				MD5: hex.EncodeToString(short[:]), SHA256: hex.EncodeToString(long[:]),
+			}, got)
+		})
+	}
+	for _, seen := range cloud.Seen("") {
+		assert.Equal(t, "identity", seen.Header.Get("Accept-Encoding"), "lengths and offsets are exact")
+		assert.Empty(t, seen.Header.Get("Accept"))
+		assert.Empty(t, seen.Header.Get("Range"))
+	}
+}
+
+func TestDownloadsThatFail(t *testing.T) {
+	cloud, client := newCloud(t)
+	ctx := t.Context()
+	_, err := client.Coredumps.Download(ctx, sink, 0, io.Discard, memfault.CoredumpDownloadOptions{})
+	require.ErrorContains(t, err, "coredumps.download: coredump_id is empty or below 1")
+	_, err = client.Coredumps.DownloadSymbols(ctx, sink, -1, io.Discard)
+	require.ErrorContains(t, err, "symbol_id")
+	_, err = client.Recordings.Download(ctx, sink, "", io.Discard)
+	require.ErrorContains(t, err, "id is empty")
+	_, err = client.Devices.DownloadLogFile(ctx, sink, "A", "..", io.Discard)
+	require.ErrorContains(t, err, "cid")
+	for _, name := range []string{"Range", "if-range", "Accept-Encoding"} {
+		_, err = client.Recordings.Download(ctx, sink, "1", io.Discard, memfault.WithHeader(name, "x"))
+		require.ErrorContains(t, err, "not for the caller to set")
+	}
+	assert.Empty(t, cloud.Seen(""), "nothing was sent")
+
+	_, err = client.Recordings.Download(ctx, sink, "1", io.Discard)
+	require.ErrorIs(t, err, memfault.ErrNotFound)
+	_, err = download(ctx, client, addRecording(cloud, []byte("x")), nil)
+	require.ErrorContains(t, err, "the writer is nil")
+	cloud.Fail(failOnce(http.StatusServiceUnavailable))
+	_, err = download(ctx, client, addRecording(cloud, []byte("x")), io.Discard)
+	require.NoError(t, err, "the first answer is waited for as every other")
+}
+
+func TestCoredumpThatIsNotReady(t *testing.T) {
+	cloud, client := newCloud(t)
+	id, _ := cloud.AddCoredump(fakecloud.Coredump{DeviceSerial: "A", Content: []byte("dump"), NotReady: 2})
+	for range 2 {
+		var file bytes.Buffer
+		_, err := client.Coredumps.Download(t.Context(), sink, id, &file, memfault.CoredumpDownloadOptions{})
+		require.ErrorIs(t, err, memfault.ErrNotReady)
+		apiError := requireError(t, err, http.StatusOK)
+		assert.Equal(t, "coredumps.download", apiError.Operation)
+		assert.NotEmpty(t, apiError.RequestID)
+		assert.Empty(t, file.Bytes())
+	}
+	_, err := client.Coredumps.Download(t.Context(), sink, id, io.Discard, memfault.CoredumpDownloadOptions{})
+	require.NoError(t, err)
+}
+
+func TestDownloadWhoseConnectionBreaks(t *testing.T) {
+	for name, ignored := range map[string]bool{"ranges": false, "no ranges": true} {
+		t.Run(name, func(t *testing.T) {
+			cloud, client := newCloud(t)
+			content := randomBytes(1 << 20)
+			id := addRecording(cloud, content)
+			cut := []int{300_000, 300_000, 1}
+			if ignored {
+				cloud.IgnoreRanges()
+				cut = []int{300_000, 600_000, 600_001}
+			}
+			for _, n := range cut {
+				cloud.Fail(fakecloud.Fault{Cut: n, Times: 1})
+			}
+			var file bytes.Buffer
+			var response memfault.Response
+			got, err := download(t.Context(), client, id, &file, memfault.WithResponse(&response))
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(content, file.Bytes()), "the bytes are exact")
+			long := sha256.Sum256(content)
+			assert.Equal(t, hex.EncodeToString(long[:]), got.SHA256)
+			assert.Equal(t, int64(len(content)), got.Size)
+			assert.Equal(t, 4, response.Attempts)
+
+			var ranges []string
+			short := md5.Sum(content)
+			for i, seen := range cloud.Seen("custom_data_recordings.download") {
+				ranges = append(ranges, seen.Header.Get("Range"))
+				if i > 0 {
+					assert.Equal(t, `"`+hex.EncodeToString(short[:])+`"`, seen.Header.Get("If-Range"))
+				}
+			}
+			assert.Equal(t, []string{"", "bytes=300000-", "bytes=600000-", "bytes=600001-"}, ranges)
+		})
+	}
+}
+
+func TestDownloadThatBreaksBeforeItsFirstByte(t *testing.T) {
+	cloud, client := newCloud(t)
+	id := addRecording(cloud, []byte("content"))
+	cloud.Fail(fakecloud.Fault{Cut: -1, Times: 4})
+	var file bytes.Buffer
+	_, err := download(t.Context(), client, id, &file)
+	require.NoError(t, err)
+	assert.Equal(t, "content", file.String())
+
+	cloud.Fail(fakecloud.Fault{Cut: -1})
+	before := len(cloud.Seen(""))
+	_, err = download(t.Context(), client, id, &file)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.Len(t, cloud.Seen("")[before:], 5, "the policy's attempts")
+}
+
+func TestDownloadGoesOnAsLongAsItGetsOn(t *testing.T) {
+	cloud, client := newCloud(t)
+	content := randomBytes(20_000)
+	cloud.Fail(fakecloud.Fault{Cut: 1000})
+	var file bytes.Buffer
+	_, err := download(t.Context(), client, addRecording(cloud, content), &file)
+	require.NoError(t, err)
+	assert.Equal(t, content, file.Bytes())
+	assert.Len(t, cloud.Seen(""), 20)
+}
+
+func TestDownloadWithoutRetryIsNotContinued(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.Fail(fakecloud.Fault{Cut: 10})
+	var file bytes.Buffer
+	_, err := download(t.Context(), client, addRecording(cloud, randomBytes(100)), &file, memfault.WithoutRetry())
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.Equal(t, 10, file.Len())
+	assert.Len(t, cloud.Seen(""), 1)
+}
+
+func TestDownloadOfAFileThatChanges(t *testing.T) {
+	for _, ignored := range []bool{false, true} {
+		cloud, client := newCloud(t)
+		content := randomBytes(1000)
+		id := addRecording(cloud, content)
+		if ignored {
+			cloud.IgnoreRanges()
+		}
+		cloud.Fail(fakecloud.Fault{Cut: 500, Times: 1})
+		var file bytes.Buffer
+		_, err := download(t.Context(), client, id, writerFunc(func(p []byte) (int, error) {
+			cloud.SetRecordingContent(id, bytes.ToUpper(content))
+			return file.Write(p)
+		}))
+		requireError(t, err, http.StatusOK)
+		require.ErrorContains(t, err, "the file changed")
+		assert.Equal(t, content[:500], file.Bytes())
+	}
+}
+
+func TestDownloadToAWriterThatFails(t *testing.T) {
+	cloud, client := newCloud(t)
+	id := addRecording(cloud, randomBytes(1<<20))
+	full := errors.New("disk full")
+	_, err := download(t.Context(), client, id, writerFunc(func([]byte) (int, error) { return 0, full }))
+	require.ErrorIs(t, err, full)
+	_, err = download(t.Context(), client, id, writerFunc(func(p []byte) (int, error) { return len(p) - 1, nil }))
+	require.ErrorIs(t, err, io.ErrShortWrite)
+	assert.Len(t, cloud.Seen(""), 2, "it is not repeated")
+}
+
+func TestDownloadEndsWithItsContext(t *testing.T) {
+	gone := make(chan struct{})
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		_, _ = w.Write(make([]byte, 500))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		close(gone)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := download(ctx, client, 1, writerFunc(func(p []byte) (int, error) {
+		cancel()
+		return len(p), nil
+	}))
+	require.ErrorIs(t, err, context.Canceled)
+	<-gone
+}
+
+func TestDownloadFollowsARedirectWithoutTheCredential(t *testing.T) {
+	content := randomBytes(1000)
+	var seen []http.Header
+	cdn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.Header.Clone())
+		w.Header().Set("ETag", `"v1"`)
+		if len(seen) == 1 {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = w.Write(content[:400])
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	}))
+	defer cdn.Close()
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		assert.NotEmpty(t, r.Header.Get("Authorization"))
+		http.Redirect(w, r, cdn.URL+"/file?X-Amz-Signature=secret", http.StatusFound)
+	})
+	var file bytes.Buffer
+	_, err := download(t.Context(), client, 1, &file)
+	require.NoError(t, err)
+	assert.Equal(t, content, file.Bytes())
+	require.Len(t, seen, 2)
+	assert.Equal(t, "bytes=400-", seen[1].Get("Range"))
+	assert.Equal(t, `"v1"`, seen[1].Get("If-Range"))
+	for _, header := range seen {
+		assert.Empty(t, header.Get("Authorization"))
+		assert.Empty(t, header.Get("Referer"))
+	}
+}
+
+func TestDownloadNamesItsFile(t *testing.T) {
+	for disposition, want := range map[string]string{
+		`attachment; filename="a b.elf"`:          "a b.elf",
+		`attachment; filename*=UTF-8''k%C3%BC.so`: "kü.so",
+		`attachment; filename="../../etc/passwd"`: "passwd",
+		`attachment; filename="C:\\dir\\x.elf"`:   "x.elf",
+		`attachment; filename="dir/.."`:           "",
+		`attachment; filename="/"`:                "",
+		`attachment`:                              "",
+		`;;`:                                      "",
+		``:                                        "",
+	} {
+		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Disposition", disposition)
+			_, _ = io.WriteString(w, "x")
+		})
+		got, err := client.Coredumps.DownloadSymbols(t.Context(), sink, 1, io.Discard)
+		require.NoError(t, err)
+		assert.Equal(t, want, got.Filename, disposition)
+	}
+}
+
+func TestDownloadHoldsNoFileInMemory(t *testing.T) {
+	const size = 64 << 20
+	part := make([]byte, 1<<16)
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(size))
+		for range size / len(part) {
+			_, _ = w.Write(part)
+		}
+	})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got, err := download(t.Context(), client, 1, io.Discard)
+	require.NoError(t, err)
+	runtime.ReadMemStats(&after)
+	assert.Equal(t, int64(size), got.Size)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
+}
+
+func ExampleCoredumpsService_Download() {
+	cloud := fakecloud.New()
+	id, _ := cloud.AddCoredump(fakecloud.Coredump{DeviceSerial: "ABCD1234", ELF: []byte("\x7fELF…"), NotReady: 1})
+	client, stop := exampleClient(cloud)
+	defer stop()
+
+	for {
+		var file bytes.Buffer // rather a file
+		download, err := client.Coredumps.Download(context.Background(), sink, id, &file, memfault.CoredumpDownloadOptions{Format: memfault.CoredumpFormatELF})
+		if errors.Is(err, memfault.ErrNotReady) {
+			fmt.Println("not ready") // come back later
+			continue
+		}
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(download.Size, "bytes, MD5", download.MD5)
+		break
+	}
+	// Output:
+	// not ready
+	// 7 bytes, MD5 1b265a4efc40a24836ff1bd728afd225
+}

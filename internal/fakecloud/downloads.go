@@ -1,0 +1,203 @@
+package fakecloud
+
+import (
+	"bytes"
+	"crypto/md5" //nolint:gosec // the tag of a file is its MD5, as in S3
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// file is what a download serves.
+type file struct {
+	content     []byte
+	name        string
+	contentType string
+	modified    time.Time
+	notReady    int // so many requests find it empty before
+}
+
+// Coredump is a coredump that a test puts into the cloud. A trace was made of it.
+type Coredump struct {
+	DeviceSerial string
+	Content      []byte
+	ELF          []byte // what is served as format=elf
+	Symbols      []byte
+	NotReady     int // so many downloads find it still being processed
+}
+
+// AddCoredump makes a device of the project that New makes upload a coredump, and
+// returns its id and the one of its symbol file.
+func (c *Cloud) AddCoredump(coredump Coredump) (id, symbols int64) {
+	c.AddTraces(Trace{DeviceSerial: coredump.DeviceSerial, Coredump: true, Symbols: coredump.Symbols != nil})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.seeded()
+	t := p.diagnostics.traces[len(p.diagnostics.traces)-1]
+	dump := file{name: fmt.Sprintf("coredump-%d.bin", t.coredump), content: coredump.Content, notReady: coredump.NotReady}
+	elf := file{name: fmt.Sprintf("coredump-%d.elf", t.coredump), content: coredump.ELF, notReady: coredump.NotReady}
+	c.store(p, fileKey("coredump", t.coredump), dump)
+	c.store(p, fileKey("elf", t.coredump), elf)
+	c.store(p, fileKey("symbols", t.symbols), file{name: "symbols.elf", content: coredump.Symbols})
+	return t.coredump, t.symbols
+}
+
+// SetRecordingContent gives a recording of the project that New makes its content, or
+// another one.
+func (c *Cloud) SetRecordingContent(id int64, content []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.store(c.seeded(), fileKey("recording", id), file{name: fmt.Sprintf("recording-%d.bin", id), content: content})
+}
+
+// SetLogFile gives a device of the project that New makes a log file, or another
+// content to one that it has.
+func (c *Cloud) SetLogFile(serial, cid string, content []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, d := c.reporting(serial)
+	if !slices.ContainsFunc(d.logFiles, func(f *logFile) bool { return f.cid == cid }) {
+		d.logFiles = append(d.logFiles, &logFile{cid: cid})
+	}
+	kind := "text/plain; charset=utf-8"
+	if bytes.HasPrefix(content, []byte{0x1f, 0x8b}) {
+		kind = "application/gzip"
+	}
+	c.store(p, logKey(d, cid), file{name: cid + ".log", content: content, contentType: kind})
+}
+
+// IgnoreRanges makes the cloud answer with whole files to requests for a part.
+func (c *Cloud) IgnoreRanges() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ignoreRanges = true
+}
+
+func fileKey(kind string, id int64) string { return kind + "/" + strconv.FormatInt(id, 10) }
+
+func logKey(d *device, cid string) string { return fileKey("log", d.id) + "/" + cid }
+
+func (c *Cloud) store(p *project, key string, f file) {
+	f.content, f.modified = slices.Clone(f.content), c.now()
+	if p.diagnostics.files == nil {
+		p.diagnostics.files = map[string]*file{}
+	}
+	p.diagnostics.files[key] = &f
+}
+
+func (c *Cloud) downloadHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{
+		operation.DeviceLogFilesDownload: withDevice(c.downloadLogFile),
+		operation.CustomDataRecordingsDownload: func(r *request) reply {
+			return c.serveFile(r, "recording/"+r.PathValue("id"))
+		},
+		operation.SymbolsDownload: func(r *request) reply {
+			return c.serveFile(r, "symbols/"+r.PathValue("symbol_id"))
+		},
+		operation.CoredumpsDownload: func(r *request) reply {
+			if r.URL.Query().Get("format") == "elf" {
+				return c.serveFile(r, "elf/"+r.PathValue("coredump_id"))
+			}
+			return c.serveFile(r, "coredump/"+r.PathValue("coredump_id"))
+		},
+	}
+}
+
+// downloadLogFile serves an empty file if a seed gave it no content.
+func (c *Cloud) downloadLogFile(r *request, d *device) reply {
+	cid := r.PathValue("cid")
+	if !slices.ContainsFunc(d.logFiles, func(f *logFile) bool { return f.cid == cid }) {
+		return notFound("Log file not found")
+	}
+	if key := logKey(d, cid); r.project.diagnostics.files[key] != nil {
+		return c.serveFile(r, key)
+	}
+	return c.stream(r, file{})
+}
+
+func (c *Cloud) serveFile(r *request, key string) reply {
+	f := r.project.diagnostics.files[key]
+	if f == nil {
+		return notFound("File not found")
+	}
+	if f.notReady > 0 {
+		f.notReady--
+		return reply{status: http.StatusOK}
+	}
+	return c.stream(r, *f)
+}
+
+// stream answers with a file or the part of it that was asked for.
+func (c *Cloud) stream(r *request, f file) reply {
+	ignoreRanges := c.ignoreRanges
+	return reply{serve: func(w http.ResponseWriter) {
+		sum := md5.Sum(f.content) //nolint:gosec // the tag of a file is its MD5, as in S3
+		w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
+		w.Header().Set("X-Request-Id", newUUID())
+		if f.contentType == "" {
+			f.contentType = "application/octet-stream"
+		}
+		w.Header().Set("Content-Type", f.contentType)
+		if f.name != "" {
+			w.Header().Set("Content-Disposition", `attachment; filename="`+f.name+`"`)
+		}
+		asked := r.Clone(r.Context())
+		if ignoreRanges {
+			asked.Header.Del("Range")
+		}
+		http.ServeContent(w, asked, "", f.modified, bytes.NewReader(f.content))
+	}}
+}
+
+// cdnOperation names the downloads of artifacts, for Seen and for faults.
+const cdnOperation = "artifacts.download"
+
+// serveCDN serves the artifacts of releases to anyone who has their URL, and refuses
+// credentials, as storage behind presigned URLs does.
+func (c *Cloud) serveCDN(w http.ResponseWriter, r *http.Request) {
+	op := &operation.Operation{Name: cdnOperation}
+	c.begin(op, r)
+	if credentialIn(r.Header) {
+		c.violation("a credential was sent to the CDN")
+		fail(http.StatusBadRequest, "Only one auth mechanism allowed").write(w)
+		return
+	}
+	fault := c.nextFault(op)
+	if fault.instead(w, r) {
+		return
+	}
+	id, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/cdn/"), "/")
+	answer := fail(http.StatusForbidden, "Access denied")
+	c.mu.Lock()
+	if a := c.artifact(id); a != nil && a.filename == name && r.Method == http.MethodGet {
+		answer = c.stream(&request{Request: r}, file{content: a.content, modified: a.created})
+	}
+	c.mu.Unlock()
+	fault.send(w, answer)
+}
+
+func (c *Cloud) artifact(id string) *artifact {
+	for _, org := range c.organizations {
+		for _, p := range org.projects {
+			var all []*artifact
+			for _, rel := range p.releases {
+				all = append(all, rel.artifacts...)
+			}
+			for _, d := range p.deltas {
+				all = append(all, d.artifacts...)
+			}
+			for _, a := range all {
+				if strconv.FormatInt(a.id, 10) == id {
+					return a
+				}
+			}
+		}
+	}
+	return nil
+}
