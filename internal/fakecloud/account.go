@@ -29,6 +29,7 @@ func (c *Cloud) allHandlers() map[operation.ID]handler {
 		c.alertHandlers(),
 		c.taskHandlers(),
 		c.downloadHandlers(),
+		c.eventUploadHandlers(),
 	} {
 		maps.Copy(all, some)
 	}

@@ -11,10 +11,21 @@ import (
 func (c *Cloud) AddTask(id string, statuses ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.keepTask(id, statuses)
+}
+
+func (c *Cloud) keepTask(id string, statuses []string) {
 	if c.tasks == nil {
 		c.tasks = map[string][]string{}
 	}
 	c.tasks[id] = append([]string(nil), statuses...)
+}
+
+// addTask makes a task for an answer that names one, and returns its id.
+func (c *Cloud) addTask(statuses ...string) (id string) {
+	id = newUUID()
+	c.keepTask(id, statuses)
+	return id
 }
 
 func (c *Cloud) taskHandlers() map[operation.ID]handler {

@@ -201,7 +201,7 @@ var table = [count]Operation{
 	CustomDataRecordingsDownload:           {"custom_data_recordings.download", "GET", API, project + "/custom-data-recording/{id}/download", Console, Stream, 0, []int{200}},
 	DeviceConfigFetch:                      {"device_config.fetch", "POST", Device, "/api/v0/device-config", ProjectKey, Data, repeatable, []int{200}},
 	SDKSettingsGet:                         {"sdk_settings.get", "GET", Device, "/api/v0/sdk-settings", ProjectKey, Data, 0, []int{200}},
-	EventsUpload:                           {"events.upload", "POST", Ingress, "/api/v0/events", ProjectKey, Empty, documented | planned, []int{202}},
+	EventsUpload:                           {"events.upload", "POST", Ingress, "/api/v0/events", ProjectKey, Empty, documented, []int{202}},
 	EventsList:                             {"events.list", "GET", API, project + "/events", Console, List, documented, []int{200}},
 	EventsRetrieve:                         {"events.retrieve", "GET", API, project + "/events/{event_id}", Console, Data, documented, []int{200}},
 	EventLogList:                           {"event_log.list", "GET", API, project + "/event-log", Console, List, 0, []int{200}},

@@ -1,0 +1,113 @@
+package fakecloud
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// uploadedEvent is an event as a request brings it. What it says is checked field by
+// field, so each is read alone.
+type uploadedEvent map[string]json.RawMessage
+
+func (c *Cloud) eventUploadHandlers() map[operation.ID]handler {
+	return map[operation.ID]handler{operation.EventsUpload: c.uploadEvents}
+}
+
+// uploadEvents takes all events, or none if one is wrong.
+func (c *Cloud) uploadEvents(r *request) reply {
+	var events []uploadedEvent
+	if refused, ok := r.decode(&events); !ok {
+		return refused
+	}
+	refused := object{}
+	for i, e := range events {
+		if why := e.check(); len(why) > 0 {
+			refused[strconv.Itoa(i)] = why
+		}
+	}
+	if len(refused) > 0 {
+		return failure(http.StatusBadRequest, 1000, "InvalidUsageError", refused)
+	}
+	for _, e := range events {
+		c.keepEvent(r.project, e)
+	}
+	return reply{status: http.StatusAccepted}.with("Location", "http://"+r.Host+"/api/v0/queue/"+c.addTask("SUCCESS"))
+}
+
+func (e uploadedEvent) text(name string) string {
+	var text string
+	_ = json.Unmarshal(e[name], &text) // what is no text counts as missing
+	return text
+}
+
+// check returns what is wrong, field by field.
+func (e uploadedEvent) check() object {
+	missing, wrong := []string{"Missing data for required field."}, object{}
+	for _, name := range []string{"type", "device_serial", "hardware_version", "sdk_version"} {
+		if e.text(name) == "" {
+			wrong[name] = missing
+		}
+	}
+	if (e.text("software_type") == "" || e.text("software_version") == "") && e.text("release_version") == "" && e.text("fw_version") == "" {
+		wrong["software_version"] = missing
+	}
+	if e["captured_date"] != nil {
+		if _, err := time.Parse("2006-01-02T15:04:05.999999Z", e.text("captured_date")); err != nil {
+			wrong["captured_date"] = []string{"Not a valid datetime."}
+		}
+	}
+	if why := e.checkInfo(); len(why) > 0 {
+		wrong["event_info"] = why
+	}
+	return wrong
+}
+
+func (e uploadedEvent) checkInfo() object {
+	var info map[string]any
+	if json.Unmarshal(e["event_info"], &info) != nil && e["event_info"] != nil {
+		return object{"_schema": []string{"Invalid input type."}}
+	}
+	notInteger, wrong := []string{"Not a valid integer."}, object{}
+	switch e.text("type") {
+	case "heartbeat":
+		metrics, _ := info["metrics"].(map[string]any)
+		refused := object{}
+		for name, value := range metrics {
+			if _, ok := value.(float64); !ok {
+				refused[name] = object{"value": notInteger}
+			}
+		}
+		if len(refused) > 0 {
+			wrong["metrics"] = refused
+		}
+	case "trace":
+		for _, name := range []string{"reason", "pc"} {
+			if _, ok := info[name].(float64); !ok {
+				wrong[name] = notInteger
+			}
+		}
+	}
+	return wrong
+}
+
+// keepEvent makes the device known, as its first data does.
+func (c *Cloud) keepEvent(p *project, e uploadedEvent) {
+	serial, version := e.text("device_serial"), e.text("release_version")+e.text("fw_version")
+	if e.text("software_version") != "" {
+		version = e.text("software_version")
+	}
+	if p.device(serial) == nil {
+		c.seedDevice(p, Device{Serial: serial, HardwareVersion: e.text("hardware_version")})
+	}
+	kept := Event{DeviceSerial: serial, Type: strings.ToLower(e.text("type")), SoftwareVersion: version, Received: c.now()}
+	if kept.Captured, _ = time.Parse(time.RFC3339, e.text("captured_date")); kept.Captured.IsZero() {
+		kept.Captured = kept.Received
+	}
+	kept.Info, kept.UserInfo = e["event_info"], e["user_info"]
+	p.diagnostics.events = append(p.diagnostics.events, &event{Event: kept, id: c.newID(), device: p.device(serial), created: c.now()})
+}
