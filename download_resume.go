@@ -68,8 +68,10 @@ func (d *download) close() {
 	}
 }
 
+// lose notes that the body of a success broke.
 func (d *download) lose(err error) {
 	d.close()
+	d.call.answer = nil
 	if d.lost = err; errors.Is(err, io.EOF) {
 		d.lost = io.ErrUnexpectedEOF
 	}
@@ -93,7 +95,6 @@ func (d *download) resume() error {
 
 // connect asks for the file, or for the rest of it.
 func (d *download) connect() error {
-	d.call.answer = nil
 	d.call.header = http.Header{"Accept-Encoding": {"identity"}} // else neither lengths nor offsets would be exact
 	if d.offset > 0 {
 		d.call.header.Set("Range", fmt.Sprintf("bytes=%d-", d.offset))
@@ -127,8 +128,8 @@ func (d *download) version() string {
 
 // begin takes the answer that the file begins with.
 func (d *download) begin(resp *http.Response) error {
-	if resp.StatusCode == http.StatusPartialContent {
-		return d.refuse(resp, "a part of the file came though the whole was asked for")
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNoContent {
+		return d.refuse(resp, "the answer is not the whole file")
 	}
 	d.header, d.size, d.body = resp.Header, resp.ContentLength, resp.Body
 	return nil

@@ -89,7 +89,9 @@ func TestHowDownloadsAreContinued(t *testing.T) {
 		"all again, nothing told":       {answers{open, unsized(200, "0123456789")}, "cannot continue"},
 		"gone":                          {answers{first, status(404)}, "404 Not Found"},
 		"shorter now":                   {answers{first, status(416, "Content-Range", "bytes */3")}, "416"},
-		"a part at first":               {answers{whole(206, "01234", "Content-Range", "bytes 0-4/10")}, "a part of the file came"},
+		"a part at first":               {answers{whole(206, "01234", "Content-Range", "bytes 0-4/10")}, "not the whole file"},
+		"a job at first":                {answers{whole(202, "accepted")}, "not the whole file"},
+		"a whole that is no number":     {answers{first, whole(206, "56789", "Content-Range", "bytes 5-9/x")}, "another part"},
 		"another file before any byte":  {answers{breaks(200, 3, "", "ETag", v2), whole(200, "0123456789", "ETag", v1)}, ""},
 		"length unknown":                {answers{unsized(200, "0123456789")}, ""},
 		"length unknown, the rest":      {answers{open, whole(206, "56789", "Content-Range", "bytes 5-9/10")}, ""},
@@ -209,5 +211,49 @@ func TestDownloadObeysRetryAfterWhenItGoesOn(t *testing.T) {
 		_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
 		require.NoError(t, err)
 		assert.Equal(t, 20*time.Second, s.waits()[1])
+	})
+}
+
+func TestDownloadThatEndsTellsWhatBrokeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answers: []func() (*http.Response, error){status(503), breaks(200, 10, "01234"), status(503), unsized(206, "", "Content-Range", "bytes 5-9/10")}}
+		_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "a body that is too short is a broken connection")
+		require.NotErrorIs(t, err, memfault.ErrUnavailable, "that was waited for")
+
+		s = &script{answers: []func() (*http.Response, error){breaks(200, 10, "01234"), status(503)}}
+		_, err = download(t.Context(), scripted(t, s), 1, io.Discard)
+		require.ErrorIs(t, err, memfault.ErrUnavailable)
+	})
+}
+
+// standing is a body that stands still until its request ends.
+type standing struct{ ctx context.Context }
+
+func (s standing) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
+}
+
+func TestDownloadThatStandsStillIsContinued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		attempts := 0
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			if attempts++; attempts > 1 {
+				return answer(206, "56789", "Content-Range", "bytes 5-9/10")
+			}
+			resp, err := answer(200, "")
+			resp.ContentLength, resp.Body = 10, struct {
+				io.Reader
+				io.Closer
+			}{io.MultiReader(strings.NewReader("01234"), standing{req.Context()}), io.NopCloser(nil)}
+			return resp, err
+		})}))
+		start := time.Now()
+		var file bytes.Buffer
+		_, err := download(t.Context(), client, 1, &file)
+		require.NoError(t, err)
+		assert.Equal(t, "0123456789", file.String())
+		assert.InDelta(t, time.Minute, time.Since(start), float64(time.Second))
 	})
 }

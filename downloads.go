@@ -24,7 +24,8 @@ import (
 // the waits of the client's RetryPolicy, and for as long as fewer than MaxAttempts
 // attempts in a row brought nothing. If the file has changed since, that is an
 // error: a writer cannot go back. An error of the writer ends the download at once.
-// After any error, the writer may hold a part of the file.
+// After any error, the writer may hold a part of the file. What is stored compressed
+// is written as it is stored.
 type Download struct {
 	Size        int64  // bytes
 	Filename    string // as the server names it, without directories; may be empty
