@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 )
 
 // moveConcurrency is how many devices MoveDevices moves at the same time when its
@@ -44,20 +43,9 @@ func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, co
 	}
 	opts = append(opts[:len(opts):len(opts)], WithResponse(nil))
 	moves := make([]DeviceMove, len(deviceSerials))
-	next := make(chan int)
-	var running sync.WaitGroup
-	for range min(workers, len(moves)) {
-		running.Go(func() {
-			for i := range next {
-				moves[i] = s.move(ctx, project, cohortSlug, deviceSerials[i], opts)
-			}
-		})
-	}
-	for i := range moves {
-		next <- i
-	}
-	close(next)
-	running.Wait()
+	parallel(len(moves), workers, func(i int) {
+		moves[i] = s.move(ctx, project, cohortSlug, deviceSerials[i], opts)
+	})
 	return moves, moveErrors(moves)
 }
 
