@@ -43,6 +43,7 @@ type Cloud struct {
 	refuseChunk  func(chunk []byte) (status int)
 	ignoreRanges bool
 	watch        watch
+	uploads      uploads
 }
 
 type user struct {

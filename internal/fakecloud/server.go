@@ -76,6 +76,10 @@ func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
 			c.serveCDN(w, r)
 			return
 		}
+		if strings.HasPrefix(r.URL.Path, presignedPath) {
+			c.servePresigned(w, r)
+			return
+		}
 		if _, pattern := mux.Handler(r); pattern == "" {
 			c.serveUnknown(w, r, mux)
 			return

@@ -1,0 +1,130 @@
+package fakecloud
+
+import (
+	"crypto/md5" //nolint:gosec // the API names MD5 for uploads
+	"encoding/hex"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// presignedPath begins the path of every URL that a file may be sent to.
+const presignedPath = "/presigned/"
+
+// keptContent is how much of a file the cloud keeps.
+const keptContent = 1 << 20
+
+// slot is a place for one file.
+type slot struct {
+	project         *project
+	token, uri      string
+	filled, used    bool
+	size            int64
+	sum             string // the MD5 of what it holds
+	start           []byte // at most keptContent bytes
+	contentType     string
+	contentEncoding string
+}
+
+// newSlot makes a place and the URI of it. The URI has characters that are lost when
+// it is not used as it is.
+func (c *Cloud) newSlot(p *project) *slot {
+	s := &slot{project: p, token: newUUID()}
+	s.uri = presignedPath + s.token + "/a%2fb%2Bc+d?X-Scope=eu%2fs3+x&X-Signature=" + randomHex() + "&x-id=Put~Object"
+	if c.uploads.slots == nil {
+		c.uploads.slots = map[string]*slot{}
+	}
+	c.uploads.slots[s.token] = s
+	return s
+}
+
+// servePresigned is the storage that files are sent to. It is no part of the API: it
+// knows no credential, and its errors are in XML. It reads a file as it comes.
+func (c *Cloud) servePresigned(w http.ResponseWriter, r *http.Request) {
+	op := operation.Get(operation.UploadPutFile)
+	done := c.begin(op, r)
+	defer done()
+	if refused, ok := c.checkPresigned(r); !ok {
+		refused.write(w)
+		return
+	}
+	received, err := receive(r.Body)
+	if err != nil || received.size != r.ContentLength {
+		return
+	}
+	fault := c.nextFault(op)
+	if fault.instead(w, r) {
+		return
+	}
+	fault.send(w, c.keepUpload(r, received))
+}
+
+func (c *Cloud) checkPresigned(r *http.Request) (reply, bool) {
+	switch {
+	case credentialIn(r.Header):
+		c.violation("a credential was sent to a presigned URL")
+		return storageError(http.StatusBadRequest, "InvalidArgument"), false
+	case r.Method != http.MethodPut:
+		return storageError(http.StatusMethodNotAllowed, "MethodNotAllowed"), false
+	case len(r.TransferEncoding) > 0 || r.Header.Get("Content-Length") == "":
+		return storageError(http.StatusLengthRequired, "MissingContentLength"), false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.slotOf(r)
+}
+
+func (c *Cloud) slotOf(r *http.Request) (reply, bool) {
+	token, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, presignedPath), "/")
+	switch s := c.uploads.slots[token]; {
+	case s == nil || s.uri != r.RequestURI:
+		return storageError(http.StatusForbidden, "SignatureDoesNotMatch"), false
+	case s.used:
+		return storageError(http.StatusForbidden, "AccessDenied"), false
+	}
+	return reply{}, true
+}
+
+// received is what came of a file.
+type received struct {
+	size  int64
+	sum   string
+	start []byte
+}
+
+func receive(body io.Reader) (received, error) {
+	var kept keptStart
+	hash := md5.New() //nolint:gosec // see above
+	size, err := io.Copy(io.MultiWriter(hash, &kept), body)
+	return received{size, hex.EncodeToString(hash.Sum(nil)), kept.content}, err
+}
+
+// keptStart keeps the start of what is written to it.
+type keptStart struct{ content []byte }
+
+func (k *keptStart) Write(p []byte) (int, error) {
+	k.content = append(k.content, p[:min(len(p), keptContent-len(k.content))]...)
+	return len(p), nil
+}
+
+func (c *Cloud) keepUpload(r *http.Request, file received) reply {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if refused, ok := c.slotOf(r); !ok { // committed while the file came
+		return refused
+	}
+	token, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, presignedPath), "/")
+	s := c.uploads.slots[token]
+	s.filled, s.size, s.sum, s.start = true, file.size, file.sum, file.start
+	s.contentType, s.contentEncoding = r.Header.Get("Content-Type"), r.Header.Get("Content-Encoding")
+	return reply{status: http.StatusOK, header: map[string]string{"ETag": `"` + file.sum + `"`}}
+}
+
+func storageError(status int, code string) reply {
+	return reply{
+		status: status, header: map[string]string{"Content-Type": "application/xml"},
+		body: []byte(`<?xml version="1.0" encoding="UTF-8"?><Error><Code>` + code + `</Code></Error>`),
+	}
+}

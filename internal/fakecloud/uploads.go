@@ -1,0 +1,199 @@
+package fakecloud
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// uploads is what was uploaded, and what is to be.
+type uploads struct {
+	slots    map[string]*slot // by token
+	done     []Upload
+	builds   []string // the build ids of symbols
+	maxBytes int64    // 0 for no limit
+}
+
+// Upload is a file that was uploaded.
+type Upload struct {
+	Kind        string // symbols, ota_payload, sbom, coredump, elf_coredump, bugreport, mar, custom_data_recording, xed; coredump_raw, symbols_legacy, artifact
+	Name        string
+	Size        int64
+	MD5         string // in hexadecimal
+	ContentType string
+	Start       []byte         // at most 1 MiB of it
+	Commit      map[string]any // the JSON, or the form, that said what it is
+
+	project *project
+}
+
+// Uploads returns what was uploaded, in its order.
+func (c *Cloud) Uploads() []Upload {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.uploads.done)
+}
+
+// SetMaxUpload makes the cloud refuse to commit files above a size.
+func (c *Cloud) SetMaxUpload(maxBytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.uploads.maxBytes = maxBytes
+}
+
+// KnowBuildID makes the cloud have the symbols of a GNU build id.
+func (c *Cloud) KnowBuildID(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.uploads.builds = append(c.uploads.builds, id)
+}
+
+func (c *Cloud) uploadHandlers() map[operation.ID]handler {
+	handlers := map[operation.ID]handler{
+		operation.UploadPrepareProjectKey:             c.prepareUpload,
+		operation.UploadPrepareBasicAuth:              c.prepareUpload,
+		operation.SymbolsExistsByGNUBuildID:           c.headBuildID,
+		operation.UploadCoredumpRawLegacy:             c.uploadRawCoredump,
+		operation.SoftwareVersionsUploadSymbolsLegacy: c.uploadSymbolsLegacy,
+		operation.ArtifactsUploadForRelease:           withRelease(c.uploadArtifact),
+		operation.UploadTraceImport:                   c.importTrace,
+	}
+	for kind, ids := range map[string][]operation.ID{
+		"symbols":               {operation.UploadCommitSymbols},
+		"ota_payload":           {operation.UploadCommitOTAPayload},
+		"sbom":                  {operation.UploadCommitSBOM},
+		"coredump":              {operation.UploadCommitCoredump, operation.UploadCommitCoredumpProject},
+		"elf_coredump":          {operation.UploadCommitELFCoredump, operation.UploadCommitELFCoredumpProject},
+		"bugreport":             {operation.UploadCommitBugreport, operation.UploadCommitBugreportProject},
+		"mar":                   {operation.UploadCommitMAR, operation.UploadCommitMARProject},
+		"custom_data_recording": {operation.UploadCommitCustomDataRecording, operation.UploadCommitCustomDataRecordingProject},
+		"xed":                   {operation.UploadCommitXED, operation.UploadCommitXEDProject},
+	} {
+		for _, id := range ids {
+			handlers[id] = func(r *request) reply { return c.commit(r, kind) }
+		}
+	}
+	return handlers
+}
+
+// prepareUpload needs no body, but looks at the one that some programs send.
+func (c *Cloud) prepareUpload(r *request) reply {
+	if len(r.body) > 0 {
+		var body struct {
+			Kind *string `json:"kind"`
+			Size *int64  `json:"size"`
+		}
+		if refused, ok := r.decode(&body); !ok {
+			return refused
+		}
+		if body.Kind != nil && !slices.Contains([]string{"COREDUMP", "ANDROID_BUG_REPORT", "MAR"}, *body.Kind) {
+			return invalid("kind", "Not a valid choice.")
+		}
+	}
+	s := c.newSlot(r.project)
+	return data(object{"upload_url": "http://" + r.Host + s.uri, "token": s.token})
+}
+
+// commit says what the file of a slot is.
+func (c *Cloud) commit(r *request, kind string) reply {
+	body := map[string]any{}
+	if refused, ok := r.decode(&body); !ok {
+		return refused
+	}
+	file, _ := body["file"].(map[string]any)
+	token, _ := file["token"].(string)
+	s := c.uploads.slots[token]
+	switch {
+	case s == nil || s.project != r.project:
+		return invalid("file", "Unknown token.")
+	case !s.filled:
+		return invalid("file", "Nothing was uploaded.")
+	case file["md5"] != nil && file["md5"] != s.sum:
+		return invalid("file", "The MD5 does not match.")
+	}
+	if field := badField(kind, body); field != "" {
+		return invalid(field, "Missing data for required field, unknown field or not a valid value.")
+	}
+	name, _ := file["name"].(string)
+	done := Upload{Kind: kind, Name: name, Size: s.size, MD5: s.sum, ContentType: s.contentType, Start: s.start, Commit: body, project: r.project}
+	if refused, ok := c.accept(done); !ok {
+		return refused
+	}
+	s.used = true
+	c.process(r.project, done)
+	if r.op.Success[0] == http.StatusAccepted {
+		return reply{status: http.StatusAccepted}
+	}
+	return data(object{})
+}
+
+// accept adds a file to what was uploaded, unless it is too big or there already.
+func (c *Cloud) accept(u Upload) (reply, bool) {
+	if limit := c.uploads.maxBytes; limit > 0 && u.Size > limit {
+		return fail(http.StatusBadRequest, fmt.Sprintf("Uploaded file is too big (max %d bytes)", limit)), false
+	}
+	if slices.ContainsFunc(c.uploads.done, func(other Upload) bool {
+		return other.project == u.project && other.Kind == u.Kind && other.MD5 == u.MD5
+	}) {
+		return fail(http.StatusConflict, "This file already exists"), false
+	}
+	c.uploads.done = append(c.uploads.done, u)
+	return reply{}, true
+}
+
+// process does what follows from a file that was uploaded.
+func (c *Cloud) process(p *project, u Upload) {
+	version, _ := u.Commit["software_version"].(map[string]any)
+	softwareType, _ := version["software_type"].(string)
+	switch u.Kind {
+	case "symbols":
+		if id := buildIDIn(u.Start); id != "" {
+			c.uploads.builds = append(c.uploads.builds, id)
+		}
+		if text, ok := version["version"].(string); ok {
+			c.ensureSoftwareVersion(p, softwareType, text).symbolFile = c.newID()
+		}
+	case "ota_payload":
+		hardware, _ := u.Commit["hardware_version"].(string)
+		seeded := c.seedArtifacts(p, []Artifact{{HardwareVersion: hardware, Filename: u.Name, Content: u.Start}})
+		seeded[0].sum = u.MD5
+		if pair, ok := version["version"].([]any); ok {
+			from, to := c.ensureRelease(p, softwareType, pair[0].(string)), c.ensureRelease(p, softwareType, pair[1].(string))
+			p.deltas = append(p.deltas, &delta{id: c.newID(), from: from, to: to, artifacts: seeded})
+			return
+		}
+		rel := c.ensureRelease(p, softwareType, version["version"].(string))
+		rel.notes, _ = u.Commit["notes"].(string)
+		rel.revision, _ = version["revision"].(string)
+		rel.mustPassThrough, _ = u.Commit["must_pass_through"].(bool)
+		rel.artifacts = append(rel.artifacts, seeded...)
+	}
+}
+
+func (c *Cloud) headBuildID(r *request) reply {
+	if !slices.Contains(c.uploads.builds, r.PathValue("gnu_build_id")) {
+		return notFound("Not found")
+	}
+	return reply{status: http.StatusOK}
+}
+
+// buildIDIn looks for the note with the build id in the start of an ELF file of
+// little-endian order.
+func buildIDIn(start []byte) string {
+	if !strings.HasPrefix(string(start[:min(4, len(start))]), "\x7fELF") {
+		return ""
+	}
+	at := bytes.Index(start, []byte("\x03\x00\x00\x00GNU\x00"))
+	if at < 4 {
+		return ""
+	}
+	size := int(binary.LittleEndian.Uint32(start[at-4:]))
+	id := start[at+8:]
+	return hex.EncodeToString(id[:min(size, len(id))])
+}

@@ -1,0 +1,151 @@
+package fakecloud
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"slices"
+)
+
+// whole is a file that came as the body of a request.
+func (r *request) whole(kind, name string, content []byte) Upload {
+	file, _ := receive(bytes.NewReader(content)) // cannot fail
+	return Upload{
+		Kind: kind, Name: name, Size: file.size, MD5: file.sum, Start: file.start,
+		ContentType: r.Header.Get("Content-Type"), project: r.project,
+	}
+}
+
+// isBytes refuses a body that has no length, that is empty, or that is not of the
+// type of raw bytes.
+func (r *request) isBytes() (reply, bool) {
+	switch {
+	case r.ContentLength <= 0:
+		return fail(http.StatusLengthRequired, "Content-Length must be set."), false
+	case r.Header.Get("Content-Type") != "application/octet-stream":
+		return fail(http.StatusUnsupportedMediaType, "Unsupported Content-Type"), false
+	}
+	return reply{}, true
+}
+
+func (c *Cloud) uploadRawCoredump(r *request) reply {
+	if refused, ok := r.isBytes(); !ok {
+		return refused
+	}
+	if !bytes.HasPrefix(r.body, []byte("CORE")) {
+		return fail(http.StatusBadRequest, "Not a coredump")
+	}
+	if refused, ok := c.accept(r.whole("coredump_raw", "", r.body)); !ok {
+		return refused
+	}
+	return accepted(r)
+}
+
+func (c *Cloud) uploadSymbolsLegacy(r *request) reply {
+	if refused, ok := r.isBytes(); !ok {
+		return refused
+	}
+	if refused, ok := c.accept(r.whole("symbols_legacy", "", r.body)); !ok {
+		return refused
+	}
+	c.ensureSoftwareVersion(r.project, r.PathValue("software_type"), r.PathValue("version")).symbolFile = c.newID()
+	return data(object{})
+}
+
+// accepted is the answer to what is processed later, by a task.
+func accepted(r *request) reply {
+	return reply{status: http.StatusAccepted}.with("Location", "http://"+r.Host+"/api/v0/queue/"+newUUID())
+}
+
+func (c *Cloud) uploadArtifact(r *request, rel *release) reply {
+	if r.ContentLength <= 0 {
+		return fail(http.StatusLengthRequired, "Content-Length must be set.")
+	}
+	fields, name, content, err := r.form()
+	if err != nil {
+		return fail(http.StatusBadRequest, "Invalid form: "+err.Error())
+	}
+	for _, field := range []string{"type", "hardware_version", "filename"} {
+		if fields[field] == "" {
+			return invalid(field, "Missing data for required field.")
+		}
+	}
+	if !slices.Contains([]string{"firmware", "symbols"}, fields["type"]) {
+		return invalid("type", "Not a valid choice.")
+	}
+	u := r.whole("artifact", name, content)
+	u.Commit = map[string]any{}
+	for field, value := range fields {
+		u.Commit[field] = value
+	}
+	if refused, ok := c.accept(u); !ok {
+		return refused
+	}
+	rel.artifacts = append(rel.artifacts, c.seedArtifacts(r.project, []Artifact{{
+		Type: fields["type"], HardwareVersion: fields["hardware_version"], BuildID: fields["build_id"], Filename: fields["filename"], Content: content,
+	}})...)
+	return accepted(r)
+}
+
+// form reads a multipart form that has one file, and nothing after its end.
+func (r *request) form() (fields map[string]string, name string, content []byte, err error) {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/form-data" {
+		return nil, "", nil, errors.New("it is not multipart/form-data")
+	}
+	if !bytes.HasSuffix(r.body, []byte("\r\n--"+params["boundary"]+"--\r\n")) {
+		return nil, "", nil, errors.New("it has no end")
+	}
+	fields = map[string]string{}
+	for parts := multipart.NewReader(bytes.NewReader(r.body), params["boundary"]); ; {
+		part, err := parts.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, "", nil, err
+		}
+		value, err := io.ReadAll(part)
+		switch field := part.FormName(); {
+		case err != nil:
+			return nil, "", nil, err
+		case field == "file" && content == nil && part.FileName() != "":
+			name, content = part.FileName(), value
+		case slices.Contains([]string{"type", "hardware_version", "filename", "build_id"}, field):
+			fields[field] = string(value)
+		default:
+			return nil, "", nil, fmt.Errorf("part %q is unknown or out of place", field)
+		}
+	}
+	if content == nil {
+		return nil, "", nil, errors.New("it has no file")
+	}
+	return fields, name, content, nil
+}
+
+func (c *Cloud) importTrace(r *request) reply {
+	body := map[string]any{}
+	if refused, ok := r.decode(&body); !ok {
+		return refused
+	}
+	device := body
+	if nested, ok := body["device"].(map[string]any); ok { // as a demonstration sends it
+		device = nested
+	}
+	for _, field := range []string{"device_serial", "hardware_version", "software_version", "software_type"} {
+		if !isText(device[field]) {
+			return invalid(field, "Missing data for required field.")
+		}
+	}
+	if at, ok := body["captured_date"]; ok && !isTime(at) {
+		return invalid("captured_date", "Not a valid datetime")
+	}
+	u := r.whole("trace_import", "", r.body)
+	u.Commit = body
+	c.uploads.done = append(c.uploads.done, u)
+	return reply{status: http.StatusAccepted}
+}
