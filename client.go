@@ -37,6 +37,7 @@ type Client struct {
 	Alerts           *AlertsService
 	DeviceConfig     *DeviceConfigService
 	Tasks            *TasksService
+	Uploads          *UploadsService
 }
 
 // core is what clients of different credentials share.
@@ -98,6 +99,7 @@ func newClient(shared *core, auth Authenticator) *Client {
 	c.Metrics = &MetricsService{c}
 	c.Alerts = &AlertsService{c}
 	c.Tasks = &TasksService{c}
+	c.Uploads = &UploadsService{c}
 	return c
 }
 

@@ -1,0 +1,252 @@
+package memfault_test
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+func TestOpenFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a b.json")
+	require.NoError(t, os.WriteFile(path, []byte("{}"), 0o600))
+	file, err := memfault.OpenFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "a b.json", file.Name)
+	assert.Equal(t, int64(2), file.Size)
+
+	cloud, client := newCloud(t)
+	_, err = client.Uploads.SBOM(t.Context(), sink, file, memfault.SBOMOptions{SoftwareType: "main", SoftwareVersion: "1.0.0"})
+	require.NoError(t, err)
+	assert.Equal(t, []byte("{}"), cloud.Uploads()[0].Start)
+	require.NoError(t, file.Close())
+	require.NoError(t, (&memfault.File{}).Close())
+	var none *memfault.File
+	require.NoError(t, none.Close())
+
+	_, err = memfault.OpenFile(dir)
+	require.ErrorContains(t, err, "is not a regular file")
+	_, err = memfault.OpenFile(os.DevNull)
+	require.ErrorContains(t, err, "is not a regular file")
+	_, err = memfault.OpenFile(filepath.Join(dir, "none"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestFilesThatCannotBeUploaded(t *testing.T) {
+	cloud, client := newCloud(t)
+	some := bytes.NewReader([]byte("some"))
+	for want, file := range map[string]*memfault.File{
+		"it is nil":               nil,
+		`Name "" names no file`:   {Size: 4, Content: some},
+		`Name "a/.." names no`:    {Name: "a/..", Size: 4, Content: some},
+		`Name "/" names no file`:  {Name: "/", Size: 4, Content: some},
+		"a: Content is nil":       {Name: "a", Size: 4},
+		"a: Size -1 is negative":  {Name: "a", Size: -1, Content: some},
+		"a: it is empty, or Size": {Name: "a", Content: some},
+	} {
+		for name, upload := range everyUpload(client) {
+			require.ErrorContains(t, upload(t, file), want, name)
+		}
+	}
+	assert.Empty(t, cloud.Seen(""))
+}
+
+// everyUpload returns the ways in which a file leaves: sent to the URL that the API
+// names, as the body of a request, and within a form.
+func everyUpload(client *memfault.Client) map[string]func(*testing.T, *memfault.File, ...memfault.CallOption) error {
+	key := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	return map[string]func(*testing.T, *memfault.File, ...memfault.CallOption) error{
+		"payload": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
+			_, err := client.Uploads.OTAPayload(t.Context(), sink, f, payloadOptions, opts...)
+			return err
+		},
+		"symbols if missing": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
+			_, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, f, memfault.SymbolsOptions{}, opts...)
+			return err
+		},
+		"raw coredump": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
+			_, err := key.Uploads.RawCoredump(t.Context(), f, memfault.RawCoredumpOptions{}, opts...)
+			return err
+		},
+		"legacy symbols": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
+			_, err := client.Uploads.SymbolsLegacy(t.Context(), sink, "main", "1.0.0", f, opts...)
+			return err
+		},
+		"artifact": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
+			_, err := client.Artifacts.Upload(t.Context(), sink, "1.0.0", f, memfault.ArtifactUploadOptions{Type: memfault.ArtifactTypeFirmware, HardwareVersion: "evt-1"}, opts...)
+			return err
+		},
+	}
+}
+
+// changing is a file that changes at some point of the reading.
+type changing struct {
+	content  []byte
+	after    int64 // the read that meets the change is the one that goes beyond
+	size     atomic.Int64
+	changeTo int64
+	err      error
+}
+
+func (c *changing) ReadAt(p []byte, at int64) (int, error) {
+	if at+int64(len(p)) > c.after {
+		c.size.Store(c.changeTo)
+		if c.err != nil {
+			return 0, c.err
+		}
+	}
+	return bytes.NewReader(c.content[:c.size.Load()]).ReadAt(p, at)
+}
+
+func TestFileThatChangesWhileItIsSent(t *testing.T) {
+	const size = 200_000
+	for name, c := range map[string]struct {
+		changeTo int64
+		err      error
+		want     string
+	}{
+		"shorter":     {150_000, nil, "fw%d.bin: the file became shorter than its 200000 bytes"},
+		"a byte less": {size - 1, nil, "fw%d.bin: the file became shorter than its 200000 bytes"},
+		"a byte more": {size + 1, nil, "fw%d.bin: the file became longer than its 200000 bytes"},
+		"unreadable":  {size, errors.New("the disk is gone"), "fw%d.bin: the disk is gone"},
+	} {
+		cloud, client := newCloud(t)
+		cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
+		for way, upload := range everyUpload(client) {
+			t.Run(name+"/"+way, func(t *testing.T) {
+				content := bytes.Repeat([]byte("CORE"), size/2)
+				file := &changing{content: content, after: 100_000, changeTo: c.changeTo, err: c.err}
+				file.size.Store(size)
+				before := len(cloud.Seen(""))
+				err := upload(t, &memfault.File{Name: "fw%d.bin", Size: size, Content: file})
+				require.ErrorContains(t, err, c.want)
+				if c.err != nil {
+					require.ErrorIs(t, err, c.err)
+				}
+				assert.Empty(t, cloud.Uploads())
+				assert.LessOrEqual(t, len(cloud.Seen(""))-before, 2, "there is no other attempt, and no commit")
+			})
+		}
+	}
+}
+
+func TestRequestsOfOneFileAreSentOnce(t *testing.T) {
+	for _, status := range []int{http.StatusServiceUnavailable, http.StatusInternalServerError} {
+		cloud, client := newCloud(t)
+		cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
+		for _, operation := range []string{"upload.coredump_raw_legacy", "software_versions.upload_symbols_legacy", "artifacts.upload_for_release"} {
+			cloud.Fail(fakecloud.Fault{Operation: operation, Status: status})
+		}
+		for way, upload := range everyUpload(client) {
+			if way == "payload" || way == "symbols if missing" {
+				continue
+			}
+			file, _ := fileOf("a", "CORE", 1000)
+			requireError(t, upload(t, file), status)
+		}
+		assert.Len(t, cloud.Seen(""), 3)
+	}
+}
+
+func TestRequestsOfOneFileAreExact(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
+	for way, upload := range everyUpload(client) {
+		t.Run(way, func(t *testing.T) {
+			// Rate limited, any request is sent again, and from the file's start.
+			cloud.Fail(fakecloud.Fault{Status: http.StatusTooManyRequests, Times: 1})
+			defer cloud.Heal()
+			file, content := fileOf("a.bin", "CORE", 100_000)
+			var progress progressLog
+			attempts := 2
+			if way == "payload" || way == "symbols if missing" {
+				attempts = 1 // it was the first request that failed
+			}
+			require.NoError(t, upload(t, file, progress.option()))
+			progress.requireAttempts(t, attempts, 100_000)
+			uploaded := cloud.Uploads()
+			last := uploaded[len(uploaded)-1]
+			assert.Equal(t, md5Of(content), last.MD5)
+			require.NoError(t, upload(t, file), "what is there already is no error")
+			assert.Len(t, cloud.Uploads(), len(uploaded))
+		})
+	}
+}
+
+func TestRawCoredump(t *testing.T) {
+	cloud, client := newCloud(t)
+	file, content := fileOf("a.bin", "CORE", 1000)
+	_, err := client.Uploads.RawCoredump(t.Context(), file, memfault.RawCoredumpOptions{})
+	require.ErrorIs(t, err, memfault.ErrWrongCredential)
+
+	client = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	var response memfault.Response
+	for _, before := range []bool{false, true} {
+		result, err := client.Uploads.RawCoredump(t.Context(), file, memfault.RawCoredumpOptions{}, memfault.WithResponse(&response))
+		require.NoError(t, err)
+		assert.Equal(t, &memfault.UploadResult{AlreadyUploaded: before, MD5: md5Of(content), Size: 1000}, result)
+	}
+	seen := cloud.Seen("upload.coredump_raw_legacy")[0]
+	assert.Equal(t, "1000", seen.Header.Get("Content-Length"))
+	assert.Equal(t, "application/octet-stream", seen.Header.Get("Content-Type"))
+}
+
+func TestArtifactUpload(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddRelease(fakecloud.Release{Version: "1.0.0+a/b"})
+	file, content := fileOf(`dir/a "quoted" ü.bin`, "", 100_000)
+	options := memfault.ArtifactUploadOptions{Type: memfault.ArtifactTypeFirmware, HardwareVersion: "evt-1", BuildID: "b1"}
+	for _, before := range []bool{false, true} {
+		result, err := client.Artifacts.Upload(t.Context(), sink, "1.0.0+a/b", file, options)
+		require.NoError(t, err)
+		assert.Equal(t, memfault.UploadResult{AlreadyUploaded: before, MD5: md5Of(content), Size: 100_000}, result.UploadResult)
+		assert.Equal(t, !before, result.Location != "")
+	}
+	uploaded := cloud.Uploads()[0]
+	assert.Equal(t, `a "quoted" ü.bin`, uploaded.Name)
+	assert.Equal(t, content, uploaded.Start)
+	assert.Equal(t, map[string]any{"type": "firmware", "hardware_version": "evt-1", "filename": `a "quoted" ü.bin`, "build_id": "b1"}, uploaded.Commit)
+	for _, seen := range cloud.Seen("") {
+		assert.NotEmpty(t, seen.Header.Get("Content-Length"))
+	}
+	_, err := client.Artifacts.Upload(t.Context(), sink, "9.9.9", file, options)
+	require.ErrorIs(t, err, memfault.ErrNotFound)
+}
+
+func TestSymbolsLegacy(t *testing.T) {
+	_, client := newCloud(t)
+	file, content := fileOf("a.elf", "", 1000)
+	result, err := client.Uploads.SymbolsLegacy(t.Context(), sink, "main", "1.0.0", file)
+	require.NoError(t, err)
+	assert.Equal(t, &memfault.UploadResult{MD5: md5Of(content), Size: 1000}, result)
+	version, err := client.Software.GetVersion(t.Context(), sink, "main", "1.0.0")
+	require.NoError(t, err)
+	assert.True(t, version.SymbolFile.Downloadable)
+}
+
+func TestImportTrace(t *testing.T) {
+	cloud, client := newCloud(t)
+	trace := memfault.TraceImport{
+		DeviceTraits: traits, Reason: "segfault",
+		Processes: []memfault.ImportedProcess{{PID: 7, Name: "sinkd", Threads: []memfault.ImportedThread{{
+			Registers: map[string]any{"pc": "0x10"}, StackFrames: []memfault.ImportedFrame{{Function: "main", File: "main.c", LineNo: 3, AbsAddress: 16}},
+		}}}},
+	}
+	require.ErrorIs(t, client.Uploads.ImportTrace(t.Context(), trace), memfault.ErrWrongCredential)
+	client = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	require.NoError(t, client.Uploads.ImportTrace(t.Context(), trace))
+	imported := cloud.Uploads()[0].Commit
+	assert.Equal(t, "S1", imported["device_serial"])
+	assert.NotContains(t, imported, "device")
+	assert.NotContains(t, imported, "captured_date")
+}

@@ -1,0 +1,345 @@
+package memfault_test
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+const goBuildID = "8219de00c0ffee0123456789abcdef0123456789"
+
+// buildELF builds a program for Linux with the Go toolchain, which gives it the
+// build id.
+func buildELF(t testing.TB, id string) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module sink\n\ngo 1.26\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte("package main\n\nfunc main() {}\n"), 0o600))
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-B 0x"+id, "-o", "sink.elf", ".")
+	build.Dir = dir
+	build.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, string(out))
+	content, err := os.ReadFile(filepath.Join(dir, "sink.elf"))
+	require.NoError(t, err)
+	return content
+}
+
+// noteELF is a small ELF file of the given byte order that has one section, and if
+// asked one segment, of notes: one of another kind, then the build id, if there is one.
+func noteELF(order binary.AppendByteOrder, id []byte, asSegment bool, fill int) []byte {
+	note := func(kind uint32, name string, content []byte) []byte {
+		b := order.AppendUint32(nil, uint32(len(name)+1))
+		b = order.AppendUint32(b, uint32(len(content)))
+		b = order.AppendUint32(b, kind)
+		b = append(b, name...)
+		b = append(b, make([]byte, 4-len(name)%4)...)
+		return append(append(b, content...), make([]byte, -len(content)&3)...)
+	}
+	notes := note(1, "GNU", make([]byte, 5))
+	if id != nil {
+		notes = append(notes, note(3, "GNU", id)...)
+	}
+	const headerSize, programSize, sectionSize = 64, 56, 64
+	header := append([]byte(elf.ELFMAG), byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), 1)
+	if order.String() == binary.BigEndian.String() {
+		header[elf.EI_DATA] = byte(elf.ELFDATA2MSB)
+	}
+	header = append(header, make([]byte, 16-len(header))...)
+	b := order.AppendUint16(header, uint16(elf.ET_EXEC))
+	b = order.AppendUint16(b, uint16(elf.EM_ARM))
+	b = order.AppendUint32(b, 1)
+	b = order.AppendUint64(b, 0)
+	at := uint64(headerSize)
+	segments, sections := uint16(0), uint16(3)
+	if asSegment {
+		segments, sections = 1, 0
+	}
+	b = order.AppendUint64(b, uint64(segments)*headerSize)
+	b = order.AppendUint64(b, uint64(min(sections, 1))*headerSize)
+	b = order.AppendUint32(b, 0)
+	for _, n := range []uint16{headerSize, programSize, segments, sectionSize, sections, max(sections, 1) - 1} {
+		b = order.AppendUint16(b, n)
+	}
+	if asSegment {
+		at += programSize
+		b = order.AppendUint32(b, uint32(elf.PT_NOTE))
+		b = order.AppendUint32(b, 0)
+		for _, n := range []uint64{at, 0, 0, uint64(len(notes)), uint64(len(notes)), 4} {
+			b = order.AppendUint64(b, n)
+		}
+		return append(append(b, notes...), make([]byte, fill)...)
+	}
+	names := "\x00.note\x00.names\x00"
+	at += 3 * sectionSize
+	b = append(b, make([]byte, sectionSize)...)
+	for _, s := range []struct {
+		name       uint32
+		kind       elf.SectionType
+		from, size uint64
+	}{{1, elf.SHT_NOTE, at, uint64(len(notes))}, {7, elf.SHT_STRTAB, at + uint64(len(notes)), uint64(len(names))}} {
+		b = order.AppendUint32(b, s.name)
+		b = order.AppendUint32(b, uint32(s.kind))
+		for _, n := range []uint64{0, 0, s.from, s.size} {
+			b = order.AppendUint64(b, n)
+		}
+		b = order.AppendUint64(b, 0) // link, info
+		b = order.AppendUint64(b, 4)
+		b = order.AppendUint64(b, 0)
+	}
+	return append(append(append(b, notes...), names...), make([]byte, fill)...)
+}
+
+func TestGNUBuildID(t *testing.T) {
+	id := []byte{0xC0, 0xFF, 0xEE, 1, 2}
+	for name, content := range map[string][]byte{
+		"section, little": noteELF(binary.LittleEndian, id, false, 0),
+		"section, big":    noteELF(binary.BigEndian, id, false, 0),
+		"segment, little": noteELF(binary.LittleEndian, id, true, 0),
+		"segment, big":    noteELF(binary.BigEndian, id, true, 0),
+	} {
+		got, err := memfault.GNUBuildID(bytes.NewReader(content))
+		require.NoError(t, err, name)
+		assert.Equal(t, "c0ffee0102", got, name)
+	}
+	for want, content := range map[string][]byte{
+		"carries no GNU build id": noteELF(binary.LittleEndian, nil, false, 0),
+		"carries no GNU build":    noteELF(binary.BigEndian, nil, true, 0),
+		"not an ELF file":         []byte("com.acme.App -> a:"),
+		"is not an ELF":           nil,
+		"memfault: GNUBuildID":    []byte("\x7fELF\x02\x01\x01 and no more"),
+	} {
+		_, err := memfault.GNUBuildID(bytes.NewReader(content))
+		require.ErrorContains(t, err, want)
+	}
+	_, err := memfault.GNUBuildID(nil)
+	require.ErrorContains(t, err, "nil")
+	_, err = memfault.GNUBuildID(&changing{err: io.ErrNoProgress})
+	require.ErrorIs(t, err, io.ErrNoProgress)
+}
+
+func FuzzGNUBuildID(f *testing.F) {
+	f.Add(noteELF(binary.LittleEndian, []byte{1, 2, 3}, false, 0))
+	f.Add(noteELF(binary.BigEndian, []byte{1, 2, 3}, true, 0))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		id, err := memfault.GNUBuildID(bytes.NewReader(content))
+		assert.Equal(t, err == nil, id != "")
+	})
+}
+
+func TestSymbolsOfARealBuild(t *testing.T) {
+	content := buildELF(t, goBuildID)
+	id, err := memfault.GNUBuildID(bytes.NewReader(content))
+	require.NoError(t, err)
+	assert.Equal(t, goBuildID, id)
+
+	cloud, client := newCloud(t)
+	known, err := client.Uploads.SymbolsExist(t.Context(), sink, id)
+	require.NoError(t, err)
+	assert.False(t, known)
+	file := &memfault.File{Name: "sink.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
+	result, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, &memfault.UploadResult{MD5: md5Of(content), Size: file.Size}, result)
+	assert.NotContains(t, cloud.Uploads()[0].Commit, "software_version", "the build id says it all")
+
+	known, err = client.Uploads.SymbolsExist(t.Context(), sink, strings.ToUpper(id))
+	require.NoError(t, err)
+	assert.True(t, known)
+	puts := len(cloud.Seen(putFile))
+	result, err = client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, &memfault.UploadResult{AlreadyUploaded: true, Size: file.Size}, result)
+	assert.Len(t, cloud.Seen(putFile), puts, "nothing was sent")
+}
+
+func TestUploadSymbolsIfMissingWhenItMayNotAsk(t *testing.T) {
+	cloud, client := newCloud(t)
+	const head = "symbols.exists_by_gnu_build_id"
+	content := noteELF(binary.LittleEndian, []byte{1, 2, 3}, false, 0)
+	file := &memfault.File{Name: "a.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
+
+	cloud.Fail(fakecloud.Fault{Operation: head, Status: http.StatusInternalServerError, Times: 1})
+	_, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
+	requireError(t, err, http.StatusInternalServerError)
+	_, err = client.Uploads.SymbolsExist(t.Context(), sink, "")
+	require.Error(t, err)
+
+	cloud.Fail(fakecloud.Fault{Operation: head, Status: http.StatusForbidden})
+	_, err = client.Uploads.SymbolsExist(t.Context(), sink, "01")
+	require.ErrorIs(t, err, memfault.ErrForbidden)
+	result, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
+	require.NoError(t, err)
+	assert.False(t, result.AlreadyUploaded)
+
+	mapping, _ := fileOf("mapping.txt", "com.acme.App -> a:", 100)
+	asked := len(cloud.Seen(head))
+	_, err = client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, mapping, memfault.SymbolsOptions{SoftwareType: "com.acme", SoftwareVersion: "1:1"})
+	require.NoError(t, err)
+	assert.Len(t, cloud.Seen(head), asked, "there is nothing to ask for")
+
+	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.UploadSymbolsIfMissing(t.Context(), memfault.ProjectRef{}, file, memfault.SymbolsOptions{})
+	require.ErrorIs(t, err, memfault.ErrWrongCredential)
+}
+
+// symbolsTree writes files below a new directory.
+func symbolsTree(t *testing.T, files map[string][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+	}
+	return dir
+}
+
+func TestSymbolsDir(t *testing.T) {
+	cloud, client := newCloud(t)
+	little := binary.LittleEndian
+	dir := symbolsTree(t, map[string][]byte{
+		"bin/known":         noteELF(little, []byte{1}, false, 0),
+		"bin/stripped":      noteELF(little, []byte{2}, true, 0),
+		"bin/with-symbols":  noteELF(little, []byte{2}, false, 500),
+		"bin/without-id":    noteELF(little, nil, false, 0),
+		"lib/too-large":     noteELF(little, []byte{3}, false, 5000),
+		"lib/too-large-too": noteELF(little, []byte{3}, false, 10),
+		"lib/z":             noteELF(little, []byte{4}, false, 0),
+		"notes.txt":         []byte("no ELF"),
+		"broken":            []byte("\x7fELF and no more"),
+		"empty":             nil,
+	})
+	elsewhere := symbolsTree(t, map[string][]byte{"a/b": noteELF(little, []byte{9}, false, 0)})
+	require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, "link-to-dir")))
+	require.NoError(t, os.Symlink(filepath.Join(elsewhere, "a/b"), filepath.Join(dir, "link")))
+	cloud.KnowBuildID("01")
+	cloud.SetMaxUpload(2000)
+
+	var response memfault.Response
+	results, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{}, memfault.WithResponse(&response))
+	require.ErrorIs(t, err, memfault.ErrTooLarge)
+	require.ErrorContains(t, err, "3 of 7 files")
+	require.ErrorContains(t, err, filepath.Join(dir, "broken"))
+	assert.Zero(t, response)
+	type outcome struct {
+		path, id     string
+		known, fails bool
+	}
+	var got []outcome
+	for _, r := range results {
+		name, err := filepath.Rel(dir, r.Path)
+		require.NoError(t, err)
+		assert.Equal(t, r.Err == nil, r.Result != nil)
+		got = append(got, outcome{filepath.ToSlash(name), r.BuildID, r.Result != nil && r.Result.AlreadyUploaded, r.Err != nil})
+	}
+	assert.Equal(t, []outcome{
+		{"bin/known", "01", true, false},
+		{"bin/stripped", "02", true, false},
+		{"bin/with-symbols", "02", false, false},
+		{"broken", "", false, true},
+		{"lib/too-large", "03", false, true},
+		{"lib/too-large-too", "03", false, true},
+		{"lib/z", "04", false, false},
+	}, got)
+	assert.Len(t, cloud.Uploads(), 2)
+
+	require.NoError(t, os.Remove(filepath.Join(dir, "broken")))
+	cloud.SetMaxUpload(0)
+	results, err = client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{Concurrency: 1})
+	require.NoError(t, err, "it may be repeated whole")
+	assert.Len(t, results, 6)
+	assert.Len(t, cloud.Uploads(), 3)
+}
+
+func TestSymbolsDirRefusals(t *testing.T) {
+	cloud, client := newCloud(t)
+	dir := symbolsTree(t, map[string][]byte{"a": noteELF(binary.LittleEndian, []byte{1}, false, 0)})
+	for _, c := range []struct {
+		ctx     context.Context
+		dir     string
+		options memfault.SymbolsDirOptions
+	}{
+		{nil, dir, memfault.SymbolsDirOptions{}},
+		{t.Context(), "", memfault.SymbolsDirOptions{}},
+		{t.Context(), dir, memfault.SymbolsDirOptions{Concurrency: -1}},
+		{t.Context(), filepath.Join(dir, "none"), memfault.SymbolsDirOptions{}},
+	} {
+		_, err := client.Uploads.SymbolsDir(c.ctx, sink, c.dir, c.options)
+		require.Error(t, err)
+	}
+	gone := errors.New("no more time")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	_, err := client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{})
+	require.ErrorIs(t, err, gone)
+	assert.Empty(t, cloud.Seen(""))
+}
+
+// At no time more uploads are under way than Concurrency says, and no fewer where
+// there are enough files.
+func TestSymbolsDirIsBounded(t *testing.T) {
+	cloud := fakecloud.New()
+	server := cloud.Serve()
+	defer server.Close()
+	files := map[string][]byte{}
+	for i := range 30 {
+		files[string(rune('a'+i))] = noteELF(binary.LittleEndian, []byte{byte(i)}, false, 0)
+	}
+	dir := symbolsTree(t, files)
+	gate := &gate{want: 3, open: make(chan struct{})}
+	client := newClient(t, customAuth(func(r *http.Request) {
+		if r.Method == http.MethodHead {
+			gate.pass(t)
+		}
+		r.SetBasicAuth("", fakecloud.OrgToken)
+	}), memfault.WithBaseURL(server.URL))
+	_, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{Concurrency: 3})
+	require.NoError(t, err)
+	assert.Len(t, cloud.Uploads(), 30)
+	assert.Equal(t, 3, gate.most)
+}
+
+// gate holds the first callers back until enough wait, and counts how many did.
+type gate struct {
+	mu         sync.Mutex
+	want, most int
+	waiting    int
+	open       chan struct{}
+}
+
+func (g *gate) pass(t *testing.T) {
+	g.mu.Lock()
+	g.waiting++
+	g.most = max(g.most, g.waiting)
+	if g.waiting == g.want {
+		select {
+		case <-g.open:
+		default:
+			close(g.open)
+		}
+	}
+	g.mu.Unlock()
+	select {
+	case <-g.open:
+	case <-t.Context().Done():
+	}
+	g.mu.Lock()
+	g.waiting--
+	g.mu.Unlock()
+}

@@ -1,0 +1,305 @@
+package memfault_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+const putFile = "upload.put_file"
+
+// traits is a device that files come from.
+var traits = memfault.DeviceTraits{DeviceSerial: "S1", HardwareVersion: "evt-1", SoftwareVersion: "1.0.0+8219de", SoftwareType: "main"}
+
+// payloadOptions are those of some payload.
+var payloadOptions = memfault.OTAPayloadOptions{HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: "2.0.0"}
+
+// fileOf returns a file that begins with start and has a size of its own.
+func fileOf(name, start string, size int) (*memfault.File, []byte) {
+	content := make([]byte, size)
+	for i := range content {
+		content[i] = byte(i * 7 >> 3)
+	}
+	copy(content, start)
+	return &memfault.File{Name: name, Size: int64(size), Content: bytes.NewReader(content)}, content
+}
+
+func md5Of(content []byte) string {
+	sum := md5.Sum(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// progressLog keeps what WithProgress tells.
+type progressLog struct {
+	mu   sync.Mutex
+	sent []int64
+	size int64
+}
+
+func (p *progressLog) option() memfault.CallOption {
+	return memfault.WithProgress(func(sent, total int64) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.sent, p.size = append(p.sent, sent), total
+	})
+}
+
+// requireAttempts checks that progress only falls where an attempt begins.
+func (p *progressLog) requireAttempts(t *testing.T, attempts int, size int64) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	begun := 0
+	for i, sent := range p.sent {
+		if sent == 0 {
+			begun++
+			continue
+		}
+		require.Greater(t, sent, p.sent[i-1], "it runs backwards")
+	}
+	assert.Equal(t, attempts, begun)
+	assert.Equal(t, size, p.sent[len(p.sent)-1])
+	assert.Equal(t, size, p.size)
+}
+
+func TestUploadHasThreeSteps(t *testing.T) {
+	cloud, client := newCloud(t)
+	file, content := fileOf("build/firmware v1.bin", "", 100_000)
+	var progress progressLog
+	var response memfault.Response
+	result, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions, progress.option(), memfault.WithResponse(&response), memfault.WithHeader("X-Trace", "1"))
+	require.NoError(t, err)
+	assert.Equal(t, &memfault.UploadResult{MD5: md5Of(content), Size: 100_000}, result)
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+	progress.requireAttempts(t, 1, 100_000)
+
+	seen := cloud.Seen("")
+	require.Len(t, seen, 3)
+	prepare, put, commit := seen[0], seen[1], seen[2]
+	assert.Equal(t, "upload.prepare_basic_auth", prepare.Operation)
+	assert.Equal(t, "0", prepare.Header.Get("Content-Length"))
+	assert.Empty(t, prepare.Header.Get("Content-Type"))
+	assert.Equal(t, putFile, put.Operation)
+	assert.Equal(t, "100000", put.Header.Get("Content-Length"))
+	assert.Equal(t, "application/octet-stream", put.Header.Get("Content-Type"))
+	assert.Contains(t, put.URI, "/a%2fb%2Bc+d?X-Scope=eu%2fs3+x&X-Signature=", "each escape as it was named")
+	assert.Empty(t, put.Header.Get("Authorization"))
+	assert.Empty(t, put.Header.Get("X-Trace"), "a caller's header is for Memfault alone")
+	assert.Equal(t, "upload.commit_ota_payload", commit.Operation)
+	assert.Equal(t, "application/json", commit.Header.Get("Content-Type"))
+	assert.Equal(t, "1", commit.Header.Get("X-Trace"))
+
+	uploaded := cloud.Uploads()
+	require.Len(t, uploaded, 1)
+	assert.Equal(t, "firmware v1.bin", uploaded[0].Name)
+	assert.Equal(t, content, uploaded[0].Start)
+	assert.Equal(t, md5Of(content), uploaded[0].Commit["file"].(map[string]any)["md5"])
+}
+
+func TestUploadContentType(t *testing.T) {
+	cloud, client := newCloud(t)
+	for _, c := range []struct{ name, given, want string }{
+		{"sbom.json", "", "application/json"},
+		{"sbom.unheard-of", "", "application/octet-stream"},
+		{"sbom", "text/spdx", "text/spdx"},
+	} {
+		file, _ := fileOf(c.name, c.name, 50)
+		file.ContentType = c.given
+		_, err := client.Uploads.SBOM(t.Context(), sink, file, memfault.SBOMOptions{SoftwareType: "main", SoftwareVersion: "1.0.0"})
+		require.NoError(t, err)
+		uploaded := cloud.Uploads()
+		assert.Equal(t, c.want, uploaded[len(uploaded)-1].ContentType)
+	}
+}
+
+func TestUploadIsSentWholeAgain(t *testing.T) {
+	for name, fault := range map[string]fakecloud.Fault{
+		"503":          {Status: http.StatusServiceUnavailable},
+		"dropped":      {Drop: true},
+		"lost":         {Lose: true},
+		"rate limited": {Status: http.StatusTooManyRequests, RetryAfter: "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cloud, client := newCloud(t)
+			fault.Operation, fault.Times = putFile, 2
+			cloud.Fail(fault)
+			file, content := fileOf("a.bin", "", 300_000)
+			var progress progressLog
+			result, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions, progress.option())
+			require.NoError(t, err)
+			assert.Equal(t, md5Of(content), result.MD5)
+			puts := cloud.Seen(putFile)
+			require.Len(t, puts, 3)
+			for _, put := range puts {
+				assert.Equal(t, "300000", put.Header.Get("Content-Length"))
+			}
+			assert.Equal(t, int64(300_000), cloud.Uploads()[0].Size)
+			progress.requireAttempts(t, 3, 300_000)
+			assert.Len(t, cloud.Seen("upload.prepare_basic_auth"), 1)
+		})
+	}
+}
+
+// A server that answers before it has read the file leaves net/http reading for an
+// attempt that is over.
+func TestUploadSurvivesAnEarlyAnswer(t *testing.T) {
+	const size = 8 << 20
+	var mu sync.Mutex
+	var puts int
+	var sums []string
+	var server *httptest.Server
+	server, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPut:
+			mu.Lock()
+			puts++
+			early := puts < 3
+			mu.Unlock()
+			if early {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			content, _ := io.ReadAll(r.Body)
+			assert.Len(t, content, size)
+			sums = append(sums, md5Of(content))
+		case strings.HasSuffix(r.URL.Path, "/upload"):
+			_, _ = fmt.Fprintf(w, `{"data":{"upload_url":%q,"token":"t"}}`, server.URL+"/put?s=1")
+		}
+	})
+	file, content := fileOf("a.bin", "", size)
+	var progress progressLog
+	result, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions, progress.option())
+	require.NoError(t, err)
+	assert.Equal(t, md5Of(content), result.MD5)
+	assert.Equal(t, []string{md5Of(content)}, sums)
+	progress.requireAttempts(t, 3, size)
+}
+
+func TestUploadAnsweredTooEarlyIsNoSuccess(t *testing.T) {
+	var committed bool
+	var server *httptest.Server
+	server, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/upload"):
+			_, _ = fmt.Fprintf(w, `{"data":{"upload_url":%q,"token":"t"}}`, server.URL+"/put")
+		case r.Method == http.MethodPost:
+			committed = true
+		}
+	})
+	file := &memfault.File{Name: "a.bin", Size: 1 << 40, Content: zeroes{}}
+	_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions, memfault.WithoutRetry())
+	require.Error(t, err)
+	assert.False(t, committed)
+}
+
+// zeroes has as many bytes as anybody wants.
+type zeroes struct{}
+
+func (zeroes) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), nil }
+
+func TestUploadedBefore(t *testing.T) {
+	cloud, client := newCloud(t)
+	file, content := fileOf("a.bin", "", 1000)
+	for _, before := range []bool{false, true} {
+		result, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
+		require.NoError(t, err)
+		assert.Equal(t, &memfault.UploadResult{AlreadyUploaded: before, MD5: md5Of(content), Size: 1000}, result)
+	}
+	assert.Len(t, cloud.Uploads(), 1)
+}
+
+func TestUploadRefusals(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.SetMaxUpload(999)
+	file, _ := fileOf("a.bin", "", 1000)
+	_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
+	require.ErrorIs(t, err, memfault.ErrTooLarge)
+	require.ErrorContains(t, err, "max 999")
+	cloud.SetMaxUpload(0)
+
+	for _, step := range []string{"upload.prepare_basic_auth", putFile, "upload.commit_ota_payload"} {
+		cloud.Fail(fakecloud.Fault{Operation: step, Status: http.StatusTooManyRequests, RetryAfter: "3600"})
+		_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
+		require.ErrorIs(t, err, memfault.ErrRateLimited, step)
+		assert.Equal(t, step, requireError(t, err, http.StatusTooManyRequests).Operation)
+		cloud.Heal()
+	}
+	assert.Empty(t, cloud.Uploads())
+
+	commits := len(cloud.Seen("upload.commit_ota_payload"))
+	cloud.Fail(fakecloud.Fault{Operation: "upload.commit_ota_payload", Status: http.StatusServiceUnavailable})
+	_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
+	require.ErrorIs(t, err, memfault.ErrUnavailable)
+	assert.Len(t, cloud.Seen("upload.commit_ota_payload"), commits+1, "a commit that may have been carried out is not repeated")
+}
+
+func TestUploadFollowsNoRedirect(t *testing.T) {
+	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			cloud, client := newCloud(t)
+			other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
+			defer other.Close()
+			cloud.Fail(fakecloud.Fault{Operation: putFile, Status: status, Header: map[string]string{"Location": other.URL + "/x?sig=1"}})
+			file, _ := fileOf("a.bin", "", 1000)
+			_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
+			requireError(t, err, status)
+			assert.Empty(t, cloud.Seen("upload.commit_ota_payload"))
+		})
+	}
+}
+
+func TestUploadGoesNowhereUnsafe(t *testing.T) {
+	for name, text := range map[string]string{
+		"plain http":  `{"data":{"upload_url":"http://storage.example/a?X-Signature=s3cret","token":"t"}}`,
+		"no URL":      `{"data":{"upload_url":"","token":"t"}}`,
+		"user name":   `{"data":{"upload_url":"https://a:s3cret@storage.example/a","token":"t"}}`,
+		"other kind":  `{"data":{"upload_url":"file:///etc/s3cret","token":"t"}}`,
+		"no token":    `{"data":{"upload_url":"https://storage.example/a?X-Signature=s3cret"}}`,
+		"no envelope": `{"upload_url":"https://storage.example/a?X-Signature=s3cret","token":"t"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var requests int
+			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				requests++
+				_, _ = io.WriteString(w, text)
+			})
+			file, _ := fileOf("a.bin", "", 1000)
+			_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
+			require.Error(t, err)
+			if name != "no envelope" { // whose text is shown with its query cut off
+				assert.NotContains(t, err.Error(), "s3cret")
+			}
+			assert.Equal(t, 1, requests)
+		})
+	}
+}
+
+func TestUploadEndsWithItsContext(t *testing.T) {
+	cloud, client := newCloud(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	file, _ := fileOf("a.bin", "", 4<<20)
+	_, err := client.Uploads.OTAPayload(ctx, sink, file, payloadOptions, memfault.WithProgress(func(sent, _ int64) {
+		if sent > 1<<20 {
+			cancel()
+		}
+	}))
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Empty(t, cloud.Uploads())
+	_, err = client.Uploads.OTAPayload(nil, sink, file, payloadOptions) //nolint:staticcheck // what is tested
+	require.ErrorContains(t, err, "the context is nil")
+}
