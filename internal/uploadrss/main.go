@@ -1,0 +1,205 @@
+// Command uploadrss measures how much memory an upload takes: it sends a large payload
+// to a fake cloud, which fails the first attempt at the file, and compares the peak of
+// the process's resident memory, by the operating system's own account, with what it
+// was before. The fake runs in a process of its own. It needs Linux.
+//
+//	go run ./internal/uploadrss
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+const mib = 1 << 20
+
+func main() {
+	size := flag.Int64("size", 1024, "size of the payload in MiB")
+	limit := flag.Int64("limit", 16, "memory that the upload may take, in MiB")
+	serving := flag.Bool("serve", false, "be the fake cloud, until standard input ends")
+	flag.Parse()
+	var err error
+	if *serving {
+		err = serve()
+	} else {
+		err = measure(context.Background(), *size*mib, *limit*mib)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "uploadrss:", err)
+		os.Exit(1)
+	}
+}
+
+// serve is the other process: a fake cloud whose storage fails once.
+func serve() error {
+	cloud := fakecloud.New()
+	cloud.Fail(fakecloud.Fault{Operation: "upload.put_file", Status: http.StatusServiceUnavailable, RetryAfter: "0", Times: 1})
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println("http://" + listener.Addr().String())
+	server := &http.Server{Handler: cloud.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the process that measures
+		_ = server.Close()
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func measure(ctx context.Context, size, limit int64) error {
+	url, stop, err := startCloud(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	before, err := startOfPeak()
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	attempts, err := upload(ctx, url, size)
+	if err != nil {
+		return err
+	}
+	took := time.Since(start)
+	peak, err := status("VmHWM")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("uploaded %d MiB in %d attempts and %.1f s\n", size/mib, attempts, took.Seconds())
+	fmt.Printf("peak RSS %.1f MiB above its start (%.1f MiB, in all %.1f MiB), limit %d MiB\n",
+		float64(peak-before)/mib, float64(before)/mib, float64(peak)/mib, limit/mib)
+	if peak-before > limit {
+		return errors.New("the upload took more memory than it may")
+	}
+	return nil
+}
+
+// startCloud runs this program as the fake cloud.
+func startCloud(ctx context.Context) (url string, stop func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	child := exec.CommandContext(ctx, self, "-serve") //nolint:gosec // this very program
+	child.Stderr = os.Stderr
+	in, err := child.StdinPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	out, err := child.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := child.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() {
+		_ = in.Close() // the child ends with it
+		_ = child.Wait()
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		stop()
+		return "", nil, fmt.Errorf("the fake cloud did not start: %w", err)
+	}
+	return strings.TrimSpace(line), stop, nil
+}
+
+// upload sends a payload, and returns how often its file was sent.
+func upload(ctx context.Context, url string, size int64) (attempts int64, err error) {
+	var puts atomic.Int64
+	client, err := memfault.NewClient(memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithBaseURL(url),
+		memfault.WithObserver(func(a memfault.Attempt) {
+			if a.Operation == "upload.put_file" {
+				puts.Add(1)
+			}
+		}))
+	if err != nil {
+		return 0, err
+	}
+	file := &memfault.File{Name: "payload.bin", Size: size, Content: newPattern(size)}
+	project := memfault.ProjectRef{Organization: fakecloud.Organization, Project: fakecloud.Project}
+	result, err := client.Uploads.OTAPayload(ctx, project, file, memfault.OTAPayloadOptions{
+		HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: "2.0.0",
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case result.Size != size || result.AlreadyUploaded: // the fake has compared the MD5
+		return 0, fmt.Errorf("the result is %+v", *result)
+	case puts.Load() != 2:
+		return 0, fmt.Errorf("the file was sent %d times, not 2", puts.Load())
+	}
+	return puts.Load(), nil
+}
+
+// pattern is a file that exists nowhere: the same bytes each time, and no block like
+// the one before.
+type pattern struct {
+	size  int64
+	bytes [4093]byte // a prime
+}
+
+func newPattern(size int64) *pattern {
+	p := &pattern{size: size}
+	for i := range p.bytes {
+		p.bytes[i] = byte(i * i >> 3 & 0xff)
+	}
+	return p
+}
+
+func (p *pattern) ReadAt(into []byte, at int64) (int, error) {
+	n := int(max(min(int64(len(into)), p.size-at), 0))
+	for filled := 0; filled < n; {
+		from := (at + int64(filled)) % int64(len(p.bytes))
+		filled += copy(into[filled:n], p.bytes[from:])
+	}
+	if n < len(into) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// startOfPeak makes the operating system forget the peak so far, and returns the
+// resident memory of now.
+func startOfPeak() (int64, error) {
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+		return 0, err
+	}
+	return status("VmRSS")
+}
+
+// status reads a number of bytes from the process's own status.
+func status(name string) (int64, error) {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, fmt.Errorf("/proc/self/status has no %s", name)
+}
