@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+
+	"github.com/memfault-go/memfault/internal/operation"
 )
 
 // symbolsConcurrency is how many files SymbolsDir uploads at the same time when its
@@ -34,9 +36,9 @@ type SymbolsDirResult struct {
 // It returns what became of each file, in the order of filepath.WalkDir, and an error
 // that joins those of all that failed: the others are uploaded all the same, and a
 // SymbolsDir may be repeated whole. When the context ends, the files not yet uploaded
-// fail with its error. WithResponse is not obeyed, and WithProgress tells of several
-// files at once. Seen only in Memfault's own command-line tool; not documented by
-// Memfault.
+// fail with its error. WithResponse is not obeyed, and WithProgress is called for
+// several files at the same time. Seen only in Memfault's own command-line tool; not
+// documented by Memfault.
 func (s *UploadsService) SymbolsDir(ctx context.Context, ref ProjectRef, dir string, options SymbolsDirOptions, opts ...CallOption) ([]SymbolsDirResult, error) {
 	if ctx == nil || dir == "" || options.Concurrency < 0 {
 		return nil, errors.New("memfault: SymbolsDir: the context is nil, the directory is empty, or Concurrency is negative")
@@ -44,6 +46,9 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, ref ProjectRef, dir str
 	workers := options.Concurrency
 	if workers == 0 {
 		workers = symbolsConcurrency
+	}
+	if err := s.mayCommit(operation.UploadCommitSymbols, ref); err != nil {
+		return nil, err
 	}
 	found, err := findSymbols(ctx, dir)
 	if err != nil {

@@ -283,10 +283,12 @@ func TestSymbolsDirRefusals(t *testing.T) {
 		_, err := client.Uploads.SymbolsDir(c.ctx, sink, c.dir, c.options)
 		require.Error(t, err)
 	}
+	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{})
+	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	gone := errors.New("no more time")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(gone)
-	_, err := client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{})
+	_, err = client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{})
 	require.ErrorIs(t, err, gone)
 	assert.Empty(t, cloud.Seen(""))
 }

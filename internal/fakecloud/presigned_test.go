@@ -1,0 +1,124 @@
+package fakecloud_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+const keyHeader = "Memfault-Project-Key"
+
+// send sends a request as no client of ours would; a body of unknown size when
+// chunked.
+func send(t *testing.T, method, url string, body io.Reader, chunked bool, header ...string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	require.NoError(t, err)
+	if chunked {
+		req.ContentLength = -1
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(text)
+}
+
+// prepare asks a host for a place for a file.
+func prepare(t *testing.T, host, body string) (url, token string) {
+	t.Helper()
+	status, text := send(t, "POST", host+"/api/v0/upload", strings.NewReader(body), false, keyHeader, fakecloud.ProjectKey)
+	require.Equal(t, http.StatusOK, status, text)
+	var reply struct {
+		Data struct {
+			UploadURL string `json:"upload_url"`
+			Token     string `json:"token"`
+		} `json:"data"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(text), &reply))
+	return reply.Data.UploadURL, reply.Data.Token
+}
+
+func TestPrepareTakesWhatProgramsSend(t *testing.T) {
+	cloud := fakecloud.New()
+	server := cloud.ServeHosts()
+	defer server.Close()
+	for _, host := range []string{server.Hosts.Files, server.Hosts.API, server.Hosts.Device} {
+		for _, body := range []string{"", "{}", `{"kind":"MAR","size":10,"content_encoding":null,"device":{"device_serial":"S1"}}`} {
+			url, token := prepare(t, host, body)
+			assert.True(t, strings.HasPrefix(url, host+"/presigned/"+token))
+		}
+	}
+	status, _ := send(t, "POST", server.Hosts.Files+"/api/v0/upload", strings.NewReader(`{"kind":"mar"}`), false, keyHeader, fakecloud.ProjectKey)
+	assert.Equal(t, http.StatusBadRequest, status)
+}
+
+func TestPresignedURLIsStrict(t *testing.T) {
+	cloud := fakecloud.New()
+	server := cloud.Serve()
+	defer server.Close()
+	url, token := prepare(t, server.URL, "")
+	commit := func(file string) int {
+		status, _ := send(t, "POST", server.URL+"/api/v0/upload/bugreport", strings.NewReader(`{"file":`+file+`}`), false,
+			keyHeader, fakecloud.ProjectKey, "Content-Type", "application/json")
+		return status
+	}
+	known := `{"token":"` + token + `"}`
+	assert.Equal(t, http.StatusBadRequest, commit(known), "nothing is there yet")
+
+	put := func(method, url string, chunked bool, header ...string) int {
+		status, _ := send(t, method, url, strings.NewReader("content"), chunked, header...)
+		return status
+	}
+	path, _, _ := strings.Cut(url, "?")
+	assert.Equal(t, http.StatusForbidden, put("PUT", path, false), "no signature")
+	assert.Equal(t, http.StatusForbidden, put("PUT", url+"0", false), "another signature")
+	assert.Equal(t, http.StatusForbidden, put("PUT", strings.ReplaceAll(url, "%2f", "%2F"), false), "another spelling")
+	assert.Equal(t, http.StatusMethodNotAllowed, put("POST", url, false))
+	assert.Equal(t, http.StatusLengthRequired, put("PUT", url, true))
+	assert.Empty(t, cloud.Violations())
+	assert.Equal(t, http.StatusBadRequest, put("PUT", url, false, "Authorization", "Bearer x"))
+	assert.Equal(t, http.StatusBadRequest, put("PUT", url, false, keyHeader, "x"))
+	assert.Len(t, cloud.Violations(), 2)
+	assert.Equal(t, http.StatusOK, put("PUT", url, false))
+
+	assert.Equal(t, http.StatusBadRequest, commit(`{"token":"unknown"}`))
+	assert.Equal(t, http.StatusBadRequest, commit(`{"token":"`+token+`","md5":"d41d8cd98f00b204e9800998ecf8427e"}`))
+	assert.Equal(t, http.StatusAccepted, commit(known), "neither MD5 nor name are needed")
+	assert.Equal(t, http.StatusForbidden, put("PUT", url, false), "it was committed")
+	require.Len(t, cloud.Uploads(), 1)
+	assert.Equal(t, "9a0364b9e99bb480dd25e1f0284c8555", cloud.Uploads()[0].MD5)
+}
+
+func TestCommitsAreStrict(t *testing.T) {
+	cloud := fakecloud.New()
+	server := cloud.Serve()
+	defer server.Close()
+	const flat = `"device_serial":"S1","hardware_version":"evt-1","software_version":"1.0.0","software_type":"main"`
+	for commit, fields := range map[string]string{
+		"mar":                   `"device":{` + flat + `}`,
+		"elf_coredump":          flat,
+		"coredump":              `"device":{` + flat + `}`,
+		"custom-data-recording": `"device":{` + flat + `},"start_time":"2025-02-27T00:00:00Z","duration":60,"mimetypes":["text/csv"],"reason":""`,
+		"qc/x":                  flat + `,"trace_attributes":[]`,
+	} {
+		url, token := prepare(t, server.URL, "")
+		status, _ := send(t, "PUT", url, strings.NewReader("content"), false)
+		require.Equal(t, http.StatusOK, status)
+		status, text := send(t, "POST", server.URL+"/api/v0/upload/"+commit, strings.NewReader(`{"file":{"token":"`+token+`"},`+fields+`}`), false,
+			keyHeader, fakecloud.ProjectKey, "Content-Type", "application/json")
+		assert.Equal(t, http.StatusBadRequest, status, commit+text)
+	}
+	assert.Empty(t, cloud.Uploads())
+}
