@@ -84,6 +84,8 @@ func (s *CohortsService) Create(ctx context.Context, project ProjectRef, create 
 
 // Ensure makes a cohort, or returns the one that has its slug already, or its name
 // when create has no slug. That one is not changed.
+//
+// Memfault: https://docs.memfault.com/api/create-cohort
 func (s *CohortsService) Ensure(ctx context.Context, project ProjectRef, create CohortCreate, opts ...CallOption) (*Cohort, error) {
 	cohort, err := s.Create(ctx, project, create, opts...)
 	if !errors.Is(err, ErrConflict) {

@@ -76,7 +76,7 @@ func (e *DeploymentSelectionError) Is(target error) bool {
 // changed and the error is a *DeploymentSelectionError.
 //
 // It lists the deployments, as Memfault's command line tool does, and calls
-// DeactivateByID.
+// DeactivateByID, which is not documented by Memfault.
 func (s *DeploymentsService) Deactivate(ctx context.Context, project ProjectRef, selector DeploymentSelector, opts ...CallOption) (*Deployment, error) {
 	if err := selector.validate(); err != nil {
 		return nil, err

@@ -45,3 +45,5 @@
 //
 // Times are sent in UTC with a Z, the only form that the API accepts; see Timestamp.
 package memfault
+
+//go:generate go run ./internal/coverage/readme

@@ -33,7 +33,8 @@ func (s *HardwareVersionsService) Create(ctx context.Context, project ProjectRef
 
 // Ensure makes a hardware version, and accepts that it exists. There is no known
 // way to read a hardware version: one that exists is returned as it was asked for,
-// with its names alone, and its software type may be another.
+// with its names alone, and its software type may be another. As Create, it is not
+// documented by Memfault.
 func (s *HardwareVersionsService) Ensure(ctx context.Context, project ProjectRef, create HardwareVersionCreate, opts ...CallOption) (*HardwareVersion, error) {
 	created, err := s.Create(ctx, project, create, opts...)
 	if !errors.Is(err, ErrConflict) {

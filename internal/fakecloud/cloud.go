@@ -157,3 +157,10 @@ func (s stamp) MarshalJSON() ([]byte, error) {
 	}
 	return []byte(t.UTC().Format(`"2006-01-02T15:04:05.999999-07:00"`)), nil
 }
+
+// Serves reports whether the cloud serves an operation: by a handler or, where an
+// answer named the URL, by servePresigned.
+func (c *Cloud) Serves(id operation.ID) bool {
+	_, ok := c.handlers[id]
+	return ok || operation.Get(id).Host == operation.Presigned
+}
