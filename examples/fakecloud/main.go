@@ -63,6 +63,7 @@ Try it:
   curl -u '%[6]s:%[8]s' '%[1]s/auth/me'
   curl -u ':%[5]s' -X PATCH -H 'Content-Type: application/json' -d '{"cohort":"beta"}' '%[2]s/devices/SINK-0001'
   curl -u ':%[5]s' '%[2]s/devices/SINK-0001/reboots'
+  curl -H 'Memfault-Project-Key: %[9]s' -H 'Content-Type: application/octet-stream' -d 'a chunk' '%[1]s/api/v0/chunks/SINK-0001'
 
 In a Go program:
 
