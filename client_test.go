@@ -135,11 +135,14 @@ func TestObserverSeesEachAttempt(t *testing.T) {
 func TestConnectionsAreKept(t *testing.T) {
 	opened := 0
 	var mu sync.Mutex
+	var together sync.WaitGroup
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(time.Millisecond) // so that requests overlap
 		if r.URL.Path == "/missing" {
 			w.WriteHeader(http.StatusServiceUnavailable)
+			return
 		}
+		together.Done() // all requests of a round are out at once
+		together.Wait()
 	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		mu.Lock()
@@ -153,6 +156,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), quickRetries)
 	for range 5 {
 		var running sync.WaitGroup
+		together.Add(32)
 		for range 32 {
 			running.Go(func() { assert.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, nil)) })
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -73,75 +74,64 @@ func TestEnsureCohort(t *testing.T) {
 }
 
 func TestMoveDevices(t *testing.T) {
-	cloud := fakecloud.New()
-	cloud.SeedFleet(60)
-	var flying, most atomic.Int64
-	client := observed(t, cloud, &flying, &most)
-	var serials []string
-	for i := range 50 {
-		serials = append(serials, fmt.Sprintf("SINK-%04d", i+1))
-	}
-	serials = append(serials, "GONE", "")
-	cloud.Fail(fakecloud.Fault{Operation: "devices.update", Status: 503, Times: 3})
-	var response memfault.Response
-	moves, err := client.Cohorts.MoveDevices(t.Context(), sink, "beta", serials, memfault.MoveDevicesOptions{Concurrency: 4}, memfault.WithResponse(&response))
-	require.Len(t, moves, len(serials))
-	for i, move := range moves {
-		assert.Equal(t, serials[i], move.DeviceSerial)
-		if i < 50 {
-			require.NoError(t, move.Err)
-			assert.Equal(t, "beta", move.Device.Cohort.Slug)
-		}
-	}
-	require.ErrorIs(t, moves[50].Err, memfault.ErrNotFound)
-	require.ErrorContains(t, moves[51].Err, "device_serial is empty")
-	require.ErrorIs(t, err, memfault.ErrNotFound)
-	require.ErrorContains(t, err, "2 of 52 devices were not moved")
-	require.ErrorContains(t, err, "GONE")
-	assert.Greater(t, most.Load(), int64(1))
-	assert.LessOrEqual(t, most.Load(), int64(4))
-	assert.Empty(t, cloud.Seen("cohorts.move_devices"), "nobody knows the body of that operation")
-}
-
-// observed returns a client whose requests to cloud are counted while they fly.
-func observed(t *testing.T, cloud *fakecloud.Cloud, flying, most *atomic.Int64) *memfault.Client {
-	t.Helper()
-	server := cloud.Serve()
-	t.Cleanup(server.Close)
-	return newClient(t, memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithBaseURL(server.URL), quickRetries,
-		memfault.WithRateLimiter(limiter(func(context.Context) error {
+	synctest.Test(t, func(t *testing.T) {
+		var flying, most atomic.Int64
+		cloud, client := newCloudInBubble(t, memfault.WithRateLimiter(limiter(func(context.Context) error {
 			for now, top := flying.Add(1), most.Load(); now > top && !most.CompareAndSwap(top, now); top = most.Load() {
 			}
-			time.Sleep(time.Millisecond) // lets the others come
+			time.Sleep(time.Second) // of the bubble: the others come
 			return nil
 		})), memfault.WithObserver(func(memfault.Attempt) { flying.Add(-1) }))
+		cloud.SeedFleet(60)
+		serials := append(sinkSerials(50), "GONE", "")
+		cloud.Fail(fakecloud.Fault{Operation: "devices.update", Status: 503, Times: 3})
+		var response memfault.Response
+		moves, err := client.Cohorts.MoveDevices(t.Context(), sink, "beta", serials, memfault.MoveDevicesOptions{Concurrency: 4}, memfault.WithResponse(&response))
+		require.Len(t, moves, len(serials))
+		for i, move := range moves {
+			assert.Equal(t, serials[i], move.DeviceSerial)
+			if i < 50 {
+				require.NoError(t, move.Err)
+				assert.Equal(t, "beta", move.Device.Cohort.Slug)
+			}
+		}
+		require.ErrorIs(t, moves[50].Err, memfault.ErrNotFound)
+		require.ErrorContains(t, moves[51].Err, "device_serial is empty")
+		require.ErrorIs(t, err, memfault.ErrNotFound)
+		require.ErrorContains(t, err, "2 of 52 devices were not moved")
+		require.ErrorContains(t, err, "GONE")
+		assert.Equal(t, int64(4), most.Load())
+		assert.Empty(t, cloud.Seen("cohorts.move_devices"), "nobody knows the body of that operation")
+	})
+}
+
+// sinkSerials returns the first serials of a seeded fleet.
+func sinkSerials(n int) []string {
+	var serials []string
+	for i := range n {
+		serials = append(serials, fmt.Sprintf("SINK-%04d", i+1))
+	}
+	return serials
 }
 
 func TestMoveDevicesEndsWithTheContext(t *testing.T) {
-	cloud, client := newCloud(t)
-	cloud.SeedFleet(40)
-	why := errors.New("the shift is over")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	var serials []string
-	for i := range 40 {
-		serials = append(serials, fmt.Sprintf("SINK-%04d", i+1))
-	}
-	cloud.Fail(fakecloud.Fault{Operation: "devices.update", Skip: 10, Delay: time.Hour})
-	go func() {
-		for len(cloud.Seen("devices.update")) < 12 {
-			time.Sleep(time.Millisecond)
+	synctest.Test(t, func(t *testing.T) {
+		cloud, client := newCloudInBubble(t)
+		cloud.SeedFleet(40)
+		cloud.Fail(fakecloud.Fault{Operation: "devices.update", Skip: 10, Delay: time.Hour})
+		why := errors.New("the shift is over")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(why) })
+		moves, err := client.Cohorts.MoveDevices(ctx, sink, "beta", sinkSerials(40), memfault.MoveDevicesOptions{Concurrency: 2})
+		require.ErrorIs(t, err, why)
+		moved := 0
+		for _, move := range moves {
+			if move.Err == nil {
+				moved++
+			}
 		}
-		cancel(why)
-	}()
-	moves, err := client.Cohorts.MoveDevices(ctx, sink, "beta", serials, memfault.MoveDevicesOptions{Concurrency: 2})
-	require.ErrorIs(t, err, why)
-	moved := 0
-	for _, move := range moves {
-		if move.Err == nil {
-			moved++
-		}
-	}
-	assert.Equal(t, 10, moved)
+		assert.Equal(t, 10, moved)
+	})
 }
 
 func TestMoveDevicesBadInput(t *testing.T) {

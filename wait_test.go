@@ -14,7 +14,7 @@ import (
 
 // newCloudInBubble returns a fake cloud that its client reaches without a network,
 // which would keep the clock of a synctest bubble from moving.
-func newCloudInBubble(t testing.TB) (*fakecloud.Cloud, *memfault.Client) {
+func newCloudInBubble(t testing.TB, opts ...memfault.Option) (*fakecloud.Cloud, *memfault.Client) {
 	t.Helper()
 	cloud := fakecloud.New()
 	handler := cloud.Handler()
@@ -28,7 +28,8 @@ func newCloudInBubble(t testing.TB) (*fakecloud.Cloud, *memfault.Client) {
 		handler.ServeHTTP(recorder, incoming)
 		return recorder.Result(), nil
 	})
-	return cloud, newClient(t, memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithHTTPClient(&http.Client{Transport: transport}))
+	opts = append(opts, memfault.WithHTTPClient(&http.Client{Transport: transport}))
+	return cloud, newClient(t, memfault.OrganizationToken(fakecloud.OrgToken), opts...)
 }
 
 func TestWaitOptionsAreChecked(t *testing.T) {
