@@ -16,7 +16,7 @@ type User struct {
 	Email                     string            `json:"email"`
 	Name                      string            `json:"name"`
 	Organizations             []Organization    `json:"organizations"`
-	OrganizationACLs          []OrganizationACL `json:"organization_acls,omitempty"`
+	OrganizationACLs          []OrganizationACL `json:"organization_acls"`
 	HasAcceptedPrivacyNotice  bool              `json:"has_accepted_privacy_notice"`
 	HasAcceptedTermsOfService bool              `json:"has_accepted_terms_of_service"`
 	Impersonator              *string           `json:"impersonator"` // nil unless somebody acts as the user

@@ -17,14 +17,14 @@ type Artifact struct {
 	HardwareVersion HardwareVersionRef `json:"hardware_version"`
 	BuildID         string             `json:"build_id"`
 	Filename        string             `json:"filename"`
-	FileSize        int64              `json:"file_size,omitempty"` // bytes
-	URL             string             `json:"url"`                 // downloads the file, without a credential
-	MD5             string             `json:"md5"`                 // hexadecimal, as the other hashes
-	SHA1            string             `json:"sha1,omitempty"`
-	SHA256          string             `json:"sha256,omitempty"`
+	FileSize        int64              `json:"file_size"` // bytes
+	URL             string             `json:"url"`       // downloads the file, without a credential
+	MD5             string             `json:"md5"`       // hexadecimal, as the other hashes
+	SHA1            string             `json:"sha1"`
+	SHA256          string             `json:"sha256"`
 	ExtraInfo       json.RawMessage    `json:"extra_info,omitempty"` // the object that was stored with it, or null
 	CreatedDate     Timestamp          `json:"created_date"`
-	UpdatedDate     Timestamp          `json:"updated_date,omitzero"`
+	UpdatedDate     Timestamp          `json:"updated_date"`
 }
 
 // ArtifactType is what an artifact is for.

@@ -20,8 +20,8 @@ type Cohort struct {
 	CountActiveDeployments         int          `json:"count_active_deployments"`
 	CountActiveReleases            int          `json:"count_active_releases"`
 	CountStagedDevices             int          `json:"count_staged_devices"`
-	LastDeployment                 *Deployment  `json:"last_deployment"`      // nil when nothing was deployed
-	Deployments                    []Deployment `json:"deployments,omitzero"` // only in older replies
+	LastDeployment                 *Deployment  `json:"last_deployment"` // nil when nothing was deployed
+	Deployments                    []Deployment `json:"deployments"`     // only in older replies
 	BypassPrimarySoftwareTypeCheck bool         `json:"bypass_primary_software_type_check"`
 	BypassVersionChecks            bool         `json:"bypass_version_checks"`
 	IgnoreTraces                   bool         `json:"ignore_traces"`

@@ -24,7 +24,7 @@ type CustomMetric struct {
 	Favorite               bool         `json:"favorite"`
 	DeviceWritePolicy      string       `json:"device_write_policy"`      // "writable" was seen
 	RangeViolationBehavior string       `json:"range_violation_behavior"` // "accept" was seen
-	Range                  *MetricRange `json:"range,omitempty"`
+	Range                  *MetricRange `json:"range"`
 }
 
 // DataType is the type of an attribute's or a metric's value.

@@ -17,16 +17,16 @@ type Device struct {
 	DeviceSerial               string                      `json:"device_serial"`
 	Nickname                   string                      `json:"nickname"`
 	Description                string                      `json:"description"`
-	OwnerRef                   string                      `json:"owner_ref,omitempty"` // only in older replies
+	OwnerRef                   string                      `json:"owner_ref"` // only in older replies
 	HardwareVersion            HardwareVersionRef          `json:"hardware_version"`
 	Cohort                     CohortRef                   `json:"cohort"`
-	Project                    *ProjectInfo                `json:"project,omitempty"`
-	FirstSeen                  Timestamp                   `json:"first_seen,omitzero"`
-	LastSeen                   Timestamp                   `json:"last_seen"`                   // zero until the device first reports
-	LastSeenSoftwareVersion    *SoftwareVersionRef         `json:"last_seen_software_version"`  // nil until the device first reports
-	LastSeenRelease            *ReleaseRef                 `json:"last_seen_release,omitempty"` // only in older replies
-	LatestInstall              json.RawMessage             `json:"latest_install,omitempty"`    // only in older replies
-	LatestTrace                json.RawMessage             `json:"latest_trace,omitempty"`      // only in older replies
+	Project                    *ProjectInfo                `json:"project"`
+	FirstSeen                  Timestamp                   `json:"first_seen"`
+	LastSeen                   Timestamp                   `json:"last_seen"`                  // zero until the device first reports
+	LastSeenSoftwareVersion    *SoftwareVersionRef         `json:"last_seen_software_version"` // nil until the device first reports
+	LastSeenRelease            *ReleaseRef                 `json:"last_seen_release"`          // only in older replies
+	LatestInstall              json.RawMessage             `json:"latest_install,omitempty"`   // only in older replies
+	LatestTrace                json.RawMessage             `json:"latest_trace,omitempty"`     // only in older replies
 	AttributesResolution       Resolution                  `json:"attributes_resolution"`
 	AttributesManualResolution *Resolution                 `json:"attributes_manual_resolution"`
 	DebuggingResolution        Resolution                  `json:"debugging_resolution"`
@@ -34,9 +34,9 @@ type Device struct {
 	TimeseriesResolution       Resolution                  `json:"timeseries_resolution"`
 	TimeseriesManualResolution *Resolution                 `json:"timeseries_manual_resolution"`
 	ServerSideDeveloperMode    bool                        `json:"server_side_developer_mode"` // lifts the device's rate limits
-	FleetSamplingConfiguration *FleetSamplingConfiguration `json:"fleet_sampling_configuration,omitempty"`
-	AssignedConfigRevision     *int64                      `json:"assigned_config_revision,omitempty"`
-	ReportedConfigRevision     *int64                      `json:"reported_config_revision,omitempty"`
+	FleetSamplingConfiguration *FleetSamplingConfiguration `json:"fleet_sampling_configuration"`
+	AssignedConfigRevision     *int64                      `json:"assigned_config_revision"`
+	ReportedConfigRevision     *int64                      `json:"reported_config_revision"`
 	CreatedDate                Timestamp                   `json:"created_date"`
 	UpdatedDate                Timestamp                   `json:"updated_date"`
 }

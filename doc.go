@@ -41,6 +41,13 @@
 // header it is random, in a window that doubles from 0.5 s to 30 s. A context that
 // ends while a call waits ends the call; its error holds the last answer too.
 //
+// # Models
+//
+// A model that was read and is encoded to JSON again has every member that the
+// package knows, in the form in which Memfault sent it, also where that is null,
+// empty or 0; those that Memfault did not send are so too. Members that the package
+// does not know are not kept: Client.Do reads them.
+//
 // # Times
 //
 // Times are sent in UTC with a Z, the only form that the API accepts; see Timestamp.

@@ -16,7 +16,7 @@ type Event struct {
 	Type         string          `json:"type"` // such as heartbeat or trace
 	Device       DeviceRef       `json:"device"`
 	Release      ReleaseRef      `json:"release,omitzero"`
-	SDKVersion   string          `json:"sdk_version,omitempty"`
+	SDKVersion   string          `json:"sdk_version"`
 	EventInfo    EventInfo       `json:"event_info"`
 	UserInfo     json.RawMessage `json:"user_info"` // data of the firmware's own, or null
 	CreatedDate  Timestamp       `json:"created_date"`
@@ -105,7 +105,7 @@ type ChroniclerLog struct {
 
 // ChroniclerEventData is the data of a ChroniclerLog.
 type ChroniclerEventData struct {
-	ReceivedEvent *ReceivedEvent `json:"received_event,omitempty"` // nil when the note is of something else
+	ReceivedEvent *ReceivedEvent `json:"received_event"` // nil when the note is of something else
 }
 
 // ReceivedEvent is an event as the cloud received it.

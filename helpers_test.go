@@ -105,6 +105,15 @@ func requireWithin(t testing.TB, where string, before, after any) {
 			requireWithin(t, fmt.Sprintf("%s[%d]", where, i), before[i], held[i])
 		}
 	default:
-		require.Equal(t, before, after, where)
+		require.Equal(t, normal(before), normal(after), where)
 	}
+}
+
+// normal makes timestamps that differ in form alone the same.
+func normal(value any) any {
+	text, ok := value.(string)
+	if at, err := time.Parse(time.RFC3339, text); ok && err == nil {
+		return at.UTC()
+	}
+	return value
 }

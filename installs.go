@@ -16,11 +16,11 @@ type Install struct {
 	ID             int64         `json:"id"`
 	Status         InstallStatus `json:"status"`
 	Device         DeviceRef     `json:"device"`
-	Release        *ReleaseRef   `json:"release,omitempty"`
-	ReleaseFrom    *ReleaseRef   `json:"release_from,omitempty"`
-	ReleaseTo      *ReleaseRef   `json:"release_to,omitempty"`
-	BeganAt        Timestamp     `json:"began_at,omitzero"`
-	StartedAt      Timestamp     `json:"started_at,omitzero"`
+	Release        *ReleaseRef   `json:"release"`
+	ReleaseFrom    *ReleaseRef   `json:"release_from"`
+	ReleaseTo      *ReleaseRef   `json:"release_to"`
+	BeganAt        Timestamp     `json:"began_at"`
+	StartedAt      Timestamp     `json:"started_at"`
 	TransitionedAt Timestamp     `json:"transitioned_at"` // when it came to its status
 	CreatedDate    Timestamp     `json:"created_date"`
 	UpdatedDate    Timestamp     `json:"updated_date"`

@@ -15,20 +15,20 @@ type Issue struct {
 	Status               IssueStatus         `json:"status"`
 	Title                string              `json:"title"`
 	Message              string              `json:"message"`
-	Reason               string              `json:"reason,omitempty"` // only in newer replies
-	Signature            string              `json:"signature"`        // what the issue's traces have in common
-	Resolution           *IssueResolution    `json:"resolution"`       // nil while the issue is not resolved
-	Counts               []int               `json:"counts,omitempty"` // 24 of them; what each counts is UNCERTAIN
+	Reason               string              `json:"reason"`     // only in newer replies
+	Signature            string              `json:"signature"`  // what the issue's traces have in common
+	Resolution           *IssueResolution    `json:"resolution"` // nil while the issue is not resolved
+	Counts               []int               `json:"counts"`     // 24 of them; what each counts is UNCERTAIN
 	DeviceCount          int                 `json:"device_count"`
 	TraceCount           int                 `json:"trace_count"`
-	Distribution         *IssueDistribution  `json:"distribution,omitempty"`
+	Distribution         *IssueDistribution  `json:"distribution"`
 	FirstSeen            Timestamp           `json:"first_seen"`
 	LastSeen             Timestamp           `json:"last_seen"`
-	FirstRelease         *ReleaseRef         `json:"first_release,omitempty"`          // only in older replies
-	LastRelease          *ReleaseRef         `json:"last_release,omitempty"`           // only in older replies
-	FirstSoftwareVersion *SoftwareVersionRef `json:"first_software_version,omitempty"` // only in newer replies
-	LastSoftwareVersion  *SoftwareVersionRef `json:"last_software_version,omitempty"`  // only in newer replies
-	LastTrace            *Trace              `json:"last_trace,omitempty"`             // nil in lists: Get returns it
+	FirstRelease         *ReleaseRef         `json:"first_release"`          // only in older replies
+	LastRelease          *ReleaseRef         `json:"last_release"`           // only in older replies
+	FirstSoftwareVersion *SoftwareVersionRef `json:"first_software_version"` // only in newer replies
+	LastSoftwareVersion  *SoftwareVersionRef `json:"last_software_version"`  // only in newer replies
+	LastTrace            *Trace              `json:"last_trace"`             // nil in lists: Get returns it
 	CreatedDate          Timestamp           `json:"created_date"`
 	UpdatedDate          Timestamp           `json:"updated_date"`
 }
@@ -132,7 +132,7 @@ type FirstTraceOptions struct {
 // Entries as those of a Trace; what else it holds is UNCERTAIN.
 type FirstTrace struct {
 	Trace
-	Threads []TraceThread `json:"threads,omitempty"`
+	Threads []TraceThread `json:"threads"`
 }
 
 // FirstTrace returns a trace of an issue, the first in the order of the options.

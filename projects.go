@@ -23,15 +23,15 @@ type Project struct {
 	BugreportExportEnabled bool                 `json:"bugreport_export_enabled"`
 	ChunksDebugLogLength   int                  `json:"chunks_debug_log_length"`
 	DashboardEnabled       bool                 `json:"dashboard_enabled"`
-	DeviceLinkStrategies   []ProjectIntegration `json:"device_link_strategies,omitempty"`
+	DeviceLinkStrategies   []ProjectIntegration `json:"device_link_strategies"`
 	EventDebugLogLength    int                  `json:"event_debug_log_length"`
-	Integrations           []ProjectIntegration `json:"integrations,omitempty"`
+	Integrations           []ProjectIntegration `json:"integrations"`
 	LegacyLatestAPIEnabled bool                 `json:"legacy_latest_api_enabled"`
 	MetricChartEnabled     bool                 `json:"metric_chart_enabled"`
 	MultiComponentEnabled  bool                 `json:"multi_component_enabled"`
 	PrimarySoftwareType    string               `json:"primary_software_type"`
 	QcommEnabled           bool                 `json:"qcomm_enabled"` // takes Qualcomm XED dumps
-	SetupDetails           *ProjectSetupDetails `json:"setup_details,omitempty"`
+	SetupDetails           *ProjectSetupDetails `json:"setup_details"`
 	VersioningScheme       string               `json:"versioning_scheme"`
 	CreatedDate            Timestamp            `json:"created_date"`
 	UpdatedDate            Timestamp            `json:"updated_date"`

@@ -38,7 +38,7 @@ type DeviceRef struct {
 	ID              int64              `json:"id"`
 	DeviceSerial    string             `json:"device_serial"`
 	HardwareVersion HardwareVersionRef `json:"hardware_version"`
-	LastSeen        Timestamp          `json:"last_seen,omitzero"` // only in some replies
+	LastSeen        Timestamp          `json:"last_seen"` // only in some replies
 }
 
 // UserRef names a user within another resource.
@@ -54,7 +54,7 @@ type CohortRef struct {
 	ID           int64  `json:"id"`
 	Name         string `json:"name"`
 	Slug         string `json:"slug"`
-	CountDevices int    `json:"count_devices,omitempty"`
+	CountDevices int    `json:"count_devices"`
 
 	asText bool
 }
@@ -75,7 +75,7 @@ func (r CohortRef) MarshalJSON() ([]byte, error) {
 // replies give only the name, as a string; newer ones an object.
 type HardwareVersionRef struct {
 	Name                string           `json:"name"`
-	PrimarySoftwareType *SoftwareTypeRef `json:"primary_software_type,omitempty"`
+	PrimarySoftwareType *SoftwareTypeRef `json:"primary_software_type"`
 
 	asText bool
 }

@@ -19,15 +19,15 @@ type Release struct {
 	MinVersion      string          `json:"min_version"` // empty when any version may be updated
 	Revision        string          `json:"revision"`
 	Notes           string          `json:"notes"`             // text or HTML
-	Reason          string          `json:"reason,omitempty"`  // why a device is offered it; only by Latest
+	Reason          string          `json:"reason"`            // why a device is offered it; only by Latest
 	MustPassThrough bool            `json:"must_pass_through"` // a device may not skip it
 	IsDelta         bool            `json:"is_delta"`
-	IsForced        *bool           `json:"is_forced"`          // nil when that was not decided
-	ExtraInfo       json.RawMessage `json:"extra_info"`         // the object that was stored with it, or null
-	Artifacts       []Artifact      `json:"artifacts,omitzero"` // nil in some older replies
+	IsForced        *bool           `json:"is_forced"`  // nil when that was not decided
+	ExtraInfo       json.RawMessage `json:"extra_info"` // the object that was stored with it, or null
+	Artifacts       []Artifact      `json:"artifacts"`  // nil in some older replies
 	CountDevices    int             `json:"count_devices"`
 	CreatedDate     Timestamp       `json:"created_date"`
-	UpdatedDate     Timestamp       `json:"updated_date,omitzero"`
+	UpdatedDate     Timestamp       `json:"updated_date"`
 }
 
 // ReleaseCreate describes a new release.

@@ -27,7 +27,7 @@ type SoftwareVersion struct {
 	Revision     string          `json:"revision"`
 	Archived     bool            `json:"archived"`
 	SoftwareType SoftwareTypeRef `json:"software_type"`
-	SymbolFile   *SymbolFile     `json:"symbol_file,omitempty"` // nil when no symbols were uploaded
+	SymbolFile   *SymbolFile     `json:"symbol_file"` // nil when no symbols were uploaded
 	CreatedDate  Timestamp       `json:"created_date"`
 	UpdatedDate  Timestamp       `json:"updated_date"`
 }

@@ -13,7 +13,7 @@ type TracesService struct{ client *Client }
 // Trace is a crash, an assert or another fault of a device.
 type Trace struct {
 	ID           int64          `json:"id"`
-	IssueID      int64          `json:"issue_id,omitempty"` // only in newer replies
+	IssueID      int64          `json:"issue_id"` // only in newer replies
 	Title        string         `json:"title"`
 	Message      string         `json:"message"`
 	Reason       string         `json:"reason"`
@@ -22,9 +22,9 @@ type Trace struct {
 	SourceType   TraceSource    `json:"source_type"`
 	Release      ReleaseRef     `json:"release,omitzero"`
 	Device       DeviceRef      `json:"device"`
-	Entries      *TraceEntries  `json:"entries,omitempty"`
-	Coredump     *TraceCoredump `json:"coredump,omitempty"`     // only from Get
-	ELFCoredump  *TraceCoredump `json:"elf_coredump,omitempty"` // only from Get
+	Entries      *TraceEntries  `json:"entries"`
+	Coredump     *TraceCoredump `json:"coredump"`     // only from Get
+	ELFCoredump  *TraceCoredump `json:"elf_coredump"` // only from Get
 	CreatedDate  Timestamp      `json:"created_date"`
 	CapturedDate Timestamp      `json:"captured_date"` // by the device's clock
 	ReceivedDate Timestamp      `json:"received_date"`
@@ -42,20 +42,20 @@ const (
 // TraceCoredump names the coredump of a trace.
 type TraceCoredump struct {
 	ID         int64       `json:"id"`
-	SymbolFile *SymbolFile `json:"symbol_file,omitempty"` // nil when the cloud has no symbols for it
+	SymbolFile *SymbolFile `json:"symbol_file"` // nil when the cloud has no symbols for it
 }
 
 // TraceEntries is what a trace holds.
 type TraceEntries struct {
 	Threads []TraceThread `json:"threads"`
-	Faults  *TraceFaults  `json:"faults,omitempty"`
+	Faults  *TraceFaults  `json:"faults"`
 }
 
 // TraceThread is a thread of the firmware as the trace found it.
 type TraceThread struct {
 	TID        int64           `json:"tid"`
-	Name       string          `json:"name,omitempty"`
-	State      string          `json:"state,omitempty"`
+	Name       string          `json:"name"`
+	State      string          `json:"state"`
 	Current    bool            `json:"current"`
 	Crashed    bool            `json:"crashed"`
 	Reporting  bool            `json:"reporting"`
