@@ -12,7 +12,18 @@ import (
 type DeviceAttribute struct {
 	CustomMetric CustomMetric    `json:"custom_metric"`
 	State        *AttributeState `json:"state"` // nil when the device never set it
+
+	form attributeForm
 }
+
+// attributeForm is where the JSON that a DeviceAttribute was read from has its key.
+type attributeForm uint8
+
+const (
+	keyInCustomMetric attributeForm = iota
+	keyInMetricConfig
+	keyAtTop
+)
 
 // CustomMetric defines an attribute or a metric.
 type CustomMetric struct {
@@ -67,13 +78,32 @@ func (a *DeviceAttribute) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*a = DeviceAttribute(read.object)
-	if a.CustomMetric.StringKey == "" {
-		a.CustomMetric = read.MetricConfig
+	if a.CustomMetric.StringKey == "" && read.MetricConfig.StringKey != "" {
+		a.CustomMetric, a.form = read.MetricConfig, keyInMetricConfig
 	}
-	if a.CustomMetric.StringKey == "" {
-		a.CustomMetric.StringKey = read.StringKey
+	if a.CustomMetric.StringKey == "" && read.StringKey != "" {
+		a.CustomMetric.StringKey, a.form = read.StringKey, keyAtTop
 	}
 	return nil
+}
+
+// MarshalJSON writes the form that was read.
+func (a DeviceAttribute) MarshalJSON() ([]byte, error) {
+	type object DeviceAttribute
+	switch a.form {
+	case keyInMetricConfig:
+		return json.Marshal(struct {
+			MetricConfig CustomMetric    `json:"metric_config"`
+			State        *AttributeState `json:"state"`
+		}{a.CustomMetric, a.State})
+	case keyAtTop:
+		return json.Marshal(struct {
+			StringKey string          `json:"string_key"`
+			State     *AttributeState `json:"state"`
+		}{a.CustomMetric.StringKey, a.State})
+	default:
+		return json.Marshal(object(a))
+	}
 }
 
 // AttributeValue sets an attribute of a device.

@@ -91,6 +91,8 @@ func examples() []example {
 		exampleOf[memfault.Device]("device in a slug", `{"id":4,"device_serial":"A 1","hardware_version":"evt-1","cohort":"beta"}`),
 		exampleOf[memfault.DeviceAttribute]("attribute", `{"custom_metric":`+metricText+`,`+stateText+`}`),
 		exampleOf[memfault.DeviceAttribute]("attribute that was never set", `{"custom_metric":`+metricText+`,"state":null}`),
+		exampleOf[memfault.DeviceAttribute]("attribute of a metric_config", `{"metric_config":`+metricText+`,`+stateText+`}`),
+		exampleOf[memfault.DeviceAttribute]("attribute with its key at the top", `{"string_key":"battery",`+stateText+`}`),
 		exampleOf[memfault.Reboot]("reboot", `{"type":"memfault","reason":32769,"mcu_reason_register":4294967295,"time":"2024-06-19T14:52:38Z","software_version":`+softwareText+`}`),
 		exampleOf[memfault.LogFile]("log file", `{"cid":"1f0d7c0e-2f8c-4b8e-9a54-0d3c1b7a1c11"}`),
 		exampleOf[memfault.Event]("event", `{"id":14,"type":"trace","device":`+oldDevice+`,"release":`+releaseText+`,"sdk_version":"0.5.0","event_info":{"reason":1,"pc":2},"user_info":{"a":1},
