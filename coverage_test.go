@@ -67,3 +67,12 @@ func TestReadmeShowsTheTableOfToday(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, made, string(old), "run go generate")
 }
+
+func TestReadmeShowsWhatAMethodCallsOnItsParameters(t *testing.T) {
+	for _, method := range loadSource(t).MethodsOf(*operation.Get(operation.UploadCommitSymbols)) {
+		if method.String() == "Uploads.Symbols" {
+			return
+		}
+	}
+	t.Error("Uploads.Symbols names its operation in a method of its options")
+}

@@ -96,17 +96,15 @@ func countLines(path string) (int, error) {
 // mentions returns the name of a declaration, Type.name for a method, and what stands
 // in it. A variable that names operations counts as a function that does.
 func mentions(decl ast.Decl) (name string, found function) {
-	receiver, receiverType := "", ""
+	types := map[string]string{} // of the receiver and the parameters
 	switch decl := decl.(type) {
 	case *ast.FuncDecl:
 		name = decl.Name.Name
 		if decl.Recv != nil {
-			receiverType = typeName(decl.Recv.List[0].Type)
-			name = receiverType + "." + name
-			if names := decl.Recv.List[0].Names; len(names) > 0 {
-				receiver = names[0].Name
-			}
+			name = typeName(decl.Recv.List[0].Type) + "." + name
+			noteTypes(types, decl.Recv)
 		}
+		noteTypes(types, decl.Type.Params)
 	case *ast.GenDecl:
 		for _, spec := range decl.Specs {
 			if value, ok := spec.(*ast.ValueSpec); ok {
@@ -121,8 +119,8 @@ func mentions(decl ast.Decl) (name string, found function) {
 			switch {
 			case ok && x.Name == "operation":
 				found.operations = append(found.operations, node.Sel.Name)
-			case ok && x.Name == receiver:
-				found.calls = append(found.calls, receiverType+"."+node.Sel.Name)
+			case ok && types[x.Name] != "":
+				found.calls = append(found.calls, types[x.Name]+"."+node.Sel.Name)
 			case !node.Sel.IsExported():
 				found.calls = append(found.calls, "."+node.Sel.Name)
 			}
@@ -134,7 +132,15 @@ func mentions(decl ast.Decl) (name string, found function) {
 	return name, found
 }
 
-// typeName returns the name of a receiver's type.
+func noteTypes(types map[string]string, fields *ast.FieldList) {
+	for _, field := range fields.List {
+		for _, name := range field.Names {
+			types[name.Name] = typeName(field.Type)
+		}
+	}
+}
+
+// typeName returns the name of the type of a receiver or a parameter.
 func typeName(expr ast.Expr) string {
 	switch expr := expr.(type) {
 	case *ast.StarExpr:
