@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -44,6 +45,26 @@ func TestDevicesLifecycle(t *testing.T) {
 	_, err = client.Devices.Get(ctx, sink, "A/1 +x")
 	require.ErrorIs(t, err, memfault.ErrNotFound)
 	require.ErrorIs(t, client.Devices.Delete(ctx, sink, "A/1 +x"), memfault.ErrNotFound)
+}
+
+func TestDeletedDeviceIsKeptUnderAnotherSerial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud, client := newCloudInBubble(t)
+		cloud.AddDevices(fakecloud.Device{Serial: "A", Cohort: "beta"})
+		before, err := client.Devices.Get(t.Context(), sink, "A")
+		require.NoError(t, err)
+		require.NoError(t, client.Devices.Delete(t.Context(), sink, "A"))
+		left, err := client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(t.Context())
+		require.NoError(t, err)
+		assert.Empty(t, left)
+
+		kept, err := client.Devices.Get(t.Context(), sink, fmt.Sprintf("A_%d", time.Now().Unix()))
+		require.NoError(t, err)
+		assert.Equal(t, before.ID, kept.ID)
+		again, err := client.Devices.Create(t.Context(), sink, memfault.DeviceCreate{DeviceSerial: "A", HardwareVersion: "evt-1"})
+		require.NoError(t, err, "the serial is free")
+		assert.NotEqual(t, before.ID, again.ID)
+	})
 }
 
 func TestDeviceUpdateSendsOnlyWhatIsSet(t *testing.T) {

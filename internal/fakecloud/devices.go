@@ -51,8 +51,9 @@ func (c *Cloud) addDevice(p *project, serial, hardwareVersion string, co *cohort
 	return d
 }
 
+// device finds a deleted device too, by the serial that it has since.
 func (p *project) device(serial string) *device {
-	for _, d := range p.devices {
+	for _, d := range slices.Concat(p.devices, p.deleted) {
 		if d.serial == serial {
 			return d
 		}
