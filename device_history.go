@@ -25,6 +25,7 @@ type LogFile struct {
 // LogFileListOptions selects log files.
 type LogFileListOptions struct {
 	ListOptions
+	Limit int `url:"limit,omitempty"` // one program sends it; whether Memfault obeys it is UNCERTAIN
 }
 
 // ListReboots returns the reboots of a device, the newest first. Seen only in

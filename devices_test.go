@@ -185,9 +185,10 @@ func TestDeviceHistory(t *testing.T) {
 	assert.Equal(t, at, reboots[1].Time.Time)
 	assert.Equal(t, "1.0.0", reboots[1].SoftwareVersion.Version)
 
-	files, err := client.Devices.ListLogFiles(sink, "A", memfault.LogFileListOptions{}).Collect(t.Context())
+	files, err := client.Devices.ListLogFiles(sink, "A", memfault.LogFileListOptions{Limit: 5}).Collect(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []memfault.LogFile{{CID: "c1"}, {CID: "c2"}}, files)
+	assert.Contains(t, cloud.Seen("device_log_files.list")[0].URI, "limit=5")
 }
 
 func TestRebootReasonNames(t *testing.T) {
