@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -168,4 +170,17 @@ func ExampleCohortsService_MoveDevices() {
 	// NO-SUCH false
 	// B true
 	//  1 of 3 devices were not moved
+}
+
+func TestCohortEnsureTakesNoOtherCohortOfAServerThatDoesNotFilter(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusConflict)
+			return
+		}
+		_, _ = io.WriteString(w, `{"data":[{"id":1,"name":"Alpha"},{"id":2,"name":"Beta"}]}`)
+	})
+	found, err := client.Cohorts.Ensure(t.Context(), sink, memfault.CohortCreate{Name: "Beta"})
+	require.NoError(t, err)
+	assert.Equal(t, int64(2), found.ID)
 }

@@ -95,6 +95,44 @@ func TestLatestReleaseThatIsADelta(t *testing.T) {
 	assert.False(t, latest.UpdateAvailable, "the delta is for another version")
 }
 
+func TestLatestReleaseIsForTheDeviceThatAsks(t *testing.T) {
+	cloud, client := newCloud(t)
+	modem, symbols := firmware("3.0.0"), firmware("2.0.0")
+	modem.SoftwareType, symbols.Artifacts[0].Type = "modem", "symbols"
+	for _, release := range []fakecloud.Release{firmware("1.0.0"), symbols, modem, firmware("4.0.0")} {
+		cloud.AddRelease(release)
+	}
+	for _, version := range []string{"1.0.0", "2.0.0", "3.0.0"} {
+		deploy(t, client, version)
+	}
+	staged, err := client.Deployments.Create(t.Context(), sink, memfault.DeploymentCreate{
+		Type: memfault.DeploymentTypeStagedRollout, RolloutPercent: 1, Release: memfault.ReleaseVersion("4.0.0"), Cohort: "default",
+	})
+	require.NoError(t, err)
+	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	offered := func() string {
+		latest, err := device.Releases.Latest(t.Context(), latestQuery(""))
+		require.NoError(t, err)
+		return latest.Version
+	}
+	assert.Equal(t, "1.0.0", offered(), "the others are for another type, without firmware, or staged for other devices")
+	_, err = client.Deployments.Update(t.Context(), sink, staged.ID, memfault.DeploymentUpdate{RolloutPercent: memfault.Set(100)})
+	require.NoError(t, err)
+	assert.Equal(t, "4.0.0", offered())
+}
+
+func TestReleaseThatADeployedDeltaStartsFromIsNotDeleted(t *testing.T) {
+	cloud, client := newCloud(t)
+	delta := firmware("2.0.0")
+	delta.DeltaFrom = "1.0.0"
+	cloud.AddRelease(delta)
+	_, err := client.Deployments.Create(t.Context(), sink, memfault.DeploymentCreate{
+		Type: memfault.DeploymentTypeNormal, Release: memfault.DeltaRelease("1.0.0", "2.0.0"), Cohort: "default",
+	})
+	require.NoError(t, err)
+	require.ErrorIs(t, client.Releases.Delete(t.Context(), sink, "1.0.0"), memfault.ErrConflict)
+}
+
 func TestLatestReleaseURL(t *testing.T) {
 	cloud, client := newCloud(t)
 	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
