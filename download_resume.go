@@ -202,7 +202,7 @@ func (d *download) refuse(resp *http.Response, why string) error {
 }
 
 // contentRange reads the Content-Range header: where the part begins, and how large
-// the whole is; -1 for what it leaves open.
+// the whole is; -1 for what it leaves open. A part that begins beyond the whole is not ok.
 func contentRange(header http.Header) (start, total int64, ok bool) {
 	span, whole, _ := strings.Cut(strings.TrimPrefix(header.Get("Content-Range"), "bytes "), "/")
 	first, _, _ := strings.Cut(span, "-")
@@ -214,5 +214,5 @@ func contentRange(header http.Header) (start, total int64, ok bool) {
 	if whole != "*" {
 		total, errTotal = strconv.ParseInt(whole, 10, 64)
 	}
-	return start, total, errStart == nil && errTotal == nil
+	return start, total, errStart == nil && errTotal == nil && (whole == "*" || start < total)
 }
