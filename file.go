@@ -7,6 +7,7 @@ import (
 	"mime"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // File is a file to upload. What it holds may not change until the call returns: a
@@ -71,6 +72,8 @@ func (f *File) validate() error {
 		return errors.New("memfault: File: it is nil")
 	case f.Name == "" || f.baseName() == "." || f.baseName() == ".." || f.baseName() == string(filepath.Separator):
 		return fmt.Errorf("memfault: File: Name %q names no file", f.Name)
+	case strings.ContainsFunc(f.ContentType, isControl):
+		return fmt.Errorf("memfault: File: %s: ContentType %q holds a control character", f.Name, f.ContentType)
 	case f.Content == nil:
 		return fmt.Errorf("memfault: File: %s: Content is nil", f.Name)
 	case f.Size < 0:

@@ -53,6 +53,7 @@ func TestFilesThatCannotBeUploaded(t *testing.T) {
 		"a: Content is nil":       {Name: "a", Size: 4},
 		"a: Size -1 is negative":  {Name: "a", Size: -1, Content: some},
 		"a: it is empty, or Size": {Name: "a", Content: some},
+		`a: ContentType "a\r\nb"`: {Name: "a", Size: 4, Content: some, ContentType: "a\r\nb"},
 	} {
 		for name, upload := range everyUpload(client) {
 			require.ErrorContains(t, upload(t, file), want, name)
