@@ -28,10 +28,10 @@ type SymbolsDirResult struct {
 }
 
 // SymbolsDir uploads the symbols of all ELF files below a directory that carry a GNU
-// build id, unless Memfault has them. Other files are left out, and symbolic links are
-// not followed. Of several files with the same build id the largest is uploaded, the
-// one with the symbols; its outcome is that of the others, which count as already
-// uploaded.
+// build id, unless Memfault has them. Other files are left out, and symbolic links
+// below it are not followed. Of several files with the same build id the largest is
+// uploaded, the one with the symbols; its outcome is that of the others, which count
+// as already uploaded.
 //
 // It returns what became of each file, in the order of filepath.WalkDir, and an error
 // that joins those of all that failed: the others are uploaded all the same, and a
@@ -72,6 +72,7 @@ type symbolFile struct {
 // findSymbols walks a directory. What cannot be read becomes a result of its own.
 func findSymbols(ctx context.Context, dir string) ([]symbolFile, error) {
 	var found []symbolFile
+	dir += string(filepath.Separator) // else one that is itself a link would seem to hold nothing
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch ended := context.Cause(ctx); {
 		case ended != nil:

@@ -267,6 +267,19 @@ func TestSymbolsDir(t *testing.T) {
 	assert.Len(t, cloud.Uploads(), 3)
 }
 
+// Builds often leave a link to the latest one behind.
+func TestSymbolsDirThatIsALink(t *testing.T) {
+	cloud, client := newCloud(t)
+	dir := symbolsTree(t, map[string][]byte{"bin/a": noteELF(binary.LittleEndian, []byte{1}, false, 0)})
+	latest := filepath.Join(t.TempDir(), "latest")
+	require.NoError(t, os.Symlink(dir, latest))
+	results, err := client.Uploads.SymbolsDir(t.Context(), sink, latest, memfault.SymbolsDirOptions{})
+	require.NoError(t, err)
+	require.Len(t, results, 1)
+	assert.Equal(t, filepath.Join(latest, "bin/a"), results[0].Path)
+	assert.Len(t, cloud.Uploads(), 1)
+}
+
 func TestSymbolsDirRefusals(t *testing.T) {
 	cloud, client := newCloud(t)
 	dir := symbolsTree(t, map[string][]byte{"a": noteELF(binary.LittleEndian, []byte{1}, false, 0)})
@@ -279,6 +292,7 @@ func TestSymbolsDirRefusals(t *testing.T) {
 		{t.Context(), "", memfault.SymbolsDirOptions{}},
 		{t.Context(), dir, memfault.SymbolsDirOptions{Concurrency: -1}},
 		{t.Context(), filepath.Join(dir, "none"), memfault.SymbolsDirOptions{}},
+		{t.Context(), filepath.Join(dir, "a"), memfault.SymbolsDirOptions{}},
 	} {
 		_, err := client.Uploads.SymbolsDir(c.ctx, sink, c.dir, c.options)
 		require.Error(t, err)
