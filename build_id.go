@@ -70,7 +70,7 @@ const (
 // its content, its type, and then both, padded to the alignment. What breaks off is
 // taken for the end.
 func buildIDNote(r io.Reader, order binary.ByteOrder, align uint64) string {
-	notes, err := io.ReadAll(r)
+	notes, err := io.ReadAll(io.LimitReader(r, maxNotes)) // what is compressed may be far larger than it looks
 	if err != nil {
 		return ""
 	}

@@ -2,6 +2,7 @@ package memfault_test
 
 import (
 	"bytes"
+	"compress/zlib"
 	"context"
 	"debug/elf"
 	"encoding/binary"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -132,6 +134,32 @@ func TestGNUBuildID(t *testing.T) {
 	require.ErrorContains(t, err, "nil")
 	_, err = memfault.GNUBuildID(&changing{err: io.ErrNoProgress})
 	require.ErrorIs(t, err, io.ErrNoProgress)
+}
+
+// Of a compressed section only so much is unpacked as notes may take.
+func TestGNUBuildIDOfASectionThatIsHuge(t *testing.T) {
+	content := noteELF(binary.LittleEndian, nil, false, 0)
+	const size, section, flags, from, length = 64 << 20, 64 + 64, 8, 24, 32
+	little := binary.LittleEndian
+	packed := little.AppendUint64(nil, uint64(elf.COMPRESS_ZLIB))
+	packed = little.AppendUint64(little.AppendUint64(packed, size), 4)
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	_, err := io.Copy(w, io.NewSectionReader(zeroes{}, 0, size))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	packed = append(packed, b.Bytes()...)
+	little.PutUint64(content[section+flags:], uint64(elf.SHF_COMPRESSED))
+	little.PutUint64(content[section+from:], uint64(len(content)))
+	little.PutUint64(content[section+length:], uint64(len(packed)))
+	content = append(content, packed...)
+
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = memfault.GNUBuildID(bytes.NewReader(content))
+	require.ErrorContains(t, err, "carries no GNU build id")
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
 }
 
 func FuzzGNUBuildID(f *testing.F) {
