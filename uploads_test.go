@@ -206,6 +206,8 @@ func TestUploadAnsweredTooEarlyIsNoSuccess(t *testing.T) {
 	_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions, memfault.WithoutRetry())
 	require.Error(t, err)
 	assert.False(t, committed)
+	_, err = client.Uploads.SymbolsLegacy(t.Context(), sink, "main", "1.0.0", file, memfault.WithoutRetry())
+	require.Error(t, err)
 }
 
 // zeroes has as many bytes as anybody wants.
@@ -241,6 +243,13 @@ func TestUploadRefusals(t *testing.T) {
 		cloud.Heal()
 	}
 	assert.Empty(t, cloud.Uploads())
+
+	for _, step := range []string{"upload.prepare_basic_auth", putFile} {
+		cloud.Fail(fakecloud.Fault{Operation: step, Status: http.StatusConflict})
+		_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
+		require.ErrorIs(t, err, memfault.ErrConflict, "only a commit says so that Memfault has the file")
+		cloud.Heal()
+	}
 
 	commits := len(cloud.Seen("upload.commit_ota_payload"))
 	cloud.Fail(fakecloud.Fault{Operation: "upload.commit_ota_payload", Status: http.StatusServiceUnavailable})
