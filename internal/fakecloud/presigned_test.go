@@ -122,3 +122,18 @@ func TestCommitsAreStrict(t *testing.T) {
 	}
 	assert.Empty(t, cloud.Uploads())
 }
+
+func TestCDNTakesNoCredential(t *testing.T) {
+	cloud := fakecloud.New()
+	server := cloud.Serve()
+	defer server.Close()
+	get := func(header ...string) int {
+		status, _ := send(t, "GET", server.URL+"/cdn/1/a.bin", nil, false, header...)
+		return status
+	}
+	assert.Equal(t, http.StatusForbidden, get(), "there is no such file")
+	assert.Empty(t, cloud.Violations())
+	assert.Equal(t, http.StatusBadRequest, get("Authorization", "Bearer x"))
+	assert.Equal(t, http.StatusBadRequest, get(keyHeader, "x"))
+	assert.Equal(t, []string{"a credential was sent to the CDN", "a credential was sent to the CDN"}, cloud.Violations())
+}
