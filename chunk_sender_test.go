@@ -393,6 +393,26 @@ func TestContextOfSendDoesNotEndTheRequest(t *testing.T) {
 	assert.Len(t, cloud.Chunks("A"), 1)
 }
 
+// Two calls of Close give up here while batches end, which the race detector watches.
+func TestClosingRacesWithRequestsThatEnd(t *testing.T) {
+	for range 20 {
+		sender := senderOver(t, memfault.ChunkSenderOptions{BatchSize: 1}, func(*http.Request) (*http.Response, error) { return answer(202, "") })
+		told := newOutcome()
+		for i := range 2000 {
+			require.NoError(t, sender.Send(t.Context(), fmt.Sprint(i%50), []byte{1}, told.of(fmt.Sprint(i%50), fmt.Sprint(i))))
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		var closing sync.WaitGroup
+		for range 2 {
+			closing.Go(func() { _ = sender.Close(ended) })
+		}
+		closing.Wait()
+		accepted, reported := told.count(t)
+		assert.Equal(t, 2000, accepted+reported)
+	}
+}
+
 // BenchmarkChunkSender relays 20 chunks from each of 1,000 devices through requests of
 // 5 ms. The metric times-as-fast compares it with one POST after the other.
 func BenchmarkChunkSender(b *testing.B) {

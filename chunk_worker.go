@@ -11,7 +11,10 @@ import (
 // a request out are left to its worker, so that their chunks are reported in order.
 func (s *ChunkSender) giveUp(why error) {
 	s.mu.Lock()
-	s.gaveUp = why
+	if s.gaveUp == nil {
+		s.gaveUp = why
+	}
+	report := s.notSent()
 	var waiting []pendingChunk
 	for _, q := range s.queues {
 		if !q.out {
@@ -22,9 +25,10 @@ func (s *ChunkSender) giveUp(why error) {
 	s.lost += len(waiting)
 	s.mu.Unlock()
 	s.cancel(why)
-	s.settle(waiting, s.notSent())
+	s.settle(waiting, report)
 }
 
+// notSent is what chunks are reported with after the sender gave up. It is locked.
 func (s *ChunkSender) notSent() error {
 	return fmt.Errorf("memfault: the chunk sender was closed before the chunk was accepted: %w", s.gaveUp)
 }
@@ -88,8 +92,9 @@ func (s *ChunkSender) lineUp(q *chunkQueue) {
 	s.mu.Lock()
 	q.out = false
 	var waiting []pendingChunk
+	var report error
 	if s.gaveUp != nil {
-		waiting = q.takeAll()
+		waiting, report = q.takeAll(), s.notSent()
 		s.lost += len(waiting)
 	}
 	if q.isEmpty() {
@@ -99,7 +104,7 @@ func (s *ChunkSender) lineUp(q *chunkQueue) {
 		s.makeReady(q)
 	}
 	s.mu.Unlock()
-	s.settle(waiting, s.notSent())
+	s.settle(waiting, report)
 }
 
 func tooMuch(status int) bool {
