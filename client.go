@@ -176,10 +176,14 @@ func (c *core) redirectPolicy(next func(*http.Request, []*http.Request) error) f
 			return permanent("stopped after 10 redirects")
 		case !c.allowedScheme(req.URL):
 			return permanent("a redirect to plain http was refused")
-		case next != nil:
-			return next(req, via)
+		case next == nil:
+			return nil
 		}
-		return nil
+		err := next(req, via)
+		if err == nil || err == http.ErrUseLastResponse { //nolint:errorlint // net/http looks for the very value
+			return err
+		}
+		return &permanentError{err}
 	}
 }
 

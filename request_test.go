@@ -3,6 +3,7 @@ package memfault_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -322,6 +323,12 @@ func TestRedirectPolicyOfTheGivenClientIsAsked(t *testing.T) {
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithHTTPClient(given))
 	requireError(t, get(t.Context(), client), http.StatusFound)
 	assert.Nil(t, given.Transport, "it is not changed")
+
+	asked, refused := 0, errors.New("not there")
+	given.CheckRedirect = func(*http.Request, []*http.Request) error { asked++; return refused }
+	client = newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithHTTPClient(given), quickRetries)
+	require.ErrorIs(t, get(t.Context(), client), refused)
+	assert.Equal(t, 1, asked, "what it refuses is not asked for again")
 }
 
 func TestResponse(t *testing.T) {
