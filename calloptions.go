@@ -29,6 +29,9 @@ func newCallOptions(opts []CallOption) callOptions {
 			opt(&o)
 		}
 	}
+	if o.response != nil {
+		*o.response = Response{} // of a call that fails before anything is sent
+	}
 	return o
 }
 
@@ -57,7 +60,8 @@ func (r *Response) TaskID() string {
 }
 
 // WithResponse fills response when the call ends, whether it failed or not; with
-// a Pager, before each page is handed out.
+// a Pager, before each page is handed out. Calls that run at the same time, and
+// loops over one Pager that do, need a Response each.
 func WithResponse(response *Response) CallOption {
 	return func(o *callOptions) { o.response = response }
 }

@@ -33,6 +33,7 @@ type Request struct {
 // data, if it holds that; any other out gets the whole reply. A nil out discards
 // it. A reply without a body is an error when out is not nil.
 func (c *Client) Do(ctx context.Context, request Request, out any, opts ...CallOption) error {
+	options := newCallOptions(opts)
 	op, err := request.operation()
 	if err != nil {
 		return err
@@ -45,7 +46,7 @@ func (c *Client) Do(ctx context.Context, request Request, out any, opts ...CallO
 	if err != nil {
 		return err
 	}
-	r, err := c.send(ctx, op, address, request.Body, newCallOptions(opts))
+	r, err := c.send(ctx, op, address, request.Body, options)
 	if err != nil {
 		return err
 	}

@@ -344,4 +344,17 @@ func TestResponse(t *testing.T) {
 	_, err := client.Devices.Get(context.Background(), sink, "B", memfault.WithResponse(&response))
 	require.Error(t, err)
 	assert.Equal(t, 404, response.StatusCode, "it is filled for an error too")
+
+	for name, fails := range map[string]func() error{
+		"path": func() error {
+			_, err := client.Devices.Get(t.Context(), sink, "", memfault.WithResponse(&response))
+			return err
+		},
+		"credential": func() error { return client.Account.DeleteAPIKey(t.Context(), memfault.WithResponse(&response)) },
+		"request":    func() error { return client.Do(t.Context(), memfault.Request{}, nil, memfault.WithResponse(&response)) },
+	} {
+		response = memfault.Response{StatusCode: 200, Attempts: 1}
+		require.Error(t, fails(), name)
+		assert.Zero(t, response, "%s: nothing was sent, and nothing is left of the call before", name)
+	}
 }
