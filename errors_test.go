@@ -131,3 +131,14 @@ func FuzzErrorBody(f *testing.F) {
 		_ = fmt.Sprintf("%+v", err)
 	})
 }
+
+func TestHeaderOfTheCallerIsNoSecret(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"error":{"code":1003,"type":"NotFoundError","message":"no such device"}}`)
+	})
+	err := get(t.Context(), client, memfault.WithHeader("X-Note", "an error"), memfault.WithHeader("X-Batch", "1003"))
+	got := requireError(t, err, http.StatusNotFound)
+	assert.Equal(t, 1003, got.Code)
+	assert.Equal(t, "no such device", got.Message)
+}

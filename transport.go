@@ -58,13 +58,17 @@ func (s *signer) prepare(ctx context.Context, c *call, req *http.Request) (*http
 		out.Header.Del("Referer") // it would tell the query of the URL before
 		return out, nil
 	}
-	for _, header := range c.options.headers {
-		out.Header.Set(header[0], header[1])
+	unsigned := req.Header
+	if len(c.options.headers) > 0 {
+		for _, header := range c.options.headers {
+			out.Header.Set(header[0], header[1])
+		}
+		unsigned = out.Header.Clone()
 	}
 	if err := c.client.auth.Authenticate(out); err != nil {
 		return nil, fmt.Errorf("authenticator: %w", err)
 	}
-	c.unsigned, c.signed = req.Header, out.Header
+	c.unsigned, c.signed = unsigned, out.Header
 	return out, nil
 }
 
