@@ -127,6 +127,10 @@ func checkPath(path string) error {
 			return fmt.Errorf("a segment %w", err)
 		}
 	}
+	// net/url would escape the whole path anew, and with that lose an escaped slash.
+	if u, err := url.Parse(path); err != nil || u.EscapedPath() != path {
+		return errors.New("it holds a character that has to be escaped")
+	}
 	return nil
 }
 

@@ -102,6 +102,7 @@ func TestDoRefusesBadInputUnsent(t *testing.T) {
 		"bad escape":     {Path: "/api/%zz"},
 		"line break":     {Path: "/api\r\n/x"},
 		"backslash":      {Path: `/api\x`},
+		"unescaped":      {Path: "/api/a%2Fb/c d"},
 		"method":         {Method: "GET /x", Path: "/api"},
 		"small method":   {Method: "get", Path: "/api"},
 		"host":           {Host: 99, Path: "/api"},
