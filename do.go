@@ -1,6 +1,7 @@
 package memfault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,9 +30,10 @@ type Request struct {
 // know. It goes the way of every other call, to a host of the client alone, with
 // retries for GET, HEAD, PUT and DELETE. Any kind of credential is let through.
 //
-// A struct without a member named data is filled with what the reply holds below
-// data, if it holds that; any other out gets the whole reply. A nil out discards
-// it. A reply without a body is an error when out is not nil.
+// A slice, or a struct without a member named data, is filled with what the reply
+// holds below data, if it holds that, and null there is an error; any other out gets
+// the whole reply. A nil out discards it. A reply without a body is an error when out
+// is not nil.
 func (c *Client) Do(ctx context.Context, request Request, out any, opts ...CallOption) error {
 	options := newCallOptions(opts)
 	op, err := request.operation()
@@ -58,7 +60,13 @@ func (c *Client) Do(ctx context.Context, request Request, out any, opts ...CallO
 		if data, err := decode[struct {
 			Data json.RawMessage `json:"data"`
 		}](r); err == nil && len(data.Data) > 0 {
+			if string(data.Data) == "null" {
+				return r.unreadable("the reply lacks data", nil)
+			}
 			return r.decodeInto(data.Data, out)
+		}
+		if string(bytes.TrimSpace(r.body.Bytes())) == "null" {
+			return r.unreadable("the reply is null", nil)
 		}
 	}
 	return r.decodeInto(r.body.Bytes(), out)
@@ -70,9 +78,9 @@ func wantsData(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct {
 		return t.Kind() == reflect.Slice && t != reflect.TypeFor[json.RawMessage]()
 	}
-	for field := range t.Fields() {
+	for _, field := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name == "data" || name == "" && strings.EqualFold(field.Name, "data") {
+		if field.IsExported() && (name == "data" || name == "" && strings.EqualFold(field.Name, "data")) {
 			return false
 		}
 	}

@@ -134,6 +134,41 @@ func TestDoWantsABodyOnlyForAResult(t *testing.T) {
 	requireError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &item{}), http.StatusNoContent)
 }
 
+func TestDoTakesNullForNoResult(t *testing.T) {
+	for _, body := range []string{`{"data":null}`, `null`, " null\n"} {
+		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+		requireError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &item{}), http.StatusOK)
+		requireError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &[]item{}), http.StatusOK)
+		var raw json.RawMessage
+		require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &raw), "it is the whole reply")
+		assert.Equal(t, strings.TrimSpace(body), string(raw))
+	}
+}
+
+func TestDoFindsThePlaceForData(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"data":{"name":"x"},"more":1}`)
+	})
+	type Envelope struct {
+		Data struct{ Name string }
+	}
+	var embedded struct {
+		Envelope
+		More int
+	}
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &embedded))
+	assert.Equal(t, "x", embedded.Data.Name)
+	assert.Equal(t, 1, embedded.More)
+
+	var unexported struct {
+		Name string
+		data int
+	}
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &unexported))
+	assert.Equal(t, "x", unexported.Name)
+	assert.Zero(t, unexported.data)
+}
+
 func TestDoRepeatsReadsOnly(t *testing.T) {
 	for method, attempts := range map[string]int{"GET": 5, "PUT": 5, "DELETE": 5, "HEAD": 5, "POST": 1, "PATCH": 1} {
 		asked := 0
