@@ -16,7 +16,8 @@ type Fault struct {
 	Times     int    // so many requests fail then; 0 for all
 	Every     int    // of those, only each so-manieth does
 
-	Delay       time.Duration // before anything else
+	Meanwhile   func()        // called before anything else
+	Delay       time.Duration // after that
 	Drop        bool          // close the connection without an answer
 	Lose        bool          // carry out the request, then close the connection
 	Cut         int           // close it after so many bytes of the answer's body; after its header when negative
@@ -71,6 +72,9 @@ func (c *Cloud) nextFault(op *operation.Operation) *Fault {
 
 // instead shows the fault in place of an answer, and reports whether it did.
 func (f *Fault) instead(w http.ResponseWriter, r *http.Request) bool {
+	if f.Meanwhile != nil {
+		f.Meanwhile()
+	}
 	if f.Delay > 0 {
 		select {
 		case <-time.After(f.Delay):

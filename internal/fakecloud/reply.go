@@ -1,0 +1,132 @@
+package fakecloud
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// reply is an answer, ready to be sent.
+type reply struct {
+	status int
+	header map[string]string
+	body   []byte
+	serve  func(http.ResponseWriter) // writes the whole answer, if set
+}
+
+func (a reply) write(w http.ResponseWriter) {
+	if a.serve != nil {
+		a.serve(w)
+		return
+	}
+	for name, value := range a.header {
+		w.Header().Set(name, value)
+	}
+	w.Header().Set("X-Request-Id", newUUID())
+	if len(a.body) > 0 {
+		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body) // the client may be gone
+}
+
+func (a reply) with(name, value string) reply {
+	header := map[string]string{name: value}
+	for n, v := range a.header {
+		header[n] = v
+	}
+	a.header = header
+	return a
+}
+
+func bare(value any) reply {
+	body, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // the fake's own types encode
+	}
+	return reply{status: http.StatusOK, header: map[string]string{"Content-Type": "application/json"}, body: body}
+}
+
+type object = map[string]any
+
+func data(value any) reply { return bare(object{"data": value}) }
+
+func noContent() reply { return reply{status: http.StatusNoContent} }
+
+// failure is the API's error envelope. A code of 0 and an empty type are left out.
+func failure(status, code int, kind string, message any) reply {
+	envelope := object{"http_code": status, "message": message}
+	if code != 0 {
+		envelope["code"] = code
+	}
+	if kind != "" {
+		envelope["type"] = kind
+	}
+	a := bare(object{"error": envelope})
+	a.status = status
+	return a
+}
+
+func fail(status int, message string) reply { return failure(status, 0, "", message) }
+
+func notFound(message string) reply {
+	return failure(http.StatusNotFound, 1003, "NotFoundError", message)
+}
+
+// invalid is a refused field; its message is an object.
+func invalid(field, why string) reply {
+	return failure(http.StatusBadRequest, 1000, "InvalidUsageError", object{field: []string{why}})
+}
+
+// list answers with the page of items that the query asks for: 20 items by
+// default, and never more than 100.
+func list[T any](r *request, items []T, view func(T) object) reply {
+	page, perPage := 1, 20
+	for name, to := range map[string]*int{"page": &page, "per_page": &perPage} {
+		if text := r.URL.Query().Get(name); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 {
+				return invalid(name, "Not a valid integer.")
+			}
+			*to = n
+		}
+	}
+	perPage = min(perPage, 100)
+	total := len(items)
+	start := min((page-1)*perPage, total)
+	views := []object{}
+	for _, item := range items[start:min(start+perPage, total)] {
+		views = append(views, view(item))
+	}
+	return bare(object{"data": views, "paging": object{
+		"item_count": len(views), "page": page, "page_count": (total + perPage - 1) / perPage,
+		"per_page": perPage, "total_count": total,
+	}})
+}
+
+// filter returns the items that are kept, in a slice of its own.
+func filter[T any](items []T, keep func(T) bool) []T {
+	var kept []T
+	for _, item := range items {
+		if keep(item) {
+			kept = append(kept, item)
+		}
+	}
+	return kept
+}
+
+// sortBy sorts items if the query asks for the key, in the direction it asks for.
+func sortBy[T any](r *request, items []T, key string, compare func(a, b T) int) {
+	asked, descending := strings.CutPrefix(r.URL.Query().Get("sort"), "-")
+	if asked != key {
+		return
+	}
+	slices.SortStableFunc(items, func(a, b T) int {
+		if descending {
+			return compare(b, a)
+		}
+		return compare(a, b)
+	})
+}
