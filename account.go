@@ -2,6 +2,7 @@ package memfault
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -31,7 +32,7 @@ type OrganizationACL struct {
 	Organization    Organization `json:"organization"`
 }
 
-// APIKey is a key, of a user or of a project.
+// apiKey is a key, of a user or of a project.
 type apiKey struct {
 	APIKey string `json:"api_key"`
 }
@@ -74,6 +75,9 @@ func fetchKey(ctx context.Context, client *Client, id operation.ID, in input, op
 	key, err := fetch[apiKey](ctx, client, id, in, opts)
 	if err != nil {
 		return "", err
+	}
+	if key.APIKey == "" {
+		return "", fmt.Errorf("memfault: %s: the reply lacks a key", operation.Get(id).Name)
 	}
 	return key.APIKey, nil
 }

@@ -116,13 +116,3 @@ func (e *lostError) Unwrap() []error {
 	}
 	return []error{e.cause, e.call.answer}
 }
-
-// redact blots the client's credential out of a text.
-func (c *call) redact(text string) string {
-	for _, secret := range secretsIn(c.signed, c.unsigned) {
-		if len(secret) >= 4 { // a shorter one would blot out half of any text
-			text = strings.ReplaceAll(text, secret, "[redacted]")
-		}
-	}
-	return text
-}

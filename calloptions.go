@@ -74,7 +74,7 @@ func WithHeader(name, value string) CallOption {
 		case "Authorization", "Proxy-Authorization", "Cookie", projectKeyHeader:
 			o.err = fmt.Errorf("WithHeader: %s is for the Authenticator to set", name)
 			return
-		case "Host", "Content-Length", "Transfer-Encoding", "Connection":
+		case "Host", "Content-Type", "Content-Length", "Transfer-Encoding", "Connection":
 			o.err = fmt.Errorf("WithHeader: %s is not for the caller to set", name)
 			return
 		}

@@ -236,6 +236,24 @@ func TestSenderGivesUpOnABatchAfterItsAttempts(t *testing.T) {
 	})
 }
 
+func TestAttemptsOfABatchDoNotCountAgainstTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		sender := senderOver(t, memfault.ChunkSenderOptions{}, func(*http.Request) (*http.Response, error) {
+			if asked++; asked%3 != 0 { // each batch needs all of its attempts
+				return nil, errReset
+			}
+			return answer(202, "")
+		}, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 3}))
+		for range 4 {
+			require.NoError(t, sender.Send(t.Context(), "A", []byte{1}, func(err error) { require.NoError(t, err) }))
+			require.NoError(t, sender.Flush(t.Context()))
+		}
+		require.NoError(t, sender.Close(t.Context()))
+		assert.Equal(t, 12, asked)
+	})
+}
+
 func TestOneBadChunkCostsNoOther(t *testing.T) {
 	for _, status := range []int{400, 413} {
 		cloud, client := newRelay(t)

@@ -161,6 +161,7 @@ func (s *ChunkSender) settle(chunks []pendingChunk, err error) {
 	for _, chunk := range chunks {
 		chunk.epoch.open--
 	}
+	clear(chunks) // the array behind a queue lives longer
 	s.endEpochs()
 }
 

@@ -51,7 +51,9 @@ func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, co
 
 func (s *CohortsService) move(ctx context.Context, project ProjectRef, cohortSlug, deviceSerial string, opts []CallOption) DeviceMove {
 	move := DeviceMove{DeviceSerial: deviceSerial}
-	if move.Err = context.Cause(ctx); move.Err == nil {
+	if ctx.Err() != nil {
+		move.Err = ended(ctx)
+	} else {
 		move.Device, move.Err = s.client.Devices.Update(ctx, project, deviceSerial, DeviceUpdate{Cohort: Set(cohortSlug)}, opts...)
 	}
 	return move

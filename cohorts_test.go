@@ -126,6 +126,7 @@ func TestMoveDevicesEndsWithTheContext(t *testing.T) {
 		time.AfterFunc(time.Second, func() { cancel(why) })
 		moves, err := client.Cohorts.MoveDevices(ctx, sink, "beta", sinkSerials(40), memfault.MoveDevicesOptions{Concurrency: 2})
 		require.ErrorIs(t, err, why)
+		require.ErrorIs(t, moves[39].Err, context.Canceled, "one that was not begun")
 		moved := 0
 		for _, move := range moves {
 			if move.Err == nil {

@@ -1,6 +1,10 @@
 package memfault
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+)
 
 const notTheJSON = "the reply is not the JSON expected"
 
@@ -47,11 +51,41 @@ func decodePage[T any](r *reply, perPage int) (*Page[T], error) {
 			return nil, err
 		}
 	}
+	if anyZero(reflect.ValueOf(envelope.Data)) {
+		if err := r.refuseNulls(); err != nil {
+			return nil, err
+		}
+	}
 	page := &Page[T]{Items: envelope.Data}
 	if envelope.Paging != nil {
 		page.Paging = *envelope.Paging
 	}
 	return page, nil
+}
+
+// anyZero reports whether an item of a page may have come as null.
+func anyZero(items reflect.Value) bool {
+	for i := range items.Len() {
+		if items.Index(i).IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// refuseNulls refuses a page with an item that is null: it would be handed out as one
+// that holds nothing.
+func (r *reply) refuseNulls() error {
+	items, err := decodeData[[]json.RawMessage](r)
+	if err != nil {
+		return err
+	}
+	for i, item := range *items {
+		if string(item) == "null" {
+			return r.unreadable(fmt.Sprintf("item %d of the page is null", i), nil)
+		}
+	}
+	return nil
 }
 
 func (r *reply) decodeInto(data []byte, out any) error {

@@ -1,7 +1,6 @@
 package memfault
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -193,50 +192,4 @@ func plainText(body []byte) string {
 		return ""
 	}
 	return s
-}
-
-// withoutQueries cuts what follows the question mark of each URL in a text: a
-// presigned URL keeps its signature there.
-func withoutQueries(text string) string {
-	if !strings.Contains(text, "?") {
-		return text
-	}
-	var b strings.Builder
-	for text != "" {
-		end := strings.IndexAny(text, " \t\r\n\"'`<>")
-		if end < 0 {
-			end = len(text)
-		}
-		word := text[:end]
-		if scheme := strings.Index(word, "http"); scheme >= 0 {
-			if query := strings.IndexByte(word[scheme:], '?'); query >= 0 {
-				word = word[:scheme+query] + "?[redacted]"
-			}
-		}
-		b.WriteString(word)
-		b.WriteString(text[end:min(end+1, len(text))])
-		text = text[min(end+1, len(text)):]
-	}
-	return b.String()
-}
-
-// secretsIn returns the texts that a signed request must not leave in an error:
-// what the Authenticator added to its header, as sent and as they were given.
-func secretsIn(signed, before http.Header) []string {
-	var secrets []string
-	for name, values := range signed {
-		for _, value := range values {
-			if value == before.Get(name) {
-				continue
-			}
-			secrets = append(secrets, value)
-			_, value, _ = strings.Cut(value, " ") // Basic and Bearer
-			secrets = append(secrets, value)
-			if plain, err := base64.StdEncoding.DecodeString(value); err == nil {
-				_, password, _ := strings.Cut(string(plain), ":")
-				secrets = append(secrets, string(plain), password)
-			}
-		}
-	}
-	return secrets
 }

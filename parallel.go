@@ -7,7 +7,7 @@ import "sync"
 func parallel(n, workers int, do func(i int)) {
 	next := make(chan int)
 	var running sync.WaitGroup
-	for range min(workers, n) {
+	for range min(max(workers, 1), n) {
 		running.Go(func() {
 			for i := range next {
 				do(i)

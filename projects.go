@@ -2,6 +2,7 @@ package memfault
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -45,22 +46,22 @@ type ProjectIntegration struct {
 // ProjectSetupDetails is what was told about the product when the project was set
 // up.
 type ProjectSetupDetails struct {
-	OperatingSystem           []string `json:"operating_system"`
-	OperatingSystemOther      *string  `json:"operating_system_other"`
-	Compiler                  []string `json:"compiler"`
-	CompilerOther             *string  `json:"compiler_other"`
-	BuildToolchain            []string `json:"build_toolchain"`
-	BuildToolchainOther       *string  `json:"build_toolchain_other"`
-	ProgrammingLanguages      []string `json:"programming_languages"`
-	ProgrammingLanguagesOther *string  `json:"programming_languages_other"`
-	DebuggingToolchain        []string `json:"debugging_toolchain"`
-	DebuggingToolchainOther   *string  `json:"debugging_toolchain_other"`
-	Connectivity              []string `json:"connectivity"`
-	ConnectivityOther         *string  `json:"connectivity_other"`
-	PrimaryChip               *string  `json:"primary_chip"`
-	PrimaryChipOther          *string  `json:"primary_chip_other"`
-	AdditionalChips           *string  `json:"additional_chips"`
-	GMSCertification          *string  `json:"gms_certification"`
+	OperatingSystem           []string        `json:"operating_system"`
+	OperatingSystemOther      *string         `json:"operating_system_other"`
+	Compiler                  []string        `json:"compiler"`
+	CompilerOther             *string         `json:"compiler_other"`
+	BuildToolchain            []string        `json:"build_toolchain"`
+	BuildToolchainOther       *string         `json:"build_toolchain_other"`
+	ProgrammingLanguages      []string        `json:"programming_languages"`
+	ProgrammingLanguagesOther *string         `json:"programming_languages_other"`
+	DebuggingToolchain        []string        `json:"debugging_toolchain"`
+	DebuggingToolchainOther   *string         `json:"debugging_toolchain_other"`
+	Connectivity              []string        `json:"connectivity"`
+	ConnectivityOther         *string         `json:"connectivity_other"`
+	PrimaryChip               *string         `json:"primary_chip"`
+	PrimaryChipOther          *string         `json:"primary_chip_other"`
+	AdditionalChips           json.RawMessage `json:"additional_chips"`  // of unknown form
+	GMSCertification          json.RawMessage `json:"gms_certification"` // of unknown form
 }
 
 // ProjectCreate describes a new project.

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -117,7 +119,7 @@ func TestRequestHeaders(t *testing.T) {
 func TestBadHeadersAreRefusedUnsent(t *testing.T) {
 	cloud, client := newCloud(t)
 	for name, value := range map[string]string{
-		"Authorization": "x", "memfault-project-key": "x", "Cookie": "x", "Host": "x", "content-length": "1",
+		"Authorization": "x", "memfault-project-key": "x", "Cookie": "x", "Host": "x", "content-length": "1", "Content-Type": "x",
 		"": "x", "X Y": "x", "X-Break": "a\r\nb",
 	} {
 		require.ErrorContains(t, get(t.Context(), client, memfault.WithHeader(name, value)), "WithHeader", "%q", name)
@@ -357,4 +359,60 @@ func TestResponse(t *testing.T) {
 		require.Error(t, fails(), name)
 		assert.Zero(t, response, "%s: nothing was sent, and nothing is left of the call before", name)
 	}
+}
+
+func TestNullIsNoItemAndNoKey(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/api_key") {
+			_, _ = io.WriteString(w, `{"data":{}}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"data":[{"id":1},{},null]}`)
+	})
+	page, err := client.Cohorts.List(sink, memfault.CohortListOptions{}).Page(t.Context())
+	assert.Nil(t, page)
+	requireError(t, err, 200)
+	require.ErrorContains(t, err, "item 2 of the page is null")
+	_, err = client.Projects.GetProjectKey(t.Context(), sink)
+	require.ErrorContains(t, err, "projects.get_client_key: the reply lacks a key")
+}
+
+func TestHEADFollowsRedirects(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/there" {
+			http.Redirect(w, r, "/there", http.StatusFound)
+		}
+	})
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Method: http.MethodHead, Path: "/x"}, nil))
+}
+
+func TestTimeoutAndJarOfTheGivenClientAreKept(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	visits := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if visits++; visits == 1 {
+			http.SetCookie(w, &http.Cookie{Name: "visit", Value: "1"})
+			return
+		}
+		if _, err := r.Cookie("visit"); err == nil {
+			<-r.Context().Done() // until the client's timeout
+		}
+	}))
+	defer server.Close()
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL),
+		memfault.WithHTTPClient(&http.Client{Jar: jar, Timeout: 50 * time.Millisecond}))
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, nil))
+	err = client.Do(t.Context(), memfault.Request{Path: "/x"}, nil, memfault.WithoutRetry())
+	assert.True(t, isTimeout(err), "%v", err)
+}
+
+func TestBadCertificateIsTriedOnce(t *testing.T) {
+	asked := 0
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithObserver(func(memfault.Attempt) { asked++ }))
+	require.ErrorContains(t, get(t.Context(), client), "certificate")
+	assert.Equal(t, 1, asked)
 }

@@ -121,7 +121,7 @@ func (p RetryPolicy) backoff(_, _ time.Duration, attempt int, resp *http.Respons
 	if attempt < 62 && p.MinWait <= p.MaxWait>>attempt {
 		window = p.MinWait << attempt
 	}
-	return rand.N(window + 1) //nolint:gosec // jitter needs no secret randomness
+	return rand.N(max(window, 1)) //nolint:gosec // jitter needs no secret randomness
 }
 
 // retryAfter reads the Retry-After header of an answer, in seconds or as a date.

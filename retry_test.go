@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -290,6 +291,15 @@ func TestTimeoutEndsAnAttempt(t *testing.T) {
 	})
 }
 
+func TestLongestWaitIsNoOverflow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		s := &script{answers: []func() (*http.Response, error){status(503)}}
+		require.ErrorIs(t, get(ctx, scripted(t, s, memfault.WithRetry(memfault.RetryPolicy{MinWait: math.MaxInt64}))), context.DeadlineExceeded)
+	})
+}
+
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, os.ErrDeadlineExceeded)
@@ -360,7 +370,7 @@ func TestRetryPolicyIsChecked(t *testing.T) {
 		_, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), memfault.WithRetry(policy))
 		require.Error(t, err, "%+v", policy)
 	}
-	for _, policy := range []memfault.RetryPolicy{{}, {MaxAttempts: 1}, {MinWait: time.Minute}, {MaxWait: time.Millisecond}} {
+	for _, policy := range []memfault.RetryPolicy{{}, {MaxAttempts: 1}, {MinWait: time.Minute}, {MaxWait: time.Millisecond}, {MinWait: math.MaxInt64}} {
 		_, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), memfault.WithRetry(policy))
 		require.NoError(t, err, "%+v", policy)
 	}

@@ -101,6 +101,7 @@ func TestNoErrorTextHoldsAPresignedURL(t *testing.T) {
 		`{"error":{"message":"cannot reach https://bucket.example/up?X-Signature=s3cret&x=1 now"}}`,
 		`{"error":{"message":{"url":"https://bucket.example/up?X-Signature=s3cret"}}}`,
 		`{"error":{"message":{"url":"https:\/\/bucket.example\/up?a=1\u0026X-Signature=s3cret"}}}`,
+		`{"error":{"message":"see https://bucket.example/up\u003fX-Signature=s3cret"}}`,
 		`https://bucket.example/up?X-Signature=s3cret`,
 	} {
 		for _, code := range []int{400, 200} {

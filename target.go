@@ -27,7 +27,7 @@ func (c *core) target(op *operation.Operation, path string, values url.Values) (
 func (c *core) foreignTarget(op *operation.Operation, text string) (*url.URL, error) {
 	target, err := url.Parse(text)
 	switch {
-	case err != nil || target.Host == "" || target.User != nil || !strings.HasSuffix(text, target.RequestURI()):
+	case err != nil || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' }) || target.Host == "" || target.User != nil || !strings.HasSuffix(text, target.RequestURI()):
 		return nil, fmt.Errorf("memfault: %s: the URL that the API named cannot be used as it is", op.Name)
 	case !c.allowedScheme(target):
 		return nil, fmt.Errorf("memfault: %s: the URL that the API named is plain http, which needs WithInsecureHTTP", op.Name)
