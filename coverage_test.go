@@ -2,6 +2,7 @@ package memfault_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,29 @@ func TestEveryMethodSaysWhereItIsKnownFrom(t *testing.T) {
 		}
 	}
 	assert.Greater(t, seen, 100)
+}
+
+func TestEveryServiceHasAnExample(t *testing.T) {
+	source := loadSource(t)
+	for _, methods := range source.Methods {
+		for _, method := range methods {
+			assert.True(t, source.Examples[method.Service], "%s has no Example with an output", method.Service)
+		}
+	}
+	assert.Len(t, source.Examples, 22)
+}
+
+func TestPlainMethodsStayShort(t *testing.T) {
+	longer := []string{ // because they do more than to call an operation
+		"Artifacts.Download", "Artifacts.Upload", "Cohorts.Ensure", "Coredumps.Download", "Deployments.Deactivate", "Devices.ReadLogFile",
+		"Devices.WaitForVersion", "Events.Upload", "Releases.Latest", "Releases.LatestURL", "Tasks.Wait", "Uploads.CustomDataRecording",
+		"Uploads.MAR", "Uploads.OTAPayload", "Uploads.SymbolsDir", "Uploads.UploadSymbolsIfMissing",
+	}
+	for _, methods := range loadSource(t).Methods {
+		for _, method := range methods {
+			assert.True(t, method.Lines <= 8 || slices.Contains(longer, method.String()), "%s has %d lines", method, method.Lines)
+		}
+	}
 }
 
 func TestFilesStayShort(t *testing.T) {

@@ -5,6 +5,7 @@ package coverage
 
 import (
 	"go/ast"
+	"go/doc"
 	"go/parser"
 	"go/token"
 	"os"
@@ -30,6 +31,8 @@ type Package struct {
 	Methods map[string][]Method
 	// Lines holds the length of each file that is no test.
 	Lines map[string]int
+	// Examples holds the services that have an Example whose output is checked.
+	Examples map[string]bool
 
 	calls    map[string]bool // in tests: of a service's method, or of a method of anything
 	services map[string]int  // how many services have a method of a name
@@ -49,7 +52,7 @@ type function struct {
 
 // Load reads the package in a directory.
 func Load(dir string) (*Package, error) {
-	p := &Package{Methods: map[string][]Method{}, Lines: map[string]int{}, calls: map[string]bool{}, services: map[string]int{}}
+	p := &Package{Methods: map[string][]Method{}, Lines: map[string]int{}, Examples: map[string]bool{}, calls: map[string]bool{}, services: map[string]int{}}
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err
@@ -63,6 +66,7 @@ func Load(dir string) (*Package, error) {
 		}
 		if strings.HasSuffix(path, "_test.go") {
 			p.noteCalls(file)
+			p.noteExamples(file)
 			continue
 		}
 		if p.Lines[filepath.Base(path)], err = countLines(path); err != nil {
@@ -218,4 +222,14 @@ func (p *Package) noteCalls(file *ast.File) {
 		}
 		return true
 	})
+}
+
+// noteExamples notes functions such as ExampleDevicesService_List.
+func (p *Package) noteExamples(file *ast.File) {
+	for _, example := range doc.Examples(file) {
+		name, _, _ := strings.Cut(example.Name, "_")
+		if service, ok := strings.CutSuffix(name, "Service"); ok && example.Output != "" {
+			p.Examples[service] = true
+		}
+	}
 }
