@@ -90,8 +90,8 @@ func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 //
 // If Send returns nil, done is called exactly once: with nil after Memfault accepted
 // the chunk, or with why it did not. The calls for one device come in the order of its
-// chunks. done may be nil. It must not wait: while it runs, its device does, and a Send
-// in it may wait for ever.
+// chunks. done may be nil. It must return, and soon: while it runs, its device waits, and
+// a Send in it may wait for ever.
 func (s *ChunkSender) Send(ctx context.Context, deviceSerial string, chunk []byte, done func(error)) error {
 	switch {
 	case ctx == nil:

@@ -401,7 +401,7 @@ func TestTimeoutAndJarOfTheGivenClientAreKept(t *testing.T) {
 	}))
 	defer server.Close()
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL),
-		memfault.WithHTTPClient(&http.Client{Jar: jar, Timeout: 50 * time.Millisecond}))
+		memfault.WithHTTPClient(&http.Client{Jar: jar, Timeout: 500 * time.Millisecond}))
 	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, nil))
 	err = client.Do(t.Context(), memfault.Request{Path: "/x"}, nil, memfault.WithoutRetry())
 	assert.True(t, isTimeout(err), "%v", err)
