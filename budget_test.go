@@ -128,12 +128,12 @@ func BenchmarkSmallGet(b *testing.B) {
 	server, by := newFleetServer(b), newBare()
 	client := newClient(b, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL))
 	compare(b, func() {
-		for range 50 {
+		for range 1000 {
 			_, err := client.Devices.Get(b.Context(), sink, "SN-1")
 			require.NoError(b, err)
 		}
 	}, func() {
-		for range 50 {
+		for range 1000 {
 			var reply struct{ Data *memfault.Device }
 			by.get(b, server.URL+"/api/v0/organizations/acme/projects/smart-sink/devices/SN-1", &reply)
 		}
