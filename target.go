@@ -13,6 +13,12 @@ import (
 
 // target returns the URL of an escaped path on an operation's host.
 func (c *core) target(op *operation.Operation, path string, values url.Values) (*url.URL, error) {
+	if base := c.hosts[op.Host]; base.RawPath == "" && isPlain(path) {
+		target := *base
+		target.Path += path
+		target.RawQuery = values.Encode()
+		return &target, nil
+	}
 	unescaped, err := url.PathUnescape(path)
 	if err != nil {
 		return nil, fmt.Errorf("memfault: %s: %w", op.Name, err)
@@ -21,6 +27,16 @@ func (c *core) target(op *operation.Operation, path string, values url.Values) (
 	target.Path, target.RawPath = target.Path+unescaped, target.EscapedPath()+path
 	target.RawQuery = values.Encode()
 	return &target, nil
+}
+
+// isPlain reports whether a path means the same escaped and not: nearly all do.
+func isPlain(path string) bool {
+	for i := range len(path) {
+		if b := path[i]; !isAlphanumeric(b) && b != '/' && b != '-' && b != '_' && b != '.' {
+			return false
+		}
+	}
+	return true
 }
 
 // foreignTarget reads a URL that an answer of the API named, to be used as it is.
