@@ -340,13 +340,18 @@ func TestTimeoutLeavesTheBodyItsTime(t *testing.T) {
 }
 
 func TestBodyThatStandsStillIsAnError(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: slowAnswer(time.Hour, `{}`)}))
-		err := get(t.Context(), client, memfault.WithoutRetry())
-		require.ErrorContains(t, err, "stood still")
-		assert.True(t, isTimeout(err))
-		assert.Equal(t, "projects.retrieve", requireError(t, err, 200).Operation)
-	})
+	for _, timeout := range []time.Duration{0, time.Second, 10 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(timeout),
+				memfault.WithHTTPClient(&http.Client{Transport: slowAnswer(time.Hour, `{}`)}))
+			start := time.Now()
+			err := get(t.Context(), client, memfault.WithoutRetry())
+			require.ErrorContains(t, err, "stood still")
+			assert.True(t, isTimeout(err))
+			assert.Equal(t, "projects.retrieve", requireError(t, err, 200).Operation)
+			assert.Equal(t, time.Minute, time.Since(start))
+		})
+	}
 }
 
 func TestTimeoutOfZeroSetsNoLimit(t *testing.T) {

@@ -86,7 +86,7 @@ func (s *signer) attempt(req *http.Request, cancel context.CancelCauseFunc) (*ht
 	if context.Cause(req.Context()) == errNoAnswer { //nolint:errorlint // the very cause that watch gives
 		err = errNoAnswer
 	}
-	cancel(nil)
+	watch.end()
 	return nil, err
 }
 

@@ -28,42 +28,75 @@ type watch struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 
-	mu    sync.Mutex
-	limit time.Duration
-	why   timeoutError
-	fired bool
+	mu       sync.Mutex
+	limit    time.Duration
+	deadline time.Time // zero while nothing is waited for
+	look     time.Time // when the timer fires
+	why      timeoutError
+	fired    bool
+	ended    bool
 }
 
 func newWatch(limit time.Duration, cancel context.CancelCauseFunc) *watch {
-	w := &watch{cancel: cancel, limit: limit, why: errNoAnswer}
+	deadline := time.Now().Add(limit)
+	w := &watch{cancel: cancel, limit: limit, deadline: deadline, look: deadline, why: errNoAnswer}
 	w.mu.Lock() // a short limit may fire before timer is set
 	defer w.mu.Unlock()
 	w.timer = time.AfterFunc(limit, w.fire)
 	return w
 }
 
+// fire ends the attempt if the deadline has passed, and else looks again then. To set
+// the timer for each part of a body would cost more than to read the part.
 func (w *watch) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.fired = true
-	w.cancel(w.why)
+	left := w.limit
+	if !w.deadline.IsZero() {
+		left = time.Until(w.deadline)
+	}
+	switch {
+	case w.ended:
+	case left > 0:
+		w.lookIn(left)
+	default:
+		w.fired = true
+		w.cancel(w.why)
+	}
 }
 
 // extend starts the limit anew, unless what it was for is over.
 func (w *watch) extend(why timeoutError) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.why == why {
-		w.timer.Reset(w.limit)
+	if w.why != why {
+		return
+	}
+	if w.deadline = time.Now().Add(w.limit); w.deadline.Before(w.look) {
+		w.lookIn(w.limit)
 	}
 }
 
-// pause stops the watch. When it is extended again it watches for something else.
+// lookIn sets the timer. The watch is locked.
+func (w *watch) lookIn(wait time.Duration) {
+	w.look = time.Now().Add(wait)
+	w.timer.Reset(wait)
+}
+
+// pause ends what was waited for. When the watch is extended again it is for why.
 func (w *watch) pause(limit time.Duration, why timeoutError) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.limit, w.why, w.deadline = limit, why, time.Time{}
+}
+
+// end ends the watch, and what it watched.
+func (w *watch) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
 	w.timer.Stop()
-	w.limit, w.why = limit, why
+	w.cancel(nil)
 }
 
 // stalled reports whether the watch ended the attempt.
@@ -117,6 +150,6 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 
 func (b *guardedBody) Close() error {
 	err := b.ReadCloser.Close()
-	b.watch.cancel(nil)
+	b.watch.end()
 	return err
 }
