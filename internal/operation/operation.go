@@ -116,17 +116,6 @@ func (o *Operation) Documented() bool { return o.traits&documented != 0 }
 // Implemented reports whether the client has a method for the operation.
 func (o *Operation) Implemented() bool { return o.traits&planned == 0 }
 
-// Placeholders returns the names of the path's placeholders, in order.
-func (o *Operation) Placeholders() []string {
-	var names []string
-	for segment := range strings.SplitSeq(o.Path, "/") {
-		if name, ok := strings.CutPrefix(segment, "{"); ok {
-			names = append(names, strings.TrimSuffix(name, "}"))
-		}
-	}
-	return names
-}
-
 // Get returns the row of an ID.
 func Get(id ID) *Operation { return &table[id] }
 

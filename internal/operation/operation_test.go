@@ -55,8 +55,3 @@ func TestCredentials(t *testing.T) {
 	assert.Equal(t, "email+password,email+api-key,organization-token", operation.Console.String())
 	assert.Equal(t, "none", operation.NoCredential.String())
 }
-
-func TestPlaceholders(t *testing.T) {
-	assert.Equal(t, []string{"organization_slug", "project_slug", "device_serial"}, operation.Get(operation.DevicesRetrieve).Placeholders())
-	assert.Empty(t, operation.Get(operation.AuthMe).Placeholders())
-}
