@@ -36,9 +36,9 @@ type SymbolsDirResult struct {
 // It returns what became of each file, in the order of filepath.WalkDir, and an error
 // that joins those of all that failed: the others are uploaded all the same, and a
 // SymbolsDir may be repeated whole. When the context ends, the files not yet uploaded
-// fail with its error. WithResponse is not obeyed, and WithProgress is called for
-// several files at the same time. Seen only in Memfault's own command-line tool; not
-// documented by Memfault.
+// fail with its error. WithResponse and WithProgress are not obeyed: there are as many
+// of both as files. Seen only in Memfault's own command-line tool; not documented by
+// Memfault.
 func (s *UploadsService) SymbolsDir(ctx context.Context, ref ProjectRef, dir string, options SymbolsDirOptions, opts ...CallOption) ([]SymbolsDirResult, error) {
 	if ctx == nil || dir == "" || options.Concurrency < 0 {
 		return nil, errors.New("memfault: SymbolsDir: the context is nil, the directory is empty, or Concurrency is negative")
@@ -54,7 +54,7 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, ref ProjectRef, dir str
 	if err != nil {
 		return nil, fmt.Errorf("memfault: SymbolsDir: %w", err)
 	}
-	opts = append(opts[:len(opts):len(opts)], WithResponse(nil))
+	opts = append(opts[:len(opts):len(opts)], WithResponse(nil), WithProgress(nil))
 	chosen := chooseLargest(found)
 	parallel(len(chosen), workers, func(i int) {
 		file := &found[chosen[i]]
@@ -74,9 +74,9 @@ func findSymbols(ctx context.Context, dir string) ([]symbolFile, error) {
 	var found []symbolFile
 	dir += string(filepath.Separator) // else one that is itself a link would seem to hold nothing
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		switch ended := context.Cause(ctx); {
-		case ended != nil:
-			return ended
+		switch {
+		case ctx.Err() != nil:
+			return ended(ctx)
 		case err != nil && path == dir:
 			return err
 		case err != nil:
@@ -129,8 +129,8 @@ func chooseLargest(found []symbolFile) []int {
 }
 
 func (s *UploadsService) uploadPath(ctx context.Context, ref ProjectRef, path string, opts []CallOption) (*UploadResult, error) {
-	if err := context.Cause(ctx); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, ended(ctx)
 	}
 	file, err := OpenFile(path)
 	if err != nil {

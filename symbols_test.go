@@ -338,19 +338,23 @@ func TestSymbolsDirRefusals(t *testing.T) {
 func TestSymbolsDirWhoseContextEnds(t *testing.T) {
 	gone := errors.New("no more time")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cloud, client := newCloud(t)
+	var cloud *fakecloud.Cloud
+	cloud, client := newCloud(t, memfault.WithObserver(func(a memfault.Attempt) {
+		if a.Operation == "upload.prepare_basic_auth" && len(cloud.Uploads()) == 1 { // the second file is on its way
+			cancel(gone)
+		}
+	}))
 	little := binary.LittleEndian
 	dir := symbolsTree(t, map[string][]byte{"a": noteELF(little, []byte{1}, false, 0), "b": noteELF(little, []byte{2}, false, 0), "c": noteELF(little, []byte{3}, false, 0)})
 	results, err := client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{Concurrency: 1}, memfault.WithProgress(func(int64, int64) {
-		if len(cloud.Uploads()) == 1 { // the second file goes out
-			cancel(gone)
-		}
+		t.Error("progress of one file among many says nothing")
 	}))
 	require.ErrorIs(t, err, gone)
 	require.Len(t, results, 3, "each file has a result")
 	assert.NotNil(t, results[0].Result)
 	for _, r := range results[1:] {
 		require.ErrorIs(t, r.Err, gone)
+		require.ErrorIs(t, r.Err, context.Canceled)
 	}
 	assert.Len(t, cloud.Uploads(), 1)
 	assert.Len(t, cloud.Seen("symbols.exists_by_gnu_build_id"), 2)
