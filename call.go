@@ -41,8 +41,8 @@ func (c *call) validate(ctx context.Context) error {
 	if c.options.err != nil {
 		return fmt.Errorf("memfault: %s: %w", c.op.Name, c.options.err)
 	}
-	if err := validateAuth(c.client.auth); err != nil {
-		return err
+	if c.client.invalid != nil {
+		return c.client.invalid
 	}
 	return authorize(c.client.auth, c.op)
 }

@@ -79,7 +79,7 @@ func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	return &ChunkSender{
 		service: s, options: options, retry: s.client.core.config.retry,
-		invalid: errors.Join(err, validateAuth(s.client.auth), authorize(s.client.auth, operation.Get(operation.ChunksUpload))),
+		invalid: errors.Join(err, s.client.invalid, authorize(s.client.auth, operation.Get(operation.ChunksUpload))),
 		ctx:     ctx, cancel: cancel,
 		queues: map[string]*chunkQueue{}, freed: make(chan struct{}), epochs: []*chunkEpoch{newChunkEpoch()},
 	}

@@ -1,6 +1,7 @@
 package memfault
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -13,8 +14,9 @@ const Version = "0.1.0"
 // Client talks to the Memfault cloud through its services. It is safe for
 // concurrent use and never changes; NewClient makes one.
 type Client struct {
-	core *core
-	auth Authenticator
+	core    *core
+	auth    Authenticator
+	invalid error // why auth cannot be used; WithAuth has no other way to tell
 
 	Account          *AccountService
 	Organizations    *OrganizationsService
@@ -77,7 +79,7 @@ func NewClient(auth Authenticator, opts ...Option) (*Client, error) {
 }
 
 func newClient(shared *core, auth Authenticator) *Client {
-	c := &Client{core: shared, auth: auth}
+	c := &Client{core: shared, auth: auth, invalid: validateAuth(auth)}
 	c.Account = &AccountService{c}
 	c.Organizations = &OrganizationsService{c}
 	c.Projects = &ProjectsService{c}
@@ -107,9 +109,17 @@ func newClient(shared *core, auth Authenticator) *Client {
 // else with c, connections included. A nil or unusable auth makes every call fail.
 func (c *Client) WithAuth(auth Authenticator) *Client { return newClient(c.core, auth) }
 
+// usable refuses a client that is nil or was not made by NewClient.
+func (c *Client) usable() error {
+	if c == nil || c.core == nil {
+		return errors.New("memfault: the client is nil, or was not made by NewClient")
+	}
+	return nil
+}
+
 // String names the client's credential by its kind and its API host.
 func (c *Client) String() string {
-	if c == nil || c.core == nil {
+	if c.usable() != nil {
 		return "memfault.Client (not made by NewClient)"
 	}
 	kind := "custom authenticator"

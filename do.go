@@ -36,6 +36,9 @@ type Request struct {
 // is not nil.
 func (c *Client) Do(ctx context.Context, request Request, out any, opts ...CallOption) error {
 	options := newCallOptions(opts)
+	if err := c.usable(); err != nil {
+		return err
+	}
 	op, err := request.operation()
 	if err != nil {
 		return err

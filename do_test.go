@@ -124,6 +124,9 @@ func TestDoRefusesBadInputUnsent(t *testing.T) {
 	require.ErrorContains(t, err, "not a number")
 	_, err = memfault.NewPager[item](nil, memfault.Request{Path: "/api"}).Page(t.Context())
 	require.ErrorContains(t, err, "client is nil")
+	_, err = memfault.NewPager[item](new(memfault.Client), memfault.Request{Path: "/api"}).Page(t.Context())
+	require.ErrorContains(t, err, "not made by NewClient")
+	require.ErrorContains(t, new(memfault.Client).Do(t.Context(), memfault.Request{Path: "/api"}, nil), "not made by NewClient")
 	assert.Empty(t, cloud.Seen(""))
 	assert.Empty(t, cloud.Violations())
 }

@@ -87,8 +87,8 @@ func newPager[T any](client *Client, op *operation.Operation, path string, value
 	}
 	switch {
 	case err != nil:
-	case client == nil:
-		p.err = errors.New("memfault: the client is nil")
+	case client.usable() != nil:
+		p.err = client.usable()
 	case options.Page < 0 || options.PerPage < 0:
 		p.err = fmt.Errorf("memfault: %s: page %d with %d items is negative", op.Name, options.Page, options.PerPage)
 	}
