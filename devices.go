@@ -3,6 +3,7 @@ package memfault
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -145,6 +146,19 @@ func (s *DevicesService) Create(ctx context.Context, project ProjectRef, create 
 	device, err := fetch[Device](ctx, s.client, operation.DevicesCreate, input{path: project.path(), body: create}, withResponseToo(opts, &accepted))
 	if err != nil && accepted.StatusCode == http.StatusAccepted {
 		return create.device(), nil
+	}
+	return device, err
+}
+
+// Ensure makes a device, or returns the one that has its serial already. That one
+// is not changed: if create names another cohort than the device is in, it stays
+// where it is.
+//
+// Memfault: https://docs.memfault.com/api/create-device
+func (s *DevicesService) Ensure(ctx context.Context, project ProjectRef, create DeviceCreate, opts ...CallOption) (*Device, error) {
+	device, err := s.Create(ctx, project, create, opts...)
+	if errors.Is(err, ErrConflict) {
+		return s.Get(ctx, project, create.DeviceSerial, opts...)
 	}
 	return device, err
 }

@@ -16,10 +16,27 @@ import (
 // maxLogLine is the size from which a line of a log file is refused.
 const maxLogLine = 16 << 20
 
+// LogFile is a log that a device uploaded. Its fields other than CID are unknown.
+type LogFile struct {
+	CID string `json:"cid"` // a UUID
+}
+
+// LogFileListOptions selects log files.
+type LogFileListOptions struct {
+	ListOptions
+	Limit int `url:"limit,omitempty"` // one program sends it; whether Memfault obeys it is UNCERTAIN
+}
+
 // LogLine is a line of a log file.
 type LogLine struct {
 	Line string          // without its end
 	JSON json.RawMessage // the object that the line came in, with all its members; nil in a file of plain text
+}
+
+// ListLogFiles returns the log files of a device. Seen only in Memfault's own
+// tests; not documented by Memfault.
+func (s *DevicesService) ListLogFiles(project ProjectRef, deviceSerial string, options LogFileListOptions, opts ...CallOption) *Pager[LogFile] {
+	return list[LogFile](s.client, operation.DeviceLogFilesList, project.path(deviceSerial), options, opts)
 }
 
 // DownloadLogFile writes a log file of a device to w, as it was stored; see Download

@@ -6,19 +6,6 @@ import (
 	"fmt"
 )
 
-// Ensure makes a device, or returns the one that has its serial already. That one
-// is not changed: if create names another cohort than the device is in, it stays
-// where it is.
-//
-// Memfault: https://docs.memfault.com/api/create-device
-func (s *DevicesService) Ensure(ctx context.Context, project ProjectRef, create DeviceCreate, opts ...CallOption) (*Device, error) {
-	device, err := s.Create(ctx, project, create, opts...)
-	if errors.Is(err, ErrConflict) {
-		return s.Get(ctx, project, create.DeviceSerial, opts...)
-	}
-	return device, err
-}
-
 // WaitForVersion asks for a device again and again until it reports that it runs a
 // software version, and returns it. A device that is unknown, because it never
 // reported, counts as not there yet; any other failure to ask ends the wait. ctx

@@ -17,25 +17,8 @@ type RebootListOptions struct {
 	Since Timestamp `url:"since,omitempty"`
 }
 
-// LogFile is a log that a device uploaded. Its fields other than CID are unknown.
-type LogFile struct {
-	CID string `json:"cid"` // a UUID
-}
-
-// LogFileListOptions selects log files.
-type LogFileListOptions struct {
-	ListOptions
-	Limit int `url:"limit,omitempty"` // one program sends it; whether Memfault obeys it is UNCERTAIN
-}
-
 // ListReboots returns the reboots of a device, the newest first. Seen only in
 // Memfault's own tests and in dashboards; not documented by Memfault.
 func (s *DevicesService) ListReboots(project ProjectRef, deviceSerial string, options RebootListOptions, opts ...CallOption) *Pager[Reboot] {
 	return list[Reboot](s.client, operation.DeviceRebootsList, project.path(deviceSerial), options, opts)
-}
-
-// ListLogFiles returns the log files of a device. Seen only in Memfault's own
-// tests; not documented by Memfault.
-func (s *DevicesService) ListLogFiles(project ProjectRef, deviceSerial string, options LogFileListOptions, opts ...CallOption) *Pager[LogFile] {
-	return list[LogFile](s.client, operation.DeviceLogFilesList, project.path(deviceSerial), options, opts)
 }
