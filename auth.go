@@ -154,9 +154,9 @@ func AuthFromEnv() (Authenticator, error) {
 // ProjectFromEnv returns the project that MEMFAULT_ORG and MEMFAULT_PROJECT name
 // by their slugs.
 func ProjectFromEnv() (ProjectRef, error) {
-	ref := ProjectRef{Organization: os.Getenv("MEMFAULT_ORG"), Project: os.Getenv("MEMFAULT_PROJECT")}
-	if ref.Organization == "" || ref.Project == "" {
+	project := ProjectRef{Organization: os.Getenv("MEMFAULT_ORG"), Project: os.Getenv("MEMFAULT_PROJECT")}
+	if project.Organization == "" || project.Project == "" {
 		return ProjectRef{}, errors.New("memfault: no project in the environment: set MEMFAULT_ORG and MEMFAULT_PROJECT to its slugs")
 	}
-	return ref, nil
+	return project, nil
 }

@@ -139,9 +139,9 @@ type ProjectRef struct {
 }
 
 // path returns the values for the placeholders of a path below the project.
-func (ref ProjectRef) path(more ...string) []string {
+func (p ProjectRef) path(more ...string) []string {
 	path := make([]string, 0, 2+len(more))
-	return append(append(path, ref.Organization, ref.Project), more...)
+	return append(append(path, p.Organization, p.Project), more...)
 }
 
 // newHTTPClient returns the http.Client that sends the attempts.

@@ -21,9 +21,9 @@ import (
 // error's text. ErrRateLimited means that the device sent too much of its kind,
 // unless its server-side developer mode is on.
 //
-// With a ProjectKey, which names its project, ref is the zero value. With any other
-// credential ref names the project. An Authenticator of your own is taken for a
-// project key when ref is the zero value.
+// With a ProjectKey, which identifies its project, project is the zero value. With any other
+// credential project names the project. An Authenticator of your own is taken for a
+// project key when project is the zero value.
 type UploadsService struct{ client *Client }
 
 // UploadResult is what became of an upload.
@@ -48,12 +48,12 @@ type slot struct {
 }
 
 // send uploads a file of some kind.
-func (s *UploadsService) send(ctx context.Context, ref ProjectRef, file *File, kind upload, opts []CallOption) (*UploadResult, error) {
+func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *File, kind upload, opts []CallOption) (*UploadResult, error) {
 	prepare, commit := operation.UploadPrepareBasicAuth, kind.project
-	if s.flat(ref) {
+	if s.flat(project) {
 		prepare, commit = operation.UploadPrepareProjectKey, kind.flat
 	}
-	if err := s.mayCommit(commit, ref); err != nil {
+	if err := s.mayCommit(commit, project); err != nil {
 		return nil, err
 	}
 	if err := checkFile(file, kind.check); err != nil {
@@ -62,7 +62,7 @@ func (s *UploadsService) send(ctx context.Context, ref ProjectRef, file *File, k
 	if _, err := payloadOf(kind.fields); err != nil { // better now than after the file
 		return nil, fmt.Errorf("memfault: %s: %w", operation.Get(commit).Name, err)
 	}
-	granted, err := fetch[slot](ctx, s.client, prepare, input{path: ref.path()}, opts)
+	granted, err := fetch[slot](ctx, s.client, prepare, input{path: project.path()}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -75,28 +75,28 @@ func (s *UploadsService) send(ctx context.Context, ref ProjectRef, file *File, k
 	}
 	body := map[string]any{"file": map[string]string{"token": granted.Token, "md5": sum, "name": file.baseName()}}
 	maps.Copy(body, kind.fields)
-	err = exec(ctx, s.client, commit, input{path: ref.path(), body: body}, opts)
+	err = exec(ctx, s.client, commit, input{path: project.path(), body: body}, opts)
 	return uploaded(file, sum, err)
 }
 
 // flat reports whether the paths without a project are to be used.
-func (s *UploadsService) flat(ref ProjectRef) bool {
+func (s *UploadsService) flat(project ProjectRef) bool {
 	if held, ok := s.client.auth.(credential); ok {
 		return held.kind == operation.ProjectKey
 	}
-	return ref == ProjectRef{}
+	return project == ProjectRef{}
 }
 
 // mayCommit refuses, before anything is sent, what the commit would fail with.
-func (s *UploadsService) mayCommit(commit operation.ID, ref ProjectRef) error {
+func (s *UploadsService) mayCommit(commit operation.ID, project ProjectRef) error {
 	op := operation.Get(commit)
 	if err := authorize(s.client.auth, op); err != nil {
 		return err
 	}
-	if (ref.Organization == "") != (ref.Project == "") {
+	if (project.Organization == "") != (project.Project == "") {
 		return fmt.Errorf("memfault: %s: the ProjectRef names an organization without a project, or the other way round", op.Name)
 	}
-	_, err := s.client.fill(op, input{path: ref.path()})
+	_, err := s.client.fill(op, input{path: project.path()})
 	return err
 }
 

@@ -68,7 +68,7 @@ type XEDOptions struct {
 // OTAPayload uploads what devices install, and so makes the release and the software
 // version that it is of, or adds to them. It takes no ProjectKey. Seen only in
 // Memfault's own command-line tool; not documented by Memfault.
-func (s *UploadsService) OTAPayload(ctx context.Context, ref ProjectRef, file *File, options OTAPayloadOptions, opts ...CallOption) (*UploadResult, error) {
+func (s *UploadsService) OTAPayload(ctx context.Context, project ProjectRef, file *File, options OTAPayloadOptions, opts ...CallOption) (*UploadResult, error) {
 	if err := required("OTAPayloadOptions", "HardwareVersion", options.HardwareVersion, "SoftwareType", options.SoftwareType, "SoftwareVersion", options.SoftwareVersion); err != nil {
 		return nil, err
 	}
@@ -83,48 +83,48 @@ func (s *UploadsService) OTAPayload(ctx context.Context, ref ProjectRef, file *F
 	if len(options.ExtraInfo) > 0 {
 		fields["extra_info"] = maps.Clone(options.ExtraInfo)
 	}
-	return s.send(ctx, ref, file, upload{flat: operation.UploadCommitOTAPayload, project: operation.UploadCommitOTAPayload, fields: fields}, opts)
+	return s.send(ctx, project, file, upload{flat: operation.UploadCommitOTAPayload, project: operation.UploadCommitOTAPayload, fields: fields}, opts)
 }
 
 // SBOM uploads the bill of materials of a software version. It takes no ProjectKey.
 // Seen only in Memfault's own command-line tool; not documented by Memfault.
-func (s *UploadsService) SBOM(ctx context.Context, ref ProjectRef, file *File, options SBOMOptions, opts ...CallOption) (*UploadResult, error) {
+func (s *UploadsService) SBOM(ctx context.Context, project ProjectRef, file *File, options SBOMOptions, opts ...CallOption) (*UploadResult, error) {
 	if err := required("SBOMOptions", "SoftwareType", options.SoftwareType, "SoftwareVersion", options.SoftwareVersion); err != nil {
 		return nil, err
 	}
 	fields := map[string]any{"software_version": options.SoftwareVersion, "software_type": options.SoftwareType}
-	return s.send(ctx, ref, file, upload{flat: operation.UploadCommitSBOM, project: operation.UploadCommitSBOM, fields: fields}, opts)
+	return s.send(ctx, project, file, upload{flat: operation.UploadCommitSBOM, project: operation.UploadCommitSBOM, fields: fields}, opts)
 }
 
 // Coredump uploads a coredump of Memfault's firmware SDK. A file that does not begin
 // as one is refused before anything is sent.
 //
 // Memfault: https://docs.memfault.com/api/upload
-func (s *UploadsService) Coredump(ctx context.Context, ref ProjectRef, file *File, options CoredumpOptions, opts ...CallOption) (*UploadResult, error) {
+func (s *UploadsService) Coredump(ctx context.Context, project ProjectRef, file *File, options CoredumpOptions, opts ...CallOption) (*UploadResult, error) {
 	fields := map[string]any{}
 	if options.DeviceSerial != "" {
 		fields["device_serial"] = options.DeviceSerial
 	}
-	return s.send(ctx, ref, file, upload{operation.UploadCommitCoredump, operation.UploadCommitCoredumpProject, isCoredump, fields}, opts)
+	return s.send(ctx, project, file, upload{operation.UploadCommitCoredump, operation.UploadCommitCoredumpProject, isCoredump, fields}, opts)
 }
 
 // ELFCoredump uploads a coredump as Linux writes it. A file that is not an ELF core
 // is refused before anything is sent. Seen only in Memfault's own command-line tool;
 // not documented by Memfault.
-func (s *UploadsService) ELFCoredump(ctx context.Context, ref ProjectRef, file *File, options ELFCoredumpOptions, opts ...CallOption) (*UploadResult, error) {
+func (s *UploadsService) ELFCoredump(ctx context.Context, project ProjectRef, file *File, options ELFCoredumpOptions, opts ...CallOption) (*UploadResult, error) {
 	if err := options.Device.validate("ELFCoredumpOptions"); err != nil {
 		return nil, err
 	}
 	fields := map[string]any{"device": options.Device}
-	return s.send(ctx, ref, file, upload{operation.UploadCommitELFCoredump, operation.UploadCommitELFCoredumpProject, isELFCore, fields}, opts)
+	return s.send(ctx, project, file, upload{operation.UploadCommitELFCoredump, operation.UploadCommitELFCoredumpProject, isELFCore, fields}, opts)
 }
 
 // BugReport uploads a bug report of Android, which is a zip file; any other is
 // refused before anything is sent.
 //
 // Memfault: https://docs.memfault.com/api/upload
-func (s *UploadsService) BugReport(ctx context.Context, ref ProjectRef, file *File, _ BugReportOptions, opts ...CallOption) (*UploadResult, error) {
-	return s.send(ctx, ref, file, upload{operation.UploadCommitBugreport, operation.UploadCommitBugreportProject, isZip, nil}, opts)
+func (s *UploadsService) BugReport(ctx context.Context, project ProjectRef, file *File, _ BugReportOptions, opts ...CallOption) (*UploadResult, error) {
+	return s.send(ctx, project, file, upload{operation.UploadCommitBugreport, operation.UploadCommitBugreportProject, isZip, nil}, opts)
 }
 
 // MAR uploads a Memfault archive, which is a zip file; any other is refused before
@@ -132,7 +132,7 @@ func (s *UploadsService) BugReport(ctx context.Context, ref ProjectRef, file *Fi
 // Memfault's own sends it.
 //
 // Memfault: https://docs.memfault.com/api/upload
-func (s *UploadsService) MAR(ctx context.Context, ref ProjectRef, file *File, options MAROptions, opts ...CallOption) (*UploadResult, error) {
+func (s *UploadsService) MAR(ctx context.Context, project ProjectRef, file *File, options MAROptions, opts ...CallOption) (*UploadResult, error) {
 	if err := options.Device.validate("MAROptions"); err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (s *UploadsService) MAR(ctx context.Context, ref ProjectRef, file *File, op
 	if options.Device.SoftwareType != "" {
 		fields["software_type"] = options.Device.SoftwareType
 	}
-	return s.send(ctx, ref, file, upload{operation.UploadCommitMAR, operation.UploadCommitMARProject, isZip, fields}, opts)
+	return s.send(ctx, project, file, upload{operation.UploadCommitMAR, operation.UploadCommitMARProject, isZip, fields}, opts)
 }
 
 // CustomDataRecording uploads data of any kind that a device recorded: at most 16 MB,
@@ -152,7 +152,7 @@ func (s *UploadsService) MAR(ctx context.Context, ref ProjectRef, file *File, op
 // fields are sent; UNCERTAIN.
 //
 // Memfault: https://docs.memfault.com/api/upload
-func (s *UploadsService) CustomDataRecording(ctx context.Context, ref ProjectRef, file *File, options CustomDataRecordingOptions, opts ...CallOption) (*UploadResult, error) {
+func (s *UploadsService) CustomDataRecording(ctx context.Context, project ProjectRef, file *File, options CustomDataRecordingOptions, opts ...CallOption) (*UploadResult, error) {
 	if err := options.Device.validate("CustomDataRecordingOptions"); err != nil {
 		return nil, err
 	}
@@ -163,12 +163,12 @@ func (s *UploadsService) CustomDataRecording(ctx context.Context, ref ProjectRef
 		"start_time": options.StartTime, "duration_secs": options.DurationSecs, "mimetypes": append([]string{}, options.MIMETypes...),
 		"reason": options.Reason, "device": options.Device,
 	}
-	return s.send(ctx, ref, file, upload{operation.UploadCommitCustomDataRecording, operation.UploadCommitCustomDataRecordingProject, nil, fields}, opts)
+	return s.send(ctx, project, file, upload{operation.UploadCommitCustomDataRecording, operation.UploadCommitCustomDataRecordingProject, nil, fields}, opts)
 }
 
 // XED uploads a dump of a Qualcomm chip; the project needs that to be enabled. Seen
 // only in Memfault's own command-line tool; not documented by Memfault.
-func (s *UploadsService) XED(ctx context.Context, ref ProjectRef, file *File, options XEDOptions, opts ...CallOption) (*UploadResult, error) {
+func (s *UploadsService) XED(ctx context.Context, project ProjectRef, file *File, options XEDOptions, opts ...CallOption) (*UploadResult, error) {
 	if err := required("XEDOptions", "DeviceSerial", options.DeviceSerial, "HardwareVersion", options.HardwareVersion); err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (s *UploadsService) XED(ctx context.Context, ref ProjectRef, file *File, op
 		"device_serial": options.DeviceSerial, "hardware_version": options.HardwareVersion,
 		"trace_attributes": append([]AttributeValue{}, options.TraceAttributes...),
 	}
-	return s.send(ctx, ref, file, upload{operation.UploadCommitXED, operation.UploadCommitXEDProject, nil, fields}, opts)
+	return s.send(ctx, project, file, upload{operation.UploadCommitXED, operation.UploadCommitXEDProject, nil, fields}, opts)
 }
 
 // softwareVersionField is the form in which symbols and payloads name their version.

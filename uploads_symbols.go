@@ -34,19 +34,19 @@ func (o SymbolsOptions) upload() (upload, error) {
 // Symbols uploads the symbols of a build: an ELF file, or a mapping file of Android.
 // It takes no ProjectKey. Seen only in Memfault's own programs; not documented by
 // Memfault.
-func (s *UploadsService) Symbols(ctx context.Context, ref ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
+func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
 	kind, err := options.upload()
 	if err != nil {
 		return nil, err
 	}
-	return s.send(ctx, ref, file, kind, opts)
+	return s.send(ctx, project, file, kind, opts)
 }
 
 // SymbolsExist reports whether Memfault has the symbols of a build, by its GNU build
 // id in hexadecimal; see GNUBuildID. A token that may only upload is ErrForbidden.
 // Seen only in Memfault's own command-line tool; not documented by Memfault.
-func (s *UploadsService) SymbolsExist(ctx context.Context, ref ProjectRef, gnuBuildID string, opts ...CallOption) (bool, error) {
-	err := exec(ctx, s.client, operation.SymbolsExistsByGNUBuildID, input{path: ref.path(strings.ToLower(gnuBuildID))}, opts)
+func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, gnuBuildID string, opts ...CallOption) (bool, error) {
+	err := exec(ctx, s.client, operation.SymbolsExistsByGNUBuildID, input{path: project.path(strings.ToLower(gnuBuildID))}, opts)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
@@ -57,12 +57,12 @@ func (s *UploadsService) SymbolsExist(ctx context.Context, ref ProjectRef, gnuBu
 // asks for the file's GNU build id before. A file without one is uploaded, and so is
 // any when the client's token may not ask. The MD5 of a file that was not sent is
 // empty. Seen only in Memfault's own command-line tool; not documented by Memfault.
-func (s *UploadsService) UploadSymbolsIfMissing(ctx context.Context, ref ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
+func (s *UploadsService) UploadSymbolsIfMissing(ctx context.Context, project ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
 	kind, err := options.upload()
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.mayCommit(kind.project, ref), file.validate()); err != nil {
+	if err := errors.Join(s.mayCommit(kind.project, project), file.validate()); err != nil {
 		return nil, err
 	}
 	id, err := readBuildID(file.Content)
@@ -70,7 +70,7 @@ func (s *UploadsService) UploadSymbolsIfMissing(ctx context.Context, ref Project
 		return nil, fmt.Errorf("memfault: File: %s: %w", file.Name, err)
 	}
 	if id != "" {
-		known, err := s.SymbolsExist(ctx, ref, id, opts...)
+		known, err := s.SymbolsExist(ctx, project, id, opts...)
 		switch {
 		case known:
 			return &UploadResult{AlreadyUploaded: true, Size: file.Size}, nil
@@ -78,16 +78,16 @@ func (s *UploadsService) UploadSymbolsIfMissing(ctx context.Context, ref Project
 			return nil, err
 		}
 	}
-	return s.send(ctx, ref, file, kind, opts)
+	return s.send(ctx, project, file, kind, opts)
 }
 
 // SymbolsLegacy uploads the symbols of a software version in one request, which is
 // sent once. Symbols is the way of today. Seen only in an old script for embedded
 // controllers of ChromeOS; not documented by Memfault.
-func (s *UploadsService) SymbolsLegacy(ctx context.Context, ref ProjectRef, softwareType, version string, file *File, opts ...CallOption) (*UploadResult, error) {
+func (s *UploadsService) SymbolsLegacy(ctx context.Context, project ProjectRef, softwareType, version string, file *File, opts ...CallOption) (*UploadResult, error) {
 	if err := checkFile(file, nil); err != nil {
 		return nil, err
 	}
 	content := &filePayload{file: file, progress: newCallOptions(opts).progress}
-	return sendWhole(ctx, s.client, operation.SoftwareVersionsUploadSymbolsLegacy, ref.path(softwareType, version), octetStream, content, opts)
+	return sendWhole(ctx, s.client, operation.SoftwareVersionsUploadSymbolsLegacy, project.path(softwareType, version), octetStream, content, opts)
 }

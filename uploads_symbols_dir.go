@@ -39,7 +39,7 @@ type SymbolsDirResult struct {
 // fail with its error. WithResponse and WithProgress are not obeyed: there are as many
 // of both as files. Seen only in Memfault's own command-line tool; not documented by
 // Memfault.
-func (s *UploadsService) SymbolsDir(ctx context.Context, ref ProjectRef, dir string, options SymbolsDirOptions, opts ...CallOption) ([]SymbolsDirResult, error) {
+func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir string, options SymbolsDirOptions, opts ...CallOption) ([]SymbolsDirResult, error) {
 	if ctx == nil || dir == "" || options.Concurrency < 0 {
 		return nil, errors.New("memfault: SymbolsDir: the context is nil, the directory is empty, or Concurrency is negative")
 	}
@@ -47,7 +47,7 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, ref ProjectRef, dir str
 	if workers == 0 {
 		workers = symbolsConcurrency
 	}
-	if err := s.mayCommit(operation.UploadCommitSymbols, ref); err != nil {
+	if err := s.mayCommit(operation.UploadCommitSymbols, project); err != nil {
 		return nil, err
 	}
 	found, err := findSymbols(ctx, dir)
@@ -58,7 +58,7 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, ref ProjectRef, dir str
 	chosen := chooseLargest(found)
 	parallel(len(chosen), workers, func(i int) {
 		file := &found[chosen[i]]
-		file.Result, file.Err = s.uploadPath(ctx, ref, file.Path, opts)
+		file.Result, file.Err = s.uploadPath(ctx, project, file.Path, opts)
 	})
 	return shareOutcomes(found, chosen)
 }
@@ -128,7 +128,7 @@ func chooseLargest(found []symbolFile) []int {
 	return chosen
 }
 
-func (s *UploadsService) uploadPath(ctx context.Context, ref ProjectRef, path string, opts []CallOption) (*UploadResult, error) {
+func (s *UploadsService) uploadPath(ctx context.Context, project ProjectRef, path string, opts []CallOption) (*UploadResult, error) {
 	if ctx.Err() != nil {
 		return nil, ended(ctx)
 	}
@@ -137,7 +137,7 @@ func (s *UploadsService) uploadPath(ctx context.Context, ref ProjectRef, path st
 		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	return s.UploadSymbolsIfMissing(ctx, ref, file, SymbolsOptions{}, opts...)
+	return s.UploadSymbolsIfMissing(ctx, project, file, SymbolsOptions{}, opts...)
 }
 
 // shareOutcomes gives the files that were not chosen the outcome of the one that was.
