@@ -12,7 +12,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Download writes an artifact, such as the payload of an update, to w; see Download
+// Download writes an artifact, such as the payload of an update, to w; see DownloadResult
 // for what all downloads share. It asks the artifact's URL, with no credential: https,
 // or plain http on loopback or after WithInsecureHTTP. A URL from
 // ReleasesService.Latest is valid for six hours; how the server refuses it afterwards
@@ -23,7 +23,7 @@ import (
 // them before Download has returned.
 //
 // Memfault: https://docs.memfault.com/api/retrieve-latest-release-for-a-device
-func (s *ArtifactsService) Download(ctx context.Context, artifact Artifact, w io.Writer, opts ...CallOption) (*Download, error) {
+func (s *ArtifactsService) Download(ctx context.Context, artifact Artifact, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
 	op := &operation.Operation{Name: "artifacts.download", Method: http.MethodGet, Host: operation.Presigned, Reply: operation.Stream}
 	target, err := s.client.core.foreignTarget(op, artifact.URL)
 	if err != nil {

@@ -17,8 +17,8 @@ type ArtifactUploadOptions struct {
 	BuildID         string
 }
 
-// ArtifactUpload is what became of an upload to a release.
-type ArtifactUpload struct {
+// ArtifactUploadResult is what became of an upload to a release.
+type ArtifactUploadResult struct {
 	UploadResult
 	Location string // the URL of the task that processes the file; empty when Memfault names none
 }
@@ -33,7 +33,7 @@ type ArtifactUpload struct {
 // as multipart/form-data.
 //
 // Memfault: https://docs.memfault.com/api/artifacts
-func (s *ArtifactsService) Upload(ctx context.Context, project ProjectRef, releaseVersion string, file *File, options ArtifactUploadOptions, opts ...CallOption) (*ArtifactUpload, error) {
+func (s *ArtifactsService) Upload(ctx context.Context, project ProjectRef, releaseVersion string, file *File, options ArtifactUploadOptions, opts ...CallOption) (*ArtifactUploadResult, error) {
 	if err := required("ArtifactUploadOptions", "Type", string(options.Type), "HardwareVersion", options.HardwareVersion); err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (s *ArtifactsService) Upload(ctx context.Context, project ProjectRef, relea
 	if err != nil {
 		return nil, err
 	}
-	return &ArtifactUpload{UploadResult: *result, Location: response.Header.Get("Location")}, nil
+	return &ArtifactUploadResult{UploadResult: *result, Location: response.Header.Get("Location")}, nil
 }
 
 // form writes what goes before and after the file, and returns the type of all.

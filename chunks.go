@@ -44,10 +44,10 @@ func (s *ChunksService) upload(ctx context.Context, deviceSerial string, chunks 
 	return exec(ctx, s.client, operation.ChunksUpload, input{path: []string{deviceSerial}, body: chunkPayload(chunks)}, opts)
 }
 
-// Probe checks the project key without sending anything: an upload without a body is
+// CheckProjectKey checks the project key without sending anything: an upload without a body is
 // refused for its length (411) if the key is good, and before that (403,
 // ErrForbidden) if it is not. Seen only in one program; not documented by Memfault.
-func (s *ChunksService) Probe(ctx context.Context, opts ...CallOption) error {
+func (s *ChunksService) CheckProjectKey(ctx context.Context, opts ...CallOption) error {
 	err := exec(ctx, s.client, operation.ChunksUpload, input{path: []string{"probe"}}, opts)
 	var answer *Error
 	if errors.As(err, &answer) && answer.StatusCode == http.StatusLengthRequired {

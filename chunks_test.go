@@ -85,14 +85,14 @@ func TestChunksThatMemfaultRefuses(t *testing.T) {
 	assert.Empty(t, cloud.Chunks("A"))
 }
 
-func TestProbe(t *testing.T) {
+func TestCheckProjectKey(t *testing.T) {
 	cloud, client := newRelay(t)
-	require.NoError(t, client.Chunks.Probe(t.Context()))
-	require.ErrorIs(t, client.WithAuth(memfault.ProjectKey("wrong")).Chunks.Probe(t.Context()), memfault.ErrForbidden)
-	require.ErrorIs(t, client.WithAuth(memfault.OrganizationToken("oat_1")).Chunks.Probe(t.Context()), memfault.ErrWrongCredential)
+	require.NoError(t, client.Chunks.CheckProjectKey(t.Context()))
+	require.ErrorIs(t, client.WithAuth(memfault.ProjectKey("wrong")).Chunks.CheckProjectKey(t.Context()), memfault.ErrForbidden)
+	require.ErrorIs(t, client.WithAuth(memfault.OrganizationToken("oat_1")).Chunks.CheckProjectKey(t.Context()), memfault.ErrWrongCredential)
 	assert.Equal(t, "0", cloud.Seen("chunks.upload")[0].Header.Get("Content-Length"))
 	cloud.Fail(fakecloud.Fault{Status: 418})
-	requireError(t, client.Chunks.Probe(t.Context()), 418)
+	requireError(t, client.Chunks.CheckProjectKey(t.Context()), 418)
 }
 
 func TestChunkExport(t *testing.T) {

@@ -123,9 +123,9 @@ func (s *CohortsService) Delete(ctx context.Context, project ProjectRef, cohortS
 	return exec(ctx, s.client, operation.CohortsDelete, input{path: project.path(cohortSlug)}, opts)
 }
 
-// Devices returns the devices of a cohort.
+// ListDevices returns the devices of a cohort.
 //
 // Memfault: https://docs.memfault.com/api/cohorts
-func (s *CohortsService) Devices(project ProjectRef, cohortSlug string, options CohortDeviceListOptions, opts ...CallOption) *Pager[Device] {
+func (s *CohortsService) ListDevices(project ProjectRef, cohortSlug string, options CohortDeviceListOptions, opts ...CallOption) *Pager[Device] {
 	return list[Device](s.client, operation.CohortsListDevices, project.path(cohortSlug), options, opts)
 }

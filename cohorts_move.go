@@ -15,8 +15,8 @@ type MoveDevicesOptions struct {
 	Concurrency int // devices moved at the same time; 8 by default
 }
 
-// DeviceMove is what became of one device of a MoveDevices.
-type DeviceMove struct {
+// MoveDevicesResult is what became of one device of a MoveDevices.
+type MoveDevicesResult struct {
 	DeviceSerial string
 	Device       *Device // as it is in its new cohort; nil when it was not moved
 	Err          error   // why it was not moved
@@ -33,7 +33,7 @@ type DeviceMove struct {
 // not obeyed: there are as many responses as devices.
 //
 // Memfault: https://docs.memfault.com/api/update-device
-func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, cohortSlug string, deviceSerials []string, options MoveDevicesOptions, opts ...CallOption) ([]DeviceMove, error) {
+func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, cohortSlug string, deviceSerials []string, options MoveDevicesOptions, opts ...CallOption) ([]MoveDevicesResult, error) {
 	if ctx == nil || cohortSlug == "" || options.Concurrency < 0 {
 		return nil, errors.New("memfault: MoveDevices: the context is nil, the cohort is empty, or Concurrency is negative")
 	}
@@ -42,15 +42,15 @@ func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, co
 		workers = moveConcurrency
 	}
 	opts = append(opts[:len(opts):len(opts)], WithResponse(nil))
-	moves := make([]DeviceMove, len(deviceSerials))
+	moves := make([]MoveDevicesResult, len(deviceSerials))
 	parallel(len(moves), workers, func(i int) {
 		moves[i] = s.move(ctx, project, cohortSlug, deviceSerials[i], opts)
 	})
 	return moves, moveErrors(moves)
 }
 
-func (s *CohortsService) move(ctx context.Context, project ProjectRef, cohortSlug, deviceSerial string, opts []CallOption) DeviceMove {
-	move := DeviceMove{DeviceSerial: deviceSerial}
+func (s *CohortsService) move(ctx context.Context, project ProjectRef, cohortSlug, deviceSerial string, opts []CallOption) MoveDevicesResult {
+	move := MoveDevicesResult{DeviceSerial: deviceSerial}
 	if ctx.Err() != nil {
 		move.Err = ended(ctx)
 	} else {
@@ -59,7 +59,7 @@ func (s *CohortsService) move(ctx context.Context, project ProjectRef, cohortSlu
 	return move
 }
 
-func moveErrors(moves []DeviceMove) error {
+func moveErrors(moves []MoveDevicesResult) error {
 	var failed []error
 	for _, move := range moves {
 		if move.Err != nil {

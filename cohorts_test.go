@@ -49,13 +49,13 @@ func TestCohortsLifecycle(t *testing.T) {
 func TestCohortDevices(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.SeedFleet(250)
-	devices, err := client.Cohorts.Devices(sink, "beta", memfault.CohortDeviceListOptions{ListOptions: memfault.ListOptions{PerPage: 20}}).Prefetch(3).Collect(t.Context())
+	devices, err := client.Cohorts.ListDevices(sink, "beta", memfault.CohortDeviceListOptions{ListOptions: memfault.ListOptions{PerPage: 20}}).Prefetch(3).Collect(t.Context())
 	require.NoError(t, err)
 	assert.Len(t, devices, 50)
 	for _, d := range devices {
 		assert.Equal(t, "beta", d.Cohort.Slug)
 	}
-	_, err = client.Cohorts.Devices(sink, "nope", memfault.CohortDeviceListOptions{}).Collect(t.Context())
+	_, err = client.Cohorts.ListDevices(sink, "nope", memfault.CohortDeviceListOptions{}).Collect(t.Context())
 	require.ErrorIs(t, err, memfault.ErrNotFound)
 }
 

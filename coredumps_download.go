@@ -18,10 +18,10 @@ type CoredumpDownloadOptions struct {
 	Format CoredumpFormat `url:"format,omitempty"` // as it was uploaded, when empty
 }
 
-// Download writes a coredump to w; see Download for what all downloads share. One
+// Download writes a coredump to w; see DownloadResult for what all downloads share. One
 // that Memfault still processes, which it answers with an empty file, is ErrNotReady,
 // and nothing was written. Seen only in programs of 2026; not documented by Memfault.
-func (s *CoredumpsService) Download(ctx context.Context, project ProjectRef, coredumpID int64, w io.Writer, options CoredumpDownloadOptions, opts ...CallOption) (*Download, error) {
+func (s *CoredumpsService) Download(ctx context.Context, project ProjectRef, coredumpID int64, w io.Writer, options CoredumpDownloadOptions, opts ...CallOption) (*DownloadResult, error) {
 	d, err := s.client.openFile(ctx, operation.CoredumpsDownload, input{path: project.path(pathID(coredumpID)), query: options}, opts)
 	if err != nil {
 		return nil, err
@@ -36,9 +36,9 @@ func (s *CoredumpsService) Download(ctx context.Context, project ProjectRef, cor
 	return nil, notReady
 }
 
-// DownloadSymbols writes a symbol file to w; see Download for what all downloads
+// DownloadSymbols writes a symbol file to w; see DownloadResult for what all downloads
 // share. The id is in a trace, with its coredump. Seen only in a program of 2026; not
 // documented by Memfault.
-func (s *CoredumpsService) DownloadSymbols(ctx context.Context, project ProjectRef, symbolID int64, w io.Writer, opts ...CallOption) (*Download, error) {
+func (s *CoredumpsService) DownloadSymbols(ctx context.Context, project ProjectRef, symbolID int64, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
 	return s.client.saveFile(ctx, operation.SymbolsDownload, input{path: project.path(pathID(symbolID))}, w, opts)
 }

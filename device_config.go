@@ -13,8 +13,8 @@ import (
 // methods take a ProjectKey.
 type DeviceConfigService struct{ client *Client }
 
-// DeviceTraits tells the cloud which device speaks and what it runs.
-type DeviceTraits struct {
+// DeviceIdentity tells the cloud which device speaks and what it runs.
+type DeviceIdentity struct {
 	DeviceSerial    string `json:"device_serial"`           // required
 	HardwareVersion string `json:"hardware_version"`        // required
 	SoftwareVersion string `json:"software_version"`        // required
@@ -42,17 +42,17 @@ type SystemConfig struct {
 
 // DeviceSampling says how much of each kind of data a device is to upload.
 type DeviceSampling struct {
-	Debugging  Resolution `json:"debugging.resolution"`
-	Logging    Resolution `json:"logging.resolution"`
-	Monitoring Resolution `json:"monitoring.resolution"`
+	Debugging  SamplingResolution `json:"debugging.resolution"`
+	Logging    SamplingResolution `json:"logging.resolution"`
+	Monitoring SamplingResolution `json:"monitoring.resolution"`
 }
 
 // Fetch returns the configuration of a device. A bad project key is ErrForbidden or
 // ErrUnauthorized; which is UNCERTAIN. Seen only in Memfault's own agents; not
 // documented by Memfault.
-func (s *DeviceConfigService) Fetch(ctx context.Context, traits DeviceTraits, opts ...CallOption) (*DeviceConfig, error) {
+func (s *DeviceConfigService) Fetch(ctx context.Context, traits DeviceIdentity, opts ...CallOption) (*DeviceConfig, error) {
 	body := struct {
-		Device DeviceTraits `json:"device"`
+		Device DeviceIdentity `json:"device"`
 	}{traits}
 	return fetch[DeviceConfig](ctx, s.client, operation.DeviceConfigFetch, input{body: body}, opts)
 }

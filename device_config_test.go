@@ -13,7 +13,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-var sinkTraits = memfault.DeviceTraits{DeviceSerial: "A", HardwareVersion: "evt-1", SoftwareVersion: "1.0.0", SoftwareType: "main"}
+var sinkTraits = memfault.DeviceIdentity{DeviceSerial: "A", HardwareVersion: "evt-1", SoftwareVersion: "1.0.0", SoftwareType: "main"}
 
 // newKeyCloud is newCloud with a client that holds the project key.
 func newKeyCloud(t testing.TB) (*fakecloud.Cloud, *memfault.Client) {
@@ -26,13 +26,13 @@ func TestDeviceConfigFetch(t *testing.T) {
 	_, client := newKeyCloud(t)
 	config, err := client.DeviceConfig.Fetch(t.Context(), sinkTraits)
 	require.NoError(t, err)
-	assert.Equal(t, memfault.ResolutionLow, config.Config.Memfault.Sampling.Logging)
-	assert.Equal(t, memfault.ResolutionNormal, config.Config.Memfault.Sampling.Debugging)
+	assert.Equal(t, memfault.SamplingResolutionLow, config.Config.Memfault.Sampling.Logging)
+	assert.Equal(t, memfault.SamplingResolutionNormal, config.Config.Memfault.Sampling.Debugging)
 	assert.Equal(t, int64(1), config.Revision)
 	assert.Nil(t, config.Completed)
 	assert.Zero(t, config.Config.Memfault.DataUploadStartDate)
 
-	_, err = client.DeviceConfig.Fetch(t.Context(), memfault.DeviceTraits{DeviceSerial: "A"})
+	_, err = client.DeviceConfig.Fetch(t.Context(), memfault.DeviceIdentity{DeviceSerial: "A"})
 	assert.NotEmpty(t, requireError(t, err, http.StatusBadRequest).Details)
 	_, err = client.WithAuth(memfault.ProjectKey("wrong")).DeviceConfig.Fetch(t.Context(), sinkTraits)
 	require.ErrorIs(t, err, memfault.ErrForbidden)
@@ -41,11 +41,11 @@ func TestDeviceConfigFetch(t *testing.T) {
 func TestDeviceConfigKeepsWhatItRead(t *testing.T) {
 	config := requireKeeps[memfault.DeviceConfig](t, `{"config":{"memfault":{"sampling":{"debugging.resolution":"high","logging.resolution":"off",
 		"monitoring.resolution":"ultra"},"data_upload_start_date":"2025-02-27T12:00:00Z","bort":{"sdk-settings":{"a":1}}}},"revision":3,"completed":2}`)
-	assert.Equal(t, memfault.ResolutionHigh, config.Config.Memfault.Sampling.Debugging)
-	assert.Equal(t, memfault.Resolution("ultra"), config.Config.Memfault.Sampling.Monitoring)
+	assert.Equal(t, memfault.SamplingResolutionHigh, config.Config.Memfault.Sampling.Debugging)
+	assert.Equal(t, memfault.SamplingResolution("ultra"), config.Config.Memfault.Sampling.Monitoring)
 	assert.Equal(t, noon, config.Config.Memfault.DataUploadStartDate.Time)
 	requireKeeps[memfault.DeviceConfig](t, `{"config":{"memfault":{"sampling":{},"data_upload_start_date":null}},"revision":0,"completed":null}`)
-	requireKeeps[memfault.DeviceTraits](t, `{"device_serial":"A","hardware_version":"evt-1","software_version":"1.0.0"}`)
+	requireKeeps[memfault.DeviceIdentity](t, `{"device_serial":"A","hardware_version":"evt-1","software_version":"1.0.0"}`)
 }
 
 func TestDeviceConfigIgnoresWhatIsUnknown(t *testing.T) {
@@ -54,7 +54,7 @@ func TestDeviceConfigIgnoresWhatIsUnknown(t *testing.T) {
 	})
 	config, err := client.WithAuth(memfault.ProjectKey("key")).DeviceConfig.Fetch(t.Context(), sinkTraits)
 	require.NoError(t, err)
-	assert.Equal(t, memfault.ResolutionLow, config.Config.Memfault.Sampling.Debugging)
+	assert.Equal(t, memfault.SamplingResolutionLow, config.Config.Memfault.Sampling.Debugging)
 	assert.Equal(t, int64(3), config.Revision)
 }
 
@@ -109,7 +109,7 @@ func ExampleDeviceConfigService_Fetch() {
 	defer stop()
 
 	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
-	config, err := device.DeviceConfig.Fetch(context.Background(), memfault.DeviceTraits{
+	config, err := device.DeviceConfig.Fetch(context.Background(), memfault.DeviceIdentity{
 		DeviceSerial: "ABCD1234", HardwareVersion: "evt-1", SoftwareVersion: "1.0.0", SoftwareType: "main",
 	})
 	if err != nil {

@@ -21,19 +21,19 @@ type Device struct {
 	OwnerRef                   string                      `json:"owner_ref"` // only in older replies
 	HardwareVersion            HardwareVersionRef          `json:"hardware_version"`
 	Cohort                     CohortRef                   `json:"cohort"`
-	Project                    *ProjectInfo                `json:"project"`
+	Project                    *ProjectSummary             `json:"project"`
 	FirstSeen                  Timestamp                   `json:"first_seen"`
 	LastSeen                   Timestamp                   `json:"last_seen"`                  // zero until the device first reports
 	LastSeenSoftwareVersion    *SoftwareVersionRef         `json:"last_seen_software_version"` // nil until the device first reports
 	LastSeenRelease            *ReleaseRef                 `json:"last_seen_release"`          // only in older replies
 	LatestInstall              json.RawMessage             `json:"latest_install,omitempty"`   // only in older replies
 	LatestTrace                json.RawMessage             `json:"latest_trace,omitempty"`     // only in older replies
-	AttributesResolution       Resolution                  `json:"attributes_resolution"`
-	AttributesManualResolution *Resolution                 `json:"attributes_manual_resolution"`
-	DebuggingResolution        Resolution                  `json:"debugging_resolution"`
-	DebuggingManualResolution  *Resolution                 `json:"debugging_manual_resolution"`
-	TimeseriesResolution       Resolution                  `json:"timeseries_resolution"`
-	TimeseriesManualResolution *Resolution                 `json:"timeseries_manual_resolution"`
+	AttributesResolution       SamplingResolution          `json:"attributes_resolution"`
+	AttributesManualResolution *SamplingResolution         `json:"attributes_manual_resolution"`
+	DebuggingResolution        SamplingResolution          `json:"debugging_resolution"`
+	DebuggingManualResolution  *SamplingResolution         `json:"debugging_manual_resolution"`
+	TimeseriesResolution       SamplingResolution          `json:"timeseries_resolution"`
+	TimeseriesManualResolution *SamplingResolution         `json:"timeseries_manual_resolution"`
 	ServerSideDeveloperMode    bool                        `json:"server_side_developer_mode"` // lifts the device's rate limits
 	FleetSamplingConfiguration *FleetSamplingConfiguration `json:"fleet_sampling_configuration"`
 	AssignedConfigRevision     *int64                      `json:"assigned_config_revision"`
@@ -42,15 +42,15 @@ type Device struct {
 	UpdatedDate                Timestamp                   `json:"updated_date"`
 }
 
-// Resolution is how much of a kind of data a device is asked for.
-type Resolution string
+// SamplingResolution is how much of a kind of data a device is asked for.
+type SamplingResolution string
 
 // The resolutions of fleet sampling.
 const (
-	ResolutionOff    Resolution = "off"
-	ResolutionLow    Resolution = "low"
-	ResolutionNormal Resolution = "normal"
-	ResolutionHigh   Resolution = "high"
+	SamplingResolutionOff    SamplingResolution = "off"
+	SamplingResolutionLow    SamplingResolution = "low"
+	SamplingResolutionNormal SamplingResolution = "normal"
+	SamplingResolutionHigh   SamplingResolution = "high"
 )
 
 // FleetSamplingConfiguration names the fleet sampling configuration of a device.

@@ -39,15 +39,15 @@ func (s *DevicesService) ListLogFiles(project ProjectRef, deviceSerial string, o
 	return list[LogFile](s.client, operation.DeviceLogFilesList, project.path(deviceSerial), options, opts)
 }
 
-// DownloadLogFile writes a log file of a device to w, as it was stored; see Download
+// DownloadLogFile writes a log file of a device to w, as it was stored; see DownloadResult
 // for what all downloads share. Seen only in Memfault's own tests and in one program;
 // not documented by Memfault.
-func (s *DevicesService) DownloadLogFile(ctx context.Context, project ProjectRef, deviceSerial, cid string, w io.Writer, opts ...CallOption) (*Download, error) {
+func (s *DevicesService) DownloadLogFile(ctx context.Context, project ProjectRef, deviceSerial, cid string, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
 	return s.client.saveFile(ctx, operation.DeviceLogFilesDownload, input{path: project.path(deviceSerial, cid)}, w, opts)
 }
 
 // ReadLogFile returns the lines of a log file of a device, one by one, while the file
-// comes; see Download for what happens when the connection breaks. Ranging again
+// comes; see DownloadResult for what happens when the connection breaks. Ranging again
 // downloads it again. An error comes once and last; a line of 16 MiB or more is one.
 //
 // The file is plain text, or objects in JSON, one on each line, with the text in

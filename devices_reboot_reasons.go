@@ -8,46 +8,46 @@ type RebootReason int
 
 // The reasons that Memfault names. A reason with the bit 0x8000 is an error.
 const (
-	ReasonUnknown      RebootReason = 0x0000
-	ReasonUserShutdown RebootReason = 0x0001
-	ReasonUserReset    RebootReason = 0x0002
-	ReasonFWUpdate     RebootReason = 0x0003
-	ReasonLowPower     RebootReason = 0x0004
+	RebootReasonUnknown      RebootReason = 0x0000
+	RebootReasonUserShutdown RebootReason = 0x0001
+	RebootReasonUserReset    RebootReason = 0x0002
+	RebootReasonFWUpdate     RebootReason = 0x0003
+	RebootReasonLowPower     RebootReason = 0x0004
 
-	ReasonError    RebootReason = 0x8000
-	ReasonAssert   RebootReason = 0x8001
-	ReasonWatchdog RebootReason = 0x8002
+	RebootReasonError    RebootReason = 0x8000
+	RebootReasonAssert   RebootReason = 0x8001
+	RebootReasonWatchdog RebootReason = 0x8002
 
-	ReasonBusFault            RebootReason = 0x9100
-	ReasonBusFaultIBusErr     RebootReason = 0x9101
-	ReasonBusFaultPrecisErr   RebootReason = 0x9102
-	ReasonBusFaultImprecisErr RebootReason = 0x9103
-	ReasonBusFaultUnstkErr    RebootReason = 0x9104
-	ReasonBusFaultStkErr      RebootReason = 0x9105
-	ReasonBusFaultLSPErr      RebootReason = 0x9106
-	ReasonBusFaultBFARValid   RebootReason = 0x9107
+	RebootReasonBusFault            RebootReason = 0x9100
+	RebootReasonBusFaultIBusErr     RebootReason = 0x9101
+	RebootReasonBusFaultPrecisErr   RebootReason = 0x9102
+	RebootReasonBusFaultImprecisErr RebootReason = 0x9103
+	RebootReasonBusFaultUnstkErr    RebootReason = 0x9104
+	RebootReasonBusFaultStkErr      RebootReason = 0x9105
+	RebootReasonBusFaultLSPErr      RebootReason = 0x9106
+	RebootReasonBusFaultBFARValid   RebootReason = 0x9107
 
-	ReasonMemFault          RebootReason = 0x9200
-	ReasonMemFaultIAccViol  RebootReason = 0x9201
-	ReasonMemFaultDAccViol  RebootReason = 0x9202
-	ReasonMemFaultMUnstkErr RebootReason = 0x9203
-	ReasonMemFaultMStkErr   RebootReason = 0x9204
-	ReasonMemFaultMLSPErr   RebootReason = 0x9205
-	ReasonMemFaultMMARValid RebootReason = 0x9206
+	RebootReasonMemFault          RebootReason = 0x9200
+	RebootReasonMemFaultIAccViol  RebootReason = 0x9201
+	RebootReasonMemFaultDAccViol  RebootReason = 0x9202
+	RebootReasonMemFaultMUnstkErr RebootReason = 0x9203
+	RebootReasonMemFaultMStkErr   RebootReason = 0x9204
+	RebootReasonMemFaultMLSPErr   RebootReason = 0x9205
+	RebootReasonMemFaultMMARValid RebootReason = 0x9206
 
-	ReasonUsageFault           RebootReason = 0x9300
-	ReasonUsageFaultUndefInstr RebootReason = 0x9301
-	ReasonUsageFaultInvState   RebootReason = 0x9302
-	ReasonUsageFaultInvPC      RebootReason = 0x9303
-	ReasonUsageFaultNoCP       RebootReason = 0x9304
-	ReasonUsageFaultUnaligned  RebootReason = 0x9305
-	ReasonUsageFaultDivByZero  RebootReason = 0x9306
+	RebootReasonUsageFault           RebootReason = 0x9300
+	RebootReasonUsageFaultUndefInstr RebootReason = 0x9301
+	RebootReasonUsageFaultInvState   RebootReason = 0x9302
+	RebootReasonUsageFaultInvPC      RebootReason = 0x9303
+	RebootReasonUsageFaultNoCP       RebootReason = 0x9304
+	RebootReasonUsageFaultUnaligned  RebootReason = 0x9305
+	RebootReasonUsageFaultDivByZero  RebootReason = 0x9306
 
-	ReasonHardFault RebootReason = 0x9400
+	RebootReasonHardFault RebootReason = 0x9400
 )
 
 // IsError reports whether the reason is a failure.
-func (r RebootReason) IsError() bool { return r&ReasonError != 0 }
+func (r RebootReason) IsError() bool { return r&RebootReasonError != 0 }
 
 // String returns Memfault's short name of the reason, or its number.
 func (r RebootReason) String() string {
@@ -59,31 +59,31 @@ func (r RebootReason) String() string {
 
 func (r RebootReason) name() string {
 	switch r {
-	case ReasonUnknown:
+	case RebootReasonUnknown:
 		return "UNKNOWN"
-	case ReasonUserShutdown:
+	case RebootReasonUserShutdown:
 		return "USER_SHUTDOWN"
-	case ReasonUserReset:
+	case RebootReasonUserReset:
 		return "USER_RESET"
-	case ReasonFWUpdate:
+	case RebootReasonFWUpdate:
 		return "FW_UPDATE"
-	case ReasonLowPower:
+	case RebootReasonLowPower:
 		return "LOW_POWER"
-	case ReasonError:
+	case RebootReasonError:
 		return "ERROR"
-	case ReasonAssert:
+	case RebootReasonAssert:
 		return "ASSERT"
-	case ReasonWatchdog:
+	case RebootReasonWatchdog:
 		return "WATCHDOG"
-	case ReasonHardFault:
+	case RebootReasonHardFault:
 		return "HARD_FAULT"
 	}
 	switch r &^ 0xFF {
-	case ReasonBusFault:
+	case RebootReasonBusFault:
 		return "BUS_FAULT"
-	case ReasonMemFault:
+	case RebootReasonMemFault:
 		return "MEM_FAULT"
-	case ReasonUsageFault:
+	case RebootReasonUsageFault:
 		return "USAGE_FAULT"
 	}
 	return ""

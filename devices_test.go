@@ -131,7 +131,7 @@ func TestDeviceReadsOldAndNewForms(t *testing.T) {
 		require.NotNil(t, d.FleetSamplingConfiguration)
 		assert.Equal(t, int64(7), d.FleetSamplingConfiguration.ID)
 	}
-	assert.Equal(t, memfault.Resolution("ultra"), recent.DebuggingResolution, "an unknown value survives")
+	assert.Equal(t, memfault.SamplingResolution("ultra"), recent.DebuggingResolution, "an unknown value survives")
 	again, err := json.Marshal(old)
 	require.NoError(t, err)
 	assert.Contains(t, string(again), `"hardware_version":"evt-1"`)
@@ -180,7 +180,7 @@ func TestDeviceHistory(t *testing.T) {
 	reboots, err := client.Devices.ListReboots(sink, "A", memfault.RebootListOptions{Since: memfault.NewTimestamp(at)}).Collect(t.Context())
 	require.NoError(t, err)
 	require.Len(t, reboots, 2)
-	assert.Equal(t, memfault.ReasonAssert, reboots[0].Reason, "the newest comes first")
+	assert.Equal(t, memfault.RebootReasonAssert, reboots[0].Reason, "the newest comes first")
 	assert.True(t, reboots[0].Reason.IsError())
 	assert.Equal(t, at, reboots[1].Time.Time)
 	assert.Equal(t, "1.0.0", reboots[1].SoftwareVersion.Version)

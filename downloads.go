@@ -17,7 +17,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Download tells what a download wrote.
+// DownloadResult tells what a download wrote.
 //
 // Every download goes to its writer as it comes and is never held in memory. One
 // whose connection breaks is continued where it stopped, unless WithoutRetry: with
@@ -26,7 +26,7 @@ import (
 // error: a writer cannot go back. An error of the writer ends the download at once.
 // After any error, the writer may hold a part of the file. What is stored compressed
 // is written as it is stored.
-type Download struct {
+type DownloadResult struct {
 	Size        int64  // bytes
 	Filename    string // as the server names it, without directories; may be empty
 	ContentType string
@@ -72,7 +72,7 @@ func (c *Client) openURL(ctx context.Context, op *operation.Operation, target *u
 }
 
 // saveFile writes the file of an operation to w.
-func (c *Client) saveFile(ctx context.Context, id operation.ID, in input, w io.Writer, opts []CallOption) (*Download, error) {
+func (c *Client) saveFile(ctx context.Context, id operation.ID, in input, w io.Writer, opts []CallOption) (*DownloadResult, error) {
 	d, err := c.openFile(ctx, id, in, opts)
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (c *Client) saveFile(ctx context.Context, id operation.ID, in input, w io.W
 }
 
 // save writes the file to w and to the hashes.
-func (d *download) save(w io.Writer, hashes ...hash.Hash) (*Download, error) {
+func (d *download) save(w io.Writer, hashes ...hash.Hash) (*DownloadResult, error) {
 	defer d.close()
 	if w == nil {
 		return nil, fmt.Errorf("memfault: %s: the writer is nil", d.call.op.Name)
@@ -106,7 +106,7 @@ func (d *download) save(w io.Writer, hashes ...hash.Hash) (*Download, error) {
 			return nil, err
 		}
 	}
-	return &Download{
+	return &DownloadResult{
 		Size:        d.offset,
 		Filename:    filename(d.header.Get("Content-Disposition")),
 		ContentType: d.header.Get("Content-Type"),

@@ -38,7 +38,7 @@ func addRecording(cloud *fakecloud.Cloud, content []byte) (id int64) {
 	return id
 }
 
-func download(ctx context.Context, client *memfault.Client, id int64, w io.Writer, opts ...memfault.CallOption) (*memfault.Download, error) {
+func download(ctx context.Context, client *memfault.Client, id int64, w io.Writer, opts ...memfault.CallOption) (*memfault.DownloadResult, error) {
 	return client.Recordings.Download(ctx, sink, strconv.FormatInt(id, 10), w, opts...)
 }
 
@@ -55,27 +55,27 @@ func TestDownloads(t *testing.T) {
 	cloud.SetLogFile("A/1", "c-1", logged)
 	cloud.SetLogFile("A/1", "empty", nil)
 	for name, c := range map[string]struct {
-		call func(context.Context, io.Writer) (*memfault.Download, error)
+		call func(context.Context, io.Writer) (*memfault.DownloadResult, error)
 		want []byte
 		file string
 		kind string
 	}{
-		"coredump": {func(ctx context.Context, w io.Writer) (*memfault.Download, error) {
+		"coredump": {func(ctx context.Context, w io.Writer) (*memfault.DownloadResult, error) {
 			return client.Coredumps.Download(ctx, sink, coredumpID, w, memfault.CoredumpDownloadOptions{})
 		}, dump, fmt.Sprintf("coredump-%d.bin", coredumpID), "application/octet-stream"},
-		"coredump as ELF": {func(ctx context.Context, w io.Writer) (*memfault.Download, error) {
+		"coredump as ELF": {func(ctx context.Context, w io.Writer) (*memfault.DownloadResult, error) {
 			return client.Coredumps.Download(ctx, sink, coredumpID, w, memfault.CoredumpDownloadOptions{Format: memfault.CoredumpFormatELF})
 		}, elf, fmt.Sprintf("coredump-%d.elf", coredumpID), "application/octet-stream"},
-		"symbols": {func(ctx context.Context, w io.Writer) (*memfault.Download, error) {
+		"symbols": {func(ctx context.Context, w io.Writer) (*memfault.DownloadResult, error) {
 			return client.Coredumps.DownloadSymbols(ctx, sink, symbolID, w)
 		}, symbols, "symbols.elf", "application/octet-stream"},
-		"recording": {func(ctx context.Context, w io.Writer) (*memfault.Download, error) {
+		"recording": {func(ctx context.Context, w io.Writer) (*memfault.DownloadResult, error) {
 			return download(ctx, client, recordingID, w)
 		}, recorded, fmt.Sprintf("recording-%d.bin", recordingID), "application/octet-stream"},
-		"log file": {func(ctx context.Context, w io.Writer) (*memfault.Download, error) {
+		"log file": {func(ctx context.Context, w io.Writer) (*memfault.DownloadResult, error) {
 			return client.Devices.DownloadLogFile(ctx, sink, "A/1", "c-1", w)
 		}, logged, "c-1.log", "text/plain; charset=utf-8"},
-		"empty": {func(ctx context.Context, w io.Writer) (*memfault.Download, error) {
+		"empty": {func(ctx context.Context, w io.Writer) (*memfault.DownloadResult, error) {
 			return client.Devices.DownloadLogFile(ctx, sink, "A/1", "empty", w)
 		}, nil, "empty.log", "text/plain; charset=utf-8"},
 	} {
@@ -85,7 +85,7 @@ func TestDownloads(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, c.want, file.Bytes())
 			short, long := md5.Sum(c.want), sha256.Sum256(c.want)
-			assert.Equal(t, &memfault.Download{
+			assert.Equal(t, &memfault.DownloadResult{
 				Size: int64(len(c.want)), Filename: c.file, ContentType: c.kind,
 				MD5: hex.EncodeToString(short[:]), SHA256: hex.EncodeToString(long[:]),
 			}, got)

@@ -90,10 +90,10 @@ type EventLogListOptions struct {
 	ListOptions
 }
 
-// ListLog returns the event log of a project. Seen only in a chip maker's tests of
+// ListEventLog returns the event log of a project. Seen only in a chip maker's tests of
 // 2024, which read the chronicler logs today; not documented by Memfault. Whether
 // it still exists is UNCERTAIN.
-func (s *EventsService) ListLog(project ProjectRef, options EventLogListOptions, opts ...CallOption) *Pager[EventLogEntry] {
+func (s *EventsService) ListEventLog(project ProjectRef, options EventLogListOptions, opts ...CallOption) *Pager[EventLogEntry] {
 	return list[EventLogEntry](s.client, operation.EventLogList, project.path(), options, opts)
 }
 
@@ -129,8 +129,8 @@ type ChroniclerLevel string
 
 // The levels of chronicler logs that were seen.
 const (
-	ChroniclerInfo  ChroniclerLevel = "INFO"
-	ChroniclerError ChroniclerLevel = "ERROR"
+	ChroniclerLevelInfo  ChroniclerLevel = "INFO"
+	ChroniclerLevelError ChroniclerLevel = "ERROR"
 )
 
 // ChroniclerLogListOptions selects chronicler logs.

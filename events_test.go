@@ -120,7 +120,7 @@ func TestEventLog(t *testing.T) {
 	for i := range 3 {
 		cloud.AddEvents(fakecloud.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"n": i}}})
 	}
-	entries, err := client.Events.ListLog(sink, memfault.EventLogListOptions{ListOptions: memfault.ListOptions{PerPage: 2}}).Collect(t.Context())
+	entries, err := client.Events.ListEventLog(sink, memfault.EventLogListOptions{ListOptions: memfault.ListOptions{PerPage: 2}}).Collect(t.Context())
 	require.NoError(t, err)
 	require.Len(t, entries, 3)
 	assert.Equal(t, "HEARTBEAT", entries[2].Type)
@@ -148,7 +148,7 @@ func TestChroniclerLogs(t *testing.T) {
 		"id":     {memfault.ChroniclerLogListOptions{DeviceID: device.ID}, []memfault.Timestamp{hours(2)}},
 		"serial": {memfault.ChroniclerLogListOptions{DeviceSerial: "A"}, []memfault.Timestamp{hours(0), hours(1)}},
 		"types":  {memfault.ChroniclerLogListOptions{EventTypes: []memfault.ChroniclerEventType{memfault.ChroniclerReceivedHeartbeat, memfault.ChroniclerReceivedReboot}}, []memfault.Timestamp{hours(0), hours(2)}},
-		"levels": {memfault.ChroniclerLogListOptions{Levels: []memfault.ChroniclerLevel{memfault.ChroniclerError}}, nil},
+		"levels": {memfault.ChroniclerLogListOptions{Levels: []memfault.ChroniclerLevel{memfault.ChroniclerLevelError}}, nil},
 		"times":  {memfault.ChroniclerLogListOptions{Start: hours(1), End: hours(1)}, []memfault.Timestamp{hours(1)}},
 	} {
 		t.Run(name, func(t *testing.T) {

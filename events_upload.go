@@ -18,12 +18,12 @@ const (
 // eventSDKVersion is the form of an event with a software type and version.
 const eventSDKVersion = "0.5.0"
 
-// EventUpload is an event that is sent for a device.
+// EventCreate is an event that is sent for a device.
 //
 // Memfault's text names the version ReleaseVersion and free data ExtraInfo; programs
 // of today send SoftwareType with SoftwareVersion, and UserInfo, and older ones
 // FWVersion with the SDKVersion 0.1.0. Prefer what programs of today do.
-type EventUpload struct {
+type EventCreate struct {
 	Type            string    `json:"type"`             // required: EventTypeHeartbeat, EventTypeTrace, or another
 	DeviceSerial    string    `json:"device_serial"`    // required
 	HardwareVersion string    `json:"hardware_version"` // required
@@ -53,7 +53,7 @@ type TraceInfo struct {
 }
 
 // encode returns the event as it is sent.
-func (e EventUpload) encode() (json.RawMessage, error) {
+func (e EventCreate) encode() (json.RawMessage, error) {
 	if e.SDKVersion == "" && e.SoftwareVersion != "" {
 		e.SDKVersion = eventSDKVersion
 	}
@@ -86,7 +86,7 @@ func (e EventUpload) encode() (json.RawMessage, error) {
 // the event.
 //
 // Memfault: https://docs.memfault.com/api/events
-func (s *EventsService) Upload(ctx context.Context, events []EventUpload, opts ...CallOption) error {
+func (s *EventsService) Upload(ctx context.Context, events []EventCreate, opts ...CallOption) error {
 	op := operation.Get(operation.EventsUpload)
 	if len(events) == 0 {
 		return fmt.Errorf("memfault: %s: there are no events", op.Name)

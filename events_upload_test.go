@@ -18,8 +18,8 @@ import (
 )
 
 // heartbeat is an event without fault.
-func heartbeat(serial string) memfault.EventUpload {
-	return memfault.EventUpload{
+func heartbeat(serial string) memfault.EventCreate {
+	return memfault.EventCreate{
 		Type: memfault.EventTypeHeartbeat, DeviceSerial: serial, HardwareVersion: "evt-1",
 		SoftwareType: "main", SoftwareVersion: "1.0.0+8219de",
 		EventInfo: memfault.HeartbeatInfo{Metrics: map[string]float64{"uptime_s": 3600, "battery": 98.5}},
@@ -29,13 +29,13 @@ func heartbeat(serial string) memfault.EventUpload {
 func TestEventsUpload(t *testing.T) {
 	cloud, client := newCloud(t)
 	gateway := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
-	trace := memfault.EventUpload{
+	trace := memfault.EventCreate{
 		Type: memfault.EventTypeTrace, DeviceSerial: "B", HardwareVersion: "evt-1", SDKVersion: "0.1.0", FWVersion: "1.0.0",
-		EventInfo:    memfault.TraceInfo{Reason: memfault.ReasonAssert, PC: 0x08001234, LR: 1},
+		EventInfo:    memfault.TraceInfo{Reason: memfault.RebootReasonAssert, PC: 0x08001234, LR: 1},
 		CapturedDate: memfault.NewTimestamp(noon), UserInfo: map[string]int{"tap": 3},
 	}
 	var response memfault.Response
-	require.NoError(t, gateway.Events.Upload(t.Context(), []memfault.EventUpload{heartbeat("A"), trace}, memfault.WithResponse(&response)))
+	require.NoError(t, gateway.Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A"), trace}, memfault.WithResponse(&response)))
 	assert.Equal(t, http.StatusAccepted, response.StatusCode)
 	task, err := client.Tasks.Get(t.Context(), response.TaskID())
 	require.NoError(t, err)
@@ -52,7 +52,7 @@ func TestEventsUpload(t *testing.T) {
 	_, err = client.Devices.Get(t.Context(), sink, "B")
 	require.NoError(t, err, "the first data of a device makes it known")
 
-	require.ErrorIs(t, client.Events.Upload(t.Context(), []memfault.EventUpload{heartbeat("A")}), memfault.ErrWrongCredential)
+	require.ErrorIs(t, client.Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A")}), memfault.ErrWrongCredential)
 	assert.Len(t, cloud.Seen("events.upload"), 1)
 }
 
@@ -63,7 +63,7 @@ func TestEventsUploadSendsTheFormsOfOldAndNew(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 	})
 	client := newClient(t, memfault.ProjectKey("key"), memfault.WithBaseURL(server.URL))
-	for want, event := range map[string]memfault.EventUpload{
+	for want, event := range map[string]memfault.EventCreate{
 		`[{"type":"heartbeat","device_serial":"A","hardware_version":"evt-1","sdk_version":"0.5.0","software_type":"main",
 			"software_version":"1.0.0+8219de","event_info":{"metrics":{"uptime_s":3600,"battery":98.5}}}]`: heartbeat("A"),
 		`[{"type":"x","device_serial":"A","hardware_version":"evt-1","sdk_version":"0.2.0","release_version":"1",
@@ -72,7 +72,7 @@ func TestEventsUploadSendsTheFormsOfOldAndNew(t *testing.T) {
 			EventInfo: json.RawMessage(`{"a":1}`), CapturedDate: memfault.NewTimestamp(noon), ExtraInfo: []int{1},
 		},
 	} {
-		events := []memfault.EventUpload{event}
+		events := []memfault.EventCreate{event}
 		require.NoError(t, client.Events.Upload(t.Context(), events))
 		assert.JSONEq(t, want, string(sent))
 		assert.Equal(t, event, events[0], "the caller's event is left as it is")
@@ -83,22 +83,22 @@ func TestEventsUploadChecksBeforeItSends(t *testing.T) {
 	cloud, client := newCloud(t)
 	client = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	require.EqualError(t, client.Events.Upload(t.Context(), nil), "memfault: events.upload: there are no events")
-	for want, spoil := range map[string]func(*memfault.EventUpload){
-		"the Type is empty":            func(e *memfault.EventUpload) { e.Type = "" },
-		"the DeviceSerial is empty":    func(e *memfault.EventUpload) { e.DeviceSerial = "" },
-		"the HardwareVersion is empty": func(e *memfault.EventUpload) { e.HardwareVersion = "" },
-		"the SoftwareVersion is empty": func(e *memfault.EventUpload) { e.SoftwareVersion = "" },
-		"the SoftwareType is empty":    func(e *memfault.EventUpload) { e.SoftwareType = "" },
-		"the SDKVersion is empty":      func(e *memfault.EventUpload) { e.SoftwareVersion, e.FWVersion = "", "1" },
-		"timestamp out of range":       func(e *memfault.EventUpload) { e.CapturedDate = memfault.NewTimestamp(noon.AddDate(8000, 0, 0)) },
-		"json: unsupported value: NaN": func(e *memfault.EventUpload) {
+	for want, spoil := range map[string]func(*memfault.EventCreate){
+		"the Type is empty":            func(e *memfault.EventCreate) { e.Type = "" },
+		"the DeviceSerial is empty":    func(e *memfault.EventCreate) { e.DeviceSerial = "" },
+		"the HardwareVersion is empty": func(e *memfault.EventCreate) { e.HardwareVersion = "" },
+		"the SoftwareVersion is empty": func(e *memfault.EventCreate) { e.SoftwareVersion = "" },
+		"the SoftwareType is empty":    func(e *memfault.EventCreate) { e.SoftwareType = "" },
+		"the SDKVersion is empty":      func(e *memfault.EventCreate) { e.SoftwareVersion, e.FWVersion = "", "1" },
+		"timestamp out of range":       func(e *memfault.EventCreate) { e.CapturedDate = memfault.NewTimestamp(noon.AddDate(8000, 0, 0)) },
+		"json: unsupported value: NaN": func(e *memfault.EventCreate) {
 			e.EventInfo = memfault.HeartbeatInfo{Metrics: map[string]float64{"x": math.NaN()}}
 		},
-		"json: unsupported type: func": func(e *memfault.EventUpload) { e.UserInfo = func(float64) {} },
+		"json: unsupported type: func": func(e *memfault.EventCreate) { e.UserInfo = func(float64) {} },
 	} {
 		bad := heartbeat("B")
 		spoil(&bad)
-		err := client.Events.Upload(t.Context(), []memfault.EventUpload{heartbeat("A"), heartbeat("A"), bad})
+		err := client.Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A"), heartbeat("A"), bad})
 		require.ErrorContains(t, err, "memfault: events.upload: event 2: ")
 		require.ErrorContains(t, err, want)
 	}
@@ -112,7 +112,7 @@ func TestEventsUploadThatIsRefused(t *testing.T) {
 	bad, trace := heartbeat("B"), heartbeat("C")
 	bad.EventInfo = map[string]any{"metrics": map[string]any{"uptime_s": "long", "battery": 1}}
 	trace.Type, trace.EventInfo = memfault.EventTypeTrace, map[string]any{"reason": 1}
-	err := client.Events.Upload(t.Context(), []memfault.EventUpload{heartbeat("A"), bad, trace})
+	err := client.Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A"), bad, trace})
 	assert.Equal(t, []memfault.ItemError{
 		{Index: 1, Field: "event_info.metrics.uptime_s.value", Problems: []string{"Not a valid integer."}},
 		{Index: 2, Field: "event_info.pc", Problems: []string{"Not a valid integer."}},
@@ -124,12 +124,12 @@ func TestEventsUploadThatIsRefused(t *testing.T) {
 	for _, code := range []int{500, 502, 503, 504, 529} {
 		before := len(cloud.Seen("events.upload"))
 		cloud.Fail(failOnce(code))
-		requireError(t, client.Events.Upload(t.Context(), []memfault.EventUpload{heartbeat("A")}), code)
+		requireError(t, client.Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A")}), code)
 		assert.Len(t, cloud.Seen("events.upload")[before:], 1, "events are sent once")
 	}
 	cloud.Fail(failOnce(http.StatusTooManyRequests))
-	require.NoError(t, client.Events.Upload(t.Context(), []memfault.EventUpload{heartbeat("A")}), "what was not taken may be sent again")
-	err = client.WithAuth(memfault.ProjectKey("wrong")).Events.Upload(t.Context(), []memfault.EventUpload{heartbeat("A")})
+	require.NoError(t, client.Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A")}), "what was not taken may be sent again")
+	err = client.WithAuth(memfault.ProjectKey("wrong")).Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A")})
 	require.ErrorIs(t, err, memfault.ErrForbidden)
 }
 
@@ -175,7 +175,7 @@ func ExampleEventsService_Upload() {
 	defer stop()
 
 	gateway := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
-	err := gateway.Events.Upload(context.Background(), []memfault.EventUpload{{
+	err := gateway.Events.Upload(context.Background(), []memfault.EventCreate{{
 		Type: memfault.EventTypeHeartbeat, DeviceSerial: "ABCD1234", HardwareVersion: "evt-1",
 		SoftwareType: "main", SoftwareVersion: "1.0.0",
 		EventInfo:    memfault.HeartbeatInfo{Metrics: map[string]float64{"uptime_s": 3600}},

@@ -11,7 +11,7 @@ type InstallsService struct{ client *Client }
 
 // Install is the installation of a release on a device. Memfault shows it in two
 // forms: with a release and when it began, or with the releases before and after
-// and when it started. Start and Target read both.
+// and when it started. StartTime and TargetRelease read both.
 type Install struct {
 	ID             int64         `json:"id"`
 	Status         InstallStatus `json:"status"`
@@ -26,16 +26,16 @@ type Install struct {
 	UpdatedDate    Timestamp     `json:"updated_date"`
 }
 
-// Start returns when the installation began.
-func (i Install) Start() Timestamp {
+// StartTime returns when the installation began.
+func (i Install) StartTime() Timestamp {
 	if i.BeganAt.IsZero() {
 		return i.StartedAt
 	}
 	return i.BeganAt
 }
 
-// Target returns the release that was installed, or nil when that is not known.
-func (i Install) Target() *ReleaseRef {
+// TargetRelease returns the release that was installed, or nil when that is not known.
+func (i Install) TargetRelease() *ReleaseRef {
 	if i.Release == nil {
 		return i.ReleaseTo
 	}

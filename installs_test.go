@@ -88,12 +88,12 @@ func TestInstallReadsBothForms(t *testing.T) {
 		"started_at":"2019-05-21T21:08:54.323530Z",`+dates+`}`)
 	for _, install := range []memfault.Install{one, other} {
 		assert.Equal(t, "evt-1", install.Device.HardwareVersion.Name)
-		assert.Equal(t, "2019-05-21T21:08:54.323530Z", install.Start().String())
-		require.NotNil(t, install.Target())
-		assert.Equal(t, "1.1.0", install.Target().Version)
+		assert.Equal(t, "2019-05-21T21:08:54.323530Z", install.StartTime().String())
+		require.NotNil(t, install.TargetRelease())
+		assert.Equal(t, "1.1.0", install.TargetRelease().Version)
 	}
 	assert.Equal(t, "1.0.0", other.ReleaseFrom.Version)
-	assert.Nil(t, memfault.Install{}.Target())
+	assert.Nil(t, memfault.Install{}.TargetRelease())
 }
 
 func ExampleInstallsService_List() {
@@ -107,7 +107,7 @@ func ExampleInstallsService_List() {
 		if err != nil {
 			panic(err)
 		}
-		fmt.Println(install.Target().Version, install.Status, install.Start())
+		fmt.Println(install.TargetRelease().Version, install.Status, install.StartTime())
 	}
 	// Output:
 	// 1.0.0 success 2025-02-27T12:00:00Z

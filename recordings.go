@@ -18,7 +18,7 @@ type CustomDataRecording struct {
 	Reason    string          `json:"reason"` // why it was collected
 	StartTime Timestamp       `json:"start_time"`
 	EndTime   Timestamp       `json:"end_time"`
-	Mimetypes []string        `json:"mimetypes"`
+	MIMETypes []string        `json:"mimetypes"`
 	SizeBytes int64           `json:"size_bytes"`
 	Device    json.RawMessage `json:"device,omitempty"` // its form is UNCERTAIN; see DeviceSerial
 

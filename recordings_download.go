@@ -7,8 +7,8 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Download writes a custom data recording to w; see Download for what all downloads
+// Download writes a custom data recording to w; see DownloadResult for what all downloads
 // share. Seen only in a chip maker's programs; not documented by Memfault.
-func (s *RecordingsService) Download(ctx context.Context, project ProjectRef, recordingID string, w io.Writer, opts ...CallOption) (*Download, error) {
+func (s *RecordingsService) Download(ctx context.Context, project ProjectRef, recordingID string, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
 	return s.client.saveFile(ctx, operation.CustomDataRecordingsDownload, input{path: project.path(recordingID)}, w, opts)
 }

@@ -53,7 +53,7 @@ func TestRecordingsLists(t *testing.T) {
 	first := page.Items[0]
 	assert.Equal(t, "A", first.DeviceSerial())
 	assert.Equal(t, hour(1), first.EndTime.Time)
-	assert.Equal(t, []string{"application/cbor"}, first.Mimetypes)
+	assert.Equal(t, []string{"application/cbor"}, first.MIMETypes)
 	assert.Equal(t, int64(12), first.SizeBytes)
 	require.ErrorIs(t, failing(client.Recordings.ListForDevice(sink, "nope", memfault.DeviceRecordingListOptions{})), memfault.ErrNotFound)
 }

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// ProjectInfo names a project within another resource.
-type ProjectInfo struct {
+// ProjectSummary names a project within another resource.
+type ProjectSummary struct {
 	ID   int64  `json:"id"`
 	Name string `json:"name"`
 	Slug string `json:"slug"`

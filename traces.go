@@ -72,16 +72,16 @@ type TraceRegister struct {
 // TraceFrame is a call on the stack of a thread. The forms of what is raw JSON are
 // unknown.
 type TraceFrame struct {
-	Index     int             `json:"index"`
-	Address   uint64          `json:"address"`
-	Function  *string         `json:"function"` // nil, as File and Lineno, without symbols
-	File      *string         `json:"file"`
-	Lineno    *int            `json:"lineno"`
-	Context   json.RawMessage `json:"context,omitempty"`
-	FrameType json.RawMessage `json:"frame_type,omitempty"`
-	FrameSize json.RawMessage `json:"frame_size,omitempty"`
-	Arguments json.RawMessage `json:"arguments,omitempty"`
-	Locals    json.RawMessage `json:"locals,omitempty"`
+	Index      int             `json:"index"`
+	Address    uint64          `json:"address"`
+	Function   *string         `json:"function"` // nil, as File and Lineno, without symbols
+	File       *string         `json:"file"`
+	LineNumber *int            `json:"lineno"`
+	Context    json.RawMessage `json:"context,omitempty"`
+	FrameType  json.RawMessage `json:"frame_type,omitempty"`
+	FrameSize  json.RawMessage `json:"frame_size,omitempty"`
+	Arguments  json.RawMessage `json:"arguments,omitempty"`
+	Locals     json.RawMessage `json:"locals,omitempty"`
 }
 
 // TraceFaults is what the processor told about a fault.

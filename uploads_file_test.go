@@ -239,9 +239,9 @@ func TestSymbolsLegacy(t *testing.T) {
 func TestImportTrace(t *testing.T) {
 	cloud, client := newCloud(t)
 	trace := memfault.TraceImport{
-		DeviceTraits: traits, Reason: "segfault",
+		DeviceIdentity: traits, Reason: "segfault",
 		Processes: []memfault.ImportedProcess{{PID: 7, Name: "sinkd", Threads: []memfault.ImportedThread{{
-			Registers: map[string]any{"pc": "0x10"}, StackFrames: []memfault.ImportedFrame{{Function: "main", File: "main.c", LineNo: 3, AbsAddress: 16}},
+			Registers: map[string]any{"pc": "0x10"}, StackFrames: []memfault.ImportedFrame{{Function: "main", File: "main.c", LineNumber: 3, AbsAddress: 16}},
 		}}}},
 	}
 	require.ErrorIs(t, client.Uploads.ImportTrace(t.Context(), trace), memfault.ErrWrongCredential)

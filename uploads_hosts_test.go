@@ -91,10 +91,10 @@ func TestWhereOtherDataGoes(t *testing.T) {
 			return err
 		}, []string{"POST https://ingress.memfault.com/api/v0/upload/coredump"}},
 		"trace": {memfault.ProjectKey("key"), func(ctx context.Context, client *memfault.Client) error {
-			return client.Uploads.ImportTrace(ctx, memfault.TraceImport{DeviceTraits: traits})
+			return client.Uploads.ImportTrace(ctx, memfault.TraceImport{DeviceIdentity: traits})
 		}, []string{"POST https://api.memfault.com/api/v0/upload/trace-import"}},
 		"events": {memfault.ProjectKey("key"), func(ctx context.Context, client *memfault.Client) error {
-			return client.Events.Upload(ctx, []memfault.EventUpload{heartbeat("A")})
+			return client.Events.Upload(ctx, []memfault.EventCreate{heartbeat("A")})
 		}, []string{"POST https://ingress.memfault.com/api/v0/events"}},
 		"artifact": {memfault.OrganizationToken("oat_test"), func(ctx context.Context, client *memfault.Client) error {
 			file, _ := fileOf("a", "", 100)

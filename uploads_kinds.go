@@ -38,7 +38,7 @@ type CoredumpOptions struct {
 
 // ELFCoredumpOptions says where a coredump of Linux comes from.
 type ELFCoredumpOptions struct {
-	Device DeviceTraits
+	Device DeviceIdentity
 }
 
 // BugReportOptions has no fields yet: a bug report tells its device.
@@ -46,16 +46,16 @@ type BugReportOptions struct{}
 
 // MAROptions says where an archive comes from.
 type MAROptions struct {
-	Device DeviceTraits
+	Device DeviceIdentity
 }
 
 // CustomDataRecordingOptions says what a recording holds.
 type CustomDataRecordingOptions struct {
-	Device       DeviceTraits
-	StartTime    Timestamp // required
-	DurationSecs int       // how long it lasted, in seconds
-	MIMETypes    []string  // required; of the content, the outermost first
-	Reason       string    // why it was made
+	Device          DeviceIdentity
+	StartTime       Timestamp // required
+	DurationSeconds int       // how long it lasted, in seconds
+	MIMETypes       []string  // required; of the content, the outermost first
+	Reason          string    // why it was made
 }
 
 // XEDOptions says where a dump of a Qualcomm chip comes from.
@@ -156,11 +156,11 @@ func (s *UploadsService) CustomDataRecording(ctx context.Context, project Projec
 	if err := options.Device.validate("CustomDataRecordingOptions"); err != nil {
 		return nil, err
 	}
-	if options.StartTime.IsZero() || len(options.MIMETypes) == 0 || options.DurationSecs < 0 {
+	if options.StartTime.IsZero() || len(options.MIMETypes) == 0 || options.DurationSeconds < 0 {
 		return nil, errors.New("memfault: CustomDataRecordingOptions: StartTime or MIMETypes is not set, or DurationSecs is negative")
 	}
 	fields := map[string]any{
-		"start_time": options.StartTime, "duration_secs": options.DurationSecs, "mimetypes": append([]string{}, options.MIMETypes...),
+		"start_time": options.StartTime, "duration_secs": options.DurationSeconds, "mimetypes": append([]string{}, options.MIMETypes...),
 		"reason": options.Reason, "device": options.Device,
 	}
 	return s.send(ctx, project, file, upload{operation.UploadCommitCustomDataRecording, operation.UploadCommitCustomDataRecordingProject, nil, fields}, opts)
@@ -188,7 +188,7 @@ func softwareVersionField(softwareType, version, revision string) map[string]any
 	return field
 }
 
-func (d *DeviceTraits) validate(options string) error {
+func (d *DeviceIdentity) validate(options string) error {
 	return required(options, "Device.DeviceSerial", d.DeviceSerial, "Device.HardwareVersion", d.HardwareVersion, "Device.SoftwareVersion", d.SoftwareVersion)
 }
 

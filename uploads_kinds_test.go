@@ -73,7 +73,7 @@ func uploadCases() []uploadCase {
 		}},
 		{"custom_data_recording", "", true, `{"device":{` + device + `},"start_time":"2025-02-27T12:00:00.500000Z","duration_secs":60,"mimetypes":["application/gzip","text/csv"],"reason":"button"}`, func(ctx context.Context, u *uploads, ref project, f *file, o ...option) (*result, error) {
 			return u.CustomDataRecording(ctx, ref, f, memfault.CustomDataRecordingOptions{
-				Device: traits, StartTime: at, DurationSecs: 60, MIMETypes: []string{"application/gzip", "text/csv"}, Reason: "button",
+				Device: traits, StartTime: at, DurationSeconds: 60, MIMETypes: []string{"application/gzip", "text/csv"}, Reason: "button",
 			}, o...)
 		}},
 		{"xed", "1", true, `{"device_serial":"S1","hardware_version":"evt-1","trace_attributes":[]}`, func(ctx context.Context, u *uploads, ref project, f *file, o ...option) (*result, error) {
@@ -178,11 +178,11 @@ func TestUploadChecksTheKindBefore(t *testing.T) {
 			return err
 		},
 		"Device.HardwareVersion is empty": func(f *memfault.File) error {
-			_, err := u.ELFCoredump(ctx, sink, f, memfault.ELFCoredumpOptions{Device: memfault.DeviceTraits{DeviceSerial: "S1"}})
+			_, err := u.ELFCoredump(ctx, sink, f, memfault.ELFCoredumpOptions{Device: memfault.DeviceIdentity{DeviceSerial: "S1"}})
 			return err
 		},
 		"Device.SoftwareVersion is empty": func(f *memfault.File) error {
-			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: memfault.DeviceTraits{DeviceSerial: "S1", HardwareVersion: "x"}})
+			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: memfault.DeviceIdentity{DeviceSerial: "S1", HardwareVersion: "x"}})
 			return err
 		},
 		"StartTime or MIMETypes is not set": func(f *memfault.File) error {
@@ -219,7 +219,7 @@ func TestUploadChecksTheKindBefore(t *testing.T) {
 			return err
 		},
 		"TraceImport: SoftwareType is empty": func(*memfault.File) error {
-			return u.ImportTrace(ctx, memfault.TraceImport{DeviceTraits: memfault.DeviceTraits{DeviceSerial: "S1", HardwareVersion: "x", SoftwareVersion: "1"}})
+			return u.ImportTrace(ctx, memfault.TraceImport{DeviceIdentity: memfault.DeviceIdentity{DeviceSerial: "S1", HardwareVersion: "x", SoftwareVersion: "1"}})
 		},
 	} {
 		file, _ := fileOf("a.bin", shared, 100)

@@ -24,7 +24,7 @@ import (
 const putFile = "upload.put_file"
 
 // traits is a device that files come from.
-var traits = memfault.DeviceTraits{DeviceSerial: "S1", HardwareVersion: "evt-1", SoftwareVersion: "1.0.0+8219de", SoftwareType: "main"}
+var traits = memfault.DeviceIdentity{DeviceSerial: "S1", HardwareVersion: "evt-1", SoftwareVersion: "1.0.0+8219de", SoftwareType: "main"}
 
 // payloadOptions are those of some payload.
 var payloadOptions = memfault.OTAPayloadOptions{HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: "2.0.0"}

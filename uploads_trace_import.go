@@ -8,7 +8,7 @@ import (
 
 // TraceImport is a crash that another system recorded.
 type TraceImport struct {
-	DeviceTraits
+	DeviceIdentity
 	Reason       string            `json:"reason,omitempty"`
 	CapturedDate Timestamp         `json:"captured_date,omitzero"`
 	Processes    []ImportedProcess `json:"processes,omitempty"`
@@ -42,7 +42,7 @@ type ImportedFrame struct {
 	AbsAddress      any    `json:"abs_address,omitempty"`
 	Function        string `json:"function,omitempty"`
 	File            string `json:"file,omitempty"`
-	LineNo          int    `json:"lineno,omitempty"`
+	LineNumber      int    `json:"lineno,omitempty"`
 }
 
 // ImportTrace hands in a crash that another system recorded. It needs a ProjectKey.
