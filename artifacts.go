@@ -49,5 +49,5 @@ type ArtifactListOptions struct {
 //
 // Memfault: https://docs.memfault.com/api/artifacts
 func (s *ArtifactsService) List(project ProjectRef, releaseVersion string, options ArtifactListOptions, opts ...CallOption) *Pager[Artifact] {
-	return list[Artifact](s.client, operation.ArtifactsListForRelease, project.path(releaseVersion), options, opts)
+	return list[Artifact](clientOf(s), operation.ArtifactsListForRelease, project.path(releaseVersion), options, opts)
 }

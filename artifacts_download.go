@@ -25,11 +25,15 @@ import (
 // Memfault: https://docs.memfault.com/api/retrieve-latest-release-for-a-device
 func (s *ArtifactsService) Download(ctx context.Context, artifact Artifact, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
 	op := &operation.Operation{Name: "artifacts.download", Method: http.MethodGet, Host: operation.Presigned, Reply: operation.Stream}
-	target, err := s.client.core.foreignTarget(op, artifact.URL)
+	client := clientOf(s)
+	if err := client.usable(); err != nil {
+		return nil, err
+	}
+	target, err := client.core.foreignTarget(op, artifact.URL)
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.client.openURL(ctx, op, target, opts)
+	d, err := client.openURL(ctx, op, target, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package memfault
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"mime/multipart"
 	"net/textproto"
 
@@ -43,10 +42,10 @@ func (s *ArtifactsService) Upload(ctx context.Context, project ProjectRef, relea
 	content := &filePayload{file: file, progress: newCallOptions(opts).progress}
 	contentType, err := options.form(content)
 	if err != nil {
-		return nil, fmt.Errorf("memfault: File: %s: %w", file.Name, err)
+		return nil, invalid("File: %s: %w", file.Name, err)
 	}
 	var response Response
-	result, err := sendWhole(ctx, s.client, operation.ArtifactsUploadForRelease, project.path(releaseVersion), contentType, content, withResponseToo(opts, &response))
+	result, err := sendWhole(ctx, clientOf(s), operation.ArtifactsUploadForRelease, project.path(releaseVersion), contentType, content, withResponseToo(opts, &response))
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package memfault
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -84,7 +83,7 @@ func (c credential) GoString() string { return c.String() }
 
 // validate refuses what cannot be sent. It shows nothing of the secret.
 func (c credential) validate() error {
-	fail := func(what string) error { return fmt.Errorf("memfault: credential %s: %s", c.kind, what) }
+	fail := func(what string) error { return invalid("credential %s: %s", c.kind, what) }
 	s, basic := c.hidden, operation.Basic.Has(c.kind)
 	switch {
 	case s.value == "":
@@ -108,7 +107,7 @@ func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 func validateAuth(auth Authenticator) error {
 	switch auth := auth.(type) {
 	case nil:
-		return errors.New("memfault: the authenticator is nil")
+		return invalid("the authenticator is nil")
 	case credential:
 		return auth.validate()
 	default:
@@ -142,7 +141,7 @@ func AuthFromEnv() (Authenticator, error) {
 	case os.Getenv("MEMFAULT_PROJECT_KEY") != "":
 		auth = ProjectKey(os.Getenv("MEMFAULT_PROJECT_KEY"))
 	default:
-		return nil, errors.New("memfault: no credential in the environment: set MEMFAULT_ORG_TOKEN, " +
+		return nil, invalid("no credential in the environment: set MEMFAULT_ORG_TOKEN, " +
 			"or MEMFAULT_EMAIL with MEMFAULT_PASSWORD or MEMFAULT_API_KEY, or MEMFAULT_PROJECT_KEY")
 	}
 	if err := validateAuth(auth); err != nil {
@@ -156,7 +155,7 @@ func AuthFromEnv() (Authenticator, error) {
 func ProjectFromEnv() (ProjectRef, error) {
 	project := ProjectRef{Organization: os.Getenv("MEMFAULT_ORG"), Project: os.Getenv("MEMFAULT_PROJECT")}
 	if project.Organization == "" || project.Project == "" {
-		return ProjectRef{}, errors.New("memfault: no project in the environment: set MEMFAULT_ORG and MEMFAULT_PROJECT to its slugs")
+		return ProjectRef{}, invalid("no project in the environment: set MEMFAULT_ORG and MEMFAULT_PROJECT to its slugs")
 	}
 	return project, nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -14,14 +13,14 @@ import (
 // with -Wl,--build-id.
 func GNUBuildID(r io.ReaderAt) (string, error) {
 	if r == nil {
-		return "", errors.New("memfault: GNUBuildID: the reader is nil")
+		return "", invalid("GNUBuildID: the reader is nil")
 	}
 	id, err := readBuildID(r)
 	if err == nil && id == "" {
 		err = errors.New("the ELF file carries no GNU build id")
 	}
 	if err != nil {
-		return "", fmt.Errorf("memfault: GNUBuildID: %w", err)
+		return "", invalid("GNUBuildID: %w", err)
 	}
 	return id, nil
 }

@@ -34,21 +34,21 @@ func (s *ChunksService) Upload(ctx context.Context, deviceSerial string, chunks 
 
 func (s *ChunksService) upload(ctx context.Context, deviceSerial string, chunks [][]byte, opts ...CallOption) error {
 	if len(chunks) == 0 {
-		return errors.New("memfault: chunks.upload: there is no chunk")
+		return invalid("chunks.upload: there is no chunk")
 	}
 	for i, chunk := range chunks {
 		if len(chunk) == 0 {
-			return fmt.Errorf("memfault: chunks.upload: chunk %d is empty", i)
+			return invalid("chunks.upload: chunk %d is empty", i)
 		}
 	}
-	return exec(ctx, s.client, operation.ChunksUpload, input{path: []string{deviceSerial}, body: chunkPayload(chunks)}, opts)
+	return exec(ctx, clientOf(s), operation.ChunksUpload, input{path: []string{deviceSerial}, body: chunkPayload(chunks)}, opts)
 }
 
 // CheckProjectKey checks the project key without sending anything: an upload without a body is
 // refused for its length (411) if the key is good, and before that (403,
 // ErrForbidden) if it is not. Seen only in one program; not documented by Memfault.
 func (s *ChunksService) CheckProjectKey(ctx context.Context, opts ...CallOption) error {
-	err := exec(ctx, s.client, operation.ChunksUpload, input{path: []string{"probe"}}, opts)
+	err := exec(ctx, clientOf(s), operation.ChunksUpload, input{path: []string{"probe"}}, opts)
 	var answer *Error
 	if errors.As(err, &answer) && answer.StatusCode == http.StatusLengthRequired {
 		return nil

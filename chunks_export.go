@@ -39,7 +39,7 @@ const maxExportLine = 1 << 20
 func DecodeChunkExport(log io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if log == nil {
-			yield(nil, errors.New("memfault: the reader is nil"))
+			yield(nil, invalid("the reader is nil"))
 			return
 		}
 		reader := bufio.NewReaderSize(log, 64<<10)

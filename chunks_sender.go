@@ -19,7 +19,7 @@ type ChunkSenderOptions struct {
 
 func (o ChunkSenderOptions) withDefaults() (ChunkSenderOptions, error) {
 	if o.BatchSize < 0 || o.Concurrency < 0 || o.MaxPendingBytes < 0 {
-		return o, errors.New("memfault: ChunkSenderOptions: a negative value")
+		return o, invalid("ChunkSenderOptions: a negative value")
 	}
 	if o.BatchSize == 0 {
 		o.BatchSize = 100
@@ -78,8 +78,8 @@ func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 	options, err := options.withDefaults()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	return &ChunkSender{
-		service: s, options: options, retry: s.client.core.config.retry,
-		invalid: errors.Join(err, s.client.invalid, authorize(s.client.auth, operation.Get(operation.ChunksUpload))),
+		service: s, options: options, retry: clientOf(s).core.config.retry,
+		invalid: errors.Join(err, clientOf(s).invalid, authorize(clientOf(s).auth, operation.Get(operation.ChunksUpload))),
 		ctx:     ctx, cancel: cancel,
 		queues: map[string]*chunkQueue{}, freed: make(chan struct{}), epochs: []*chunkEpoch{newChunkEpoch()},
 	}
@@ -95,16 +95,16 @@ func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 func (s *ChunkSender) Send(ctx context.Context, deviceSerial string, chunk []byte, done func(error)) error {
 	switch {
 	case ctx == nil:
-		return errors.New("memfault: the context is nil")
+		return invalid("the context is nil")
 	case s.invalid != nil:
 		return s.invalid
 	case len(chunk) == 0:
-		return errors.New("memfault: the chunk is empty")
+		return invalid("the chunk is empty")
 	case int64(len(chunk)) > s.options.MaxPendingBytes:
-		return fmt.Errorf("memfault: a chunk of %d bytes is above MaxPendingBytes: %w", len(chunk), ErrTooLarge)
+		return invalid("a chunk of %d bytes is above MaxPendingBytes: %w", len(chunk), ErrTooLarge)
 	}
 	if err := checkSegment(deviceSerial); err != nil {
-		return fmt.Errorf("memfault: device_serial %w", err)
+		return invalid("device_serial %w", err)
 	}
 	if err := s.waitForRoom(ctx, int64(len(chunk))); err != nil {
 		return err
@@ -154,7 +154,7 @@ func (s *ChunkSender) waitForRoom(ctx context.Context, size int64) error {
 // returns only why the wait ended early.
 func (s *ChunkSender) Flush(ctx context.Context) error {
 	if ctx == nil {
-		return errors.New("memfault: the context is nil")
+		return invalid("the context is nil")
 	}
 	s.mu.Lock()
 	epoch := s.seal()
@@ -173,7 +173,7 @@ func (s *ChunkSender) Flush(ctx context.Context) error {
 // have arrived all the same.
 func (s *ChunkSender) Close(ctx context.Context) error {
 	if ctx == nil {
-		return errors.New("memfault: the context is nil")
+		return invalid("the context is nil")
 	}
 	s.mu.Lock()
 	if !s.closed {

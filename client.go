@@ -1,7 +1,6 @@
 package memfault
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 
@@ -107,12 +106,17 @@ func newClient(shared *core, auth Authenticator) *Client {
 
 // WithAuth returns a Client that differs only in its credential and shares all
 // else with c, connections included. A nil or unusable auth makes every call fail.
-func (c *Client) WithAuth(auth Authenticator) *Client { return newClient(c.core, auth) }
+func (c *Client) WithAuth(auth Authenticator) *Client {
+	if c == nil {
+		return newClient(nil, auth)
+	}
+	return newClient(c.core, auth)
+}
 
 // usable refuses a client that is nil or was not made by NewClient.
 func (c *Client) usable() error {
 	if c == nil || c.core == nil {
-		return errors.New("memfault: the client is nil, or was not made by NewClient")
+		return invalid("the client is nil, or was not made by NewClient")
 	}
 	return nil
 }
@@ -131,6 +135,15 @@ func (c *Client) String() string {
 
 // GoString is String.
 func (c *Client) GoString() string { return c.String() }
+
+// clientOf returns the client of a service. For a service without one, such as those of a
+// zero Client, it returns a zero Client, which every operation rejects.
+func clientOf[S ~struct{ client *Client }](service *S) *Client {
+	if service == nil || (struct{ client *Client })(*service).client == nil {
+		return new(Client)
+	}
+	return (struct{ client *Client })(*service).client
+}
 
 // ProjectRef names a project by the slugs of its organization and its own.
 type ProjectRef struct {

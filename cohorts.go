@@ -65,21 +65,21 @@ type CohortDeviceListOptions struct {
 //
 // Memfault: https://docs.memfault.com/api/list-cohorts
 func (s *CohortsService) List(project ProjectRef, options CohortListOptions, opts ...CallOption) *Pager[Cohort] {
-	return list[Cohort](s.client, operation.CohortsList, project.path(), options, opts)
+	return list[Cohort](clientOf(s), operation.CohortsList, project.path(), options, opts)
 }
 
 // Get returns a cohort by its slug.
 //
 // Memfault: https://docs.memfault.com/api/retrieve-cohort
 func (s *CohortsService) Get(ctx context.Context, project ProjectRef, cohortSlug string, opts ...CallOption) (*Cohort, error) {
-	return fetch[Cohort](ctx, s.client, operation.CohortsRetrieve, input{path: project.path(cohortSlug)}, opts)
+	return fetch[Cohort](ctx, clientOf(s), operation.CohortsRetrieve, input{path: project.path(cohortSlug)}, opts)
 }
 
 // Create makes a cohort. One that exists is ErrConflict; see Ensure.
 //
 // Memfault: https://docs.memfault.com/api/create-cohort
 func (s *CohortsService) Create(ctx context.Context, project ProjectRef, create CohortCreate, opts ...CallOption) (*Cohort, error) {
-	return fetch[Cohort](ctx, s.client, operation.CohortsCreate, input{path: project.path(), body: create}, opts)
+	return fetch[Cohort](ctx, clientOf(s), operation.CohortsCreate, input{path: project.path(), body: create}, opts)
 }
 
 // Ensure makes a cohort, or returns the one that has its slug already, or its name
@@ -113,19 +113,19 @@ func (s *CohortsService) Ensure(ctx context.Context, project ProjectRef, create 
 //
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) Update(ctx context.Context, project ProjectRef, cohortSlug string, update CohortUpdate, opts ...CallOption) (*Cohort, error) {
-	return fetch[Cohort](ctx, s.client, operation.CohortsUpdate, input{path: project.path(cohortSlug), body: update}, opts)
+	return fetch[Cohort](ctx, clientOf(s), operation.CohortsUpdate, input{path: project.path(cohortSlug), body: update}, opts)
 }
 
 // Delete removes a cohort.
 //
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) Delete(ctx context.Context, project ProjectRef, cohortSlug string, opts ...CallOption) error {
-	return exec(ctx, s.client, operation.CohortsDelete, input{path: project.path(cohortSlug)}, opts)
+	return exec(ctx, clientOf(s), operation.CohortsDelete, input{path: project.path(cohortSlug)}, opts)
 }
 
 // ListDevices returns the devices of a cohort.
 //
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) ListDevices(project ProjectRef, cohortSlug string, options CohortDeviceListOptions, opts ...CallOption) *Pager[Device] {
-	return list[Device](s.client, operation.CohortsListDevices, project.path(cohortSlug), options, opts)
+	return list[Device](clientOf(s), operation.CohortsListDevices, project.path(cohortSlug), options, opts)
 }

@@ -35,7 +35,7 @@ type MoveDevicesResult struct {
 // Memfault: https://docs.memfault.com/api/update-device
 func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, cohortSlug string, deviceSerials []string, options MoveDevicesOptions, opts ...CallOption) ([]MoveDevicesResult, error) {
 	if ctx == nil || cohortSlug == "" || options.Concurrency < 0 {
-		return nil, errors.New("memfault: MoveDevices: the context is nil, the cohort is empty, or Concurrency is negative")
+		return nil, invalid("MoveDevices: the context is nil, the cohort is empty, or Concurrency is negative")
 	}
 	workers := options.Concurrency
 	if workers == 0 {
@@ -54,7 +54,7 @@ func (s *CohortsService) move(ctx context.Context, project ProjectRef, cohortSlu
 	if ctx.Err() != nil {
 		move.Err = ended(ctx)
 	} else {
-		move.Device, move.Err = s.client.Devices.Update(ctx, project, deviceSerial, DeviceUpdate{Cohort: Set(cohortSlug)}, opts...)
+		move.Device, move.Err = clientOf(s).Devices.Update(ctx, project, deviceSerial, DeviceUpdate{Cohort: Set(cohortSlug)}, opts...)
 	}
 	return move
 }

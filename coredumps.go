@@ -23,7 +23,7 @@ type CoredumpListOptions struct {
 // List returns the coredumps of a project. Seen only in one program of 2026; not
 // documented by Memfault.
 func (s *CoredumpsService) List(project ProjectRef, options CoredumpListOptions, opts ...CallOption) *Pager[Coredump] {
-	return list[Coredump](s.client, operation.CoredumpsList, project.path(), options, opts)
+	return list[Coredump](clientOf(s), operation.CoredumpsList, project.path(), options, opts)
 }
 
 // ELFCoredump is a coredump of a Linux process. It is the JSON that came: none of
@@ -39,5 +39,5 @@ type ELFCoredumpListOptions struct {
 // ListELF returns the coredumps of Linux processes. Seen only in Memfault's own
 // tests; not documented by Memfault.
 func (s *CoredumpsService) ListELF(project ProjectRef, options ELFCoredumpListOptions, opts ...CallOption) *Pager[ELFCoredump] {
-	return list[ELFCoredump](s.client, operation.ELFCoredumpsList, project.path(), options, opts)
+	return list[ELFCoredump](clientOf(s), operation.ELFCoredumpsList, project.path(), options, opts)
 }

@@ -3,7 +3,6 @@ package memfault
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -65,7 +64,7 @@ type DeploymentCreate struct {
 
 func (d DeploymentCreate) validate() error {
 	fail := func(format string, args ...any) error {
-		return fmt.Errorf("memfault: DeploymentCreate: "+format, args...)
+		return invalid("DeploymentCreate: "+format, args...)
 	}
 	switch staged := d.Type == DeploymentTypeStagedRollout; {
 	case d.Type == "":
@@ -112,14 +111,14 @@ type DeploymentListOptions struct {
 //
 // Memfault: https://docs.memfault.com/api/list-deployments
 func (s *DeploymentsService) List(project ProjectRef, options DeploymentListOptions, opts ...CallOption) *Pager[Deployment] {
-	return list[Deployment](s.client, operation.DeploymentsList, project.path(), options, opts)
+	return list[Deployment](clientOf(s), operation.DeploymentsList, project.path(), options, opts)
 }
 
 // Get returns a deployment.
 //
 // Memfault: https://docs.memfault.com/api/deployments
 func (s *DeploymentsService) Get(ctx context.Context, project ProjectRef, deploymentID int64, opts ...CallOption) (*Deployment, error) {
-	return fetch[Deployment](ctx, s.client, operation.DeploymentsRetrieve, input{path: project.path(pathID(deploymentID))}, opts)
+	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsRetrieve, input{path: project.path(pathID(deploymentID))}, opts)
 }
 
 // Create deploys a release, or a delta release, to a cohort. Devices are offered
@@ -134,19 +133,19 @@ func (s *DeploymentsService) Create(ctx context.Context, project ProjectRef, cre
 	if err := create.validate(); err != nil {
 		return nil, err
 	}
-	return fetch[Deployment](ctx, s.client, operation.DeploymentsCreate, input{path: project.path(), body: create}, opts)
+	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsCreate, input{path: project.path(), body: create}, opts)
 }
 
 // Update changes a deployment.
 //
 // Memfault: https://docs.memfault.com/api/update-deployment
 func (s *DeploymentsService) Update(ctx context.Context, project ProjectRef, deploymentID int64, update DeploymentUpdate, opts ...CallOption) (*Deployment, error) {
-	return fetch[Deployment](ctx, s.client, operation.DeploymentsUpdate, input{path: project.path(pathID(deploymentID)), body: update}, opts)
+	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsUpdate, input{path: project.path(pathID(deploymentID)), body: update}, opts)
 }
 
 // DeactivateByID pulls a deployment: devices are no longer offered its release, and
 // its status becomes DeploymentStatusPulled. Seen only in Memfault's command line
 // tool; not documented by Memfault. See Deactivate.
 func (s *DeploymentsService) DeactivateByID(ctx context.Context, project ProjectRef, deploymentID int64, opts ...CallOption) error {
-	return exec(ctx, s.client, operation.DeploymentsDeactivate, input{path: project.path(pathID(deploymentID))}, opts)
+	return exec(ctx, clientOf(s), operation.DeploymentsDeactivate, input{path: project.path(pathID(deploymentID))}, opts)
 }

@@ -2,7 +2,6 @@ package memfault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +15,7 @@ type DeploymentSelector struct {
 
 func (d DeploymentSelector) validate() error {
 	if d.Cohort == "" || d.Release.isIncomplete() {
-		return errors.New("memfault: DeploymentSelector: Cohort is empty, or Release names no version or half a delta")
+		return invalid("DeploymentSelector: Cohort is empty, or Release names no version or half a delta")
 	}
 	return nil
 }

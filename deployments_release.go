@@ -34,7 +34,7 @@ func (r ReleaseSelector) String() string {
 // two.
 func (r ReleaseSelector) MarshalJSON() ([]byte, error) {
 	if r.isIncomplete() {
-		return nil, errors.New("memfault: a ReleaseSelector names no version, or half a delta")
+		return nil, invalid("a ReleaseSelector names no version, or half a delta")
 	}
 	if r.isDelta() {
 		return json.Marshal([2]string{r.from, r.to})

@@ -3,7 +3,6 @@ package memfault
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/url"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -54,7 +53,7 @@ func (s *DeviceConfigService) Fetch(ctx context.Context, traits DeviceIdentity, 
 	body := struct {
 		Device DeviceIdentity `json:"device"`
 	}{traits}
-	return fetch[DeviceConfig](ctx, s.client, operation.DeviceConfigFetch, input{body: body}, opts)
+	return fetch[DeviceConfig](ctx, clientOf(s), operation.DeviceConfigFetch, input{body: body}, opts)
 }
 
 // SDKSettings returns the settings that an Android build takes in, as JSON of a form
@@ -62,9 +61,9 @@ func (s *DeviceConfigService) Fetch(ctx context.Context, traits DeviceIdentity, 
 // Memfault's own Android agent; not documented by Memfault.
 func (s *DeviceConfigService) SDKSettings(ctx context.Context, softwareType string, opts ...CallOption) (json.RawMessage, error) {
 	if softwareType == "" {
-		return nil, errors.New("memfault: SDKSettings: the software type is empty")
+		return nil, invalid("SDKSettings: the software type is empty")
 	}
-	settings, err := fetch[json.RawMessage](ctx, s.client, operation.SDKSettingsGet, input{query: url.Values{"software_type": {softwareType}}}, opts)
+	settings, err := fetch[json.RawMessage](ctx, clientOf(s), operation.SDKSettingsGet, input{query: url.Values{"software_type": {softwareType}}}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +77,8 @@ func (s *DeviceConfigService) SDKSettings(ctx context.Context, softwareType stri
 // Memfault: https://docs.memfault.com/docs/platform/metrics
 func (s *DeviceConfigService) UpdateAttributes(ctx context.Context, deviceSerial string, values []AttributeValue, opts ...CallOption) error {
 	if deviceSerial == "" {
-		return errors.New("memfault: UpdateAttributes: the device serial is empty")
+		return invalid("UpdateAttributes: the device serial is empty")
 	}
 	query := url.Values{"device_serial": {deviceSerial}}
-	return exec(ctx, s.client, operation.DeviceAttributesUpdateProjectKey, input{query: query, body: nonNil(values)}, opts)
+	return exec(ctx, clientOf(s), operation.DeviceAttributesUpdateProjectKey, input{query: query, body: nonNil(values)}, opts)
 }

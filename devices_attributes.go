@@ -122,13 +122,13 @@ type DeviceAttributeListOptions struct {
 //
 // Memfault: https://docs.memfault.com/api/retrieve-device-attributes
 func (s *DevicesService) ListAttributes(project ProjectRef, deviceSerial string, options DeviceAttributeListOptions, opts ...CallOption) *Pager[DeviceAttribute] {
-	return list[DeviceAttribute](s.client, operation.DeviceAttributesList, project.path(deviceSerial), options, opts)
+	return list[DeviceAttribute](clientOf(s), operation.DeviceAttributesList, project.path(deviceSerial), options, opts)
 }
 
 // UpdateAttributes sets attributes of a device. Seen only in Memfault's own
 // end-to-end tests; not documented by Memfault.
 func (s *DevicesService) UpdateAttributes(ctx context.Context, project ProjectRef, deviceSerial string, values []AttributeValue, opts ...CallOption) error {
-	return exec(ctx, s.client, operation.DeviceAttributesUpdate, input{path: project.path(deviceSerial), body: nonNil(values)}, opts)
+	return exec(ctx, clientOf(s), operation.DeviceAttributesUpdate, input{path: project.path(deviceSerial), body: nonNil(values)}, opts)
 }
 
 // nonNil makes a nil slice an empty one, which JSON writes as [] and not as null.

@@ -36,14 +36,14 @@ type LogLine struct {
 // ListLogFiles returns the log files of a device. Seen only in Memfault's own
 // tests; not documented by Memfault.
 func (s *DevicesService) ListLogFiles(project ProjectRef, deviceSerial string, options LogFileListOptions, opts ...CallOption) *Pager[LogFile] {
-	return list[LogFile](s.client, operation.DeviceLogFilesList, project.path(deviceSerial), options, opts)
+	return list[LogFile](clientOf(s), operation.DeviceLogFilesList, project.path(deviceSerial), options, opts)
 }
 
 // DownloadLogFile writes a log file of a device to w, as it was stored; see DownloadResult
 // for what all downloads share. Seen only in Memfault's own tests and in one program;
 // not documented by Memfault.
 func (s *DevicesService) DownloadLogFile(ctx context.Context, project ProjectRef, deviceSerial, cid string, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
-	return s.client.saveFile(ctx, operation.DeviceLogFilesDownload, input{path: project.path(deviceSerial, cid)}, w, opts)
+	return clientOf(s).saveFile(ctx, operation.DeviceLogFilesDownload, input{path: project.path(deviceSerial, cid)}, w, opts)
 }
 
 // ReadLogFile returns the lines of a log file of a device, one by one, while the file
@@ -56,7 +56,7 @@ func (s *DevicesService) DownloadLogFile(ctx context.Context, project ProjectRef
 // Memfault.
 func (s *DevicesService) ReadLogFile(ctx context.Context, project ProjectRef, deviceSerial, cid string, opts ...CallOption) iter.Seq2[LogLine, error] {
 	return func(yield func(LogLine, error) bool) {
-		d, err := s.client.openFile(ctx, operation.DeviceLogFilesDownload, input{path: project.path(deviceSerial, cid)}, opts)
+		d, err := clientOf(s).openFile(ctx, operation.DeviceLogFilesDownload, input{path: project.path(deviceSerial, cid)}, opts)
 		if err != nil {
 			yield(LogLine{}, err)
 			return

@@ -20,5 +20,5 @@ type RebootListOptions struct {
 // ListReboots returns the reboots of a device, the newest first. Seen only in
 // Memfault's own tests and in dashboards; not documented by Memfault.
 func (s *DevicesService) ListReboots(project ProjectRef, deviceSerial string, options RebootListOptions, opts ...CallOption) *Pager[Reboot] {
-	return list[Reboot](s.client, operation.DeviceRebootsList, project.path(deviceSerial), options, opts)
+	return list[Reboot](clientOf(s), operation.DeviceRebootsList, project.path(deviceSerial), options, opts)
 }

@@ -14,7 +14,7 @@ import (
 // Memfault: https://docs.memfault.com/api/retrieve-device
 func (s *DevicesService) WaitForVersion(ctx context.Context, project ProjectRef, deviceSerial, version string, options WaitOptions, opts ...CallOption) (*Device, error) {
 	if version == "" {
-		return nil, errors.New("memfault: WaitForVersion: the version is empty")
+		return nil, invalid("WaitForVersion: the version is empty")
 	}
 	what := fmt.Sprintf("version %s on device %s", version, deviceSerial)
 	return poll(ctx, what, options, func() (*Device, bool, error) {

@@ -62,7 +62,7 @@ func (c *Client) openURL(ctx context.Context, op *operation.Operation, target *u
 	for _, header := range d.call.options.headers {
 		switch name := http.CanonicalHeaderKey(header[0]); name {
 		case "Range", "If-Range", "Accept-Encoding":
-			return nil, fmt.Errorf("memfault: %s: WithHeader: %s is not for the caller to set", op.Name, name)
+			return nil, invalid("%s: WithHeader: %s is not for the caller to set", op.Name, name)
 		}
 	}
 	if err := d.connect(); err != nil {
@@ -84,7 +84,7 @@ func (c *Client) saveFile(ctx context.Context, id operation.ID, in input, w io.W
 func (d *download) save(w io.Writer, hashes ...hash.Hash) (*DownloadResult, error) {
 	defer d.close()
 	if w == nil {
-		return nil, fmt.Errorf("memfault: %s: the writer is nil", d.call.op.Name)
+		return nil, invalid("%s: the writer is nil", d.call.op.Name)
 	}
 	short := md5.New() //nolint:gosec // the API names MD5 for its files
 	hashes = append(hashes, short)

@@ -11,8 +11,16 @@ import (
 	"time"
 )
 
-// The kinds of failure that a program decides by, for errors.Is.
+// Kinds of errors, for use with errors.Is. Every error of the package is of one of these
+// kinds, or ends with the context's own error.
 var (
+	// ErrInvalidArgument is returned, before anything is sent, if an argument, an option or
+	// a local file cannot be used.
+	ErrInvalidArgument = errors.New("memfault: invalid argument")
+	// ErrNoAnswer is returned if no complete response was received: the time limit of an
+	// attempt passed, the connection broke or could not be established, or the context
+	// ended. The error also contains the cause.
+	ErrNoAnswer     = errors.New("memfault: no complete response")
 	ErrBadRequest   = errors.New("memfault: bad request")         // 400
 	ErrUnauthorized = errors.New("memfault: unauthorized")        // 401
 	ErrForbidden    = errors.New("memfault: forbidden")           // 403: no access, or a quota
@@ -27,6 +35,16 @@ var (
 	// ErrNotReady: Memfault is still processing what was asked for.
 	ErrNotReady = errors.New("memfault: not ready")
 )
+
+// invalid returns an error of the kind ErrInvalidArgument.
+func invalid(format string, args ...any) error {
+	return &invalidArgument{fmt.Errorf("memfault: "+format, args...)}
+}
+
+type invalidArgument struct{ error }
+
+func (e *invalidArgument) Is(target error) bool { return target == ErrInvalidArgument }
+func (e *invalidArgument) Unwrap() error        { return e.error }
 
 // maxErrorBody is how much of an answer's body an Error keeps.
 const maxErrorBody = 64 << 10

@@ -62,14 +62,14 @@ type EventListOptions struct {
 //
 // Memfault: https://docs.memfault.com/api/list-events
 func (s *EventsService) List(project ProjectRef, options EventListOptions, opts ...CallOption) *Pager[Event] {
-	return list[Event](s.client, operation.EventsList, project.path(), options, opts)
+	return list[Event](clientOf(s), operation.EventsList, project.path(), options, opts)
 }
 
 // Get returns an event; one that is unknown is ErrNotFound.
 //
 // Memfault: https://docs.memfault.com/api/retrieve-event
 func (s *EventsService) Get(ctx context.Context, project ProjectRef, eventID int64, opts ...CallOption) (*Event, error) {
-	return fetch[Event](ctx, s.client, operation.EventsRetrieve, input{path: project.path(pathID(eventID))}, opts)
+	return fetch[Event](ctx, clientOf(s), operation.EventsRetrieve, input{path: project.path(pathID(eventID))}, opts)
 }
 
 // EventLogEntry is an entry of the event log. Its other fields are unknown.
@@ -94,7 +94,7 @@ type EventLogListOptions struct {
 // 2024, which read the chronicler logs today; not documented by Memfault. Whether
 // it still exists is UNCERTAIN.
 func (s *EventsService) ListEventLog(project ProjectRef, options EventLogListOptions, opts ...CallOption) *Pager[EventLogEntry] {
-	return list[EventLogEntry](s.client, operation.EventLogList, project.path(), options, opts)
+	return list[EventLogEntry](clientOf(s), operation.EventLogList, project.path(), options, opts)
 }
 
 // ChroniclerLog is what the cloud noted about data that it received. Its other
@@ -147,5 +147,5 @@ type ChroniclerLogListOptions struct {
 // ListChroniclerLogs returns what the cloud noted about the data that it received,
 // errors included. Seen only in a chip maker's tests; not documented by Memfault.
 func (s *EventsService) ListChroniclerLogs(project ProjectRef, options ChroniclerLogListOptions, opts ...CallOption) *Pager[ChroniclerLog] {
-	return list[ChroniclerLog](s.client, operation.ChroniclerLogsList, project.path(), options, opts)
+	return list[ChroniclerLog](clientOf(s), operation.ChroniclerLogsList, project.path(), options, opts)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -89,15 +88,15 @@ func (e EventCreate) encode() (json.RawMessage, error) {
 func (s *EventsService) Upload(ctx context.Context, events []EventCreate, opts ...CallOption) error {
 	op := operation.Get(operation.EventsUpload)
 	if len(events) == 0 {
-		return fmt.Errorf("memfault: %s: there are no events", op.Name)
+		return invalid("%s: there are no events", op.Name)
 	}
 	body := make([]json.RawMessage, 0, len(events))
 	for i, event := range events {
 		encoded, err := event.encode()
 		if err != nil {
-			return fmt.Errorf("memfault: %s: event %d: %w", op.Name, i, err)
+			return invalid("%s: event %d: %w", op.Name, i, err)
 		}
 		body = append(body, encoded)
 	}
-	return exec(ctx, s.client, operation.EventsUpload, input{body: body}, opts)
+	return exec(ctx, clientOf(s), operation.EventsUpload, input{body: body}, opts)
 }

@@ -67,14 +67,14 @@ type InstallListOptions struct {
 //
 // Memfault: https://docs.memfault.com/api/list-installs
 func (s *InstallsService) List(project ProjectRef, options InstallListOptions, opts ...CallOption) *Pager[Install] {
-	return list[Install](s.client, operation.InstallsList, project.path(), options, opts)
+	return list[Install](clientOf(s), operation.InstallsList, project.path(), options, opts)
 }
 
 // Get returns an install.
 //
 // Memfault: https://docs.memfault.com/api/retrieve-install
 func (s *InstallsService) Get(ctx context.Context, project ProjectRef, installID int64, opts ...CallOption) (*Install, error) {
-	return fetch[Install](ctx, s.client, operation.InstallsRetrieve, input{path: project.path(pathID(installID))}, opts)
+	return fetch[Install](ctx, clientOf(s), operation.InstallsRetrieve, input{path: project.path(pathID(installID))}, opts)
 }
 
 // Delete removes an install. Memfault documents it, and says elsewhere that
@@ -82,5 +82,5 @@ func (s *InstallsService) Get(ctx context.Context, project ProjectRef, installID
 //
 // Memfault: https://docs.memfault.com/api/installs
 func (s *InstallsService) Delete(ctx context.Context, project ProjectRef, installID int64, opts ...CallOption) error {
-	return exec(ctx, s.client, operation.InstallsDelete, input{path: project.path(pathID(installID))}, opts)
+	return exec(ctx, clientOf(s), operation.InstallsDelete, input{path: project.path(pathID(installID))}, opts)
 }

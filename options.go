@@ -3,7 +3,6 @@ package memfault
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"net"
@@ -72,7 +71,7 @@ type config struct {
 }
 
 func (c *config) fail(format string, args ...any) {
-	c.err = errors.Join(c.err, fmt.Errorf("memfault: "+format, args...))
+	c.err = errors.Join(c.err, invalid(format, args...))
 }
 
 // WithBaseURL sends the requests of all hosts to one address: a proxy, or a fake
@@ -194,7 +193,7 @@ func (c *config) hosts() (hosts, error) {
 	} {
 		base, err := parseBaseURL(text, c.insecure)
 		if err != nil {
-			return hosts{}, fmt.Errorf("memfault: base URL of the %s host: %w", role, err)
+			return hosts{}, invalid("base URL of the %s host: %w", role, err)
 		}
 		parsed[role] = base
 	}

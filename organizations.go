@@ -26,7 +26,7 @@ type OrganizationListOptions struct {
 //
 // Memfault: https://docs.memfault.com/docs/ci/authentication
 func (s *OrganizationsService) List(options OrganizationListOptions, opts ...CallOption) *Pager[Organization] {
-	return list[Organization](s.client, operation.OrganizationsList, nil, options, opts)
+	return list[Organization](clientOf(s), operation.OrganizationsList, nil, options, opts)
 }
 
 // Get returns an organization by its slug. The form of the reply is UNCERTAIN; the
@@ -34,5 +34,5 @@ func (s *OrganizationsService) List(options OrganizationListOptions, opts ...Cal
 //
 // Memfault: https://docs.memfault.com/api
 func (s *OrganizationsService) Get(ctx context.Context, organizationSlug string, opts ...CallOption) (*Organization, error) {
-	return fetch[Organization](ctx, s.client, operation.OrganizationsRetrieve, input{path: []string{organizationSlug}}, opts)
+	return fetch[Organization](ctx, clientOf(s), operation.OrganizationsRetrieve, input{path: []string{organizationSlug}}, opts)
 }

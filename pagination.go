@@ -3,7 +3,6 @@ package memfault
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"iter"
 	"maps"
@@ -69,7 +68,7 @@ func list[T any](client *Client, id operation.ID, path []string, options interfa
 	expanded, err := expand(op, path)
 	values, queryErr := queryValues(options)
 	if queryErr != nil {
-		queryErr = fmt.Errorf("memfault: %s: %w", op.Name, queryErr)
+		queryErr = invalid("%s: %w", op.Name, queryErr)
 	}
 	return newPager[T](client, op, expanded, values, options.listOptions(), opts, errors.Join(err, queryErr))
 }
@@ -90,7 +89,7 @@ func newPager[T any](client *Client, op *operation.Operation, path string, value
 	case client.usable() != nil:
 		p.err = client.usable()
 	case options.Page < 0 || options.PerPage < 0:
-		p.err = fmt.Errorf("memfault: %s: page %d with %d items is negative", op.Name, options.Page, options.PerPage)
+		p.err = invalid("%s: page %d with %d items is negative", op.Name, options.Page, options.PerPage)
 	}
 	return p
 }
@@ -102,7 +101,7 @@ func listOptionsOf(values url.Values) (ListOptions, error) {
 		if text := values.Get(name); text != "" {
 			number, err := strconv.Atoi(text)
 			if err != nil {
-				return options, fmt.Errorf("memfault: NewPager: %s %q is not a number", name, text)
+				return options, invalid("NewPager: %s %q is not a number", name, text)
 			}
 			*to = number
 		}
@@ -163,7 +162,7 @@ func (p *Pager[T]) Page(ctx context.Context) (*Page[T], error) {
 func (p *Pager[T]) Pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 	return func(yield func(*Page[T], error) bool) {
 		if ctx == nil {
-			yield(nil, errors.New("memfault: the context is nil"))
+			yield(nil, invalid("the context is nil"))
 			return
 		}
 		ctx, cancel := context.WithCancel(ctx)

@@ -87,7 +87,7 @@ type DeviceRecordingListOptions struct {
 // Memfault may not obey PerPage and may send the oldest first; not documented by
 // Memfault.
 func (s *RecordingsService) ListForDevice(project ProjectRef, deviceSerial string, options DeviceRecordingListOptions, opts ...CallOption) *Pager[CustomDataRecording] {
-	return list[CustomDataRecording](s.client, operation.DeviceCustomDataRecordingsList, project.path(deviceSerial), options, opts)
+	return list[CustomDataRecording](clientOf(s), operation.DeviceCustomDataRecordingsList, project.path(deviceSerial), options, opts)
 }
 
 // RecordingListOptions selects recordings of all devices.
@@ -99,5 +99,5 @@ type RecordingListOptions struct {
 // List returns the custom data recordings of all devices of a project. Seen only in
 // a chip maker's program; not documented by Memfault.
 func (s *RecordingsService) List(project ProjectRef, options RecordingListOptions, opts ...CallOption) *Pager[CustomDataRecording] {
-	return list[CustomDataRecording](s.client, operation.CustomDataRecordingsList, project.path(), options, opts)
+	return list[CustomDataRecording](clientOf(s), operation.CustomDataRecordingsList, project.path(), options, opts)
 }

@@ -2,7 +2,6 @@ package memfault
 
 import (
 	"context"
-	"errors"
 	"mime"
 	"net/http"
 	"net/url"
@@ -28,9 +27,9 @@ type LatestReleaseQuery struct {
 func (q LatestReleaseQuery) validate() error {
 	switch {
 	case q.DeviceSerial == "":
-		return errors.New("memfault: LatestReleaseQuery: DeviceSerial is empty")
+		return invalid("LatestReleaseQuery: DeviceSerial is empty")
 	case q.HardwareVersion == "":
-		return errors.New("memfault: LatestReleaseQuery: HardwareVersion is empty")
+		return invalid("LatestReleaseQuery: HardwareVersion is empty")
 	default:
 		return nil
 	}
@@ -106,7 +105,7 @@ func (s *ReleasesService) askLatest(ctx context.Context, id operation.ID, query 
 	if err := query.validate(); err != nil {
 		return nil, err
 	}
-	r, err := s.client.call(ctx, operation.Get(id), input{query: query}, newCallOptions(opts))
+	r, err := clientOf(s).call(ctx, operation.Get(id), input{query: query}, newCallOptions(opts))
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package memfault
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -60,13 +59,16 @@ func (c *Client) call(ctx context.Context, op *operation.Operation, in input, op
 
 // fill returns the URL of a row of the table.
 func (c *Client) fill(op *operation.Operation, in input) (*url.URL, error) {
+	if err := c.usable(); err != nil {
+		return nil, err
+	}
 	path, err := expand(op, in.path)
 	if err != nil {
 		return nil, err
 	}
 	values, err := queryValues(in.query)
 	if err != nil {
-		return nil, fmt.Errorf("memfault: %s: %w", op.Name, err)
+		return nil, invalid("%s: %w", op.Name, err)
 	}
 	return c.core.target(op, path, values)
 }
@@ -91,7 +93,7 @@ func (c *call) exchange(ctx context.Context, target *url.URL, body any, take ret
 	}
 	req, err := c.newRequest(ctx, target, body)
 	if err != nil {
-		return nil, fmt.Errorf("memfault: %s: %w", c.op.Name, err)
+		return nil, invalid("%s: %w", c.op.Name, err)
 	}
 	if take != nil {
 		req.SetResponseHandler(take)

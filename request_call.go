@@ -36,10 +36,10 @@ func callFrom(ctx context.Context) *call {
 
 func (c *call) validate(ctx context.Context) error {
 	if ctx == nil {
-		return fmt.Errorf("memfault: %s: the context is nil", c.op.Name)
+		return invalid("%s: the context is nil", c.op.Name)
 	}
 	if c.options.err != nil {
-		return fmt.Errorf("memfault: %s: %w", c.op.Name, c.options.err)
+		return invalid("%s: %w", c.op.Name, c.options.err)
 	}
 	if c.client.invalid != nil {
 		return c.client.invalid

@@ -45,7 +45,7 @@ func (c *Client) Do(ctx context.Context, request Request, out any, opts ...CallO
 	}
 	target := reflect.ValueOf(out)
 	if out != nil && (target.Kind() != reflect.Pointer || target.IsNil()) {
-		return fmt.Errorf("memfault: Do: out is %T, not a pointer", out)
+		return invalid("Do: out is %T, not a pointer", out)
 	}
 	address, err := c.core.target(op, request.Path, request.Query)
 	if err != nil {
@@ -97,7 +97,7 @@ func (r *Request) operation() (*operation.Operation, error) {
 		method = http.MethodGet
 	}
 	fail := func(err error) (*operation.Operation, error) {
-		return nil, fmt.Errorf("memfault: Request: %w", err)
+		return nil, invalid("Request: %w", err)
 	}
 	if strings.ContainsFunc(method, func(r rune) bool { return r < 'A' || r > 'Z' }) {
 		return fail(fmt.Errorf("%q is no HTTP method", method))
@@ -151,7 +151,7 @@ func checkPath(path string) error {
 func NewPager[T any](client *Client, request Request) *Pager[T] {
 	op, err := request.operation()
 	if err == nil && op.Method != http.MethodGet {
-		err = fmt.Errorf("memfault: NewPager: the method is %s, not GET", op.Method)
+		err = invalid("NewPager: the method is %s, not GET", op.Method)
 	}
 	options, optionsErr := listOptionsOf(request.Query)
 	return newPager[T](client, op, request.Path, request.Query, options, nil, errors.Join(err, optionsErr))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"net"
@@ -25,7 +24,7 @@ type RetryPolicy struct {
 
 func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 	if p.MaxAttempts < 0 || p.MinWait < 0 || p.MaxWait < 0 {
-		return p, errors.New("memfault: WithRetry: a negative value")
+		return p, invalid("WithRetry: a negative value")
 	}
 	if p.MaxAttempts == 0 {
 		p.MaxAttempts = 5
@@ -39,7 +38,7 @@ func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 		p.MaxWait = max(30*time.Second, p.MinWait)
 	}
 	if p.MinWait > p.MaxWait {
-		return p, fmt.Errorf("memfault: WithRetry: MinWait %v is above MaxWait %v", p.MinWait, p.MaxWait)
+		return p, invalid("WithRetry: MinWait %v is above MaxWait %v", p.MinWait, p.MaxWait)
 	}
 	return p, nil
 }

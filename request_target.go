@@ -21,7 +21,7 @@ func (c *core) target(op *operation.Operation, path string, values url.Values) (
 	}
 	unescaped, err := url.PathUnescape(path)
 	if err != nil {
-		return nil, fmt.Errorf("memfault: %s: %w", op.Name, err)
+		return nil, invalid("%s: %w", op.Name, err)
 	}
 	target := *c.hosts[op.Host]
 	target.Path, target.RawPath = target.Path+unescaped, target.EscapedPath()+path
@@ -67,10 +67,10 @@ func expand(op *operation.Operation, values []string) (string, error) {
 		values = values[1:]
 		name := strings.Trim(segment, "{}")
 		if value == "" && strings.HasSuffix(name, "_id") {
-			return "", fmt.Errorf("memfault: %s: %s is empty or below 1", op.Name, name)
+			return "", invalid("%s: %s is empty or below 1", op.Name, name)
 		}
 		if err := checkSegment(value); err != nil {
-			return "", fmt.Errorf("memfault: %s: %s %w", op.Name, name, err)
+			return "", invalid("%s: %s %w", op.Name, name, err)
 		}
 		// QueryEscape leaves only unreserved characters. A plus in a version would
 		// pass as it is, but not every server on the way reads it as one.

@@ -58,14 +58,14 @@ type SoftwareVersionCreate struct {
 // ListTypes returns the software types of a project. Seen only in a program of one
 // chip maker; not documented by Memfault.
 func (s *SoftwareService) ListTypes(project ProjectRef, options SoftwareTypeListOptions, opts ...CallOption) *Pager[SoftwareType] {
-	return list[SoftwareType](s.client, operation.SoftwareTypesList, project.path(), options, opts)
+	return list[SoftwareType](clientOf(s), operation.SoftwareTypesList, project.path(), options, opts)
 }
 
 // ListVersions returns the versions of a software type, which is given by its name.
 // Seen only in an outline of the API by others, so UNCERTAIN; not documented by
 // Memfault.
 func (s *SoftwareService) ListVersions(project ProjectRef, softwareType string, options SoftwareVersionListOptions, opts ...CallOption) *Pager[SoftwareVersion] {
-	return list[SoftwareVersion](s.client, operation.SoftwareVersionsList, project.path(softwareType), options, opts)
+	return list[SoftwareVersion](clientOf(s), operation.SoftwareVersionsList, project.path(softwareType), options, opts)
 }
 
 // GetVersion returns a version of a software type, which is given by its name. A
@@ -73,7 +73,7 @@ func (s *SoftwareService) ListVersions(project ProjectRef, softwareType string, 
 // SoftwareVersion.SymbolFile tells whether it has symbols. Seen only in Memfault's
 // own debugger script; not documented by Memfault.
 func (s *SoftwareService) GetVersion(ctx context.Context, project ProjectRef, softwareType, version string, opts ...CallOption) (*SoftwareVersion, error) {
-	return fetch[SoftwareVersion](ctx, s.client, operation.SoftwareVersionsRetrieve, input{path: project.path(softwareType, version)}, opts)
+	return fetch[SoftwareVersion](ctx, clientOf(s), operation.SoftwareVersionsRetrieve, input{path: project.path(softwareType, version)}, opts)
 }
 
 // CreateVersion makes a version of a software type. There is no need to before an
@@ -82,5 +82,5 @@ func (s *SoftwareService) GetVersion(ctx context.Context, project ProjectRef, so
 //
 // Memfault: https://docs.memfault.com/api/create-software-version
 func (s *SoftwareService) CreateVersion(ctx context.Context, project ProjectRef, softwareType string, create SoftwareVersionCreate, opts ...CallOption) (*SoftwareVersion, error) {
-	return fetch[SoftwareVersion](ctx, s.client, operation.SoftwareVersionsCreate, input{path: project.path(softwareType), body: create}, opts)
+	return fetch[SoftwareVersion](ctx, clientOf(s), operation.SoftwareVersionsCreate, input{path: project.path(softwareType), body: create}, opts)
 }

@@ -33,7 +33,7 @@ func (t Timestamp) String() string {
 
 func (t Timestamp) wire() (string, error) {
 	if year := t.UTC().Year(); year < 0 || year > 9999 {
-		return "", fmt.Errorf("memfault: timestamp out of range: year %d is not within 0000–9999", year)
+		return "", invalid("timestamp out of range: year %d is not within 0000–9999", year)
 	}
 	return t.String(), nil
 }

@@ -101,7 +101,7 @@ type TraceListOptions struct {
 // List returns the traces of a project, the newest first. Seen only in programs of
 // device makers; not documented by Memfault.
 func (s *TracesService) List(project ProjectRef, options TraceListOptions, opts ...CallOption) *Pager[Trace] {
-	return list[Trace](s.client, operation.TracesList, project.path(), options, opts)
+	return list[Trace](clientOf(s), operation.TracesList, project.path(), options, opts)
 }
 
 // Get returns a trace with the reference to its coredump; one that is unknown is
@@ -109,5 +109,5 @@ func (s *TracesService) List(project ProjectRef, options TraceListOptions, opts 
 //
 // Memfault: https://docs.memfault.com/api
 func (s *TracesService) Get(ctx context.Context, project ProjectRef, traceID int64, opts ...CallOption) (*Trace, error) {
-	return fetch[Trace](ctx, s.client, operation.TracesRetrieve, input{path: project.path(pathID(traceID))}, opts)
+	return fetch[Trace](ctx, clientOf(s), operation.TracesRetrieve, input{path: project.path(pathID(traceID))}, opts)
 }

@@ -60,9 +60,9 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 		return nil, err
 	}
 	if _, err := payloadOf(kind.fields); err != nil { // better now than after the file
-		return nil, fmt.Errorf("memfault: %s: %w", operation.Get(commit).Name, err)
+		return nil, invalid("%s: %w", operation.Get(commit).Name, err)
 	}
-	granted, err := fetch[slot](ctx, s.client, prepare, input{path: project.path()}, opts)
+	granted, err := fetch[slot](ctx, clientOf(s), prepare, input{path: project.path()}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -75,13 +75,13 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 	}
 	body := map[string]any{"file": map[string]string{"token": granted.Token, "md5": sum, "name": file.baseName()}}
 	maps.Copy(body, kind.fields)
-	err = exec(ctx, s.client, commit, input{path: project.path(), body: body}, opts)
+	err = exec(ctx, clientOf(s), commit, input{path: project.path(), body: body}, opts)
 	return uploaded(file, sum, err)
 }
 
 // flat reports whether the paths without a project are to be used.
 func (s *UploadsService) flat(project ProjectRef) bool {
-	if held, ok := s.client.auth.(credential); ok {
+	if held, ok := clientOf(s).auth.(credential); ok {
 		return held.kind == operation.ProjectKey
 	}
 	return project == ProjectRef{}
@@ -90,25 +90,25 @@ func (s *UploadsService) flat(project ProjectRef) bool {
 // mayCommit refuses, before anything is sent, what the commit would fail with.
 func (s *UploadsService) mayCommit(commit operation.ID, project ProjectRef) error {
 	op := operation.Get(commit)
-	if err := authorize(s.client.auth, op); err != nil {
+	if err := authorize(clientOf(s).auth, op); err != nil {
 		return err
 	}
 	if (project.Organization == "") != (project.Project == "") {
-		return fmt.Errorf("memfault: %s: the ProjectRef names an organization without a project, or the other way round", op.Name)
+		return invalid("%s: the ProjectRef names an organization without a project, or the other way round", op.Name)
 	}
-	_, err := s.client.fill(op, input{path: project.path()})
+	_, err := clientOf(s).fill(op, input{path: project.path()})
 	return err
 }
 
 // put sends the file to the URL that the API named, and returns its MD5.
 func (s *UploadsService) put(ctx context.Context, address string, file *File, opts callOptions) (string, error) {
 	op := operation.Get(operation.UploadPutFile)
-	target, err := s.client.core.foreignTarget(op, address)
+	target, err := clientOf(s).core.foreignTarget(op, address)
 	if err != nil {
 		return "", err
 	}
 	content := &filePayload{file: file, progress: opts.progress}
-	r, err := s.client.send(ctx, op, target, content.payload(file.contentType()), opts)
+	r, err := clientOf(s).send(ctx, op, target, content.payload(file.contentType()), opts)
 	if err != nil {
 		return "", err
 	}
@@ -147,7 +147,7 @@ func checkFile(file *File, check func(start []byte) error) error {
 		return err
 	}
 	if err := check(start); err != nil {
-		return fmt.Errorf("memfault: File: %s: %w", file.Name, err)
+		return invalid("File: %s: %w", file.Name, err)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package memfault
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"os"
@@ -26,17 +25,17 @@ func OpenFile(path string) (*File, error) {
 	// Opening what is no regular file, such as a named pipe, could wait for ever.
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("memfault: OpenFile: %w", err)
+		return nil, invalid("OpenFile: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("memfault: OpenFile: %s is not a regular file", path)
+		return nil, invalid("OpenFile: %s is not a regular file", path)
 	}
 	opened, err := os.Open(path) //nolint:gosec // the caller names the file to upload
 	if err != nil {
-		return nil, fmt.Errorf("memfault: OpenFile: %w", err)
+		return nil, invalid("OpenFile: %w", err)
 	}
 	if info, err = opened.Stat(); err != nil {
-		return nil, errors.Join(fmt.Errorf("memfault: OpenFile: %w", err), opened.Close())
+		return nil, errors.Join(invalid("OpenFile: %w", err), opened.Close())
 	}
 	return &File{Name: filepath.Base(path), Size: info.Size(), Content: opened, closer: opened}, nil
 }
@@ -69,17 +68,17 @@ const octetStream = "application/octet-stream"
 func (f *File) validate() error {
 	switch {
 	case f == nil:
-		return errors.New("memfault: File: it is nil")
+		return invalid("File: it is nil")
 	case f.Name == "" || f.baseName() == "." || f.baseName() == ".." || f.baseName() == string(filepath.Separator):
-		return fmt.Errorf("memfault: File: Name %q names no file", f.Name)
+		return invalid("File: Name %q names no file", f.Name)
 	case strings.ContainsFunc(f.ContentType, isControl):
-		return fmt.Errorf("memfault: File: %s: ContentType %q holds a control character", f.Name, f.ContentType)
+		return invalid("File: %s: ContentType %q holds a control character", f.Name, f.ContentType)
 	case f.Content == nil:
-		return fmt.Errorf("memfault: File: %s: Content is nil", f.Name)
+		return invalid("File: %s: Content is nil", f.Name)
 	case f.Size < 0:
-		return fmt.Errorf("memfault: File: %s: Size %d is negative", f.Name, f.Size)
+		return invalid("File: %s: Size %d is negative", f.Name, f.Size)
 	case f.Size == 0:
-		return fmt.Errorf("memfault: File: %s: it is empty, or Size is not set", f.Name)
+		return invalid("File: %s: it is empty, or Size is not set", f.Name)
 	}
 	return nil
 }
@@ -90,9 +89,9 @@ func (f *File) start(n int64) ([]byte, error) {
 	read, err := f.Content.ReadAt(start, 0)
 	if read < len(start) {
 		if errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("memfault: File: %s has fewer than the %d bytes that Size says", f.Name, f.Size)
+			return nil, invalid("File: %s has fewer than the %d bytes that Size says", f.Name, f.Size)
 		}
-		return nil, fmt.Errorf("memfault: File: %s: %w", f.Name, err)
+		return nil, invalid("File: %s: %w", f.Name, err)
 	}
 	return start, nil
 }

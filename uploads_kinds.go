@@ -157,7 +157,7 @@ func (s *UploadsService) CustomDataRecording(ctx context.Context, project Projec
 		return nil, err
 	}
 	if options.StartTime.IsZero() || len(options.MIMETypes) == 0 || options.DurationSeconds < 0 {
-		return nil, errors.New("memfault: CustomDataRecordingOptions: StartTime or MIMETypes is not set, or DurationSecs is negative")
+		return nil, invalid("CustomDataRecordingOptions: StartTime or MIMETypes is not set, or DurationSecs is negative")
 	}
 	fields := map[string]any{
 		"start_time": options.StartTime, "duration_secs": options.DurationSeconds, "mimetypes": append([]string{}, options.MIMETypes...),
@@ -196,7 +196,7 @@ func (d *DeviceIdentity) validate(options string) error {
 func required(options string, fields ...string) error {
 	for pair := range slices.Chunk(fields, 2) {
 		if name, value := pair[0], pair[1]; value == "" {
-			return fmt.Errorf("memfault: %s: %s is empty", options, name)
+			return invalid("%s: %s is empty", options, name)
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package memfault
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -46,7 +45,7 @@ func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *
 // id in hexadecimal; see GNUBuildID. A token that may only upload is ErrForbidden.
 // Seen only in Memfault's own command-line tool; not documented by Memfault.
 func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, gnuBuildID string, opts ...CallOption) (bool, error) {
-	err := exec(ctx, s.client, operation.SymbolsExistsByGNUBuildID, input{path: project.path(strings.ToLower(gnuBuildID))}, opts)
+	err := exec(ctx, clientOf(s), operation.SymbolsExistsByGNUBuildID, input{path: project.path(strings.ToLower(gnuBuildID))}, opts)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
@@ -67,7 +66,7 @@ func (s *UploadsService) UploadSymbolsIfMissing(ctx context.Context, project Pro
 	}
 	id, err := readBuildID(file.Content)
 	if err != nil && !errors.Is(err, errNotELF) {
-		return nil, fmt.Errorf("memfault: File: %s: %w", file.Name, err)
+		return nil, invalid("File: %s: %w", file.Name, err)
 	}
 	if id != "" {
 		known, err := s.SymbolsExist(ctx, project, id, opts...)
@@ -89,5 +88,5 @@ func (s *UploadsService) SymbolsLegacy(ctx context.Context, project ProjectRef, 
 		return nil, err
 	}
 	content := &filePayload{file: file, progress: newCallOptions(opts).progress}
-	return sendWhole(ctx, s.client, operation.SoftwareVersionsUploadSymbolsLegacy, project.path(softwareType, version), octetStream, content, opts)
+	return sendWhole(ctx, clientOf(s), operation.SoftwareVersionsUploadSymbolsLegacy, project.path(softwareType, version), octetStream, content, opts)
 }

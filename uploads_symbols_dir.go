@@ -41,7 +41,7 @@ type SymbolsDirResult struct {
 // Memfault.
 func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir string, options SymbolsDirOptions, opts ...CallOption) ([]SymbolsDirResult, error) {
 	if ctx == nil || dir == "" || options.Concurrency < 0 {
-		return nil, errors.New("memfault: SymbolsDir: the context is nil, the directory is empty, or Concurrency is negative")
+		return nil, invalid("SymbolsDir: the context is nil, the directory is empty, or Concurrency is negative")
 	}
 	workers := options.Concurrency
 	if workers == 0 {
@@ -52,7 +52,7 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir
 	}
 	found, err := findSymbols(ctx, dir)
 	if err != nil {
-		return nil, fmt.Errorf("memfault: SymbolsDir: %w", err)
+		return nil, invalid("SymbolsDir: %w", err)
 	}
 	opts = append(opts[:len(opts):len(opts)], WithResponse(nil), WithProgress(nil))
 	chosen := chooseLargest(found)

@@ -2,7 +2,6 @@ package memfault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -16,7 +15,7 @@ type WaitOptions struct {
 
 func (o WaitOptions) withDefaults() (WaitOptions, error) {
 	if o.MinInterval < 0 || o.MaxInterval < 0 {
-		return o, errors.New("memfault: WaitOptions: a negative interval")
+		return o, invalid("WaitOptions: a negative interval")
 	}
 	if o.MaxInterval == 0 {
 		o.MaxInterval = max(30*time.Second, o.MinInterval)
@@ -25,7 +24,7 @@ func (o WaitOptions) withDefaults() (WaitOptions, error) {
 		o.MinInterval = min(500*time.Millisecond, o.MaxInterval)
 	}
 	if o.MinInterval > o.MaxInterval {
-		return o, fmt.Errorf("memfault: WaitOptions: MinInterval %v is above MaxInterval %v", o.MinInterval, o.MaxInterval)
+		return o, invalid("WaitOptions: MinInterval %v is above MaxInterval %v", o.MinInterval, o.MaxInterval)
 	}
 	return o, nil
 }
