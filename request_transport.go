@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
+	"github.com/memfault-go/memfault/internal/stall"
 )
 
 // signer sends one attempt: it waits for the rate limiter, signs a copy of the
@@ -75,20 +77,54 @@ func (s *signer) prepare(ctx context.Context, c *call, req *http.Request) (*http
 // attempt sends the request once, within the time limit until the header. While a
 // body goes out, the limit starts anew with each part of it.
 func (s *signer) attempt(req *http.Request, cancel context.CancelCauseFunc) (*http.Response, error) {
-	watch := newWatch(s.core.config.timeout, cancel)
-	watch.follow(req)
+	timer := stall.Start(s.core.config.timeout, errHeaderTimeout, cancel)
+	watchBody(req, timer)
 	resp, err := s.next.RoundTrip(req)
-	watch.pause(stallLimit, errStalled)
 	if err == nil {
-		resp.Body = &guardedBody{resp.Body, watch}
+		resp.Body = timer.ResponseBody(resp.Body, bodyStallTimeout, errBodyStalled)
 		return resp, nil
 	}
-	if context.Cause(req.Context()) == errNoAnswer { //nolint:errorlint // the very cause that watch gives
-		err = errNoAnswer
+	if fired := timer.Fired(); fired != nil {
+		err = fired
 	}
-	watch.end()
+	timer.Stop()
 	return nil, err
 }
+
+// watchBody lets each part of the request body that is sent restart the time limit. The
+// body may be opened again, when a kept connection turns out to be closed.
+func watchBody(req *http.Request, timer *stall.Timer) {
+	if req.Body == nil {
+		return
+	}
+	req.Body = timer.RequestBody(req.Body, errHeaderTimeout)
+	if open := req.GetBody; open != nil {
+		req.GetBody = func() (io.ReadCloser, error) {
+			body, err := open()
+			if err != nil {
+				return nil, err
+			}
+			return timer.RequestBody(body, errHeaderTimeout), nil
+		}
+	}
+}
+
+// timeoutError is a time limit of the package that passed. It is a net.Error.
+type timeoutError string
+
+func (e timeoutError) Error() string { return string(e) }
+
+// Timeout marks the error as a time limit.
+func (e timeoutError) Timeout() bool { return true }
+
+// Temporary completes net.Error.
+func (e timeoutError) Temporary() bool { return true }
+
+const (
+	errHeaderTimeout = timeoutError("no response header within the time limit of an attempt")
+	errBodyStalled   = timeoutError("response body stalled for 1 minute")
+	bodyStallTimeout = time.Minute
+)
 
 func closeBody(req *http.Request) {
 	if req.Body != nil {
