@@ -43,7 +43,7 @@ type apiKey struct {
 //
 // Memfault: https://docs.memfault.com/api/auth
 func (s *AccountService) Me(ctx context.Context, opts ...CallOption) (*User, error) {
-	return fetch[User](ctx, clientOf(s), operation.AuthMe, input{}, opts)
+	return fetch[User](ctx, clientOf(s), operation.AuthMe, requestParams{}, opts)
 }
 
 // GetAPIKey returns the user API key that was generated before. What Memfault
@@ -51,7 +51,7 @@ func (s *AccountService) Me(ctx context.Context, opts ...CallOption) (*User, err
 //
 // Memfault: https://docs.memfault.com/api/auth
 func (s *AccountService) GetAPIKey(ctx context.Context, opts ...CallOption) (string, error) {
-	return fetchKey(ctx, clientOf(s), operation.AuthGetUserAPIKey, input{}, opts)
+	return fetchKey(ctx, clientOf(s), operation.AuthGetUserAPIKey, requestParams{}, opts)
 }
 
 // GenerateAPIKey makes a new user API key in place of the old one, which ends to
@@ -60,19 +60,19 @@ func (s *AccountService) GetAPIKey(ctx context.Context, opts ...CallOption) (str
 //
 // Memfault: https://docs.memfault.com/api/generate-user-api-key
 func (s *AccountService) GenerateAPIKey(ctx context.Context, opts ...CallOption) (string, error) {
-	return fetchKey(ctx, clientOf(s), operation.AuthGenerateUserAPIKey, input{}, opts)
+	return fetchKey(ctx, clientOf(s), operation.AuthGenerateUserAPIKey, requestParams{}, opts)
 }
 
 // DeleteAPIKey removes the user API key without making another.
 //
 // Memfault: https://docs.memfault.com/api/auth
 func (s *AccountService) DeleteAPIKey(ctx context.Context, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.AuthResetUserAPIKey, input{}, opts)
+	return exec(ctx, clientOf(s), operation.AuthResetUserAPIKey, requestParams{}, opts)
 }
 
 // fetchKey calls an operation that returns a key.
-func fetchKey(ctx context.Context, client *Client, id operation.ID, in input, opts []CallOption) (string, error) {
-	key, err := fetch[apiKey](ctx, client, id, in, opts)
+func fetchKey(ctx context.Context, client *Client, id operation.ID, params requestParams, opts []CallOption) (string, error) {
+	key, err := fetch[apiKey](ctx, client, id, params, opts)
 	if err != nil {
 		return "", err
 	}

@@ -54,5 +54,5 @@ func (e DevicesExpr) MarshalJSON() ([]byte, error) {
 // is a number is UNCERTAIN. Seen only in the scripts of one author; not documented
 // by Memfault.
 func (s *AlertsService) Update(ctx context.Context, project ProjectRef, alertID int64, update AlertUpdate, opts ...CallOption) (*Alert, error) {
-	return fetch[Alert](ctx, clientOf(s), operation.AlertsUpdate, input{path: project.path(pathID(alertID)), body: update}, opts)
+	return fetch[Alert](ctx, clientOf(s), operation.AlertsUpdate, requestParams{path: project.path(pathID(alertID)), body: update}, opts)
 }

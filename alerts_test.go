@@ -47,7 +47,7 @@ func TestAlertUpdate(t *testing.T) {
 func TestAlertsRefuseWhatCannotBeSent(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Alerts.Update(t.Context(), sink, 0, memfault.AlertUpdate{})
-	requireUnsent(t, cloud, err, "alert_id is empty")
+	requireUnsent(t, cloud, err, "alert_id must not be empty")
 	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Alerts.Update(t.Context(), sink, 1, memfault.AlertUpdate{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {

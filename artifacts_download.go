@@ -26,12 +26,12 @@ import (
 func (s *ArtifactsService) Download(ctx context.Context, artifact Artifact, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
 	op := &operation.Operation{Name: "artifacts.download", Method: http.MethodGet, Host: operation.Presigned, Reply: operation.Stream}
 	client := clientOf(s)
-	if err := client.usable(); err != nil {
+	if err := client.checkInitialized(); err != nil {
 		return nil, err
 	}
-	target, err := client.core.foreignTarget(op, artifact.URL)
+	target, err := client.core.parsePresignedURL(artifact.URL)
 	if err != nil {
-		return nil, err
+		return nil, invalid("%s: artifact: %w", op.Name, err)
 	}
 	d, err := client.openURL(ctx, op, target, opts)
 	if err != nil {

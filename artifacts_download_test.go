@@ -92,7 +92,7 @@ func TestArtifactDownloadRefusesSomeURLs(t *testing.T) {
 	})}))
 	for _, address := range []string{"", "file", "http://cdn.example/file?sig=secret", "https://user:secret@cdn.example/file", "ftp://cdn.example/secret", "https://cdn.example/file?sig=secret#x"} {
 		_, err := client.Artifacts.Download(t.Context(), memfault.Artifact{URL: address}, io.Discard)
-		require.ErrorContains(t, err, "memfault: artifacts.download: the URL", address)
+		require.ErrorContains(t, err, "memfault: artifacts.download: artifact: the URL", address)
 		require.NotContains(t, err.Error(), "secret")
 	}
 }

@@ -37,7 +37,7 @@ func TestArtifactsList(t *testing.T) {
 func TestArtifactsListErrors(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Artifacts.List(sink, "", memfault.ArtifactListOptions{}).Collect(t.Context())
-	require.ErrorContains(t, err, "release_version is empty")
+	require.ErrorContains(t, err, "release_version must not be empty")
 	_, err = client.WithAuth(memfault.ProjectKey("k")).Artifacts.List(sink, "1.0.0", memfault.ArtifactListOptions{}).Collect(t.Context())
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	assert.Empty(t, cloud.Seen(""))

@@ -100,8 +100,8 @@ func TestWrongCredentialIsRefusedUnsent(t *testing.T) {
 		require.ErrorIs(t, err, memfault.ErrWrongCredential, name)
 	}
 	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Devices.Get(t.Context(), sink, "A")
-	require.ErrorContains(t, err, "devices.retrieve takes email+password,email+api-key,organization-token")
-	require.ErrorContains(t, err, "holds project-key")
+	require.ErrorContains(t, err, "devices.retrieve accepts email+password,email+api-key,organization-token")
+	require.ErrorContains(t, err, "but the client uses project-key")
 	assert.Empty(t, cloud.Seen(""))
 }
 

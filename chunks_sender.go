@@ -142,7 +142,7 @@ func (s *ChunkSender) waitForRoom(ctx context.Context, size int64) error {
 	case s.closed:
 		err = ErrSenderClosed
 	case ctx.Err() != nil:
-		err = fmt.Errorf("memfault: waiting for room for a chunk: %w", ended(ctx))
+		err = fmt.Errorf("memfault: waiting for room for a chunk: %w", contextError(ctx))
 	default:
 		return nil
 	}
@@ -163,7 +163,7 @@ func (s *ChunkSender) Flush(ctx context.Context) error {
 	case <-epoch.settled:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("memfault: flushing chunks: %w", ended(ctx))
+		return fmt.Errorf("memfault: flushing chunks: %w", contextError(ctx))
 	}
 }
 
@@ -186,7 +186,7 @@ func (s *ChunkSender) Close(ctx context.Context) error {
 	select {
 	case <-drained.settled:
 	case <-ctx.Done():
-		s.giveUp(ended(ctx))
+		s.giveUp(contextError(ctx))
 		<-drained.settled
 	}
 	s.cancel(nil)

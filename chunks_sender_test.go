@@ -376,7 +376,7 @@ func TestSendChecksItsInput(t *testing.T) {
 	sender := client.Chunks.NewSender(memfault.ChunkSenderOptions{MaxPendingBytes: 4})
 	no := func(error) { t.Error("done of a chunk that was not taken") }
 	require.ErrorContains(t, sender.Send(t.Context(), "A", nil, no), "empty")
-	require.ErrorContains(t, sender.Send(t.Context(), "", []byte{1}, no), "device_serial is empty")
+	require.ErrorContains(t, sender.Send(t.Context(), "", []byte{1}, no), "device_serial must not be empty")
 	require.ErrorContains(t, sender.Send(t.Context(), "..", []byte{1}, no), "device_serial")
 	require.ErrorIs(t, sender.Send(t.Context(), "A", make([]byte, 5), no), memfault.ErrTooLarge)
 	require.Error(t, sender.Send(nil, "A", []byte{1}, no)) //nolint:staticcheck // the very mistake
@@ -442,7 +442,7 @@ func BenchmarkChunkSender(b *testing.B) {
 	const sample = 100
 	start := time.Now()
 	for range sample {
-		require.NoError(b, client.Chunks.Upload(b.Context(), "A", make([]byte, 100)))
+		require.NoError(b, client.Chunks.Upload(b.Context(), "A", [][]byte{make([]byte, 100)}))
 	}
 	each := time.Since(start) / sample
 	var took time.Duration

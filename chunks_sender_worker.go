@@ -58,7 +58,7 @@ func (s *ChunkSender) work() {
 		batch := q.next(s.options.BatchSize)
 		s.mu.Unlock()
 
-		err := s.service.upload(s.ctx, q.serial, contents(batch), WithoutRetry())
+		err := s.service.Upload(s.ctx, q.serial, contents(batch), WithoutRetry())
 		s.finish(q, batch, err)
 	}
 }
@@ -116,7 +116,7 @@ func passing(err error, answer *Error) bool {
 	if answer != nil {
 		return answer.StatusCode == http.StatusTooManyRequests || unavailable(answer.StatusCode)
 	}
-	var lost *lostError
+	var lost *noResponseError
 	return errors.As(err, &lost) && !isPermanent(err)
 }
 

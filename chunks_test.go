@@ -26,8 +26,8 @@ func newRelay(t testing.TB, opts ...memfault.Option) (*fakecloud.Cloud, *memfaul
 func TestUploadOneChunk(t *testing.T) {
 	cloud, client := newRelay(t)
 	chunk := []byte{0, 1, 2, 0xff, '\r', '\n'}
-	require.NoError(t, client.Chunks.Upload(t.Context(), "SN 1/+", chunk))
-	require.NoError(t, client.Chunks.Upload(t.Context(), "SN 1/+", []byte{7}), "a short chunk is valid")
+	require.NoError(t, client.Chunks.Upload(t.Context(), "SN 1/+", [][]byte{chunk}))
+	require.NoError(t, client.Chunks.Upload(t.Context(), "SN 1/+", [][]byte{{7}}), "a short chunk is valid")
 	assert.Equal(t, [][]byte{chunk, {7}}, cloud.Chunks("SN 1/+"))
 	header := cloud.Seen("chunks.upload")[0].Header
 	assert.Equal(t, "application/octet-stream", header.Get("Content-Type"))
@@ -45,7 +45,7 @@ func TestUploadSeveralChunks(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 	})
 	client = client.WithAuth(memfault.ProjectKey("d3b0"))
-	require.NoError(t, client.Chunks.Upload(t.Context(), "A", []byte("one\r\n"), []byte{0}, []byte("three")))
+	require.NoError(t, client.Chunks.Upload(t.Context(), "A", [][]byte{[]byte("one\r\n"), {0}, []byte("three")}))
 	kind, params, err := mime.ParseMediaType(got.Header.Get("Content-Type"))
 	require.NoError(t, err)
 	assert.Equal(t, "multipart/mixed", kind)
@@ -60,17 +60,17 @@ func TestUploadRepeatsTheSameChunks(t *testing.T) {
 	cloud, client := newRelay(t)
 	cloud.Fail(fakecloud.Fault{Lose: true, Times: 1})
 	cloud.Fail(failOnce(503))
-	require.NoError(t, client.Chunks.Upload(t.Context(), "A", []byte("one"), []byte("two")))
+	require.NoError(t, client.Chunks.Upload(t.Context(), "A", [][]byte{[]byte("one"), []byte("two")}))
 	assert.Equal(t, [][]byte{[]byte("one"), []byte("two"), []byte("one"), []byte("two")}, cloud.Chunks("A"), "a lost answer makes it at least once")
 	assert.Len(t, cloud.Seen("chunks.upload"), 3)
 }
 
 func TestBadChunksAreRefusedUnsent(t *testing.T) {
 	cloud, client := newRelay(t)
-	require.ErrorContains(t, client.Chunks.Upload(t.Context(), "A"), "no chunk")
-	require.ErrorContains(t, client.Chunks.Upload(t.Context(), "A", []byte{1}, nil), "chunk 1 is empty")
-	require.ErrorContains(t, client.Chunks.Upload(t.Context(), "", []byte{1}), "device_serial is empty")
-	require.ErrorIs(t, client.WithAuth(memfault.OrganizationToken("oat_1")).Chunks.Upload(t.Context(), "A", []byte{1}), memfault.ErrWrongCredential)
+	require.ErrorContains(t, client.Chunks.Upload(t.Context(), "A", nil), "chunks must not be empty")
+	require.ErrorContains(t, client.Chunks.Upload(t.Context(), "A", [][]byte{{1}, nil}), "chunk 1 must not be empty")
+	require.ErrorContains(t, client.Chunks.Upload(t.Context(), "", [][]byte{{1}}), "device_serial must not be empty")
+	require.ErrorIs(t, client.WithAuth(memfault.OrganizationToken("oat_1")).Chunks.Upload(t.Context(), "A", [][]byte{{1}}), memfault.ErrWrongCredential)
 	assert.Empty(t, cloud.Seen(""))
 }
 
@@ -78,9 +78,9 @@ func TestChunksThatMemfaultRefuses(t *testing.T) {
 	cloud, client := newRelay(t)
 	for status, want := range map[int]error{400: memfault.ErrBadRequest, 413: memfault.ErrTooLarge} {
 		cloud.RefuseChunks(func([]byte) int { return status })
-		require.ErrorIs(t, client.Chunks.Upload(t.Context(), "A", []byte{1}), want)
+		require.ErrorIs(t, client.Chunks.Upload(t.Context(), "A", [][]byte{{1}}), want)
 	}
-	err := client.WithAuth(memfault.ProjectKey("wrong")).Chunks.Upload(t.Context(), "A", []byte{1})
+	err := client.WithAuth(memfault.ProjectKey("wrong")).Chunks.Upload(t.Context(), "A", [][]byte{{1}})
 	require.ErrorIs(t, err, memfault.ErrForbidden)
 	assert.Empty(t, cloud.Chunks("A"))
 }

@@ -1,6 +1,7 @@
 package memfault_test
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -80,7 +81,7 @@ func TestBaseURLMayHaveAPath(t *testing.T) {
 }
 
 func TestClientIsSafeForConcurrentUse(t *testing.T) {
-	cloud, client := newCloud(t, memfault.WithObserver(func(memfault.Attempt) {}))
+	cloud, client := newCloud(t, memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) {}))
 	cloud.SeedFleet(50)
 	var running sync.WaitGroup
 	for range 8 {
@@ -116,7 +117,7 @@ func TestWithAuthLeavesTheClientAsItIs(t *testing.T) {
 
 func TestObserverSeesEachAttempt(t *testing.T) {
 	var seen []memfault.Attempt
-	cloud, client := newCloud(t, memfault.WithObserver(func(a memfault.Attempt) { seen = append(seen, a) }))
+	cloud, client := newCloud(t, memfault.WithObserver(func(_ context.Context, a memfault.Attempt) { seen = append(seen, a) }))
 	cloud.Fail(fakecloud.Fault{Drop: true, Times: 1})
 	cloud.Fail(failOnce(503))
 	require.NoError(t, get(t.Context(), client))
@@ -170,5 +171,5 @@ func TestClientSaysWhatItIs(t *testing.T) {
 	client := newClient(t, memfault.ProjectKey("d3b0"))
 	assert.Equal(t, "memfault.Client (https://api.memfault.com, memfault credential (project-key))", client.String())
 	assert.Contains(t, client.WithAuth(authFunc(nil)).String(), "custom authenticator")
-	assert.Contains(t, new(memfault.Client).String(), "not made by NewClient")
+	assert.Contains(t, new(memfault.Client).String(), "not created by NewClient")
 }

@@ -72,14 +72,14 @@ func (s *CohortsService) List(project ProjectRef, options CohortListOptions, opt
 //
 // Memfault: https://docs.memfault.com/api/retrieve-cohort
 func (s *CohortsService) Get(ctx context.Context, project ProjectRef, cohortSlug string, opts ...CallOption) (*Cohort, error) {
-	return fetch[Cohort](ctx, clientOf(s), operation.CohortsRetrieve, input{path: project.path(cohortSlug)}, opts)
+	return fetch[Cohort](ctx, clientOf(s), operation.CohortsRetrieve, requestParams{path: project.path(cohortSlug)}, opts)
 }
 
 // Create makes a cohort. One that exists is ErrConflict; see Ensure.
 //
 // Memfault: https://docs.memfault.com/api/create-cohort
 func (s *CohortsService) Create(ctx context.Context, project ProjectRef, create CohortCreate, opts ...CallOption) (*Cohort, error) {
-	return fetch[Cohort](ctx, clientOf(s), operation.CohortsCreate, input{path: project.path(), body: create}, opts)
+	return fetch[Cohort](ctx, clientOf(s), operation.CohortsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
 // Ensure makes a cohort, or returns the one that has its slug already, or its name
@@ -113,14 +113,14 @@ func (s *CohortsService) Ensure(ctx context.Context, project ProjectRef, create 
 //
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) Update(ctx context.Context, project ProjectRef, cohortSlug string, update CohortUpdate, opts ...CallOption) (*Cohort, error) {
-	return fetch[Cohort](ctx, clientOf(s), operation.CohortsUpdate, input{path: project.path(cohortSlug), body: update}, opts)
+	return fetch[Cohort](ctx, clientOf(s), operation.CohortsUpdate, requestParams{path: project.path(cohortSlug), body: update}, opts)
 }
 
 // Delete removes a cohort.
 //
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) Delete(ctx context.Context, project ProjectRef, cohortSlug string, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.CohortsDelete, input{path: project.path(cohortSlug)}, opts)
+	return exec(ctx, clientOf(s), operation.CohortsDelete, requestParams{path: project.path(cohortSlug)}, opts)
 }
 
 // ListDevices returns the devices of a cohort.

@@ -52,7 +52,7 @@ func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, co
 func (s *CohortsService) move(ctx context.Context, project ProjectRef, cohortSlug, deviceSerial string, opts []CallOption) MoveDevicesResult {
 	move := MoveDevicesResult{DeviceSerial: deviceSerial}
 	if ctx.Err() != nil {
-		move.Err = ended(ctx)
+		move.Err = contextError(ctx)
 	} else {
 		move.Device, move.Err = clientOf(s).Devices.Update(ctx, project, deviceSerial, DeviceUpdate{Cohort: Set(cohortSlug)}, opts...)
 	}

@@ -83,7 +83,7 @@ func TestMoveDevices(t *testing.T) {
 			}
 			time.Sleep(time.Second) // of the bubble: the others come
 			return nil
-		})), memfault.WithObserver(func(memfault.Attempt) { flying.Add(-1) }))
+		})), memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) { flying.Add(-1) }))
 		cloud.SeedFleet(60)
 		serials := append(sinkSerials(50), "GONE", "")
 		cloud.Fail(fakecloud.Fault{Operation: "devices.update", Status: 503, Times: 3})
@@ -98,7 +98,7 @@ func TestMoveDevices(t *testing.T) {
 			}
 		}
 		require.ErrorIs(t, moves[50].Err, memfault.ErrNotFound)
-		require.ErrorContains(t, moves[51].Err, "device_serial is empty")
+		require.ErrorContains(t, moves[51].Err, "device_serial must not be empty")
 		require.ErrorIs(t, err, memfault.ErrNotFound)
 		require.ErrorContains(t, err, "2 of 52 devices were not moved")
 		require.ErrorContains(t, err, "GONE")

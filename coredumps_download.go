@@ -22,7 +22,7 @@ type CoredumpDownloadOptions struct {
 // that Memfault still processes, which it answers with an empty file, is ErrNotReady,
 // and nothing was written. Seen only in programs of 2026; not documented by Memfault.
 func (s *CoredumpsService) Download(ctx context.Context, project ProjectRef, coredumpID int64, w io.Writer, options CoredumpDownloadOptions, opts ...CallOption) (*DownloadResult, error) {
-	d, err := clientOf(s).openFile(ctx, operation.CoredumpsDownload, input{path: project.path(pathID(coredumpID)), query: options}, opts)
+	d, err := clientOf(s).openFile(ctx, operation.CoredumpsDownload, requestParams{path: project.path(pathID(coredumpID)), query: options}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -30,9 +30,9 @@ func (s *CoredumpsService) Download(ctx context.Context, project ProjectRef, cor
 	if err != nil || saved.Size > 0 {
 		return saved, err
 	}
-	notReady := bareError(d.call, d.call.last, nil)
+	notReady := newResponseError(d.call, d.call.lastResponse, nil)
 	notReady.Message, notReady.cause = "Memfault is still processing the coredump", ErrNotReady
-	notReady.RetryAfter, _ = retryAfter(d.call.last)
+	notReady.RetryAfter, _ = retryAfter(d.call.lastResponse)
 	return nil, notReady
 }
 
@@ -40,5 +40,5 @@ func (s *CoredumpsService) Download(ctx context.Context, project ProjectRef, cor
 // share. The id is in a trace, with its coredump. Seen only in a program of 2026; not
 // documented by Memfault.
 func (s *CoredumpsService) DownloadSymbols(ctx context.Context, project ProjectRef, symbolID int64, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
-	return clientOf(s).saveFile(ctx, operation.SymbolsDownload, input{path: project.path(pathID(symbolID))}, w, opts)
+	return clientOf(s).saveFile(ctx, operation.SymbolsDownload, requestParams{path: project.path(pathID(symbolID))}, w, opts)
 }

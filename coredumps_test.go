@@ -51,7 +51,7 @@ func TestELFCoredumpsList(t *testing.T) {
 
 func TestCoredumpsRefuseWhatCannotBeSent(t *testing.T) {
 	cloud, client := newCloud(t)
-	requireUnsent(t, cloud, failing(client.Coredumps.List(memfault.ProjectRef{}, memfault.CoredumpListOptions{})), "organization_slug is empty")
+	requireUnsent(t, cloud, failing(client.Coredumps.List(memfault.ProjectRef{}, memfault.CoredumpListOptions{})), "organization_slug must not be empty")
 	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	require.ErrorIs(t, failing(byKey.Coredumps.List(sink, memfault.CoredumpListOptions{})), memfault.ErrWrongCredential)
 	require.ErrorIs(t, failing(byKey.Coredumps.ListELF(sink, memfault.ELFCoredumpListOptions{})), memfault.ErrWrongCredential)

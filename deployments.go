@@ -118,7 +118,7 @@ func (s *DeploymentsService) List(project ProjectRef, options DeploymentListOpti
 //
 // Memfault: https://docs.memfault.com/api/deployments
 func (s *DeploymentsService) Get(ctx context.Context, project ProjectRef, deploymentID int64, opts ...CallOption) (*Deployment, error) {
-	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsRetrieve, input{path: project.path(pathID(deploymentID))}, opts)
+	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsRetrieve, requestParams{path: project.path(pathID(deploymentID))}, opts)
 }
 
 // Create deploys a release, or a delta release, to a cohort. Devices are offered
@@ -133,19 +133,19 @@ func (s *DeploymentsService) Create(ctx context.Context, project ProjectRef, cre
 	if err := create.validate(); err != nil {
 		return nil, err
 	}
-	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsCreate, input{path: project.path(), body: create}, opts)
+	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
 // Update changes a deployment.
 //
 // Memfault: https://docs.memfault.com/api/update-deployment
 func (s *DeploymentsService) Update(ctx context.Context, project ProjectRef, deploymentID int64, update DeploymentUpdate, opts ...CallOption) (*Deployment, error) {
-	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsUpdate, input{path: project.path(pathID(deploymentID)), body: update}, opts)
+	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsUpdate, requestParams{path: project.path(pathID(deploymentID)), body: update}, opts)
 }
 
 // DeactivateByID pulls a deployment: devices are no longer offered its release, and
 // its status becomes DeploymentStatusPulled. Seen only in Memfault's command line
 // tool; not documented by Memfault. See Deactivate.
 func (s *DeploymentsService) DeactivateByID(ctx context.Context, project ProjectRef, deploymentID int64, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.DeploymentsDeactivate, input{path: project.path(pathID(deploymentID))}, opts)
+	return exec(ctx, clientOf(s), operation.DeploymentsDeactivate, requestParams{path: project.path(pathID(deploymentID))}, opts)
 }

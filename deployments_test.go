@@ -131,10 +131,10 @@ func TestDeploymentsRefuseBeforeSending(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	_, err := client.Deployments.Get(ctx, sink, 0)
-	require.ErrorContains(t, err, "deployment_id is empty or below 1")
+	require.ErrorContains(t, err, "deployment_id must not be empty or less than 1")
 	_, err = client.Deployments.Update(ctx, sink, -3, memfault.DeploymentUpdate{})
-	require.ErrorContains(t, err, "deployment_id is empty or below 1")
-	require.ErrorContains(t, client.Deployments.DeactivateByID(ctx, sink, 0), "deployment_id is empty or below 1")
+	require.ErrorContains(t, err, "deployment_id must not be empty or less than 1")
+	require.ErrorContains(t, client.Deployments.DeactivateByID(ctx, sink, 0), "deployment_id must not be empty or less than 1")
 	_, err = client.Deployments.List(sink, memfault.DeploymentListOptions{Since: memfault.NewTimestamp(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC))}).Collect(ctx)
 	require.ErrorContains(t, err, "out of range")
 	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))

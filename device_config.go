@@ -53,7 +53,7 @@ func (s *DeviceConfigService) Fetch(ctx context.Context, traits DeviceIdentity, 
 	body := struct {
 		Device DeviceIdentity `json:"device"`
 	}{traits}
-	return fetch[DeviceConfig](ctx, clientOf(s), operation.DeviceConfigFetch, input{body: body}, opts)
+	return fetch[DeviceConfig](ctx, clientOf(s), operation.DeviceConfigFetch, requestParams{body: body}, opts)
 }
 
 // SDKSettings returns the settings that an Android build takes in, as JSON of a form
@@ -63,7 +63,7 @@ func (s *DeviceConfigService) SDKSettings(ctx context.Context, softwareType stri
 	if softwareType == "" {
 		return nil, invalid("SDKSettings: the software type is empty")
 	}
-	settings, err := fetch[json.RawMessage](ctx, clientOf(s), operation.SDKSettingsGet, input{query: url.Values{"software_type": {softwareType}}}, opts)
+	settings, err := fetch[json.RawMessage](ctx, clientOf(s), operation.SDKSettingsGet, requestParams{query: url.Values{"software_type": {softwareType}}}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -80,5 +80,5 @@ func (s *DeviceConfigService) UpdateAttributes(ctx context.Context, deviceSerial
 		return invalid("UpdateAttributes: the device serial is empty")
 	}
 	query := url.Values{"device_serial": {deviceSerial}}
-	return exec(ctx, clientOf(s), operation.DeviceAttributesUpdateProjectKey, input{query: query, body: nonNil(values)}, opts)
+	return exec(ctx, clientOf(s), operation.DeviceAttributesUpdateProjectKey, requestParams{query: query, body: nonNil(values)}, opts)
 }

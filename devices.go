@@ -130,7 +130,7 @@ func (s *DevicesService) List(project ProjectRef, options DeviceListOptions, opt
 //
 // Memfault: https://docs.memfault.com/api/retrieve-device
 func (s *DevicesService) Get(ctx context.Context, project ProjectRef, deviceSerial string, opts ...CallOption) (*Device, error) {
-	return fetch[Device](ctx, clientOf(s), operation.DevicesRetrieve, input{path: project.path(deviceSerial)}, opts)
+	return fetch[Device](ctx, clientOf(s), operation.DevicesRetrieve, requestParams{path: project.path(deviceSerial)}, opts)
 }
 
 // Create makes a device before it reports for the first time; there is no need to,
@@ -143,7 +143,7 @@ func (s *DevicesService) Get(ctx context.Context, project ProjectRef, deviceSeri
 // Memfault: https://docs.memfault.com/api/create-device
 func (s *DevicesService) Create(ctx context.Context, project ProjectRef, create DeviceCreate, opts ...CallOption) (*Device, error) {
 	var accepted Response
-	device, err := fetch[Device](ctx, clientOf(s), operation.DevicesCreate, input{path: project.path(), body: create}, withResponseToo(opts, &accepted))
+	device, err := fetch[Device](ctx, clientOf(s), operation.DevicesCreate, requestParams{path: project.path(), body: create}, withExtraResponse(opts, &accepted))
 	if err != nil && accepted.StatusCode == http.StatusAccepted {
 		return create.device(), nil
 	}
@@ -178,7 +178,7 @@ func (d DeviceCreate) device() *Device {
 //
 // Memfault: https://docs.memfault.com/api/update-device
 func (s *DevicesService) Update(ctx context.Context, project ProjectRef, deviceSerial string, update DeviceUpdate, opts ...CallOption) (*Device, error) {
-	return fetch[Device](ctx, clientOf(s), operation.DevicesUpdate, input{path: project.path(deviceSerial), body: update}, opts)
+	return fetch[Device](ctx, clientOf(s), operation.DevicesUpdate, requestParams{path: project.path(deviceSerial), body: update}, opts)
 }
 
 // Delete removes a device. Memfault keeps its data under another serial, made of
@@ -186,5 +186,5 @@ func (s *DevicesService) Update(ctx context.Context, project ProjectRef, deviceS
 //
 // Memfault: https://docs.memfault.com/api/delete-device
 func (s *DevicesService) Delete(ctx context.Context, project ProjectRef, deviceSerial string, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.DevicesDelete, input{path: project.path(deviceSerial)}, opts)
+	return exec(ctx, clientOf(s), operation.DevicesDelete, requestParams{path: project.path(deviceSerial)}, opts)
 }

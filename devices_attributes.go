@@ -128,7 +128,7 @@ func (s *DevicesService) ListAttributes(project ProjectRef, deviceSerial string,
 // UpdateAttributes sets attributes of a device. Seen only in Memfault's own
 // end-to-end tests; not documented by Memfault.
 func (s *DevicesService) UpdateAttributes(ctx context.Context, project ProjectRef, deviceSerial string, values []AttributeValue, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.DeviceAttributesUpdate, input{path: project.path(deviceSerial), body: nonNil(values)}, opts)
+	return exec(ctx, clientOf(s), operation.DeviceAttributesUpdate, requestParams{path: project.path(deviceSerial), body: nonNil(values)}, opts)
 }
 
 // nonNil makes a nil slice an empty one, which JSON writes as [] and not as null.

@@ -43,7 +43,7 @@ func (s *DevicesService) ListLogFiles(project ProjectRef, deviceSerial string, o
 // for what all downloads share. Seen only in Memfault's own tests and in one program;
 // not documented by Memfault.
 func (s *DevicesService) DownloadLogFile(ctx context.Context, project ProjectRef, deviceSerial, cid string, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
-	return clientOf(s).saveFile(ctx, operation.DeviceLogFilesDownload, input{path: project.path(deviceSerial, cid)}, w, opts)
+	return clientOf(s).saveFile(ctx, operation.DeviceLogFilesDownload, requestParams{path: project.path(deviceSerial, cid)}, w, opts)
 }
 
 // ReadLogFile returns the lines of a log file of a device, one by one, while the file
@@ -56,7 +56,7 @@ func (s *DevicesService) DownloadLogFile(ctx context.Context, project ProjectRef
 // Memfault.
 func (s *DevicesService) ReadLogFile(ctx context.Context, project ProjectRef, deviceSerial, cid string, opts ...CallOption) iter.Seq2[LogLine, error] {
 	return func(yield func(LogLine, error) bool) {
-		d, err := clientOf(s).openFile(ctx, operation.DeviceLogFilesDownload, input{path: project.path(deviceSerial, cid)}, opts)
+		d, err := clientOf(s).openFile(ctx, operation.DeviceLogFilesDownload, requestParams{path: project.path(deviceSerial, cid)}, opts)
 		if err != nil {
 			yield(LogLine{}, err)
 			return

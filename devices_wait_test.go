@@ -87,9 +87,9 @@ func TestDeviceHelpersRefuseWhatCannotBeSent(t *testing.T) {
 	_, err := client.Devices.WaitForVersion(t.Context(), sink, "A", "", memfault.WaitOptions{})
 	requireUnsent(t, cloud, err, "the version is empty")
 	_, err = client.Devices.WaitForVersion(t.Context(), sink, "", "1.0.0", memfault.WaitOptions{})
-	requireUnsent(t, cloud, err, "device_serial is empty")
+	requireUnsent(t, cloud, err, "device_serial must not be empty")
 	_, err = client.Devices.Ensure(t.Context(), memfault.ProjectRef{}, memfault.DeviceCreate{})
-	requireUnsent(t, cloud, err, "organization_slug is empty")
+	requireUnsent(t, cloud, err, "organization_slug must not be empty")
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
 		_, err := client.Devices.WaitForVersion(t.Context(), project, "A", "1.0.0", memfault.WaitOptions{}, opts...)
 		return err

@@ -48,9 +48,9 @@ func (e *ChecksumError) Error() string {
 }
 
 // openFile asks for the file of an operation.
-func (c *Client) openFile(ctx context.Context, id operation.ID, in input, opts []CallOption) (*download, error) {
+func (c *Client) openFile(ctx context.Context, id operation.ID, params requestParams, opts []CallOption) (*download, error) {
 	op := operation.Get(id)
-	target, err := c.fill(op, in)
+	target, err := c.requestURL(op, params)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (c *Client) openURL(ctx context.Context, op *operation.Operation, target *u
 	for _, header := range d.call.options.headers {
 		switch name := http.CanonicalHeaderKey(header[0]); name {
 		case "Range", "If-Range", "Accept-Encoding":
-			return nil, invalid("%s: WithHeader: %s is not for the caller to set", op.Name, name)
+			return nil, invalid("%s: WithHeader: %s cannot be set by the caller", op.Name, name)
 		}
 	}
 	if err := d.connect(); err != nil {
@@ -72,8 +72,8 @@ func (c *Client) openURL(ctx context.Context, op *operation.Operation, target *u
 }
 
 // saveFile writes the file of an operation to w.
-func (c *Client) saveFile(ctx context.Context, id operation.ID, in input, w io.Writer, opts []CallOption) (*DownloadResult, error) {
-	d, err := c.openFile(ctx, id, in, opts)
+func (c *Client) saveFile(ctx context.Context, id operation.ID, params requestParams, w io.Writer, opts []CallOption) (*DownloadResult, error) {
+	d, err := c.openFile(ctx, id, params, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (d *download) close() {
 // lose notes that the body of a success broke.
 func (d *download) lose(err error) {
 	d.close()
-	d.call.answer = nil
+	d.call.lastError = nil
 	if d.lost = err; errors.Is(err, io.EOF) {
 		d.lost = io.ErrUnexpectedEOF
 	}
@@ -102,7 +102,7 @@ func (d *download) connect() error {
 			d.call.header.Set("If-Range", version)
 		}
 	}
-	resp, err := d.call.exchange(d.ctx, d.target, nil, nil) //nolint:bodyclose // close does
+	resp, err := d.call.do(d.ctx, d.target, nil, nil) //nolint:bodyclose // close does
 	switch {
 	case resp != nil && resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && d.complete(resp):
 		d.size, d.body = d.offset, http.NoBody
@@ -198,7 +198,7 @@ func (d *download) compare(header http.Header, size int64) (same, known bool) {
 func (d *download) refuse(resp *http.Response, why string) error {
 	_ = resp.Body.Close() // nothing is read from it
 	d.body = nil
-	return unreadable(d.call, resp, nil, why, nil)
+	return newDecodeError(d.call, resp, nil, why, nil)
 }
 
 // contentRange reads the Content-Range header: where the part begins, and how large

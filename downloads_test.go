@@ -102,16 +102,16 @@ func TestDownloadsThatFail(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	_, err := client.Coredumps.Download(ctx, sink, 0, io.Discard, memfault.CoredumpDownloadOptions{})
-	require.ErrorContains(t, err, "coredumps.download: coredump_id is empty or below 1")
+	require.ErrorContains(t, err, "coredumps.download: coredump_id must not be empty or less than 1")
 	_, err = client.Coredumps.DownloadSymbols(ctx, sink, -1, io.Discard)
 	require.ErrorContains(t, err, "symbol_id")
 	_, err = client.Recordings.Download(ctx, sink, "", io.Discard)
-	require.ErrorContains(t, err, "id is empty")
+	require.ErrorContains(t, err, "id must not be empty")
 	_, err = client.Devices.DownloadLogFile(ctx, sink, "A", "..", io.Discard)
 	require.ErrorContains(t, err, "cid")
 	for _, name := range []string{"Range", "if-range", "Accept-Encoding"} {
 		_, err = client.Recordings.Download(ctx, sink, "1", io.Discard, memfault.WithHeader(name, "x"))
-		require.ErrorContains(t, err, "not for the caller to set")
+		require.ErrorContains(t, err, "cannot be set by the caller")
 	}
 	assert.Empty(t, cloud.Seen(""), "nothing was sent")
 

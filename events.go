@@ -69,7 +69,7 @@ func (s *EventsService) List(project ProjectRef, options EventListOptions, opts 
 //
 // Memfault: https://docs.memfault.com/api/retrieve-event
 func (s *EventsService) Get(ctx context.Context, project ProjectRef, eventID int64, opts ...CallOption) (*Event, error) {
-	return fetch[Event](ctx, clientOf(s), operation.EventsRetrieve, input{path: project.path(pathID(eventID))}, opts)
+	return fetch[Event](ctx, clientOf(s), operation.EventsRetrieve, requestParams{path: project.path(pathID(eventID))}, opts)
 }
 
 // EventLogEntry is an entry of the event log. Its other fields are unknown.

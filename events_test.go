@@ -95,9 +95,9 @@ func TestEventsRefuseWhatCannotBeSent(t *testing.T) {
 	cloud, client := newCloud(t)
 	for _, id := range []int64{0, -1} {
 		_, err := client.Events.Get(t.Context(), sink, id)
-		requireUnsent(t, cloud, err, "event_id is empty")
+		requireUnsent(t, cloud, err, "event_id must not be empty")
 	}
-	requireUnsent(t, cloud, failing(client.Events.List(memfault.ProjectRef{Organization: "acme"}, memfault.EventListOptions{})), "project_slug is empty")
+	requireUnsent(t, cloud, failing(client.Events.List(memfault.ProjectRef{Organization: "acme"}, memfault.EventListOptions{})), "project_slug must not be empty")
 	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	require.ErrorIs(t, failing(byKey.Events.List(sink, memfault.EventListOptions{})), memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {

@@ -98,5 +98,5 @@ func (s *EventsService) Upload(ctx context.Context, events []EventCreate, opts .
 		}
 		body = append(body, encoded)
 	}
-	return exec(ctx, clientOf(s), operation.EventsUpload, input{body: body}, opts)
+	return exec(ctx, clientOf(s), operation.EventsUpload, requestParams{body: body}, opts)
 }

@@ -28,7 +28,7 @@ type HardwareVersionCreate struct {
 // exist. Seen only in a program of one chip maker; not documented by Memfault. What
 // a name in use is answered with is UNCERTAIN; ErrConflict is likely.
 func (s *HardwareVersionsService) Create(ctx context.Context, project ProjectRef, create HardwareVersionCreate, opts ...CallOption) (*HardwareVersion, error) {
-	return fetch[HardwareVersion](ctx, clientOf(s), operation.HardwareVersionsCreate, input{path: project.path(), body: create}, opts)
+	return fetch[HardwareVersion](ctx, clientOf(s), operation.HardwareVersionsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
 // Ensure makes a hardware version, and accepts that it exists. There is no known

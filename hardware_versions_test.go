@@ -41,7 +41,7 @@ func TestHardwareVersionErrors(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	_, err := client.HardwareVersions.Create(ctx, memfault.ProjectRef{}, memfault.HardwareVersionCreate{})
-	require.ErrorContains(t, err, "organization_slug is empty")
+	require.ErrorContains(t, err, "organization_slug must not be empty")
 	_, err = client.WithAuth(memfault.ProjectKey("k")).HardwareVersions.Ensure(ctx, sink, memfault.HardwareVersionCreate{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	assert.Empty(t, cloud.Seen(""))

@@ -74,7 +74,7 @@ func (s *InstallsService) List(project ProjectRef, options InstallListOptions, o
 //
 // Memfault: https://docs.memfault.com/api/retrieve-install
 func (s *InstallsService) Get(ctx context.Context, project ProjectRef, installID int64, opts ...CallOption) (*Install, error) {
-	return fetch[Install](ctx, clientOf(s), operation.InstallsRetrieve, input{path: project.path(pathID(installID))}, opts)
+	return fetch[Install](ctx, clientOf(s), operation.InstallsRetrieve, requestParams{path: project.path(pathID(installID))}, opts)
 }
 
 // Delete removes an install. Memfault documents it, and says elsewhere that
@@ -82,5 +82,5 @@ func (s *InstallsService) Get(ctx context.Context, project ProjectRef, installID
 //
 // Memfault: https://docs.memfault.com/api/installs
 func (s *InstallsService) Delete(ctx context.Context, project ProjectRef, installID int64, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.InstallsDelete, input{path: project.path(pathID(installID))}, opts)
+	return exec(ctx, clientOf(s), operation.InstallsDelete, requestParams{path: project.path(pathID(installID))}, opts)
 }

@@ -72,8 +72,8 @@ func TestInstallsGetAndDelete(t *testing.T) {
 func TestInstallsRefuseBeforeSending(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Installs.Get(t.Context(), sink, 0)
-	require.ErrorContains(t, err, "install_id is empty or below 1")
-	require.ErrorContains(t, client.Installs.Delete(t.Context(), sink, -1), "install_id is empty or below 1")
+	require.ErrorContains(t, err, "install_id must not be empty or less than 1")
+	require.ErrorContains(t, client.Installs.Delete(t.Context(), sink, -1), "install_id must not be empty or less than 1")
 	_, err = client.WithAuth(memfault.ProjectKey("k")).Installs.Get(t.Context(), sink, 1)
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	assert.Empty(t, cloud.Seen(""))

@@ -106,21 +106,21 @@ func (s *IssuesService) List(project ProjectRef, options IssueListOptions, opts 
 //
 // Memfault: https://docs.memfault.com/api/retrieve-issue
 func (s *IssuesService) Get(ctx context.Context, project ProjectRef, issueID int64, opts ...CallOption) (*Issue, error) {
-	return fetch[Issue](ctx, clientOf(s), operation.IssuesRetrieve, input{path: project.path(pathID(issueID))}, opts)
+	return fetch[Issue](ctx, clientOf(s), operation.IssuesRetrieve, requestParams{path: project.path(pathID(issueID))}, opts)
 }
 
 // Update sets the status of an issue. A resolved one tells in Resolution by whom.
 //
 // Memfault: https://docs.memfault.com/api/update-issue
 func (s *IssuesService) Update(ctx context.Context, project ProjectRef, issueID int64, update IssueUpdate, opts ...CallOption) (*Issue, error) {
-	return fetch[Issue](ctx, clientOf(s), operation.IssuesUpdate, input{path: project.path(pathID(issueID)), body: update}, opts)
+	return fetch[Issue](ctx, clientOf(s), operation.IssuesUpdate, requestParams{path: project.path(pathID(issueID)), body: update}, opts)
 }
 
 // Delete removes an issue; one that is unknown is ErrNotFound.
 //
 // Memfault: https://docs.memfault.com/api/issues
 func (s *IssuesService) Delete(ctx context.Context, project ProjectRef, issueID int64, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.IssuesDelete, input{path: project.path(pathID(issueID))}, opts)
+	return exec(ctx, clientOf(s), operation.IssuesDelete, requestParams{path: project.path(pathID(issueID))}, opts)
 }
 
 // FirstTraceOptions says which trace of an issue is its first.
@@ -138,5 +138,5 @@ type FirstTrace struct {
 // FirstTrace returns a trace of an issue, the first in the order of the options.
 // Seen only in one program of 2026; not documented by Memfault.
 func (s *IssuesService) FirstTrace(ctx context.Context, project ProjectRef, issueID int64, options FirstTraceOptions, opts ...CallOption) (*FirstTrace, error) {
-	return fetch[FirstTrace](ctx, clientOf(s), operation.IssuesFirstTrace, input{path: project.path(pathID(issueID)), query: options}, opts)
+	return fetch[FirstTrace](ctx, clientOf(s), operation.IssuesFirstTrace, requestParams{path: project.path(pathID(issueID)), query: options}, opts)
 }

@@ -140,9 +140,9 @@ func TestIssuesRefuseWhatCannotBeSent(t *testing.T) {
 	_, updateErr := client.Issues.Update(ctx, sink, -3, memfault.IssueUpdate{Status: memfault.IssueStatusOpen})
 	_, firstErr := client.Issues.FirstTrace(ctx, sink, 0, memfault.FirstTraceOptions{})
 	for _, err := range []error{getErr, updateErr, firstErr, client.Issues.Delete(ctx, sink, 0)} {
-		requireUnsent(t, cloud, err, "issue_id is empty")
+		requireUnsent(t, cloud, err, "issue_id must not be empty")
 	}
-	requireUnsent(t, cloud, failing(client.Issues.List(memfault.ProjectRef{Project: "x"}, memfault.IssueListOptions{})), "organization_slug is empty")
+	requireUnsent(t, cloud, failing(client.Issues.List(memfault.ProjectRef{Project: "x"}, memfault.IssueListOptions{})), "organization_slug must not be empty")
 	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Issues.Get(ctx, sink, 1)
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {

@@ -20,7 +20,7 @@ type CustomMetricCreate struct {
 // Which fields of the metric come back is UNCERTAIN, as is the answer to a key in
 // use. Seen only in Memfault's own tests; not documented by Memfault.
 func (s *MetricsService) CreateCustomMetric(ctx context.Context, project ProjectRef, create CustomMetricCreate, opts ...CallOption) (*CustomMetric, error) {
-	return fetch[CustomMetric](ctx, clientOf(s), operation.CustomMetricsCreate, input{path: project.path(), body: create}, opts)
+	return fetch[CustomMetric](ctx, clientOf(s), operation.CustomMetricsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
 // Report is a report of a device, such as a heartbeat. It is the JSON that came:

@@ -50,8 +50,8 @@ func TestReportsList(t *testing.T) {
 func TestMetricsRefuseWhatCannotBeSent(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Metrics.CreateCustomMetric(t.Context(), memfault.ProjectRef{}, memfault.CustomMetricCreate{})
-	requireUnsent(t, cloud, err, "organization_slug is empty")
-	requireUnsent(t, cloud, failing(client.Metrics.ListReports(memfault.ProjectRef{}, memfault.ReportListOptions{})), "organization_slug is empty")
+	requireUnsent(t, cloud, err, "organization_slug must not be empty")
+	requireUnsent(t, cloud, failing(client.Metrics.ListReports(memfault.ProjectRef{}, memfault.ReportListOptions{})), "organization_slug must not be empty")
 	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	_, err = byKey.Metrics.CreateCustomMetric(t.Context(), sink, memfault.CustomMetricCreate{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)

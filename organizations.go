@@ -34,5 +34,5 @@ func (s *OrganizationsService) List(options OrganizationListOptions, opts ...Cal
 //
 // Memfault: https://docs.memfault.com/api
 func (s *OrganizationsService) Get(ctx context.Context, organizationSlug string, opts ...CallOption) (*Organization, error) {
-	return fetch[Organization](ctx, clientOf(s), operation.OrganizationsRetrieve, input{path: []string{organizationSlug}}, opts)
+	return fetch[Organization](ctx, clientOf(s), operation.OrganizationsRetrieve, requestParams{path: []string{organizationSlug}}, opts)
 }

@@ -57,6 +57,21 @@ func onePage(id, page, count int) string {
 	return fmt.Sprintf(`{"data":[{"id":%d}],"paging":{"item_count":1,"page":%d,"page_count":%d,"per_page":1,"total_count":%d}}`, id, page, count, count)
 }
 
+// shortPage is a page with fewer items than it could have.
+func shortPage(id, page, count int) string {
+	return strings.Replace(onePage(id, page, count), `"per_page":1`, `"per_page":100`, 1)
+}
+
+// counted returns pages of one item, five in all, of a server that does not count pages.
+func counted(pageCount string, totalCount int) func(page int) string {
+	return func(page int) string {
+		if page > 5 {
+			return `{"data":[],"paging":{"per_page":1}}`
+		}
+		return fmt.Sprintf(`{"data":[{"id":%d}],"paging":{"page":%d,"page_count":%s,"per_page":1,"total_count":%d}}`, page, page, pageCount, totalCount)
+	}
+}
+
 func pagerOver(t testing.TB, p *pages) *memfault.Pager[item] {
 	t.Helper()
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: p}))
@@ -173,9 +188,8 @@ func TestServersThatWouldNeverEnd(t *testing.T) {
 		"ignores it and moves the end": func(page int) string { return onePage(1, 1, page+1) },
 		"repeats and moves the end":    func(page int) string { return onePage(1, page, page+1) },
 		"repeats without a number":     func(int) string { return `{"paging":{"page_count":5},"data":[{"id":1}]}` },
-		"nothing, and moves the end": func(page int) string {
-			return fmt.Sprintf(`{"data":[],"paging":{"page":%d,"page_count":%d}}`, page, page+1)
-		},
+		"full pages with a number":     func(page int) string { return onePage(1, page, 1_000_000_000) },
+		"short pages with a number":    func(page int) string { return shortPage(1, page, 1_000_000_000) },
 		"paging in front, moves the end": func(page int) string {
 			return fmt.Sprintf(`{"paging":{"page":%d,"page_count":%d},"data":[{"id":1}]}`, page, page+1)
 		},
@@ -187,7 +201,8 @@ func TestServersThatWouldNeverEnd(t *testing.T) {
 				got := requireError(t, err, 200)
 				assert.Equal(t, "GET /api/v0/things", got.Operation)
 				assert.Contains(t, string(got.Body), `"data":[`)
-				assert.LessOrEqual(t, len(seen), 1)
+				assert.LessOrEqual(t, len(seen), 4)
+				assert.LessOrEqual(t, p.asked.Load(), int64(9))
 			})
 		}
 	}
@@ -201,10 +216,22 @@ func TestListsThatEnd(t *testing.T) {
 		"without paging":        {func(page int) string { return fmt.Sprintf(`{"data":[{"id":%d}]}`, page) }, upTo(1)},
 		"with null paging":      {func(page int) string { return fmt.Sprintf(`{"data":[{"id":%d}],"paging":null}`, page) }, upTo(1)},
 		"empty":                 {func(int) string { return `{"data":[],"paging":{"page":1,"page_count":0}}` }, nil},
-		"equal items":           {func(page int) string { return onePage(1, page, 3) }, []int{1, 1, 1}},
-		"an empty page between": {func(page int) string { return strings.Replace(onePage(page, page, 3), `{"id":2}`, "", 1) }, []int{1, 3}},
-		"grows while read":      {func(page int) string { return onePage(page, page, min(page+2, 6)) }, upTo(6)},
-		"shrinks while read":    {func(page int) string { return onePage(page, page, 5-page) }, upTo(3)},
+		"equal items":           {func(page int) string { return shortPage(1, page, 3) }, []int{1, 1, 1}},
+		"an empty page between": {func(page int) string { return strings.Replace(onePage(page, page, 3), `{"id":2}`, "", 1) }, upTo(1)},
+		"empty and moves the end": {func(page int) string {
+			return fmt.Sprintf(`{"data":[],"paging":{"page":%d,"page_count":%d}}`, page, page+1)
+		}, nil},
+		"empty pages, many": {func(page int) string {
+			return strings.Replace(onePage(page, page, 1_000_000_000), `{"id":3}`, "", 1)
+		}, upTo(2)},
+		"page_count null": {counted(`null`, 5), upTo(5)},
+		"page_count 0":    {counted(`0`, 5), upTo(5)},
+		"only per_page":   {counted(`null`, 0), upTo(5)},
+		"page moved by as many new items": {func(page int) string {
+			return fmt.Sprintf(`{"data":[{"id":%d}],"paging":{"page":%d,"per_page":1,"page_count":3,"total_count":%d}}`, max(page-1, 1), page, 1+min(page, 2))
+		}, []int{1, 1, 2}},
+		"grows while read":   {func(page int) string { return onePage(page, page, min(page+2, 6)) }, upTo(6)},
+		"shrinks while read": {func(page int) string { return onePage(page, page, 5-page) }, upTo(3)},
 	} {
 		for _, depth := range []int{0, 4} {
 			t.Run(fmt.Sprint(name, depth), func(t *testing.T) {

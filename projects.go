@@ -112,7 +112,7 @@ func (s *ProjectsService) List(organizationSlug string, options ProjectListOptio
 //
 // Memfault: https://docs.memfault.com/api/retrieve-project
 func (s *ProjectsService) Get(ctx context.Context, project ProjectRef, opts ...CallOption) (*Project, error) {
-	return fetch[Project](ctx, clientOf(s), operation.ProjectsRetrieve, input{path: project.path()}, opts)
+	return fetch[Project](ctx, clientOf(s), operation.ProjectsRetrieve, requestParams{path: project.path()}, opts)
 }
 
 // Create makes a project. It is for administrators of the organization; whether an
@@ -121,14 +121,14 @@ func (s *ProjectsService) Get(ctx context.Context, project ProjectRef, opts ...C
 //
 // Memfault: https://docs.memfault.com/api/create-project
 func (s *ProjectsService) Create(ctx context.Context, organizationSlug string, create ProjectCreate, opts ...CallOption) (*Project, error) {
-	return fetch[Project](ctx, clientOf(s), operation.ProjectsCreate, input{path: []string{organizationSlug}, body: create}, opts)
+	return fetch[Project](ctx, clientOf(s), operation.ProjectsCreate, requestParams{path: []string{organizationSlug}, body: create}, opts)
 }
 
 // Update changes a project. It is for administrators of the organization.
 //
 // Memfault: https://docs.memfault.com/api/update-project
 func (s *ProjectsService) Update(ctx context.Context, project ProjectRef, update ProjectUpdate, opts ...CallOption) (*Project, error) {
-	return fetch[Project](ctx, clientOf(s), operation.ProjectsUpdate, input{path: project.path(), body: update}, opts)
+	return fetch[Project](ctx, clientOf(s), operation.ProjectsUpdate, requestParams{path: project.path(), body: update}, opts)
 }
 
 // Delete removes a project with all that it holds. It is for administrators of the
@@ -136,7 +136,7 @@ func (s *ProjectsService) Update(ctx context.Context, project ProjectRef, update
 //
 // Memfault: https://docs.memfault.com/api/delete-project
 func (s *ProjectsService) Delete(ctx context.Context, project ProjectRef, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.ProjectsDelete, input{path: project.path()}, opts)
+	return exec(ctx, clientOf(s), operation.ProjectsDelete, requestParams{path: project.path()}, opts)
 }
 
 // GetProjectKey returns the project key, which devices and gateways authenticate
@@ -144,7 +144,7 @@ func (s *ProjectsService) Delete(ctx context.Context, project ProjectRef, opts .
 //
 // Memfault: https://docs.memfault.com/api/get-project-client-key
 func (s *ProjectsService) GetProjectKey(ctx context.Context, project ProjectRef, opts ...CallOption) (string, error) {
-	return fetchKey(ctx, clientOf(s), operation.ProjectsGetClientKey, input{path: project.path()}, opts)
+	return fetchKey(ctx, clientOf(s), operation.ProjectsGetClientKey, requestParams{path: project.path()}, opts)
 }
 
 // RefreshProjectKey makes a new project key. Every device that still uses the old
@@ -153,7 +153,7 @@ func (s *ProjectsService) GetProjectKey(ctx context.Context, project ProjectRef,
 //
 // Memfault: https://docs.memfault.com/api/refresh-project-client-key
 func (s *ProjectsService) RefreshProjectKey(ctx context.Context, project ProjectRef, opts ...CallOption) (string, error) {
-	return fetchKey(ctx, clientOf(s), operation.ProjectsRefreshClientKey, input{path: project.path()}, opts)
+	return fetchKey(ctx, clientOf(s), operation.ProjectsRefreshClientKey, requestParams{path: project.path()}, opts)
 }
 
 // ListDataRoutes returns the ways on which data reaches the project. Seen only in

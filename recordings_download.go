@@ -10,5 +10,5 @@ import (
 // Download writes a custom data recording to w; see DownloadResult for what all downloads
 // share. Seen only in a chip maker's programs; not documented by Memfault.
 func (s *RecordingsService) Download(ctx context.Context, project ProjectRef, recordingID string, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
-	return clientOf(s).saveFile(ctx, operation.CustomDataRecordingsDownload, input{path: project.path(recordingID)}, w, opts)
+	return clientOf(s).saveFile(ctx, operation.CustomDataRecordingsDownload, requestParams{path: project.path(recordingID)}, w, opts)
 }

@@ -60,8 +60,8 @@ func TestRecordingsLists(t *testing.T) {
 
 func TestRecordingsRefuseWhatCannotBeSent(t *testing.T) {
 	cloud, client := newCloud(t)
-	requireUnsent(t, cloud, failing(client.Recordings.ListForDevice(sink, "", memfault.DeviceRecordingListOptions{})), "device_serial is empty")
-	requireUnsent(t, cloud, failing(client.Recordings.List(memfault.ProjectRef{}, memfault.RecordingListOptions{})), "organization_slug is empty")
+	requireUnsent(t, cloud, failing(client.Recordings.ListForDevice(sink, "", memfault.DeviceRecordingListOptions{})), "device_serial must not be empty")
+	requireUnsent(t, cloud, failing(client.Recordings.List(memfault.ProjectRef{}, memfault.RecordingListOptions{})), "organization_slug must not be empty")
 	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	require.ErrorIs(t, failing(byKey.Recordings.List(sink, memfault.RecordingListOptions{})), memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {

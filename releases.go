@@ -68,7 +68,7 @@ func (s *ReleasesService) List(project ProjectRef, options ReleaseListOptions, o
 //
 // Memfault: https://docs.memfault.com/api/retrieve-release
 func (s *ReleasesService) Get(ctx context.Context, project ProjectRef, releaseVersion string, opts ...CallOption) (*Release, error) {
-	return fetch[Release](ctx, clientOf(s), operation.ReleasesRetrieve, input{path: project.path(releaseVersion)}, opts)
+	return fetch[Release](ctx, clientOf(s), operation.ReleasesRetrieve, requestParams{path: project.path(releaseVersion)}, opts)
 }
 
 // Create makes a release. There is no need to: it appears when a device reports it
@@ -78,14 +78,14 @@ func (s *ReleasesService) Get(ctx context.Context, project ProjectRef, releaseVe
 //
 // Memfault: https://docs.memfault.com/api/create-release
 func (s *ReleasesService) Create(ctx context.Context, project ProjectRef, create ReleaseCreate, opts ...CallOption) (*Release, error) {
-	return fetch[Release](ctx, clientOf(s), operation.ReleasesCreate, input{path: project.path(), body: create}, opts)
+	return fetch[Release](ctx, clientOf(s), operation.ReleasesCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
 // Update changes a release.
 //
 // Memfault: https://docs.memfault.com/api/releases
 func (s *ReleasesService) Update(ctx context.Context, project ProjectRef, releaseVersion string, update ReleaseUpdate, opts ...CallOption) (*Release, error) {
-	return fetch[Release](ctx, clientOf(s), operation.ReleasesUpdate, input{path: project.path(releaseVersion), body: update}, opts)
+	return fetch[Release](ctx, clientOf(s), operation.ReleasesUpdate, requestParams{path: project.path(releaseVersion), body: update}, opts)
 }
 
 // Delete removes a release. While it is deployed that is ErrConflict: deactivate
@@ -93,7 +93,7 @@ func (s *ReleasesService) Update(ctx context.Context, project ProjectRef, releas
 //
 // Memfault: https://docs.memfault.com/api/releases
 func (s *ReleasesService) Delete(ctx context.Context, project ProjectRef, releaseVersion string, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.ReleasesDelete, input{path: project.path(releaseVersion)}, opts)
+	return exec(ctx, clientOf(s), operation.ReleasesDelete, requestParams{path: project.path(releaseVersion)}, opts)
 }
 
 // ReleaseDelta is a delta release: what updates one version to another. Members

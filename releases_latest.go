@@ -105,13 +105,13 @@ func (s *ReleasesService) askLatest(ctx context.Context, id operation.ID, query 
 	if err := query.validate(); err != nil {
 		return nil, err
 	}
-	r, err := clientOf(s).call(ctx, operation.Get(id), input{query: query}, newCallOptions(opts))
+	r, err := clientOf(s).call(ctx, operation.Get(id), requestParams{query: query}, newCallOptions(opts))
 	if err != nil {
 		return nil, err
 	}
 	if r.isEmpty() && strings.EqualFold(r.response.Header.Get(reasonHeader), reasonRateLimited) {
 		defer r.release()
-		limited := bareError(r.call, r.response, nil)
+		limited := newResponseError(r.call, r.response, nil)
 		limited.Message, limited.cause = "the device asked too often", ErrRateLimited
 		limited.RetryAfter, _ = retryAfter(r.response)
 		return nil, limited
@@ -134,7 +134,7 @@ func (r *reply) readURL() (string, error) {
 		text = object.URL
 	}
 	if parsed, err := url.Parse(text); err != nil || parsed.Host == "" {
-		return "", r.unreadable("the reply is no URL", nil)
+		return "", r.decodeError("the reply is no URL", nil)
 	}
 	return text, nil
 }

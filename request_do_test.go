@@ -118,15 +118,15 @@ func TestDoRefusesBadInputUnsent(t *testing.T) {
 			require.Error(t, err, name)
 		}
 	}
-	require.ErrorContains(t, client.Do(t.Context(), memfault.Request{Path: "/api"}, item{}), "not a pointer")
-	require.ErrorContains(t, client.Do(t.Context(), memfault.Request{Path: "/api"}, (*item)(nil)), "not a pointer")
+	require.ErrorContains(t, client.Do(t.Context(), memfault.Request{Path: "/api"}, item{}), "must be a pointer")
+	require.ErrorContains(t, client.Do(t.Context(), memfault.Request{Path: "/api"}, (*item)(nil)), "must be a pointer")
 	_, err := memfault.NewPager[item](client, memfault.Request{Path: "/api", Query: url.Values{"page": {"two"}}}).Page(t.Context())
-	require.ErrorContains(t, err, "not a number")
+	require.ErrorContains(t, err, "must be a number")
 	_, err = memfault.NewPager[item](nil, memfault.Request{Path: "/api"}).Page(t.Context())
-	require.ErrorContains(t, err, "client is nil")
+	require.ErrorContains(t, err, "Client is nil")
 	_, err = memfault.NewPager[item](new(memfault.Client), memfault.Request{Path: "/api"}).Page(t.Context())
-	require.ErrorContains(t, err, "not made by NewClient")
-	require.ErrorContains(t, new(memfault.Client).Do(t.Context(), memfault.Request{Path: "/api"}, nil), "not made by NewClient")
+	require.ErrorContains(t, err, "not created by NewClient")
+	require.ErrorContains(t, new(memfault.Client).Do(t.Context(), memfault.Request{Path: "/api"}, nil), "not created by NewClient")
 	assert.Empty(t, cloud.Seen(""))
 	assert.Empty(t, cloud.Violations())
 }
@@ -197,5 +197,5 @@ func TestNewPager(t *testing.T) {
 	assert.Equal(t, url.Values{"per_page": {"7"}, "page": {"2"}, "hardware_version": {"evt-1"}}, query, "it is not changed")
 
 	_, err = memfault.NewPager[serial](client, memfault.Request{Method: "POST", Path: "/x"}).Page(t.Context())
-	require.ErrorContains(t, err, "not GET")
+	require.ErrorContains(t, err, "must be GET")
 }

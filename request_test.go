@@ -81,9 +81,9 @@ func TestBadTimesAndPagesAreRefusedUnsent(t *testing.T) {
 		require.ErrorContains(t, err, "devices.list", name)
 	}
 	_, err := client.Devices.Get(nil, sink, "A") //nolint:staticcheck // the very mistake
-	require.ErrorContains(t, err, "context is nil")
+	require.ErrorContains(t, err, "nil context")
 	_, err = client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(nil) //nolint:staticcheck // the very mistake
-	require.ErrorContains(t, err, "context is nil")
+	require.ErrorContains(t, err, "nil context")
 	assert.Empty(t, cloud.Seen(""))
 }
 
@@ -132,15 +132,15 @@ var replies = map[string]struct {
 	body string
 	says string
 }{
-	"not JSON":     {"<html>login</html>", "not the JSON expected"},
+	"not JSON":     {"<html>login</html>", "not the expected JSON"},
 	"empty":        {"", "no body"},
-	"truncated":    {`{"data":{"id":1`, "not the JSON expected"},
-	"lacks data":   {`{"id":1}`, "lacks data"},
-	"null data":    {`{"data":null}`, "lacks data"},
-	"null":         {`null`, "lacks data"},
-	"another type": {`{"data":"x"}`, "not the JSON expected"},
-	"bad time":     {`{"data":[{"created_date":"yesterday"}]}`, "not the JSON expected"},
-	"two values":   {`{"data":{"id":1}} {"data":{"id":2}}`, "not the JSON expected"},
+	"truncated":    {`{"data":{"id":1`, "not the expected JSON"},
+	"lacks data":   {`{"id":1}`, "contains no data"},
+	"null data":    {`{"data":null}`, "contains no data"},
+	"null":         {`null`, "contains no data"},
+	"another type": {`{"data":"x"}`, "not the expected JSON"},
+	"bad time":     {`{"data":[{"created_date":"yesterday"}]}`, "not the expected JSON"},
+	"two values":   {`{"data":{"id":1}} {"data":{"id":2}}`, "not the expected JSON"},
 }
 
 func TestUnreadableReplies(t *testing.T) {
@@ -412,7 +412,7 @@ func TestBadCertificateIsTriedOnce(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithObserver(func(memfault.Attempt) { asked++ }))
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) { asked++ }))
 	require.ErrorContains(t, get(t.Context(), client), "certificate")
 	assert.Equal(t, 1, asked)
 }

@@ -2,6 +2,7 @@ package memfault_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -57,7 +58,7 @@ func TestNothingPrintedShowsASecret(t *testing.T) {
 				w.WriteHeader(http.StatusTeapot)
 				_, _ = fmt.Fprintf(w, `{"error":{"message":{"auth":%q},"type":%q}}`, r.Header.Get("Authorization")+r.Header.Get("Memfault-Project-Key"), "echo "+password)
 			}, memfault.WithLogger(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-				memfault.WithObserver(func(a memfault.Attempt) { logged.WriteString(show(a)) }))
+				memfault.WithObserver(func(_ context.Context, a memfault.Attempt) { logged.WriteString(show(a)) }))
 			client = client.WithAuth(auth)
 
 			err := client.Do(t.Context(), memfault.Request{Path: "/x", Query: url.Values{"signature": {"s3cret"}}}, nil)
@@ -102,7 +103,8 @@ func TestNoErrorTextHoldsAPresignedURL(t *testing.T) {
 		`{"error":{"message":{"url":"https://bucket.example/up?X-Signature=s3cret"}}}`,
 		`{"error":{"message":{"url":"https:\/\/bucket.example\/up?a=1\u0026X-Signature=s3cret"}}}`,
 		`{"error":{"message":"see https://bucket.example/up\u003fX-Signature=s3cret"}}`,
-		`https://bucket.example/up?X-Signature=s3cret`,
+		`see //bucket.example/up?X-Signature=s3cret`,
+		`see bucket.example/up?X-Signature=s3cret`,
 	} {
 		for _, code := range []int{400, 200} {
 			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -111,7 +113,9 @@ func TestNoErrorTextHoldsAPresignedURL(t *testing.T) {
 			})
 			err := get(t.Context(), client)
 			requireNoSecret(t, show(err)+string(requireError(t, err, code).Body))
-			assert.Contains(t, err.Error(), "bucket.example", "the rest of the text stays")
+			if code == 400 || !strings.HasPrefix(body, "{") {
+				assert.Contains(t, err.Error(), "bucket.example", "the rest of the text stays")
+			}
 		}
 	}
 }

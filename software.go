@@ -73,7 +73,7 @@ func (s *SoftwareService) ListVersions(project ProjectRef, softwareType string, 
 // SoftwareVersion.SymbolFile tells whether it has symbols. Seen only in Memfault's
 // own debugger script; not documented by Memfault.
 func (s *SoftwareService) GetVersion(ctx context.Context, project ProjectRef, softwareType, version string, opts ...CallOption) (*SoftwareVersion, error) {
-	return fetch[SoftwareVersion](ctx, clientOf(s), operation.SoftwareVersionsRetrieve, input{path: project.path(softwareType, version)}, opts)
+	return fetch[SoftwareVersion](ctx, clientOf(s), operation.SoftwareVersionsRetrieve, requestParams{path: project.path(softwareType, version)}, opts)
 }
 
 // CreateVersion makes a version of a software type. There is no need to before an
@@ -82,5 +82,5 @@ func (s *SoftwareService) GetVersion(ctx context.Context, project ProjectRef, so
 //
 // Memfault: https://docs.memfault.com/api/create-software-version
 func (s *SoftwareService) CreateVersion(ctx context.Context, project ProjectRef, softwareType string, create SoftwareVersionCreate, opts ...CallOption) (*SoftwareVersion, error) {
-	return fetch[SoftwareVersion](ctx, clientOf(s), operation.SoftwareVersionsCreate, input{path: project.path(softwareType), body: create}, opts)
+	return fetch[SoftwareVersion](ctx, clientOf(s), operation.SoftwareVersionsCreate, requestParams{path: project.path(softwareType), body: create}, opts)
 }

@@ -56,7 +56,7 @@ func (e *TaskError) Error() string {
 //
 // Memfault: https://docs.memfault.com/api/tasks
 func (s *TasksService) Get(ctx context.Context, taskID string, opts ...CallOption) (*Task, error) {
-	return fetch[Task](ctx, clientOf(s), operation.TasksGetStatus, input{path: []string{taskID}}, opts)
+	return fetch[Task](ctx, clientOf(s), operation.TasksGetStatus, requestParams{path: []string{taskID}}, opts)
 }
 
 // Wait asks for a task again and again until it has ended, and returns it. One that

@@ -37,9 +37,9 @@ func TestTasksGet(t *testing.T) {
 func TestTasksRefuseAnEmptyID(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Tasks.Get(t.Context(), "")
-	requireUnsent(t, cloud, err, "task_id is empty")
+	requireUnsent(t, cloud, err, "task_id must not be empty")
 	_, err = client.Tasks.Wait(t.Context(), "", memfault.WaitOptions{})
-	requireUnsent(t, cloud, err, "task_id is empty")
+	requireUnsent(t, cloud, err, "task_id must not be empty")
 }
 
 func TestTaskWaitDoublesItsPauses(t *testing.T) {

@@ -109,5 +109,5 @@ func (s *TracesService) List(project ProjectRef, options TraceListOptions, opts 
 //
 // Memfault: https://docs.memfault.com/api
 func (s *TracesService) Get(ctx context.Context, project ProjectRef, traceID int64, opts ...CallOption) (*Trace, error) {
-	return fetch[Trace](ctx, clientOf(s), operation.TracesRetrieve, input{path: project.path(pathID(traceID))}, opts)
+	return fetch[Trace](ctx, clientOf(s), operation.TracesRetrieve, requestParams{path: project.path(pathID(traceID))}, opts)
 }

@@ -96,7 +96,7 @@ func TestTracesGet(t *testing.T) {
 func TestTracesRefuseWhatCannotBeSent(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Traces.Get(t.Context(), sink, 0)
-	requireUnsent(t, cloud, err, "trace_id is empty")
+	requireUnsent(t, cloud, err, "trace_id must not be empty")
 	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	require.ErrorIs(t, failing(byKey.Traces.List(sink, memfault.TraceListOptions{})), memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {

@@ -62,7 +62,7 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 	if _, err := payloadOf(kind.fields); err != nil { // better now than after the file
 		return nil, invalid("%s: %w", operation.Get(commit).Name, err)
 	}
-	granted, err := fetch[slot](ctx, clientOf(s), prepare, input{path: project.path()}, opts)
+	granted, err := fetch[slot](ctx, clientOf(s), prepare, requestParams{path: project.path()}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 	}
 	body := map[string]any{"file": map[string]string{"token": granted.Token, "md5": sum, "name": file.baseName()}}
 	maps.Copy(body, kind.fields)
-	err = exec(ctx, clientOf(s), commit, input{path: project.path(), body: body}, opts)
+	err = exec(ctx, clientOf(s), commit, requestParams{path: project.path(), body: body}, opts)
 	return uploaded(file, sum, err)
 }
 
@@ -96,19 +96,19 @@ func (s *UploadsService) mayCommit(commit operation.ID, project ProjectRef) erro
 	if (project.Organization == "") != (project.Project == "") {
 		return invalid("%s: the ProjectRef names an organization without a project, or the other way round", op.Name)
 	}
-	_, err := clientOf(s).fill(op, input{path: project.path()})
+	_, err := clientOf(s).requestURL(op, requestParams{path: project.path()})
 	return err
 }
 
 // put sends the file to the URL that the API named, and returns its MD5.
 func (s *UploadsService) put(ctx context.Context, address string, file *File, opts callOptions) (string, error) {
 	op := operation.Get(operation.UploadPutFile)
-	target, err := clientOf(s).core.foreignTarget(op, address)
+	target, err := clientOf(s).core.parsePresignedURL(address)
 	if err != nil {
-		return "", err
+		return "", &unexpectedReply{fmt.Errorf("memfault: %s: upload_url: %w", op.Name, err)}
 	}
 	content := &filePayload{file: file, progress: opts.progress}
-	r, err := clientOf(s).send(ctx, op, target, content.payload(file.contentType()), opts)
+	r, err := clientOf(s).send(ctx, &call{client: clientOf(s), op: op, options: opts}, target, content.payload(file.contentType()))
 	if err != nil {
 		return "", err
 	}
@@ -119,7 +119,7 @@ func (s *UploadsService) put(ctx context.Context, address string, file *File, op
 // sendWhole uploads a file as the body of one request, or as a part of it. The
 // request is a POST and sent once.
 func sendWhole(ctx context.Context, client *Client, id operation.ID, path []string, contentType string, content *filePayload, opts []CallOption) (*UploadResult, error) {
-	err := exec(ctx, client, id, input{path: path, body: content.payload(contentType)}, opts)
+	err := exec(ctx, client, id, requestParams{path: path, body: content.payload(contentType)}, opts)
 	sum, unsent := content.sum(operation.Get(id).Name)
 	if err == nil && unsent != nil {
 		return nil, unsent

@@ -144,7 +144,7 @@ func TestUploadRefusesHalfAProject(t *testing.T) {
 	}
 	file, _ := fileOf("a.bin", "CORE", 100)
 	_, err := client.Uploads.Coredump(t.Context(), memfault.ProjectRef{}, file, memfault.CoredumpOptions{})
-	require.ErrorContains(t, err, "organization_slug is empty")
+	require.ErrorContains(t, err, "organization_slug must not be empty")
 	assert.Empty(t, cloud.Seen(""))
 }
 
@@ -210,7 +210,7 @@ func TestUploadChecksTheKindBefore(t *testing.T) {
 			_, err := u.XED(ctx, sink, f, memfault.XEDOptions{DeviceSerial: "S1"})
 			return err
 		},
-		"cannot be encoded": func(f *memfault.File) error {
+		"encode the request body": func(f *memfault.File) error {
 			_, err := u.XED(ctx, sink, f, memfault.XEDOptions{DeviceSerial: "S1", HardwareVersion: "x", TraceAttributes: []memfault.AttributeValue{{StringKey: "a", Value: func() {}}}})
 			return err
 		},

@@ -45,7 +45,7 @@ func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *
 // id in hexadecimal; see GNUBuildID. A token that may only upload is ErrForbidden.
 // Seen only in Memfault's own command-line tool; not documented by Memfault.
 func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, gnuBuildID string, opts ...CallOption) (bool, error) {
-	err := exec(ctx, clientOf(s), operation.SymbolsExistsByGNUBuildID, input{path: project.path(strings.ToLower(gnuBuildID))}, opts)
+	err := exec(ctx, clientOf(s), operation.SymbolsExistsByGNUBuildID, requestParams{path: project.path(strings.ToLower(gnuBuildID))}, opts)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}

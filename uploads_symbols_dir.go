@@ -76,7 +76,7 @@ func findSymbols(ctx context.Context, dir string) ([]symbolFile, error) {
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
-			return ended(ctx)
+			return contextError(ctx)
 		case err != nil && path == dir:
 			return err
 		case err != nil:
@@ -130,7 +130,7 @@ func chooseLargest(found []symbolFile) []int {
 
 func (s *UploadsService) uploadPath(ctx context.Context, project ProjectRef, path string, opts []CallOption) (*UploadResult, error) {
 	if ctx.Err() != nil {
-		return nil, ended(ctx)
+		return nil, contextError(ctx)
 	}
 	file, err := OpenFile(path)
 	if err != nil {

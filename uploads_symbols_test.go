@@ -339,7 +339,7 @@ func TestSymbolsDirWhoseContextEnds(t *testing.T) {
 	gone := errors.New("no more time")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var cloud *fakecloud.Cloud
-	cloud, client := newCloud(t, memfault.WithObserver(func(a memfault.Attempt) {
+	cloud, client := newCloud(t, memfault.WithObserver(func(_ context.Context, a memfault.Attempt) {
 		if a.Operation == "upload.prepare_basic_auth" && len(cloud.Uploads()) == 1 { // the second file is on its way
 			cancel(gone)
 		}

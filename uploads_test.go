@@ -275,13 +275,13 @@ func TestUploadFollowsNoRedirect(t *testing.T) {
 
 func TestUploadGoesNowhereUnsafe(t *testing.T) {
 	for want, text := range map[string]string{
-		"is plain http, which needs WithInsecureHTTP": `{"data":{"upload_url":"http://storage.example/a?X-Signature=s3cret","token":"t"}}`,
-		"cannot be used":             `{"data":{"upload_url":"","token":"t"}}`,
-		"cannot be used as":          `{"data":{"upload_url":"https://a:s3cret@storage.example/a","token":"t"}}`,
-		"cannot be used as it is":    `{"data":{"upload_url":"file:///etc/s3cret","token":"t"}}`,
-		"the reply lacks a token":    `{"data":{"upload_url":"https://storage.example/a?X-Signature=s3cret"}}`,
-		"upload.put_file: the URL":   `{"data":{"upload_url":"https://storage.example/a b?X-Signature=s3cret","token":"t"}}`,
-		"the reply lacks data; it b": `{"upload_url":"https://storage.example/a?X-Signature=s3cret","token":"t"}`,
+		"is plain http, which requires WithInsecureHTTP": `{"data":{"upload_url":"http://storage.example/a?X-Signature=s3cret","token":"t"}}`,
+		"URL cannot be used":                             `{"data":{"upload_url":"","token":"t"}}`,
+		"cannot be used":                                 `{"data":{"upload_url":"https://a:s3cret@storage.example/a","token":"t"}}`,
+		"the URL cannot be used unchanged":               `{"data":{"upload_url":"file:///etc/s3cret","token":"t"}}`,
+		"the reply lacks a token":                        `{"data":{"upload_url":"https://storage.example/a?X-Signature=s3cret"}}`,
+		"upload.put_file: upload_url: the URL":           `{"data":{"upload_url":"https://storage.example/a b?X-Signature=s3cret","token":"t"}}`,
+		"the response contains no data":                  `{"upload_url":"https://storage.example/a?X-Signature=s3cret","token":"t"}`,
 	} {
 		t.Run(want, func(t *testing.T) {
 			var requests int
@@ -310,5 +310,5 @@ func TestUploadEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Empty(t, cloud.Uploads())
 	_, err = client.Uploads.OTAPayload(nil, sink, file, payloadOptions) //nolint:staticcheck // what is tested
-	require.ErrorContains(t, err, "the context is nil")
+	require.ErrorContains(t, err, "nil context")
 }

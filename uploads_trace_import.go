@@ -58,5 +58,5 @@ func (s *UploadsService) ImportTrace(ctx context.Context, trace TraceImport, opt
 		"SoftwareVersion", trace.SoftwareVersion, "SoftwareType", trace.SoftwareType); err != nil {
 		return err
 	}
-	return exec(ctx, clientOf(s), operation.UploadTraceImport, input{body: trace}, opts)
+	return exec(ctx, clientOf(s), operation.UploadTraceImport, requestParams{body: trace}, opts)
 }

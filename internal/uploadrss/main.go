@@ -129,7 +129,7 @@ func startCloud(ctx context.Context) (url string, stop func(), err error) {
 func upload(ctx context.Context, url string, size int64) (attempts int64, err error) {
 	var puts atomic.Int64
 	client, err := memfault.NewClient(memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithBaseURL(url),
-		memfault.WithObserver(func(a memfault.Attempt) {
+		memfault.WithObserver(func(_ context.Context, a memfault.Attempt) {
 			if a.Operation == "upload.put_file" {
 				puts.Add(1)
 			}
