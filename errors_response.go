@@ -32,7 +32,7 @@ func newStatusError(c *call, resp *http.Response, body []byte) *Error {
 		Message json.RawMessage `json:"message"`
 	}
 	if json.Unmarshal(body, &envelope) != nil {
-		e.Message = redact.text(plainText(body))
+		e.Message = plainText(e.Body)
 		return e
 	}
 	var inner struct {

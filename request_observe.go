@@ -3,6 +3,8 @@ package memfault
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -36,6 +38,9 @@ type attemptError struct {
 }
 
 func (e *attemptError) Error() string { return e.text }
+
+// Format writes the same line for every verb.
+func (e *attemptError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.text) }
 
 func (e *attemptError) Is(target error) bool {
 	return target == ErrNoAnswer || errors.Is(e.cause, target)

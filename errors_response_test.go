@@ -1,0 +1,298 @@
+package memfault_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+)
+
+func TestDecodeError_QuotesNoJSON(t *testing.T) {
+	for name, body := range map[string]string{
+		"cut off":         `{"data":{"api_key":"NEWs3cret`,
+		"not an envelope": `{"api_key":"NEWs3cret"}`,
+		"string":          `"NEWs3cret"`,
+		"list":            ` ["NEWs3cret"]`,
+		"after a BOM":     "\ufeff" + `{"api_key":"NEWs3cret"}`,
+		"after a guard":   `)]}',` + "\n" + `{"api_key":"NEWs3cret"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", fmt.Sprint(len(body)+10))
+				_, _ = io.WriteString(w, body)
+			})
+			_, err := client.Projects.RefreshProjectKey(t.Context(), sink)
+			got := requireError(t, err, http.StatusOK)
+			assert.NotContains(t, show(err), "NEWs3cret")
+			assert.Equal(t, body, string(got.Body), "the field is the only place from which a new key can be recovered")
+		})
+	}
+}
+
+func TestDecodeError_QuotesTokenOfNoUpload(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"data":{"token":"NEWs3cret","upload_url":7}}`)
+	})
+	_, err := client.Uploads.SBOM(t.Context(), sink, &memfault.File{Name: "a.json", Size: 2, Content: strings.NewReader("{}")}, memfault.SBOMOptions{SoftwareType: "main", SoftwareVersion: "1"})
+	require.ErrorIs(t, err, memfault.ErrUnexpectedResponse)
+	assert.NotContains(t, show(err), "NEWs3cret")
+}
+
+func TestDecodeError_QuotesHTMLAndText(t *testing.T) {
+	for body, kind := range map[string]error{
+		"<!DOCTYPE html><title>Sign in to the hotel</title>": memfault.ErrNoAnswer,
+		"upstream: connection reset":                         memfault.ErrUnexpectedResponse,
+	} {
+		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+		err := get(t.Context(), client)
+		require.ErrorContains(t, err, fmt.Sprintf("begins with %q", body))
+		require.ErrorIs(t, err, kind)
+	}
+}
+
+// echoForms are the ways in which servers write a credential back.
+var echoForms = map[string]func(secret string) string{
+	"as it is":        func(s string) string { return s },
+	"JSON":            jsonMessage,
+	"JSON in ASCII":   func(s string) string { return asciiOnly(jsonMessage(s)) },
+	"JSON, top level": func(s string) string { return strings.Replace(jsonMessage(s), `{"error":`, `{"x":{},"y":`, 1) },
+	"JSON object":     func(s string) string { return strings.Replace(jsonMessage(s), `"message":`, `"message":{"f":[`, 1) + `` },
+	"HTML":            func(s string) string { return "<p>" + html.EscapeString(s) + "</p>" },
+	"query":           func(s string) string { return "bad login=" + url.QueryEscape(s) },
+	"path":            func(s string) string { return "/login/" + strings.ToLower(url.PathEscape(s)) },
+	"cut off":         func(s string) string { return strings.TrimRight(jsonMessage(s), `"}`)[:len(`{"error":{"message":"no `)+8] },
+}
+
+func jsonMessage(secret string) string {
+	text, _ := json.Marshal(map[string]any{"error": map[string]any{"message": "no " + secret}})
+	return string(text)
+}
+
+func asciiOnly(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r > '~' {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func TestError_RedactsEchoedPassword(t *testing.T) {
+	for _, secret := range []string{`pä"ss&wörd<1>`, `back\slash"s3cret`, "plain-s3cret-1", "a%2fb?s3cret=1&x"} {
+		for name, form := range echoForms {
+			t.Run(name+" "+secret, func(t *testing.T) {
+				body := form(secret)
+				_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+					w.WriteHeader(http.StatusBadRequest)
+					_, _ = io.WriteString(w, body)
+				})
+				err := get(t.Context(), client.WithAuth(memfault.BasicPassword("jane@acme.example", secret)))
+				got := requireError(t, err, http.StatusBadRequest)
+				var decoded strings.Builder // every string of the body, as a reader of JSON sees it
+				decoded.WriteString(fmt.Sprint(err, got.Message, got.Type, string(got.Details), string(got.Body)))
+				decodeStrings(&decoded, got.Body)
+				decodeStrings(&decoded, got.Details)
+				for _, shown := range []string{secret, secret[:8], html.EscapeString(secret), url.QueryEscape(secret)} {
+					assert.NotContains(t, decoded.String(), shown)
+				}
+				assert.Contains(t, string(got.Body), "[redacted]")
+			})
+		}
+	}
+}
+
+func decodeStrings(b *strings.Builder, text []byte) {
+	var value any
+	if json.Unmarshal(text, &value) == nil {
+		fmt.Fprint(b, value)
+	}
+}
+
+func TestError_RedactionKeepsFields(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"error":{"message":"\"https://bucket.example/a?X-Signature=s3cret\" is gone","code":1003,"type":"NotFoundError"}}`)
+	})
+	got := requireError(t, get(t.Context(), client), http.StatusNotFound)
+	assert.Equal(t, 1003, got.Code)
+	assert.Equal(t, "NotFoundError", got.Type)
+	assert.Equal(t, `"https://bucket.example/a?[redacted]" is gone`, got.Message)
+	assert.True(t, json.Valid(got.Body), "%s", got.Body)
+	requireNoSecret(t, string(got.Body))
+}
+
+func TestError_RedactsEveryQuery(t *testing.T) {
+	for _, text := range []string{
+		"HTTPS://bucket.example/a?X-Signature=s3cret", "bucket.example/a?X-Signature=s3cret", "//bucket.example/a?s3cret",
+		"a?b=1&X-Signature=s3cret", "(https://bucket.example/a?%73=s3cret)", "Get \"https://bucket.example/a?x=s3cret\": EOF",
+	} {
+		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"message": text}})
+		})
+		got := requireError(t, get(t.Context(), client), http.StatusBadRequest)
+		requireNoSecret(t, show(got)+got.Message+string(got.Body))
+		assert.Contains(t, got.Message, "?[redacted]")
+	}
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":{"message":"Is it new? Then create it (or is it?)."}}`)
+	})
+	assert.Equal(t, "Is it new? Then create it (or is it?).", requireError(t, get(t.Context(), client), http.StatusBadRequest).Message)
+}
+
+func TestError_ParsesLargeEnvelope(t *testing.T) {
+	refused := map[string]any{}
+	for i := range 1500 {
+		refused[fmt.Sprint(i)] = map[string]any{"event_info": map[string]any{"metrics": []string{"Not a valid integer."}}}
+	}
+	body, err := json.Marshal(map[string]any{"error": map[string]any{"code": 1000, "type": "InvalidUsageError", "message": refused}})
+	require.NoError(t, err)
+	require.Greater(t, len(body), 64<<10)
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write(body)
+	})
+	got := requireError(t, get(t.Context(), client), http.StatusBadRequest)
+	assert.Equal(t, 1000, got.Code)
+	assert.Equal(t, "InvalidUsageError", got.Type)
+	assert.Len(t, got.ItemErrors(), 1500)
+	assert.Equal(t, 1499, got.ItemErrors()[1499].Index)
+	assert.Len(t, got.Body, 64<<10)
+}
+
+func TestError_TextIsOneShortLine(t *testing.T) {
+	message := "first\r\nforged: line\x1b[31m\u2028\x00" + strings.Repeat("ä", 40<<10)
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Request-Id", strings.Repeat("r", 2000))
+		w.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"message": message, "type": strings.Repeat("T\n", 1000)}})
+	})
+	got := requireError(t, get(t.Context(), client), http.StatusBadRequest)
+	for _, text := range []string{got.Error(), fmt.Sprintf("%+v", got), got.LogValue().String()} {
+		assert.Less(t, len(text), 1200)
+		assert.NotContains(t, text, "\n")
+		assert.NotContains(t, text, "\r")
+		assert.NotContains(t, text, "\x1b")
+		assert.NotContains(t, text, "\u2028")
+		assert.NotContains(t, text, "\x00")
+		assert.Contains(t, text, "first  forged: line")
+	}
+	assert.Equal(t, message, got.Message, "the field is complete")
+}
+
+func TestError_NoResponseTextIsOneShortLine(t *testing.T) {
+	client := newClient(t, memfault.OrganizationToken("oat_test"), quickRetries, memfault.WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return nil, errors.New("proxy says\n\x1b[31m" + strings.Repeat("x", 60<<10))
+		}),
+	}))
+	err := get(t.Context(), client)
+	require.ErrorIs(t, err, memfault.ErrNoAnswer)
+	assert.Less(t, len(err.Error()), 1200)
+	assert.NotContains(t, err.Error(), "\n")
+	assert.NotContains(t, err.Error(), "\x1b")
+}
+
+func TestError_Says500CanBeWrongSlug(t *testing.T) {
+	assert.Contains(t, (&memfault.Error{StatusCode: 500}).Error(), "slug does not exist")
+	assert.NotContains(t, (&memfault.Error{StatusCode: 502}).Error(), "slug")
+}
+
+// dribble sends a byte each second, for ever.
+type dribble struct {
+	req  *http.Request
+	text string
+}
+
+func (d *dribble) Read(p []byte) (int, error) {
+	select {
+	case <-time.After(time.Second):
+		b := byte(' ')
+		if d.text != "" {
+			b, d.text = d.text[0], d.text[1:]
+		}
+		p[0] = b
+		return 1, nil
+	case <-d.req.Context().Done():
+		return 0, d.req.Context().Err()
+	}
+}
+
+func (d *dribble) Close() error { return nil }
+
+func TestResponse_DribblingBodyEndsAfterSeconds(t *testing.T) {
+	for status, remove := range map[int]bool{403: false, 404: false, 301: false, 204: true, 202: true} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(0), memfault.WithHTTPClient(&http.Client{
+					Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+						return &http.Response{StatusCode: status, Header: http.Header{}, ContentLength: -1, Body: &dribble{req: req, text: "{}"}}, nil
+					}),
+				}))
+				err := client.Devices.Delete(t.Context(), sink, "A", memfault.WithoutRetry())
+				if remove {
+					require.NoError(t, err)
+				} else {
+					requireError(t, err, status)
+				}
+				assert.LessOrEqual(t, time.Since(start), 6*time.Second)
+				assert.NoError(t, t.Context().Err())
+			})
+		})
+	}
+}
+
+func TestEmptyResponse_HTMLPageIsNoSuccess(t *testing.T) {
+	page := "\r\n <!DOCTYPE HTML><html><title>Welcome to the hotel</title>"
+	asked := 0
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		_, _ = io.WriteString(w, page)
+	})
+	gateway := client.WithAuth(memfault.ProjectKey("d3b0"))
+	for name, call := range map[string]func() error{
+		"delete": func() error { return client.Devices.Delete(t.Context(), sink, "A") },
+		"chunks": func() error { return gateway.Chunks.Upload(t.Context(), "A", [][]byte{{1}}) },
+		"Do":     func() error { return client.Do(t.Context(), memfault.Request{Method: http.MethodPost, Path: "/api/v0/x"}, nil) },
+	} {
+		asked = 0
+		err := call()
+		require.ErrorIs(t, err, memfault.ErrNoAnswer, name)
+		require.ErrorContains(t, err, "Welcome to the hotel", name)
+		assert.Equal(t, 1, asked, name)
+	}
+}
+
+func TestErrors_EachHasAKind(t *testing.T) {
+	kinds := []error{
+		memfault.ErrInvalidArgument, memfault.ErrNoAnswer, memfault.ErrUnexpectedResponse, memfault.ErrBadRequest, memfault.ErrUnauthorized,
+		memfault.ErrForbidden, memfault.ErrNotFound, memfault.ErrConflict, memfault.ErrTooLarge, memfault.ErrRateLimited,
+		memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNotReady,
+	}
+	for status := 100; status < 600; status++ {
+		found := 0
+		for _, kind := range kinds {
+			if errors.Is(&memfault.Error{StatusCode: status}, kind) {
+				found++
+			}
+		}
+		assert.Equal(t, 1, found, status)
+	}
+}
