@@ -76,13 +76,21 @@ type ChunkSender struct {
 // Memfault: https://docs.memfault.com/api/upload-chunk
 func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 	options, err := options.withDefaults()
+	policy, checkErr := clientOf(s).senderPolicy()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	return &ChunkSender{
-		service: s, options: options, retry: clientOf(s).core.config.retry,
-		invalid: errors.Join(err, clientOf(s).invalid, authorize(clientOf(s).auth, operation.Get(operation.ChunksUpload))),
+		service: s, options: options, retry: policy, invalid: errors.Join(err, checkErr),
 		ctx:     ctx, cancel: cancel,
 		queues: map[string]*chunkQueue{}, freed: make(chan struct{}), epochs: []*chunkEpoch{newChunkEpoch()},
 	}
+}
+
+// senderPolicy returns the retry policy of a ChunkSender, or why the client cannot have one.
+func (c *Client) senderPolicy() (RetryPolicy, error) {
+	if err := c.checkInitialized(); err != nil {
+		return RetryPolicy{}, err
+	}
+	return c.core.config.retry, errors.Join(c.invalid, authorize(c.auth, operation.Get(operation.ChunksUpload)))
 }
 
 // Send takes a chunk to be sent. While there is no room for it, Send waits; ctx ends

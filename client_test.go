@@ -173,3 +173,35 @@ func TestClientSaysWhatItIs(t *testing.T) {
 	assert.Contains(t, client.WithAuth(authFunc(nil)).String(), "custom authenticator")
 	assert.Contains(t, new(memfault.Client).String(), "not created by NewClient")
 }
+
+func TestBaseURL_ErrorsNameTheOption(t *testing.T) {
+	for range 20 { // a map would be read in another order each time
+		for want, option := range map[string]memfault.Option{
+			"memfault: WithBaseURL: the URL must be an absolute http or https URL": memfault.WithBaseURL("memfault.example"),
+			"memfault: WithBaseURLs: Files: the URL must be an absolute http":      memfault.WithBaseURLs(memfault.BaseURLs{Files: "x", Device: "https://d.example"}),
+		} {
+			_, err := memfault.NewClient(memfault.OrganizationToken("oat_1"), option)
+			require.ErrorContains(t, err, want)
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+		}
+	}
+}
+
+func TestBaseURL_LocalhostInAnyCase(t *testing.T) {
+	for _, address := range []string{"http://LOCALHOST:8080", "http://LocalHost", "http://127.0.0.9:1", "http://[::1]:8080"} {
+		_, err := memfault.NewClient(memfault.OrganizationToken("oat_1"), memfault.WithBaseURL(address))
+		require.NoError(t, err, address)
+	}
+}
+
+func TestTransport_HasTimeLimitsWithoutDefault(t *testing.T) {
+	kept := http.DefaultTransport
+	t.Cleanup(func() { http.DefaultTransport = kept })
+	http.DefaultTransport = roundTripper(func(*http.Request) (*http.Response, error) { return nil, errReset })
+	transport := memfault.NewTransport()
+	assert.NotNil(t, transport.DialContext)
+	assert.Positive(t, transport.TLSHandshakeTimeout)
+	assert.Positive(t, transport.IdleConnTimeout)
+	assert.Positive(t, transport.ExpectContinueTimeout)
+	assert.True(t, transport.ForceAttemptHTTP2)
+}

@@ -113,7 +113,7 @@ func (s *CohortsService) Ensure(ctx context.Context, project ProjectRef, create 
 //
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) Update(ctx context.Context, project ProjectRef, cohortSlug string, update CohortUpdate, opts ...CallOption) (*Cohort, error) {
-	return fetch[Cohort](ctx, clientOf(s), operation.CohortsUpdate, requestParams{path: project.path(cohortSlug), body: update}, opts)
+	return fetch[Cohort](ctx, clientOf(s), operation.CohortsUpdate, requestParams{path: project.path(cohortSlug), body: update, once: !update.Slug.IsZero()}, opts)
 }
 
 // Delete removes a cohort.

@@ -68,11 +68,15 @@ var echoForms = map[string]func(secret string) string{
 	"JSON":            jsonMessage,
 	"JSON in ASCII":   func(s string) string { return asciiOnly(jsonMessage(s)) },
 	"JSON, top level": func(s string) string { return strings.Replace(jsonMessage(s), `{"error":`, `{"x":{},"y":`, 1) },
-	"JSON object":     func(s string) string { return strings.Replace(jsonMessage(s), `"message":`, `"message":{"f":[`, 1) + `` },
-	"HTML":            func(s string) string { return "<p>" + html.EscapeString(s) + "</p>" },
-	"query":           func(s string) string { return "bad login=" + url.QueryEscape(s) },
-	"path":            func(s string) string { return "/login/" + strings.ToLower(url.PathEscape(s)) },
-	"cut off":         func(s string) string { return strings.TrimRight(jsonMessage(s), `"}`)[:len(`{"error":{"message":"no `)+8] },
+	"JSON object": func(s string) string {
+		return strings.Replace(jsonMessage(s), `"message":`, `"message":{"f":[`, 1) + ``
+	},
+	"HTML":  func(s string) string { return "<p>" + html.EscapeString(s) + "</p>" },
+	"query": func(s string) string { return "bad login=" + url.QueryEscape(s) },
+	"path":  func(s string) string { return "/login/" + strings.ToLower(url.PathEscape(s)) },
+	"cut off": func(s string) string {
+		return strings.TrimRight(jsonMessage(s), `"}`)[:len(`{"error":{"message":"no `)+8]
+	},
 }
 
 func jsonMessage(secret string) string {
@@ -270,7 +274,9 @@ func TestEmptyResponse_HTMLPageIsNoSuccess(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"delete": func() error { return client.Devices.Delete(t.Context(), sink, "A") },
 		"chunks": func() error { return gateway.Chunks.Upload(t.Context(), "A", [][]byte{{1}}) },
-		"Do":     func() error { return client.Do(t.Context(), memfault.Request{Method: http.MethodPost, Path: "/api/v0/x"}, nil) },
+		"Do": func() error {
+			return client.Do(t.Context(), memfault.Request{Method: http.MethodPost, Path: "/api/v0/x"}, nil)
+		},
 	} {
 		asked = 0
 		err := call()

@@ -45,3 +45,18 @@ func TestOptWithoutValueIsNotSentAsNull(t *testing.T) {
 	require.ErrorContains(t, err, "omitzero")
 	require.Error(t, json.Unmarshal([]byte(`"x"`), new(memfault.Opt[int])))
 }
+
+func TestSet_NilSliceIsEmptyList(t *testing.T) {
+	var update struct {
+		List    memfault.Opt[[]string]        `json:"list,omitzero"`
+		Map     memfault.Opt[map[string]int]  `json:"map,omitzero"`
+		Pointer memfault.Opt[*int]            `json:"pointer,omitzero"`
+		Raw     memfault.Opt[json.RawMessage] `json:"raw,omitzero"`
+		Any     memfault.Opt[any]             `json:"any,omitzero"`
+	}
+	update.List, update.Map, update.Pointer = memfault.Set([]string(nil)), memfault.Set(map[string]int(nil)), memfault.Set((*int)(nil))
+	update.Raw, update.Any = memfault.Set(json.RawMessage(nil)), memfault.Set(any(nil))
+	encoded, err := json.Marshal(update)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"list":[],"map":{},"pointer":null,"raw":null,"any":null}`, string(encoded))
+}

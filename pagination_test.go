@@ -378,3 +378,97 @@ func BenchmarkPrefetch(b *testing.B) {
 	}
 	b.ReportMetric(float64(one)*float64(rounds)/float64(ahead), "times-as-fast")
 }
+
+func TestPagerOf(t *testing.T) {
+	given := []int{1, 2, 3}
+	pager := memfault.PagerOf(given...)
+	given[0] = 9
+	for range 2 {
+		items, err := pager.Collect(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, []int{1, 2, 3}, items)
+		items[1] = 9
+	}
+	page, err := pager.Page(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, &memfault.Page[int]{Items: []int{1, 2, 3}, Paging: memfault.Paging{ItemCount: 3, Page: 1, PageCount: 1, PerPage: 100, TotalCount: 3}}, page)
+	for item, err := range pager.Prefetch(4).All(t.Context()) {
+		require.NoError(t, err)
+		assert.Equal(t, 1, item)
+		break
+	}
+	none, err := memfault.PagerOf[int]().Collect(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, none)
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = pager.Collect(ended)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestPager_ZeroAndNilAreErrors(t *testing.T) {
+	for name, pager := range map[string]*memfault.Pager[int]{"zero": {}, "nil": nil, "prefetch of zero": new(memfault.Pager[int]).Prefetch(4)} {
+		_, err := pager.Collect(t.Context())
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
+		_, err = pager.Prefetch(2).Page(t.Context())
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
+		failed := 0
+		for range pager.All(t.Context()) {
+			failed++
+		}
+		assert.Equal(t, 1, failed, name)
+	}
+	_, err := memfault.PagerOf(1).Collect(nil) //nolint:staticcheck // the very mistake
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+}
+
+func TestPager_WalksHalfCountedLists(t *testing.T) {
+	for name, paging := range map[string]string{
+		"page_count null":                    `{"page":%d,"page_count":null,"per_page":100,"total_count":500}`,
+		"page_count missing":                 `{"page":%d,"per_page":100,"total_count":500}`,
+		"page_count 0":                       `{"page":%d,"page_count":0,"per_page":100,"total_count":500}`,
+		"no per_page":                        `{"page":%d,"total_count":500}`,
+		"fewer items a page than asked for":  `{"page":%d,"total_count":100}`,
+		"fewer, and per_page as it was sent": `{"page":%d,"per_page":100,"total_count":100}`,
+	} {
+		for _, depth := range []int{0, 4} {
+			size, pages := 100, 5
+			if strings.HasPrefix(name, "fewer") {
+				size = 20
+			}
+			p := newPages(func(page int) (int, string) {
+				var items []string
+				for i := range size {
+					if page <= pages {
+						items = append(items, fmt.Sprintf(`{"id":%d}`, (page-1)*size+i+1))
+					}
+				}
+				return 200, fmt.Sprintf(`{"data":[%s],"paging":`+paging+`}`, strings.Join(items, ","), page)
+			})
+			seen, err := ids(t.Context(), pagerOver(t, p).Prefetch(depth))
+			require.NoError(t, err, name)
+			assert.Equal(t, upTo(pages*size), seen, name)
+		}
+	}
+}
+
+func newPages(body func(page int) (int, string)) *pages { return &pages{body: body} }
+
+func TestCollect_AllocatesOnce(t *testing.T) {
+	body := func(page int) (int, string) {
+		items := strings.Repeat(fmt.Sprintf(`{"id":%d},`, page), 99) + `{"id":0}`
+		return 200, fmt.Sprintf(`{"data":[%s],"paging":{"page":%d,"page_count":50,"per_page":100,"total_count":5000}}`, items, page)
+	}
+	items, err := pagerOver(t, newPages(body)).Collect(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, items, 5000)
+	assert.Less(t, cap(items), 5500, "append would have left room for more")
+
+	lying := func(int) (int, string) {
+		return 200, `{"data":[{"id":1}],"paging":{"page":1,"page_count":1,"total_count":1000000000000}}`
+	}
+	items, err = pagerOver(t, newPages(lying)).Collect(t.Context())
+	require.NoError(t, err)
+	assert.LessOrEqual(t, cap(items), 1<<17)
+}

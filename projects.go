@@ -128,7 +128,7 @@ func (s *ProjectsService) Create(ctx context.Context, organizationSlug string, c
 //
 // Memfault: https://docs.memfault.com/api/update-project
 func (s *ProjectsService) Update(ctx context.Context, project ProjectRef, update ProjectUpdate, opts ...CallOption) (*Project, error) {
-	return fetch[Project](ctx, clientOf(s), operation.ProjectsUpdate, requestParams{path: project.path(), body: update}, opts)
+	return fetch[Project](ctx, clientOf(s), operation.ProjectsUpdate, requestParams{path: project.path(), body: update, once: !update.Slug.IsZero()}, opts)
 }
 
 // Delete removes a project with all that it holds. It is for administrators of the

@@ -85,7 +85,7 @@ func (s *ReleasesService) Create(ctx context.Context, project ProjectRef, create
 //
 // Memfault: https://docs.memfault.com/api/releases
 func (s *ReleasesService) Update(ctx context.Context, project ProjectRef, releaseVersion string, update ReleaseUpdate, opts ...CallOption) (*Release, error) {
-	return fetch[Release](ctx, clientOf(s), operation.ReleasesUpdate, requestParams{path: project.path(releaseVersion), body: update}, opts)
+	return fetch[Release](ctx, clientOf(s), operation.ReleasesUpdate, requestParams{path: project.path(releaseVersion), body: update, once: !update.Version.IsZero()}, opts)
 }
 
 // Delete removes a release. While it is deployed that is ErrConflict: deactivate

@@ -25,7 +25,7 @@ type requestParams struct {
 	path  []string // the values of the path's placeholders, in order
 	query any      // url.Values, a struct with url tags, or nil
 	body  any      // what is sent as JSON, a *payload, or nil
-	once  bool     // a repeated request is not safe, whatever the row says
+	once  bool     // a repeated request is not safe, whatever the row says: it renames what its path names
 }
 
 // fetch calls an operation that returns an object.

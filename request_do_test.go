@@ -199,3 +199,31 @@ func TestNewPager(t *testing.T) {
 	_, err = memfault.NewPager[serial](client, memfault.Request{Method: "POST", Path: "/x"}).Page(t.Context())
 	require.ErrorContains(t, err, "must be GET")
 }
+
+func TestDo_FillsPointersFromData(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/list" {
+			_, _ = io.WriteString(w, `{"data":[{"device_serial":"A"}]}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"data":{"device_serial":"A"}}`)
+	})
+	var device *memfault.Device
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/one"}, &device))
+	assert.Equal(t, "A", device.DeviceSerial)
+	var deep **memfault.Device
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/one"}, &deep))
+	assert.Equal(t, "A", (*deep).DeviceSerial)
+	var list *[]memfault.Device
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/list"}, &list))
+	assert.Len(t, *list, 1)
+}
+
+func TestNewPager_RejectsBody(t *testing.T) {
+	cloud, client := newCloud(t)
+	pager := memfault.NewPager[item](client, memfault.Request{Path: "/api/v0/organizations", Body: map[string]int{"x": 1}})
+	_, err := pager.Collect(t.Context())
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+	require.ErrorContains(t, err, "no body")
+	assert.Empty(t, cloud.Seen(""))
+}

@@ -185,6 +185,19 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	})
 }
 
+func TestRetryAfter_ZeroWaitsAsWithoutHeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		for range 20 {
+			s := &script{answers: []func() (*http.Response, error){status(429, "Retry-After", "0")}}
+			require.ErrorIs(t, post(t.Context(), scripted(t, s)), memfault.ErrRateLimited)
+			assert.Len(t, s.asked, 5)
+		}
+		// Each call waits for 3.75 s on average: half of 0.5, 1, 2 and 4 s.
+		assert.Greater(t, time.Since(start), 20*time.Second)
+	})
+}
+
 func TestUnreadableRetryAfterIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, text := range []string{"-5", "-99999999999999999999", "soon", "1.5", ""} {

@@ -121,6 +121,8 @@ func TestBadHeadersAreRefusedUnsent(t *testing.T) {
 	for name, value := range map[string]string{
 		"Authorization": "x", "memfault-project-key": "x", "Cookie": "x", "Host": "x", "content-length": "1", "Content-Type": "x",
 		"": "x", "X Y": "x", "X-Break": "a\r\nb",
+		"Idempotency-Key": "x", "x-idempotency-key": "x", "Accept-Encoding": "gzip", "Upgrade": "h2c", "TE": "trailers", "Trailer": "X", "Expect": "100-continue",
+		"Connection": "close", "Keep-Alive": "x", "Proxy-Connection": "x", "Transfer-Encoding": "chunked",
 	} {
 		require.ErrorContains(t, get(t.Context(), client, memfault.WithHeader(name, value)), "WithHeader", "%q", name)
 	}

@@ -115,3 +115,40 @@ func FuzzTimestamp(f *testing.F) {
 		assert.Equal(t, first.Truncate(time.Microsecond), second.Time)
 	})
 }
+
+func TestTimestamp_AppendTextIsWireFormat(t *testing.T) {
+	at := memfault.NewTimestamp(time.Date(2025, 2, 27, 1, 2, 3, 4000, time.FixedZone("", 3600)))
+	appended, err := at.AppendText([]byte("at "))
+	require.NoError(t, err)
+	assert.Equal(t, "at 2025-02-27T00:02:03.000004Z", string(appended))
+	_, err = memfault.NewTimestamp(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)).AppendText(nil)
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+	keyed, err := json.Marshal(map[memfault.Timestamp]int{at: 1})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"2025-02-27T00:02:03.000004Z":1}`, string(keyed))
+}
+
+func TestTimestamp_DecodesOnlyWhatItEncodes(t *testing.T) {
+	for _, text := range []string{"9999-12-31T23:59:59-14:00", "0000-01-01T00:00:00+01:00", "9999-12-31T23:59:60Z"} {
+		var at memfault.Timestamp
+		require.Error(t, at.UnmarshalText([]byte(text)), text)
+	}
+}
+
+func TestTimestamp_LeapSecond(t *testing.T) {
+	for text, want := range map[string]string{
+		"2016-12-31T23:59:60Z":          "2017-01-01T00:00:00Z",
+		"2016-12-31T23:59:60.5Z":        "2017-01-01T00:00:00.500000Z",
+		"2016-12-31T15:59:60-08:00":     "2017-01-01T00:00:00Z",
+		"2016-12-31t23:59:60.25+00:00":  "2017-01-01T00:00:00.250000Z",
+		"2017-01-01T05:29:60.999+05:30": "2017-01-01T00:00:00.999000Z",
+	} {
+		var at memfault.Timestamp
+		require.NoError(t, at.UnmarshalText([]byte(text)), text)
+		assert.Equal(t, want, at.String(), text)
+	}
+	for _, text := range []string{"2016-12-31T23:58:60Z", "2016-12-31T22:59:60Z", "2016-12-31T23:59:61Z", "2016-12-31T23:59:60", ":60"} {
+		var at memfault.Timestamp
+		require.Error(t, at.UnmarshalText([]byte(text)), text)
+	}
+}

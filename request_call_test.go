@@ -1,0 +1,343 @@
+package memfault_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+)
+
+func TestRetry_StartsFromSameHeader(t *testing.T) {
+	var cookies []string
+	asked := 0
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	server, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		cookies = append(cookies, strings.Join(r.Header.Values("Cookie"), "; "))
+		asked++
+		http.SetCookie(w, &http.Cookie{Name: "AWSALB", Value: fmt.Sprint(asked), Path: "/"})
+		if asked < 4 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, `{"data":{"id":1}}`)
+	}, memfault.WithHTTPClient(&http.Client{Jar: jar}))
+	base, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	jar.SetCookies(base, []*http.Cookie{{Name: "AWSALB", Value: "0", Path: "/"}})
+	require.NoError(t, get(t.Context(), client))
+	assert.Equal(t, []string{"AWSALB=0", "AWSALB=1", "AWSALB=2", "AWSALB=3"}, cookies, "the jar's present cookie alone")
+}
+
+func TestDelete_NotFoundAfterLostResponseIsSuccess(t *testing.T) {
+	for name, first := range map[string]struct {
+		answer func() (*http.Response, error)
+		gone   bool
+	}{
+		"lost response":   {broken(errReset), true},
+		"bad gateway":     {status(502), true},
+		"gateway timeout": {status(504), true},
+		"unavailable":     {status(503), false},
+		"rate limited":    {status(429), false},
+		"never connected": {broken(errRefused), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &script{answers: []func() (*http.Response, error){first.answer, status(404)}}
+				err := scripted(t, s).Devices.Delete(t.Context(), sink, "A")
+				if first.gone {
+					require.NoError(t, err)
+				} else {
+					require.ErrorIs(t, err, memfault.ErrNotFound)
+				}
+				s = &script{answers: []func() (*http.Response, error){first.answer, status(404)}}
+				require.ErrorIs(t, get(t.Context(), scripted(t, s)), memfault.ErrNotFound, "a GET finds nothing")
+			})
+		})
+	}
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: &script{answers: []func() (*http.Response, error){status(404)}}}))
+	require.ErrorIs(t, client.Devices.Delete(t.Context(), sink, "A"), memfault.ErrNotFound)
+}
+
+func TestUpdate_RenameIsNotRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, update := range map[string]func(*memfault.Client) error{
+			"cohort": func(c *memfault.Client) error {
+				_, err := c.Cohorts.Update(t.Context(), sink, "beta", memfault.CohortUpdate{Slug: memfault.Set("gamma")})
+				return err
+			},
+			"project": func(c *memfault.Client) error {
+				_, err := c.Projects.Update(t.Context(), sink, memfault.ProjectUpdate{Slug: memfault.Set("drain")})
+				return err
+			},
+			"release": func(c *memfault.Client) error {
+				_, err := c.Releases.Update(t.Context(), sink, "1.0.0", memfault.ReleaseUpdate{Version: memfault.Set("1.0.1")})
+				return err
+			},
+		} {
+			s := &script{answers: []func() (*http.Response, error){broken(errReset), status(404)}}
+			require.ErrorIs(t, update(scripted(t, s)), memfault.ErrNoAnswer, name)
+			assert.Len(t, s.asked, 1, name)
+			s = &script{answers: []func() (*http.Response, error){status(429), status(200)}}
+			require.NoError(t, update(scripted(t, s)), name)
+			assert.Len(t, s.asked, 2, "after a 429 it was not carried out")
+		}
+		s := &script{answers: []func() (*http.Response, error){broken(errReset), status(200)}}
+		_, err := scripted(t, s).Cohorts.Update(t.Context(), sink, "beta", memfault.CohortUpdate{Name: memfault.Set("Beta")})
+		require.NoError(t, err)
+		assert.Len(t, s.asked, 2, "another name for people changes no address")
+	})
+}
+
+func TestTransport_ReturnsNothing(t *testing.T) {
+	for name, transport := range map[string]roundTripper{
+		"nil, nil": func(*http.Request) (*http.Response, error) { return nil, nil },
+		"nil body": func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: 5}, nil
+		},
+		"nil body, failed": func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 404, Header: http.Header{}}, nil
+		},
+		"nil header": func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 500}, nil },
+	} {
+		client := newClient(t, memfault.OrganizationToken("oat_test"), quickRetries, memfault.WithHTTPClient(&http.Client{Transport: transport}))
+		require.Error(t, get(t.Context(), client), name)
+		require.Error(t, post(t.Context(), client), name)
+	}
+}
+
+func TestZeroClient_ReturnsErrors(t *testing.T) {
+	var none *memfault.Client
+	for name, client := range map[string]*memfault.Client{
+		"nil": none, "zero": {}, "WithAuth of nil": none.WithAuth(memfault.OrganizationToken("oat_1")),
+		"WithAuth of zero": new(memfault.Client).WithAuth(memfault.OrganizationToken("oat_1")),
+	} {
+		require.ErrorIs(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, nil), memfault.ErrInvalidArgument, name)
+		_, err := memfault.NewPager[item](client, memfault.Request{Path: "/x"}).Collect(t.Context())
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
+		client.CloseIdleConnections()
+		assert.Contains(t, client.String(), "not created by NewClient")
+	}
+	for name, client := range map[string]*memfault.Client{"zero": {}, "WithAuth of nil": none.WithAuth(memfault.OrganizationToken("oat_1"))} {
+		for call, err := range map[string]error{
+			"get": get(t.Context(), client), "create": post(t.Context(), client),
+			"list":     failureOf(client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(t.Context())),
+			"chunks":   client.Chunks.Upload(t.Context(), "A", [][]byte{{1}}),
+			"artifact": failureOf(client.Artifacts.Download(t.Context(), memfault.Artifact{URL: "https://x.example/a"}, io.Discard)),
+			"coredump": failureOf(client.Coredumps.Download(t.Context(), sink, 1, io.Discard, memfault.CoredumpDownloadOptions{})),
+			"latest":   failureOf(client.Releases.Latest(t.Context(), memfault.LatestReleaseQuery{DeviceSerial: "A", HardwareVersion: "evt"})),
+			"move":     failureOf(client.Cohorts.MoveDevices(t.Context(), sink, "beta", []string{"A"}, memfault.MoveDevicesOptions{})),
+			"upload": failureOf(client.Uploads.SBOM(t.Context(), sink, &memfault.File{Name: "a", Size: 1, Content: strings.NewReader("x")},
+				memfault.SBOMOptions{SoftwareType: "main", SoftwareVersion: "1"})),
+			"sender": client.Chunks.NewSender(memfault.ChunkSenderOptions{}).Send(t.Context(), "A", []byte{1}, nil),
+		} {
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument, name+" "+call)
+		}
+	}
+	_, err := new(memfault.DevicesService).Get(t.Context(), sink, "A")
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+}
+
+func failureOf(_ any, err error) error { return err }
+
+// pointerAuth and funcAuth are Authenticators that a nil pointer or function can be.
+type pointerAuth struct{ key string }
+
+func (a *pointerAuth) Authenticate(req *http.Request) error {
+	req.Header.Set("X-Key", a.key)
+	return nil
+}
+
+type funcAuth func(*http.Request) error
+
+func (f funcAuth) Authenticate(req *http.Request) error { return f(req) }
+
+func TestNewClient_RejectsNilPointers(t *testing.T) {
+	for _, auth := range []memfault.Authenticator{nil, (*pointerAuth)(nil), funcAuth(nil)} {
+		_, err := memfault.NewClient(auth)
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+		client := newClient(t, memfault.OrganizationToken("oat_test")).WithAuth(auth)
+		require.ErrorIs(t, get(t.Context(), client), memfault.ErrInvalidArgument)
+	}
+	for _, option := range []memfault.Option{
+		memfault.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), memfault.WithRateLimiter((*noLimiter)(nil)),
+	} {
+		_, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), option)
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+	}
+}
+
+type noLimiter struct{ asked int }
+
+func (l *noLimiter) Wait(context.Context) error { l.asked++; return nil }
+
+// explosive is an item whose decoding panics on some page.
+type explosive struct{ ID int }
+
+func (e *explosive) UnmarshalJSON(data []byte) error {
+	if strings.Contains(string(data), `"id":3`) {
+		panic("decoding item 3")
+	}
+	return nil
+}
+
+// panicIn calls do and returns what it panicked with.
+func panicIn(do func()) (value any) {
+	defer func() { value = recover() }()
+	do()
+	return nil
+}
+
+func TestPager_PanicComesOutInCallersGoroutine(t *testing.T) {
+	transport := &http.Client{Transport: &pages{count: 20}}
+	request := memfault.Request{Path: "/api/v0/things"}
+	hook := func(text string) func() {
+		asked := new(atomic.Int64)
+		return func() {
+			if asked.Add(1) == 3 {
+				panic(text)
+			}
+		}
+	}
+	observe, authenticate := hook("observer"), hook("authenticator")
+	observed := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(transport),
+		memfault.WithObserver(func(context.Context, memfault.Attempt) { observe() }))
+	signed := newClient(t, funcAuth(func(*http.Request) error { authenticate(); return nil }), memfault.WithHTTPClient(transport))
+	plain := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(transport))
+	for want, walk := range map[string]func(){
+		"observer":        func() { _, _ = memfault.NewPager[item](observed, request).Prefetch(4).Collect(t.Context()) },
+		"authenticator":   func() { _, _ = memfault.NewPager[item](signed, request).Prefetch(4).Collect(t.Context()) },
+		"decoding item 3": func() { _, _ = memfault.NewPager[explosive](plain, request).Prefetch(4).Collect(t.Context()) },
+	} {
+		assert.Equal(t, want, panicIn(walk))
+	}
+}
+
+func TestMoveDevices_PanicComesOutInCallersGoroutine(t *testing.T) {
+	client := newClient(t, funcAuth(func(*http.Request) error { panic("authenticator") }))
+	assert.Equal(t, "authenticator", panicIn(func() {
+		_, _ = client.Cohorts.MoveDevices(t.Context(), sink, "beta", []string{"A", "B", "C"}, memfault.MoveDevicesOptions{})
+	}))
+}
+
+func TestPager_GoexitEndsCallersGoroutine(t *testing.T) {
+	asked := new(atomic.Int64)
+	client := newClient(t, funcAuth(func(*http.Request) error {
+		if asked.Add(1) == 3 {
+			runtime.Goexit()
+		}
+		return nil
+	}), memfault.WithHTTPClient(&http.Client{Transport: &pages{count: 20}}))
+	ended := make(chan bool)
+	go func() {
+		returned := false
+		defer func() { ended <- returned }()
+		_, _ = memfault.NewPager[item](client, memfault.Request{Path: "/api/v0/things"}).Prefetch(4).Collect(t.Context())
+		returned = true
+	}()
+	assert.False(t, <-ended)
+}
+
+func TestResponse_ClaimedLengthAllocatesLittle(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(64<<20))
+		_, _ = io.WriteString(w, "{")
+	})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	require.ErrorIs(t, get(t.Context(), client, memfault.WithoutRetry()), memfault.ErrNoAnswer)
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8<<20))
+}
+
+func TestClient_CloseIdleConnections(t *testing.T) {
+	opened := new(atomic.Int64)
+	for _, given := range []*http.Client{nil, {Transport: &http.Transport{}}} {
+		opened.Store(0)
+		opts := []memfault.Option{}
+		if given != nil {
+			opts = append(opts, memfault.WithHTTPClient(given))
+		}
+		server, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data":{"id":1}}`) }, opts...)
+		server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				opened.Add(1)
+			}
+		}
+		require.NoError(t, get(t.Context(), client))
+		require.NoError(t, get(t.Context(), client))
+		assert.Equal(t, int64(1), opened.Load())
+		client.WithAuth(memfault.OrganizationToken("oat_2")).CloseIdleConnections()
+		require.NoError(t, get(t.Context(), client))
+		assert.Equal(t, int64(2), opened.Load())
+	}
+}
+
+func TestOperationName(t *testing.T) {
+	var names []string
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			names = append(names, memfault.OperationName(req.Context()))
+			return answer(200, `{"data":{"id":1}}`)
+		}),
+	}))
+	require.NoError(t, get(t.Context(), client))
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/api/v0/things"}, nil))
+	assert.Equal(t, []string{"projects.retrieve", "GET /api/v0/things"}, names)
+	assert.Empty(t, memfault.OperationName(t.Context()))
+	assert.Empty(t, memfault.OperationName(nil)) //nolint:staticcheck // the very mistake
+}
+
+func TestObserver_GetsContextOfCall(t *testing.T) {
+	type key struct{}
+	var seen []any
+	_, client := newCloud(t, memfault.WithObserver(func(ctx context.Context, attempt memfault.Attempt) {
+		seen = append(seen, ctx.Value(key{}), attempt.Operation, memfault.OperationName(ctx))
+	}))
+	require.NoError(t, get(context.WithValue(t.Context(), key{}, "span"), client))
+	assert.Equal(t, []any{"span", "projects.retrieve", "projects.retrieve"}, seen)
+}
+
+func TestErrNoAnswer_UnwrapsToCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := roundTripper(func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		})
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(time.Second), memfault.WithHTTPClient(&http.Client{Transport: hang}))
+		err := get(t.Context(), client, memfault.WithoutRetry())
+		require.ErrorIs(t, err, memfault.ErrNoAnswer)
+		var timeout net.Error
+		require.ErrorAs(t, err, &timeout)
+		assert.True(t, timeout.Timeout())
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		err = get(ctx, client)
+		require.ErrorIs(t, err, memfault.ErrNoAnswer)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorAs(t, err, &timeout)
+		assert.True(t, timeout.Timeout())
+
+		s := &script{answers: []func() (*http.Response, error){broken(errReset)}}
+		err = get(t.Context(), scripted(t, s))
+		require.ErrorIs(t, err, memfault.ErrNoAnswer)
+		require.ErrorIs(t, err, errReset)
+		assert.False(t, errors.Is(err, memfault.ErrInvalidArgument))
+	})
+}
