@@ -80,7 +80,7 @@ func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	return &ChunkSender{
 		service: s, options: options, retry: policy, invalid: errors.Join(err, checkErr),
-		ctx:     ctx, cancel: cancel,
+		ctx: ctx, cancel: cancel,
 		queues: map[string]*chunkQueue{}, freed: make(chan struct{}), epochs: []*chunkEpoch{newChunkEpoch()},
 	}
 }

@@ -108,7 +108,7 @@ func TestError_RedactsEchoedPassword(t *testing.T) {
 				err := get(t.Context(), client.WithAuth(memfault.BasicPassword("jane@acme.example", secret)))
 				got := requireError(t, err, http.StatusBadRequest)
 				var decoded strings.Builder // every string of the body, as a reader of JSON sees it
-				decoded.WriteString(fmt.Sprint(err, got.Message, got.Type, string(got.Details), string(got.Body)))
+				_, _ = fmt.Fprint(&decoded, err, got.Message, got.Type, string(got.Details), string(got.Body))
 				decodeStrings(&decoded, got.Body)
 				decodeStrings(&decoded, got.Details)
 				for _, shown := range []string{secret, secret[:8], html.EscapeString(secret), url.QueryEscape(secret)} {
