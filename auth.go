@@ -1,7 +1,6 @@
 package memfault
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -120,7 +119,7 @@ func authorize(auth Authenticator, op *operation.Operation) error {
 	if !ok || op.Credentials == operation.NoCredential || op.Credentials.Has(held.kind) {
 		return nil
 	}
-	return fmt.Errorf("memfault: %s accepts %s, but the client uses %s: %w", op.Name, op.Credentials, held.kind, ErrWrongCredential)
+	return newKindError(ErrWrongCredential, "%s accepts %s, but the client uses %s", op.Name, op.Credentials, held.kind)
 }
 
 // AuthFromEnv returns the Authenticator of the credential in the environment, in the
@@ -145,7 +144,7 @@ func AuthFromEnv() (Authenticator, error) {
 			"or MEMFAULT_EMAIL with MEMFAULT_PASSWORD or MEMFAULT_API_KEY, or MEMFAULT_PROJECT_KEY")
 	}
 	if err := validateAuth(auth); err != nil {
-		return nil, fmt.Errorf("%w (read from the environment)", err)
+		return nil, invalid("environment: %w", err)
 	}
 	return auth, nil
 }

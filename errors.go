@@ -46,21 +46,25 @@ var (
 	ErrNotReady = errors.New("memfault: not ready")
 )
 
-// invalid returns an error of the kind ErrInvalidArgument.
-func invalid(format string, args ...any) error {
-	return &invalidArgument{fmt.Errorf("memfault: "+format, args...)}
+// kindError is an error that the package makes itself. It is of the given kind.
+type kindError struct {
+	error
+	kind error
 }
 
-type invalidArgument struct{ error }
+// newKindError adds the package's prefix to the text, once.
+func newKindError(kind error, format string, args ...any) error {
+	return &kindError{fmt.Errorf("memfault: "+format, args...), kind}
+}
 
-func (e *invalidArgument) Is(target error) bool { return target == ErrInvalidArgument }
-func (e *invalidArgument) Unwrap() error        { return e.error }
+func (e *kindError) Error() string        { return strings.ReplaceAll(e.error.Error(), ": memfault: ", ": ") }
+func (e *kindError) Is(target error) bool { return target == e.kind }
+func (e *kindError) Unwrap() error        { return e.error }
 
-// unexpectedReply is a response that decodes and is nonetheless of no use.
-type unexpectedReply struct{ error }
-
-func (e *unexpectedReply) Is(target error) bool { return target == ErrUnexpectedResponse }
-func (e *unexpectedReply) Unwrap() error        { return e.error }
+// invalid returns an error of the kind ErrInvalidArgument.
+func invalid(format string, args ...any) error {
+	return newKindError(ErrInvalidArgument, format, args...)
+}
 
 const (
 	maxErrorBody  = 64 << 10 // bytes of a response body that an Error keeps

@@ -105,7 +105,7 @@ func (s *UploadsService) put(ctx context.Context, address string, file *File, op
 	op := operation.Get(operation.UploadPutFile)
 	target, err := clientOf(s).core.parsePresignedURL(address)
 	if err != nil {
-		return "", &unexpectedReply{fmt.Errorf("memfault: %s: upload_url: %w", op.Name, err)}
+		return "", newKindError(ErrUnexpectedResponse, "%s: upload_url: %w", op.Name, err)
 	}
 	content := &filePayload{file: file, progress: opts.progress}
 	r, err := clientOf(s).send(ctx, &call{client: clientOf(s), op: op, options: opts}, target, content.payload(file.contentType()))
