@@ -340,3 +340,15 @@ func TestErrNoAnswer_UnwrapsToCause(t *testing.T) {
 		assert.NotErrorIs(t, err, memfault.ErrInvalidArgument)
 	})
 }
+
+func TestErrors_TextHasOnePrefix(t *testing.T) {
+	cloud, client := newCloud(t)
+	late := memfault.NewTimestamp(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC))
+	_, timeErr := client.Devices.List(sink, memfault.DeviceListOptions{LastSeenSince: late}).Collect(t.Context())
+	_, keyErr := client.WithAuth(memfault.ProjectKey("d3b0")).Devices.Get(t.Context(), sink, "A")
+	require.ErrorIs(t, keyErr, memfault.ErrWrongCredential)
+	for _, err := range []error{timeErr, keyErr} {
+		assert.Equal(t, 1, strings.Count(err.Error(), "memfault: "), err.Error())
+	}
+	assert.Empty(t, cloud.Seen(""))
+}
