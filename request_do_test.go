@@ -127,7 +127,7 @@ func TestDoRefusesBadInputUnsent(t *testing.T) {
 	_, err = memfault.NewPager[item](new(memfault.Client), memfault.Request{Path: "/api"}).Page(t.Context())
 	require.ErrorContains(t, err, "not made by NewClient")
 	require.ErrorContains(t, new(memfault.Client).Do(t.Context(), memfault.Request{Path: "/api"}, nil), "not made by NewClient")
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 	assert.Empty(t, cloud.Violations())
 }
 

@@ -35,7 +35,7 @@ func TestRealCloudIsOnlyRead(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, summarize(t.Context(), &out, client, memfault.ProjectRef{Organization: fakecloud.Organization, Project: fakecloud.Project}))
 	assert.Contains(t, out.String(), "30 devices")
-	for _, seen := range cloud.Seen("") {
+	for _, seen := range cloud.Requests("") {
 		assert.Equal(t, "GET", seen.Method)
 	}
 }

@@ -16,16 +16,16 @@ type Fault struct {
 	Times     int    // so many requests fail then; 0 for all
 	Every     int    // of those, only each so-manieth does
 
-	Meanwhile   func()        // called before anything else
-	Delay       time.Duration // after that
-	Drop        bool          // close the connection without an answer
-	Lose        bool          // carry out the request, then close the connection
-	Cut         int           // close it after so many bytes of the answer's body; after its header when negative
-	Status      int           // answer with this status, and do nothing else
-	RetryAfter  string        // the Retry-After header of that answer
-	Body        string        // its body; the API's error envelope when empty
-	ContentType string        // of Body
-	Header      map[string]string
+	Before       func()        // called before anything else
+	Delay        time.Duration // after that
+	Drop         bool          // close the connection without an answer
+	DropResponse bool          // carry out the request, then close the connection
+	CutBodyAfter int           // close it after so many bytes of the answer's body; after its header when negative
+	Status       int           // answer with this status, and do nothing else
+	RetryAfter   string        // the Retry-After header of that answer
+	Body         string        // its body; the API's error envelope when empty
+	ContentType  string        // of Body
+	Header       map[string]string
 }
 
 // HTMLBadGateway is the page that a proxy shows when the cloud is away.
@@ -47,8 +47,8 @@ func (c *Cloud) Fail(fault Fault) {
 	c.faults = append(c.faults, &activeFault{Fault: fault})
 }
 
-// Heal takes all faults back.
-func (c *Cloud) Heal() {
+// ClearFaults takes all faults back.
+func (c *Cloud) ClearFaults() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.faults = nil
@@ -72,8 +72,8 @@ func (c *Cloud) nextFault(op *operation.Operation) *Fault {
 
 // instead shows the fault in place of an answer, and reports whether it did.
 func (f *Fault) instead(w http.ResponseWriter, r *http.Request) bool {
-	if f.Meanwhile != nil {
-		f.Meanwhile()
+	if f.Before != nil {
+		f.Before()
 	}
 	if f.Delay > 0 {
 		select {
@@ -105,19 +105,19 @@ func (f *Fault) instead(w http.ResponseWriter, r *http.Request) bool {
 
 // send writes an answer, or as much of it as the fault lets through.
 func (f *Fault) send(w http.ResponseWriter, answer reply) {
-	if f.Lose {
+	if f.DropResponse {
 		panic(http.ErrAbortHandler)
 	}
-	if f.Cut == 0 {
+	if f.CutBodyAfter == 0 {
 		answer.write(w)
 		return
 	}
 	if answer.serve != nil {
-		answer.write(&cutWriter{w, max(f.Cut, 0)})
+		answer.write(&cutWriter{w, max(f.CutBodyAfter, 0)})
 		return
 	}
 	whole := answer.body
-	answer.body = whole[:min(max(f.Cut, 0), len(whole))]
+	answer.body = whole[:min(max(f.CutBodyAfter, 0), len(whole))]
 	for name, value := range answer.header {
 		w.Header().Set(name, value)
 	}

@@ -47,8 +47,8 @@ func (c *Cloud) SetMaxUpload(maxBytes int64) {
 	c.uploads.maxBytes = maxBytes
 }
 
-// KnowBuildID makes the cloud have the symbols of a GNU build id.
-func (c *Cloud) KnowBuildID(id string) {
+// AddBuildID makes the cloud have the symbols of a GNU build id.
+func (c *Cloud) AddBuildID(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.uploads.builds = append(c.uploads.builds, id)

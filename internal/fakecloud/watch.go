@@ -7,8 +7,8 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Seen is a request that reached the cloud.
-type Seen struct {
+// Request is a request that reached the cloud.
+type Request struct {
 	Operation string
 	Method    string
 	URI       string // path and query as they came
@@ -17,16 +17,16 @@ type Seen struct {
 
 // watch keeps what reached the cloud, and what should never have happened.
 type watch struct {
-	seen       []Seen
+	requests   []Request
 	violations []string
-	flying     map[string]int // chunk uploads under way, by serial
+	inFlight   map[string]int // chunk uploads under way, by serial
 }
 
 // begin notes a request; done is called when it has been answered.
 func (c *Cloud) begin(op *operation.Operation, r *http.Request) (done func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.watch.seen = append(c.watch.seen, Seen{Operation: op.Name, Method: r.Method, URI: r.RequestURI, Header: r.Header.Clone()})
+	c.watch.requests = append(c.watch.requests, Request{Operation: op.Name, Method: r.Method, URI: r.RequestURI, Header: r.Header.Clone()})
 	if r.Header.Get("Authorization") != "" && r.Header.Get(projectKeyHeader) != "" {
 		c.watch.violations = append(c.watch.violations, op.Name+": two credentials at once")
 	}
@@ -34,16 +34,16 @@ func (c *Cloud) begin(op *operation.Operation, r *http.Request) (done func()) {
 		return func() {}
 	}
 	serial := r.PathValue("device_serial")
-	if c.watch.flying == nil {
-		c.watch.flying = map[string]int{}
+	if c.watch.inFlight == nil {
+		c.watch.inFlight = map[string]int{}
 	}
-	if c.watch.flying[serial]++; c.watch.flying[serial] > 1 {
+	if c.watch.inFlight[serial]++; c.watch.inFlight[serial] > 1 {
 		c.watch.violations = append(c.watch.violations, "two chunk uploads at once for "+serial)
 	}
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.watch.flying[serial]--
+		c.watch.inFlight[serial]--
 	}
 }
 
@@ -53,13 +53,13 @@ func (c *Cloud) violation(text string) {
 	c.watch.violations = append(c.watch.violations, text)
 }
 
-// Seen returns the requests for an operation, in their order; all, for an empty
+// Requests returns the requests for an operation, in their order; all, for an empty
 // name.
-func (c *Cloud) Seen(operationName string) []Seen {
+func (c *Cloud) Requests(operationName string) []Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var seen []Seen
-	for _, s := range c.watch.seen {
+	var seen []Request
+	for _, s := range c.watch.requests {
 		if operationName == "" || s.Operation == operationName {
 			seen = append(seen, s)
 		}

@@ -30,7 +30,7 @@ func TestWatchSeesRequestsThatOverlap(t *testing.T) {
 	var inside, leave sync.WaitGroup
 	inside.Add(2)
 	leave.Add(1)
-	cloud.Fail(fakecloud.Fault{Meanwhile: func() {
+	cloud.Fail(fakecloud.Fault{Before: func() {
 		inside.Done()
 		leave.Wait()
 	}})
