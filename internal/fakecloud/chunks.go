@@ -30,7 +30,7 @@ func (c *Cloud) RefuseChunks(refuse func(chunk []byte) (status int)) {
 func (c *Cloud) Chunks(serial string) [][]byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.seeded().chunks[serial])
+	return slices.Clone(c.defaultProject().chunks[serial])
 }
 
 // uploadChunks refuses in the order that is known: the key, before this handler; then

@@ -42,7 +42,7 @@ type Cloud struct {
 	faults       []*activeFault
 	refuseChunk  func(chunk []byte) (status int)
 	ignoreRanges bool
-	watch        watch
+	recorder     recorder
 	uploads      uploads
 }
 
@@ -131,8 +131,8 @@ func (c *Cloud) project(organizationSlug, projectSlug string) *project {
 	return org.project(projectSlug)
 }
 
-// seeded returns the project that New makes, which seeds put their things into.
-func (c *Cloud) seeded() *project { return c.project(Organization, Project) }
+// defaultProject returns the project that New makes, which seeds put their things into.
+func (c *Cloud) defaultProject() *project { return c.project(Organization, Project) }
 
 // randomHex returns 128 random bits.
 func randomHex() string {

@@ -10,7 +10,7 @@ import (
 func (c *Cloud) SetSDKSettings(settings any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seeded().diagnostics.sdkSettings = settings
+	c.defaultProject().diagnostics.sdkSettings = settings
 }
 
 func (c *Cloud) deviceConfigHandlers() map[operation.ID]handler {

@@ -31,10 +31,10 @@ func withID[T interface{ identity() int64 }](kind, placeholder string, items fun
 	}
 }
 
-// reporting returns a device of the project that New makes, which is made if it is
+// ensureDevice returns a device of the project that New makes, which is made if it is
 // unknown: that is what the first data of a device does.
-func (c *Cloud) reporting(serial string) (*project, *device) {
-	p := c.seeded()
+func (c *Cloud) ensureDevice(serial string) (*project, *device) {
+	p := c.defaultProject()
 	if p.device(serial) == nil {
 		c.seedDevice(p, Device{Serial: serial})
 	}
@@ -55,7 +55,7 @@ func releaseRef(version string) object {
 func (c *Cloud) ReportSoftwareVersion(serial, version string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, d := c.reporting(serial)
+	p, d := c.ensureDevice(serial)
 	c.ensureRelease(p, d.softwareType, version)
 	d.softwareVersion, d.lastSeen = version, c.now()
 	if d.firstSeen.IsZero() {

@@ -38,7 +38,7 @@ func (c *Cloud) AddCoredump(coredump Coredump) (id, symbols int64) {
 	c.AddTraces(Trace{DeviceSerial: coredump.DeviceSerial, Coredump: true, Symbols: coredump.Symbols != nil})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.seeded()
+	p := c.defaultProject()
 	t := p.diagnostics.traces[len(p.diagnostics.traces)-1]
 	dump := file{name: fmt.Sprintf("coredump-%d.bin", t.coredump), content: coredump.Content, notReady: coredump.NotReady}
 	elf := file{name: fmt.Sprintf("coredump-%d.elf", t.coredump), content: coredump.ELF, notReady: coredump.NotReady}
@@ -53,7 +53,7 @@ func (c *Cloud) AddCoredump(coredump Coredump) (id, symbols int64) {
 func (c *Cloud) SetRecordingContent(id int64, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.store(c.seeded(), fileKey("recording", id), file{name: fmt.Sprintf("recording-%d.bin", id), content: content})
+	c.store(c.defaultProject(), fileKey("recording", id), file{name: fmt.Sprintf("recording-%d.bin", id), content: content})
 }
 
 // SetLogFile gives a device of the project that New makes a log file, or another
@@ -61,7 +61,7 @@ func (c *Cloud) SetRecordingContent(id int64, content []byte) {
 func (c *Cloud) SetLogFile(serial, cid string, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, d := c.reporting(serial)
+	p, d := c.ensureDevice(serial)
 	if !slices.ContainsFunc(d.logFiles, func(f *logFile) bool { return f.cid == cid }) {
 		d.logFiles = append(d.logFiles, &logFile{cid: cid})
 	}
@@ -169,7 +169,7 @@ func (c *Cloud) serveCDN(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fault := c.nextFault(op)
-	if fault.instead(w, r) {
+	if fault.replaceResponse(w, r) {
 		return
 	}
 	id, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/cdn/"), "/")

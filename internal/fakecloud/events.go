@@ -34,7 +34,7 @@ func (c *Cloud) AddEvents(events ...Event) []int64 {
 	defer c.mu.Unlock()
 	var ids []int64
 	for _, e := range events {
-		p, d := c.reporting(e.DeviceSerial)
+		p, d := c.ensureDevice(e.DeviceSerial)
 		if e.Type == "" {
 			e.Type = "heartbeat"
 		}

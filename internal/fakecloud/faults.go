@@ -70,8 +70,8 @@ func (c *Cloud) nextFault(op *operation.Operation) *Fault {
 	return &Fault{}
 }
 
-// instead shows the fault in place of an answer, and reports whether it did.
-func (f *Fault) instead(w http.ResponseWriter, r *http.Request) bool {
+// replaceResponse shows the fault in place of an answer, and reports whether it did.
+func (f *Fault) replaceResponse(w http.ResponseWriter, r *http.Request) bool {
 	if f.Before != nil {
 		f.Before()
 	}

@@ -30,7 +30,7 @@ type Install struct {
 func (c *Cloud) AddInstalls(installs ...Install) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.seeded()
+	p := c.defaultProject()
 	for _, i := range installs {
 		if i.Status == "" {
 			i.Status = "success"

@@ -33,7 +33,7 @@ func (c *Cloud) AddIssue(i Issue) int64 {
 		i.Status = "open"
 	}
 	added := &issue{Issue: i, id: c.newID(), created: c.now(), edited: c.now()}
-	p := c.seeded()
+	p := c.defaultProject()
 	p.diagnostics.issues = append(p.diagnostics.issues, added)
 	return added.id
 }

@@ -20,7 +20,7 @@ type report struct {
 func (c *Cloud) AddReports(serial string, reports ...map[string]any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, _ := c.reporting(serial)
+	p, _ := c.ensureDevice(serial)
 	for _, body := range reports {
 		p.diagnostics.reports = append(p.diagnostics.reports, &report{serial, body})
 	}

@@ -55,7 +55,7 @@ func (c *Cloud) servePresigned(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fault := c.nextFault(op)
-	if fault.instead(w, r) {
+	if fault.replaceResponse(w, r) {
 		return
 	}
 	fault.send(w, c.keepUpload(r, received))
@@ -73,10 +73,10 @@ func (c *Cloud) checkPresigned(r *http.Request) (reply, bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.slotOf(r)
+	return c.checkSlot(r)
 }
 
-func (c *Cloud) slotOf(r *http.Request) (reply, bool) {
+func (c *Cloud) checkSlot(r *http.Request) (reply, bool) {
 	token, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, presignedPath), "/")
 	switch s := c.uploads.slots[token]; {
 	case s == nil || s.uri != r.RequestURI:
@@ -112,7 +112,7 @@ func (k *keptStart) Write(p []byte) (int, error) {
 func (c *Cloud) keepUpload(r *http.Request, file received) reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if refused, ok := c.slotOf(r); !ok { // committed while the file came
+	if refused, ok := c.checkSlot(r); !ok { // committed while the file came
 		return refused
 	}
 	token, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, presignedPath), "/")

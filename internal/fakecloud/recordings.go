@@ -28,7 +28,7 @@ func (c *Cloud) AddRecordings(recordings ...Recording) []int64 {
 	defer c.mu.Unlock()
 	var ids []int64
 	for _, made := range recordings {
-		p, d := c.reporting(made.DeviceSerial)
+		p, d := c.ensureDevice(made.DeviceSerial)
 		added := &recording{Recording: made, id: c.newID(), device: d}
 		p.diagnostics.recordings = append(p.diagnostics.recordings, added)
 		ids = append(ids, added.id)

@@ -13,7 +13,7 @@ import (
 func (c *Cloud) RateLimitLatest(serial string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seeded().rateLimited[serial] = true
+	c.defaultProject().rateLimited[serial] = true
 }
 
 func (c *Cloud) latestHandlers() map[operation.ID]handler {

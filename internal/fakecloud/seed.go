@@ -24,7 +24,7 @@ type Device struct {
 func (c *Cloud) AddDevices(devices ...Device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.seeded()
+	p := c.defaultProject()
 	for _, d := range devices {
 		c.seedDevice(p, d)
 	}

@@ -137,15 +137,15 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.I
 		return
 	}
 	fault := c.nextFault(op)
-	if fault.instead(w, r) {
+	if fault.replaceResponse(w, r) {
 		return
 	}
-	answer := c.answer(id, &request{Request: r, op: op, body: body})
+	answer := c.respond(id, &request{Request: r, op: op, body: body})
 	fault.send(w, answer)
 }
 
-// answer settles what every operation asks for and calls its handler.
-func (c *Cloud) answer(id operation.ID, r *request) reply {
+// respond settles what every operation asks for and calls its handler.
+func (c *Cloud) respond(id operation.ID, r *request) reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	handle, ok := c.handlers[id]

@@ -38,7 +38,7 @@ type SoftwareVersion struct {
 func (c *Cloud) AddSoftwareVersions(versions ...SoftwareVersion) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.seeded()
+	p := c.defaultProject()
 	for _, v := range versions {
 		if v.SoftwareType == "" {
 			v.SoftwareType = primarySoftwareType

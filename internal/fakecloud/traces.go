@@ -35,7 +35,7 @@ func (c *Cloud) AddTraces(traces ...Trace) []int64 {
 	defer c.mu.Unlock()
 	var ids []int64
 	for _, t := range traces {
-		p, d := c.reporting(t.DeviceSerial)
+		p, d := c.ensureDevice(t.DeviceSerial)
 		if t.SoftwareVersion != "" {
 			c.ensureSoftwareVersion(p, d.softwareType, t.SoftwareVersion)
 		}

@@ -40,10 +40,10 @@ func isTexts(value any) bool { return isList(value, isText) }
 // those named are unknown.
 func isObject(value any, required, optional map[string]fieldCheck) bool {
 	members, ok := value.(map[string]any)
-	return ok && badMember(members, required, optional) == ""
+	return ok && badFieldOf(members, required, optional) == ""
 }
 
-func badMember(members map[string]any, required, optional map[string]fieldCheck) string {
+func badFieldOf(members map[string]any, required, optional map[string]fieldCheck) string {
 	for name, check := range required {
 		if !check(members[name]) {
 			return name
@@ -118,5 +118,5 @@ func badField(kind string, body map[string]any) string {
 	required["file"] = func(v any) bool {
 		return isObject(v, map[string]fieldCheck{"token": isText}, map[string]fieldCheck{"md5": isText, "name": isText})
 	}
-	return badMember(body, required, optional)
+	return badFieldOf(body, required, optional)
 }

@@ -11,8 +11,8 @@ import (
 	"slices"
 )
 
-// whole is a file that came as the body of a request.
-func (r *request) whole(kind, name string, content []byte) Upload {
+// newUpload is a file that came as the body of a request.
+func (r *request) newUpload(kind, name string, content []byte) Upload {
 	file, _ := receive(bytes.NewReader(content)) // cannot fail
 	return Upload{
 		Kind: kind, Name: name, Size: file.size, MD5: file.sum, Start: file.start,
@@ -20,9 +20,9 @@ func (r *request) whole(kind, name string, content []byte) Upload {
 	}
 }
 
-// isBytes refuses a body that has no length, that is empty, or that is not of the
+// checkOctetStream refuses a body that has no length, that is empty, or that is not of the
 // type of raw bytes.
-func (r *request) isBytes() (reply, bool) {
+func (r *request) checkOctetStream() (reply, bool) {
 	switch {
 	case r.ContentLength <= 0:
 		return fail(http.StatusLengthRequired, "Content-Length must be set."), false
@@ -33,31 +33,31 @@ func (r *request) isBytes() (reply, bool) {
 }
 
 func (c *Cloud) uploadRawCoredump(r *request) reply {
-	if refused, ok := r.isBytes(); !ok {
+	if refused, ok := r.checkOctetStream(); !ok {
 		return refused
 	}
 	if !bytes.HasPrefix(r.body, []byte("CORE")) {
 		return fail(http.StatusBadRequest, "Not a coredump")
 	}
-	if refused, ok := c.accept(r.whole("coredump_raw", "", r.body)); !ok {
+	if refused, ok := c.accept(r.newUpload("coredump_raw", "", r.body)); !ok {
 		return refused
 	}
-	return accepted(r)
+	return acceptedTask(r)
 }
 
 func (c *Cloud) uploadSymbolsLegacy(r *request) reply {
-	if refused, ok := r.isBytes(); !ok {
+	if refused, ok := r.checkOctetStream(); !ok {
 		return refused
 	}
-	if refused, ok := c.accept(r.whole("symbols_legacy", "", r.body)); !ok {
+	if refused, ok := c.accept(r.newUpload("symbols_legacy", "", r.body)); !ok {
 		return refused
 	}
 	c.ensureSoftwareVersion(r.project, r.PathValue("software_type"), r.PathValue("version")).symbolFile = c.newID()
 	return data(object{})
 }
 
-// accepted is the answer to what is processed later, by a task.
-func accepted(r *request) reply {
+// acceptedTask is the answer to what is processed later, by a task.
+func acceptedTask(r *request) reply {
 	return reply{status: http.StatusAccepted}.with("Location", "http://"+r.Host+"/api/v0/queue/"+newUUID())
 }
 
@@ -77,7 +77,7 @@ func (c *Cloud) uploadArtifact(r *request, rel *release) reply {
 	if !slices.Contains([]string{"firmware", "symbols"}, fields["type"]) {
 		return invalid("type", "Not a valid choice.")
 	}
-	u := r.whole("artifact", name, content)
+	u := r.newUpload("artifact", name, content)
 	u.Commit = map[string]any{}
 	for field, value := range fields {
 		u.Commit[field] = value
@@ -88,7 +88,7 @@ func (c *Cloud) uploadArtifact(r *request, rel *release) reply {
 	rel.artifacts = append(rel.artifacts, c.seedArtifacts(r.project, []Artifact{{
 		Type: fields["type"], HardwareVersion: fields["hardware_version"], BuildID: fields["build_id"], Filename: fields["filename"], Content: content,
 	}})...)
-	return accepted(r)
+	return acceptedTask(r)
 }
 
 // form reads a multipart form that has one file, and nothing after its end.
@@ -144,7 +144,7 @@ func (c *Cloud) importTrace(r *request) reply {
 	if at, ok := body["captured_date"]; ok && !isTime(at) {
 		return invalid("captured_date", "Not a valid datetime")
 	}
-	u := r.whole("trace_import", "", r.body)
+	u := r.newUpload("trace_import", "", r.body)
 	u.Commit = body
 	c.uploads.done = append(c.uploads.done, u)
 	return reply{status: http.StatusAccepted}

@@ -15,8 +15,8 @@ type Request struct {
 	Header    http.Header
 }
 
-// watch keeps what reached the cloud, and what should never have happened.
-type watch struct {
+// recorder keeps what reached the cloud, and what should never have happened.
+type recorder struct {
 	requests   []Request
 	violations []string
 	inFlight   map[string]int // chunk uploads under way, by serial
@@ -26,31 +26,31 @@ type watch struct {
 func (c *Cloud) begin(op *operation.Operation, r *http.Request) (done func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.watch.requests = append(c.watch.requests, Request{Operation: op.Name, Method: r.Method, URI: r.RequestURI, Header: r.Header.Clone()})
+	c.recorder.requests = append(c.recorder.requests, Request{Operation: op.Name, Method: r.Method, URI: r.RequestURI, Header: r.Header.Clone()})
 	if r.Header.Get("Authorization") != "" && r.Header.Get(projectKeyHeader) != "" {
-		c.watch.violations = append(c.watch.violations, op.Name+": two credentials at once")
+		c.recorder.violations = append(c.recorder.violations, op.Name+": two credentials at once")
 	}
 	if op.Name != operation.Get(operation.ChunksUpload).Name {
 		return func() {}
 	}
 	serial := r.PathValue("device_serial")
-	if c.watch.inFlight == nil {
-		c.watch.inFlight = map[string]int{}
+	if c.recorder.inFlight == nil {
+		c.recorder.inFlight = map[string]int{}
 	}
-	if c.watch.inFlight[serial]++; c.watch.inFlight[serial] > 1 {
-		c.watch.violations = append(c.watch.violations, "two chunk uploads at once for "+serial)
+	if c.recorder.inFlight[serial]++; c.recorder.inFlight[serial] > 1 {
+		c.recorder.violations = append(c.recorder.violations, "two chunk uploads at once for "+serial)
 	}
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.watch.inFlight[serial]--
+		c.recorder.inFlight[serial]--
 	}
 }
 
 func (c *Cloud) violation(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.watch.violations = append(c.watch.violations, text)
+	c.recorder.violations = append(c.recorder.violations, text)
 }
 
 // Requests returns the requests for an operation, in their order; all, for an empty
@@ -59,7 +59,7 @@ func (c *Cloud) Requests(operationName string) []Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var seen []Request
-	for _, s := range c.watch.requests {
+	for _, s := range c.recorder.requests {
 		if operationName == "" || s.Operation == operationName {
 			seen = append(seen, s)
 		}
@@ -72,5 +72,5 @@ func (c *Cloud) Requests(operationName string) []Request {
 func (c *Cloud) Violations() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.watch.violations)
+	return slices.Clone(c.recorder.violations)
 }
