@@ -18,7 +18,7 @@ type device struct {
 	hardwareVersion       string
 	cohort                *cohort
 	softwareType          string
-	softwareVersion       string // last seen
+	softwareVersion       string // last reported
 	firstSeen, lastSeen   time.Time
 	developerMode         bool
 	sampling              *int64
@@ -31,7 +31,7 @@ type device struct {
 
 type logFile struct{ cid string }
 
-// Reboot is a restart that a seed gives a device.
+// Reboot describes a reboot of a device.
 type Reboot struct {
 	Reason int
 	Time   time.Time
@@ -43,7 +43,7 @@ func (c *Cloud) addDevice(p *project, serial, hardwareVersion string, co *cohort
 	return d
 }
 
-// device finds a deleted device too, by the serial that it has since.
+// device also finds a deleted device, by the serial that it got when it was deleted.
 func (p *project) device(serial string) *device {
 	for _, d := range slices.Concat(p.devices, p.deleted) {
 		if d.serial == serial {
@@ -81,7 +81,7 @@ func (c *Cloud) deviceHandlers() map[operation.ID]handler {
 	}
 }
 
-// withDevice answers 404 for a device that is unknown.
+// withDevice responds with 404 if the device does not exist.
 func withDevice(handle func(*request, *device) reply) handler {
 	return func(r *request) reply {
 		serial := r.PathValue("device_serial")
@@ -179,7 +179,7 @@ func (c *Cloud) updateDevice(r *request, d *device) reply {
 	return data(r.project.deviceView(d))
 }
 
-// deleteDevice takes the device out of the lists but keeps it under another serial.
+// deleteDevice removes the device from the lists but keeps it under another serial.
 func (c *Cloud) deleteDevice(r *request, d *device) reply {
 	d.serial = fmt.Sprintf("%s_%d", d.serial, c.now().Unix())
 	r.project.deleted = append(r.project.deleted, d)
@@ -187,7 +187,7 @@ func (c *Cloud) deleteDevice(r *request, d *device) reply {
 	return noContent()
 }
 
-// listReboots shows the newest first.
+// listReboots sorts the newest reboot first.
 func listReboots(r *request, d *device) reply {
 	reboots := filter(d.reboots, func(b Reboot) bool { return r.within(b.Time, "since", "until") })
 	slices.SortStableFunc(reboots, func(a, b Reboot) int { return b.Time.Compare(a.Time) })

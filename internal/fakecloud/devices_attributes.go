@@ -8,7 +8,7 @@ import (
 type attribute struct {
 	id      string
 	key     string
-	value   any // nil when it was never set
+	value   any // nil if never set
 	updated time.Time
 }
 
@@ -41,11 +41,11 @@ func dataType(value any) string {
 	}
 }
 
-// listAttributes filters by the key; a star stands for any characters.
+// listAttributes filters by the key, in which * stands for any characters.
 func listAttributes(r *request, d *device) reply {
 	q := r.URL.Query().Get("q")
-	asked := filter(d.attributes, func(a *attribute) bool { return q == "" || wildcard(q, a.key) })
-	return list(r, asked, (*attribute).view)
+	attributes := filter(d.attributes, func(a *attribute) bool { return q == "" || wildcard(q, a.key) })
+	return list(r, attributes, (*attribute).view)
 }
 
 func wildcard(pattern, text string) bool {
@@ -77,7 +77,7 @@ func (c *Cloud) updateAttributes(r *request, d *device) reply {
 		switch v.Value.(type) {
 		case bool, float64, string:
 		default:
-			return invalid("value", "Not a bool, a number or a string.")
+			return invalid("value", "Neither a bool nor a number nor a string.")
 		}
 		if v.StringKey == "" {
 			return invalid("string_key", "Missing data for required field.")

@@ -7,28 +7,28 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Request is a request that reached the cloud.
+// Request describes a request that the cloud received.
 type Request struct {
 	Operation string
 	Method    string
-	URI       string // path and query as they came
+	URI       string // escaped path and query
 	Header    http.Header
 }
 
-// recorder keeps what reached the cloud, and what should never have happened.
+// recorder records requests and violations.
 type recorder struct {
 	requests   []Request
 	violations []string
-	inFlight   map[string]int // chunk uploads under way, by serial
+	inFlight   map[string]int // number of chunk uploads, by serial
 }
 
-// begin notes a request; done is called when it has been answered.
+// begin records a request. The caller must call done after the response.
 func (c *Cloud) begin(op *operation.Operation, r *http.Request) (done func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.recorder.requests = append(c.recorder.requests, Request{Operation: op.Name, Method: r.Method, URI: r.RequestURI, Header: r.Header.Clone()})
 	if r.Header.Get("Authorization") != "" && r.Header.Get(projectKeyHeader) != "" {
-		c.recorder.violations = append(c.recorder.violations, op.Name+": two credentials at once")
+		c.recorder.violations = append(c.recorder.violations, op.Name+": two credentials in one request")
 	}
 	if op.Name != operation.Get(operation.ChunksUpload).Name {
 		return func() {}
@@ -38,7 +38,7 @@ func (c *Cloud) begin(op *operation.Operation, r *http.Request) (done func()) {
 		c.recorder.inFlight = map[string]int{}
 	}
 	if c.recorder.inFlight[serial]++; c.recorder.inFlight[serial] > 1 {
-		c.recorder.violations = append(c.recorder.violations, "two chunk uploads at once for "+serial)
+		c.recorder.violations = append(c.recorder.violations, "two concurrent chunk uploads for "+serial)
 	}
 	return func() {
 		c.mu.Lock()
@@ -53,8 +53,8 @@ func (c *Cloud) violation(text string) {
 	c.recorder.violations = append(c.recorder.violations, text)
 }
 
-// Requests returns the requests for an operation, in their order; all, for an empty
-// name.
+// Requests returns the requests for an operation, in the order of arrival. If the name is
+// empty, it returns all requests.
 func (c *Cloud) Requests(operationName string) []Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,8 +67,8 @@ func (c *Cloud) Requests(operationName string) []Request {
 	return seen
 }
 
-// Violations returns what happened that never should: a credential on the wrong
-// host, two credentials in one request, two chunk uploads at once for one device.
+// Violations describes the requests that a client must never send: a credential to the
+// wrong host, two credentials in one request, or two concurrent chunk uploads for one device.
 func (c *Cloud) Violations() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,27 +10,27 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// handler answers one operation. It runs while the cloud is locked.
+// handler returns the response of one operation. The mutex of the Cloud must be held.
 type handler func(r *request) reply
 
-// Hosts holds the address of each of the fake's hosts.
+// Hosts contains the base URL of each host.
 type Hosts struct{ API, Chunks, Ingress, Files, Device string }
 
-// Server serves a cloud on loopback.
+// Server serves a [Cloud] on loopback. It must be closed.
 type Server struct {
-	URL   string // where all hosts are served at once; empty if each has its own
+	URL   string // base URL of all hosts; empty if they differ
 	Hosts Hosts
 	stop  []func()
 }
 
-// Serve serves all hosts of the cloud at one address.
+// Serve starts a server for all hosts at one address.
 func (c *Cloud) Serve() *Server {
 	s := httptest.NewServer(c.Handler())
 	return &Server{URL: s.URL, Hosts: Hosts{s.URL, s.URL, s.URL, s.URL, s.URL}, stop: []func(){s.Close}}
 }
 
-// ServeHosts serves each host of the cloud at an address of its own, where the
-// operations of the others are unknown.
+// ServeHosts starts a server for each host, at separate addresses. Each serves only the
+// operations that the real host is known to serve.
 func (c *Cloud) ServeHosts() *Server {
 	server := &Server{}
 	serve := func(role operation.Host) string {
@@ -45,14 +45,14 @@ func (c *Cloud) ServeHosts() *Server {
 	return server
 }
 
-// Close stops serving.
+// Close stops the servers and waits until all requests have been answered.
 func (s *Server) Close() {
 	for _, stop := range s.stop {
 		stop()
 	}
 }
 
-// Handler serves the hosts of the given roles at one address; all, without roles.
+// Handler returns a handler for the given hosts. Without arguments, it serves all hosts.
 func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, rows := range routes(roles) {
@@ -75,7 +75,7 @@ func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
 	})
 }
 
-// alsoServed lists the operations that a host is known to answer besides its own.
+// alsoServed lists the operations that are known to work on other hosts too.
 var alsoServed = map[operation.ID][]operation.Host{
 	operation.ReleasesLatest:          {operation.API},
 	operation.ReleasesLatestURL:       {operation.API},
@@ -87,8 +87,8 @@ var alsoServed = map[operation.ID][]operation.Host{
 	operation.UploadTraceImport:       {operation.Ingress},
 }
 
-// routes groups the operations that the roles serve by method and path. Two of
-// them share one: see choose.
+// routes returns the operations that the hosts serve, by method and path. Two operations
+// have the same method and path; see choose.
 func routes(roles []operation.Host) map[string][]operation.ID {
 	patterns := map[string][]operation.ID{}
 	for i, op := range operation.All() {
@@ -118,8 +118,9 @@ func serves(roles []operation.Host, id operation.ID, home operation.Host) bool {
 	return false
 }
 
-// choose tells the commit of an uploaded coredump (files host, JSON) from a raw
-// coredump (ingress host, bytes), which have the same path.
+// choose returns the operation of a request. The commit of an uploaded coredump (files
+// host, JSON) and the upload of a raw coredump (ingress host, bytes) have the same path and
+// differ only in the content type.
 func choose(rows []operation.ID, r *http.Request) operation.ID {
 	if len(rows) > 1 && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		return rows[1]
@@ -132,7 +133,7 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.I
 	op := operation.Get(id)
 	done := c.begin(op, r)
 	defer done()
-	body, err := io.ReadAll(r.Body) // net/http notices that a client is gone only after that
+	body, err := io.ReadAll(r.Body) // first, because net/http detects a closed connection only after that
 	if err != nil {
 		return
 	}
@@ -140,11 +141,10 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.I
 	if fault.replaceResponse(w, r) {
 		return
 	}
-	answer := c.respond(id, &request{Request: r, op: op, body: body})
-	fault.send(w, answer)
+	fault.send(w, c.respond(id, &request{Request: r, op: op, body: body}))
 }
 
-// respond settles what every operation asks for and calls its handler.
+// respond does the checks that are common to all operations, and calls the handler.
 func (c *Cloud) respond(id operation.ID, r *request) reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,7 +160,8 @@ func (c *Cloud) respond(id operation.ID, r *request) reply {
 	return handle(r)
 }
 
-// serveUnknown answers a path or a method that no operation has.
+// serveUnknown responds to a request that matches no operation: with 405 if the path exists
+// for another method, otherwise with 404.
 func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
 	if credentialIn(r.Header) {
 		c.violation("a credential was sent to " + r.Method + " " + r.URL.Path + ", which this host does not serve")
@@ -176,8 +177,9 @@ func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.S
 	fail(http.StatusNotFound, "Not found").write(w)
 }
 
-// resolveProject finds the project of the path. A wrong slug is met with an
-// internal error, as one author found the real cloud to do.
+// resolveProject finds the project in the path. For an unknown slug it responds with 500.
+//
+// UNCERTAIN: the author of one client reports that the real cloud does so.
 func (c *Cloud) resolveProject(r *request) (reply, bool) {
 	slug := r.PathValue("organization_slug")
 	if slug == "" {
@@ -198,13 +200,13 @@ func (c *Cloud) resolveProject(r *request) (reply, bool) {
 	return reply{}, true
 }
 
-// timeParameters are the query parameters that hold a time.
+// timeParameters lists the query parameters that contain a time.
 var timeParameters = []string{
 	"since", "until", "start", "end", "start_time", "end_time",
 	"last_seen_since", "last_seen_until", "first_seen_since", "first_seen_until",
 }
 
-// checkTimes refuses a time that is not in UTC with a Z.
+// checkTimes rejects a query parameter with a time that is not in UTC with a Z.
 func checkTimes(r *request) (reply, bool) {
 	query := r.URL.Query()
 	for _, name := range timeParameters {
