@@ -19,7 +19,7 @@ func (p *Package) Readme(old string) (string, error) {
 	before, rest, found := strings.Cut(old, tableStart)
 	_, after, closed := strings.Cut(rest, tableEnd)
 	if !found || !closed {
-		return "", errors.New("the README has no place for the table of operations")
+		return "", errors.New("README: missing markers of the table of operations")
 	}
 	return before + tableStart + "\n" + p.table() + tableEnd + after, nil
 }

@@ -1,5 +1,5 @@
-// Package client imitates the client's source: one method for each way in which a method
-// can reach an operation.
+// Package client imitates the source of the client, with one method for each way in which a
+// method can refer to an operation.
 package client
 
 import "github.com/memfault-go/memfault/internal/operation"
@@ -12,10 +12,10 @@ type Client struct {
 
 type DevicesService struct{ client *Client }
 
-// Get names its operation itself.
+// Get names its operation directly.
 func (s *DevicesService) Get() { exec(operation.DevicesRetrieve) }
 
-// Update names its operation in a generic function's argument.
+// Update names its operation in the argument of a generic function.
 func (s *DevicesService) Update() { _ = fetch[int](operation.DevicesUpdate) }
 
 // List returns a function that names its operation.
@@ -23,7 +23,7 @@ func (s *DevicesService) List() func() {
 	return func() { exec(operation.DevicesList) }
 }
 
-// Unrelated calls nothing.
+// Unrelated sends no operation.
 func (s *DevicesService) Unrelated() {}
 
 type CohortsService struct{ client *Client }
@@ -34,7 +34,7 @@ func (s *CohortsService) Update() { exec(operation.CohortsUpdate) }
 // MoveDevices calls a method of another service.
 func (s *CohortsService) MoveDevices() { clientOf(s).Devices.Update() }
 
-// Ensure calls its operations in a helper and in a function value.
+// Ensure sends its operations in a helper and in a function value.
 func (s *CohortsService) Ensure() {
 	s.find()
 	each(s.create)
@@ -49,7 +49,7 @@ type kind struct{ flat, project operation.ID }
 
 var coredump = kind{operation.UploadCommitCoredump, operation.UploadCommitCoredumpProject}
 
-// Coredump names its operations in a variable, and takes every credential.
+// Coredump names its operations in a variable, and accepts every credential.
 func (s *UploadsService) Coredump() { s.send(coredump) }
 
 // SymbolsOptions names the operation of Symbols in a method.
@@ -59,7 +59,7 @@ func (o SymbolsOptions) upload() kind {
 	return kind{operation.UploadCommitSymbols, operation.UploadCommitSymbols}
 }
 
-// Symbols takes no project key.
+// Symbols accepts no project key.
 func (s *UploadsService) Symbols(options SymbolsOptions) { s.send(options.upload()) }
 
 func (s *UploadsService) send(k kind) {
