@@ -116,3 +116,9 @@ func TestReadme_TableIsCurrent(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, generated, string(current), "run go generate")
 }
+
+func TestReadme_CodeCompiles(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	require.NoError(t, coverage.CheckCode(".", string(readme)))
+}

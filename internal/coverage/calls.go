@@ -36,12 +36,11 @@ func newCallGraph(dir string, fileSet *token.FileSet, files []*ast.File) (*callG
 	if err != nil {
 		return nil, err
 	}
-	open := func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) }
 	g := &callGraph{
 		info:  &types.Info{Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{}},
 		nodes: map[types.Object]references{},
 	}
-	config := types.Config{Importer: importer.ForCompiler(fileSet, "gc", open)}
+	config := types.Config{Importer: newImporter(fileSet, exports)}
 	if _, err := config.Check(dir, fileSet, files, g.info); err != nil {
 		return nil, err
 	}
@@ -70,6 +69,11 @@ func exportFiles(dir string) (map[string]string, error) {
 		exports[path] = file
 	}
 	return exports, nil
+}
+
+// newImporter returns an importer of the packages in the result of exportFiles.
+func newImporter(fileSet *token.FileSet, exports map[string]string) types.Importer {
+	return importer.ForCompiler(fileSet, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 }
 
 func (g *callGraph) add(decl ast.Decl) {

@@ -79,7 +79,7 @@ func TestLoad_InvalidInput(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestReadme(t *testing.T) {
+func TestReadme_Table(t *testing.T) {
 	source := load(t)
 	_, err := source.Readme("no table")
 	require.Error(t, err)
@@ -95,4 +95,14 @@ func TestReadme(t *testing.T) {
 	assert.Contains(t, rows, "| `hardware_versions.create` | POST |  | observed |")
 	assert.Contains(t, rows, "| `software_versions.list` | GET |  | third party |")
 	assert.Contains(t, rows, "| `cohorts.move_devices` | PATCH | none, because the request body is unknown; `Cohorts.MoveDevices` sends `devices.update` instead | documented |")
+}
+
+func TestCheckCode(t *testing.T) {
+	block := func(code string) string { return "text\n\n```go\n" + code + "\n```\n" }
+	const dir = "../.."
+	require.NoError(t, coverage.CheckCode(dir, block(`result, err := client.Devices.Get(ctx, sink, "A")`)), "an unused variable is allowed")
+	require.NoError(t, coverage.CheckCode(dir, block("client, err := memfault.NewClient(nil)")+block("client, err := memfault.NewClient(nil)")))
+	require.ErrorContains(t, coverage.CheckCode(dir, block("return nil")+block("client.Devices.NoSuchMethod(ctx)")), "NoSuchMethod")
+	require.ErrorContains(t, coverage.CheckCode(dir, block("if err != nil { … }")), "illegal character")
+	require.Error(t, coverage.CheckCode(dir, "no code"))
 }
