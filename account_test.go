@@ -54,7 +54,7 @@ func TestGenerateAPIKeyIsSentOnce(t *testing.T) {
 	cloud.Fail(fakecloud.Fault{Status: http.StatusServiceUnavailable})
 	_, err := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password)).Account.GenerateAPIKey(t.Context())
 	require.ErrorIs(t, err, memfault.ErrUnavailable)
-	assert.Len(t, cloud.Seen("auth.generate_user_api_key"), 1)
+	assert.Len(t, cloud.Requests("auth.generate_user_api_key"), 1)
 }
 
 func TestOrganizations(t *testing.T) {

@@ -31,20 +31,20 @@ func TestArtifactDownload(t *testing.T) {
 	cloud, client := newCloud(t)
 	content := randomBytes(100_000)
 	artifact := addArtifact(t, cloud, client, content)
-	cloud.Fail(fakecloud.Fault{Operation: "artifacts.download", Cut: 70_000, Times: 1})
+	cloud.Fail(fakecloud.Fault{Operation: "artifacts.download", CutBodyAfter: 70_000, Times: 1})
 	var file bytes.Buffer
 	got, err := client.Artifacts.Download(t.Context(), artifact, &file)
 	require.NoError(t, err)
 	assert.Equal(t, content, file.Bytes())
 	assert.Equal(t, artifact.MD5, got.MD5)
-	seen := cloud.Seen("artifacts.download")
+	seen := cloud.Requests("artifacts.download")
 	require.Len(t, seen, 2)
 	assert.Equal(t, "bytes=70000-", seen[1].Header.Get("Range"))
 
 	artifact.MD5 = strings.ToUpper(artifact.MD5)
 	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Artifacts.Download(t.Context(), artifact, io.Discard, memfault.WithHeader("X-Mine", "1"))
 	require.NoError(t, err, "any credential will do: none is sent")
-	assert.Empty(t, cloud.Seen("artifacts.download")[2].Header.Get("X-Mine"))
+	assert.Empty(t, cloud.Requests("artifacts.download")[2].Header.Get("X-Mine"))
 
 	artifact.URL += "x"
 	_, err = client.Artifacts.Download(t.Context(), artifact, io.Discard)

@@ -40,7 +40,7 @@ func TestArtifactsListErrors(t *testing.T) {
 	require.ErrorContains(t, err, "release_version must not be empty")
 	_, err = client.WithAuth(memfault.ProjectKey("k")).Artifacts.List(sink, "1.0.0", memfault.ArtifactListOptions{}).Collect(t.Context())
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 
 	_, err = client.Artifacts.List(sink, "1.0.0", memfault.ArtifactListOptions{}).Collect(t.Context())
 	require.ErrorIs(t, err, memfault.ErrNotFound)

@@ -75,7 +75,7 @@ func TestBadCredentialsAreRefusedUnsent(t *testing.T) {
 			_, err = good.WithAuth(auth).Projects.Get(t.Context(), sink)
 			require.Error(t, err, "WithAuth has no error of its own: the call has it")
 			assert.NotContains(t, err.Error(), "s3cret")
-			assert.Empty(t, cloud.Seen(""))
+			assert.Empty(t, cloud.Requests(""))
 		})
 	}
 }
@@ -102,7 +102,7 @@ func TestWrongCredentialIsRefusedUnsent(t *testing.T) {
 	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Devices.Get(t.Context(), sink, "A")
 	require.ErrorContains(t, err, "devices.retrieve accepts email+password,email+api-key,organization-token")
 	require.ErrorContains(t, err, "but the client uses project-key")
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestCustomAuthenticatorIsLetThrough(t *testing.T) {
@@ -117,7 +117,7 @@ func TestCustomAuthenticatorIsLetThrough(t *testing.T) {
 	failed := errors.New("the vault is locked")
 	_, err = client.WithAuth(authFunc(func(*http.Request) error { return failed })).Projects.Get(t.Context(), sink)
 	require.ErrorIs(t, err, failed)
-	assert.Len(t, cloud.Seen(""), 1)
+	assert.Len(t, cloud.Requests(""), 1)
 }
 
 func TestAuthenticatorIsAskedForEachAttempt(t *testing.T) {

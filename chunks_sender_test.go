@@ -79,7 +79,7 @@ func TestSenderUnderFire(t *testing.T) {
 	const serials, chunks = 1000, 20
 	cloud, client := newRelay(t, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 10, MinWait: time.Millisecond, MaxWait: 20 * time.Millisecond}))
 	cloud.Fail(fakecloud.Fault{Drop: true, Every: 100})
-	cloud.Fail(fakecloud.Fault{Lose: true, Every: 100})
+	cloud.Fail(fakecloud.Fault{DropResponse: true, Every: 100})
 	cloud.Fail(fakecloud.Fault{Status: 429, Every: 100})
 	cloud.Fail(fakecloud.Fault{Status: 503, RetryAfter: "0", Every: 100})
 	cloud.Fail(fakecloud.Fault{Delay: 5 * time.Millisecond})
@@ -388,7 +388,7 @@ func TestSendChecksItsInput(t *testing.T) {
 	require.NoError(t, token.Close(t.Context()))
 	bad := client.Chunks.NewSender(memfault.ChunkSenderOptions{BatchSize: -1})
 	require.ErrorContains(t, bad.Send(t.Context(), "A", []byte{1}, no), "negative")
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestSendCopiesTheChunk(t *testing.T) {

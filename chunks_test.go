@@ -29,7 +29,7 @@ func TestUploadOneChunk(t *testing.T) {
 	require.NoError(t, client.Chunks.Upload(t.Context(), "SN 1/+", [][]byte{chunk}))
 	require.NoError(t, client.Chunks.Upload(t.Context(), "SN 1/+", [][]byte{{7}}), "a short chunk is valid")
 	assert.Equal(t, [][]byte{chunk, {7}}, cloud.Chunks("SN 1/+"))
-	header := cloud.Seen("chunks.upload")[0].Header
+	header := cloud.Requests("chunks.upload")[0].Header
 	assert.Equal(t, "application/octet-stream", header.Get("Content-Type"))
 	assert.Equal(t, fakecloud.ProjectKey, header.Get("Memfault-Project-Key"))
 	assert.Empty(t, header.Get("Authorization"))
@@ -58,11 +58,11 @@ func TestUploadSeveralChunks(t *testing.T) {
 
 func TestUploadRepeatsTheSameChunks(t *testing.T) {
 	cloud, client := newRelay(t)
-	cloud.Fail(fakecloud.Fault{Lose: true, Times: 1})
+	cloud.Fail(fakecloud.Fault{DropResponse: true, Times: 1})
 	cloud.Fail(failOnce(503))
 	require.NoError(t, client.Chunks.Upload(t.Context(), "A", [][]byte{[]byte("one"), []byte("two")}))
 	assert.Equal(t, [][]byte{[]byte("one"), []byte("two"), []byte("one"), []byte("two")}, cloud.Chunks("A"), "a lost answer makes it at least once")
-	assert.Len(t, cloud.Seen("chunks.upload"), 3)
+	assert.Len(t, cloud.Requests("chunks.upload"), 3)
 }
 
 func TestBadChunksAreRefusedUnsent(t *testing.T) {
@@ -71,7 +71,7 @@ func TestBadChunksAreRefusedUnsent(t *testing.T) {
 	require.ErrorContains(t, client.Chunks.Upload(t.Context(), "A", [][]byte{{1}, nil}), "chunk 1 must not be empty")
 	require.ErrorContains(t, client.Chunks.Upload(t.Context(), "", [][]byte{{1}}), "device_serial must not be empty")
 	require.ErrorIs(t, client.WithAuth(memfault.OrganizationToken("oat_1")).Chunks.Upload(t.Context(), "A", [][]byte{{1}}), memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestChunksThatMemfaultRefuses(t *testing.T) {
@@ -90,7 +90,7 @@ func TestCheckProjectKey(t *testing.T) {
 	require.NoError(t, client.Chunks.CheckProjectKey(t.Context()))
 	require.ErrorIs(t, client.WithAuth(memfault.ProjectKey("wrong")).Chunks.CheckProjectKey(t.Context()), memfault.ErrForbidden)
 	require.ErrorIs(t, client.WithAuth(memfault.OrganizationToken("oat_1")).Chunks.CheckProjectKey(t.Context()), memfault.ErrWrongCredential)
-	assert.Equal(t, "0", cloud.Seen("chunks.upload")[0].Header.Get("Content-Length"))
+	assert.Equal(t, "0", cloud.Requests("chunks.upload")[0].Header.Get("Content-Length"))
 	cloud.Fail(fakecloud.Fault{Status: 418})
 	requireError(t, client.Chunks.CheckProjectKey(t.Context()), 418)
 }

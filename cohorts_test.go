@@ -103,7 +103,7 @@ func TestMoveDevices(t *testing.T) {
 		require.ErrorContains(t, err, "2 of 52 devices were not moved")
 		require.ErrorContains(t, err, "GONE")
 		assert.Equal(t, int64(4), most.Load())
-		assert.Empty(t, cloud.Seen("cohorts.move_devices"), "nobody knows the body of that operation")
+		assert.Empty(t, cloud.Requests("cohorts.move_devices"), "nobody knows the body of that operation")
 	})
 }
 
@@ -148,7 +148,7 @@ func TestMoveDevicesBadInput(t *testing.T) {
 	moves, err := client.Cohorts.MoveDevices(t.Context(), sink, "beta", nil, memfault.MoveDevicesOptions{})
 	require.NoError(t, err)
 	assert.Empty(t, moves)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func ExampleCohortsService_MoveDevices() {

@@ -48,7 +48,7 @@ func TestDeactivate(t *testing.T) {
 	}
 	_, err = client.Deployments.Deactivate(ctx, sink, memfault.DeploymentSelector{Cohort: "default", Release: memfault.ReleaseVersion("9.9.9")})
 	require.ErrorContains(t, err, "found: none")
-	assert.Len(t, cloud.Seen("deployments.deactivate"), 2)
+	assert.Len(t, cloud.Requests("deployments.deactivate"), 2)
 }
 
 func TestDeactivateTakesNoOtherDeployment(t *testing.T) {
@@ -92,7 +92,7 @@ func TestDeactivateErrors(t *testing.T) {
 		_, err := client.Deployments.Deactivate(t.Context(), sink, selector)
 		require.ErrorContains(t, err, "DeploymentSelector")
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 
 	cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
 	deploy(t, client, "1.0.0")
@@ -102,7 +102,7 @@ func TestDeactivateErrors(t *testing.T) {
 		deployment, err := client.Deployments.Deactivate(t.Context(), sink, selector)
 		require.ErrorIs(t, err, memfault.ErrForbidden)
 		assert.Nil(t, deployment)
-		cloud.Heal()
+		cloud.ClearFaults()
 	}
 	_, err := client.Deployments.Deactivate(t.Context(), wrongProject, selector)
 	_ = requireError(t, err, http.StatusInternalServerError)

@@ -140,7 +140,7 @@ func TestDeploymentsRefuseBeforeSending(t *testing.T) {
 	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	_, err = device.Deployments.Create(ctx, sink, memfault.DeploymentCreate{Type: memfault.DeploymentTypeNormal, Release: version, Cohort: "default"})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestDeploymentErrors(t *testing.T) {
@@ -171,11 +171,11 @@ func TestDeploymentErrors(t *testing.T) {
 	cloud.Fail(fakecloud.Fault{Operation: "deployments.create", Status: http.StatusForbidden})
 	_, err = client.Deployments.Create(ctx, sink, create)
 	require.ErrorIs(t, err, memfault.ErrForbidden, "a restricted token may not deploy")
-	cloud.Heal()
-	cloud.Fail(fakecloud.Fault{Operation: "deployments.create", Lose: true})
+	cloud.ClearFaults()
+	cloud.Fail(fakecloud.Fault{Operation: "deployments.create", DropResponse: true})
 	_, err = client.Deployments.Create(ctx, sink, create)
 	require.Error(t, err)
-	assert.Len(t, cloud.Seen("deployments.create"), 7, "one that may have been carried out is not sent again")
+	assert.Len(t, cloud.Requests("deployments.create"), 7, "one that may have been carried out is not sent again")
 }
 
 func TestDeploymentsList(t *testing.T) {

@@ -64,7 +64,7 @@ func TestSDKSettings(t *testing.T) {
 	settings, err := client.DeviceConfig.SDKSettings(t.Context(), "main+x")
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"anything":[1]}`, string(settings))
-	assert.Equal(t, "/api/v0/sdk-settings?software_type=main%2Bx", cloud.Seen("sdk_settings.get")[0].URI)
+	assert.Equal(t, "/api/v0/sdk-settings?software_type=main%2Bx", cloud.Requests("sdk_settings.get")[0].URI)
 
 	_, err = client.WithAuth(memfault.ProjectKey("wrong")).DeviceConfig.SDKSettings(t.Context(), "main")
 	require.ErrorIs(t, err, memfault.ErrUnauthorized)
@@ -101,7 +101,7 @@ func TestDeviceConfigRefusesWhatCannotBeSent(t *testing.T) {
 	for _, err := range []error{fetchErr, settingsErr, console.UpdateAttributes(t.Context(), "A", nil)} {
 		require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	}
-	require.Empty(t, cloud.Seen(""))
+	require.Empty(t, cloud.Requests(""))
 }
 
 func ExampleDeviceConfigService_Fetch() {

@@ -88,16 +88,16 @@ func TestReadLogFileWhoseConnectionBreaks(t *testing.T) {
 		fmt.Fprintf(&content, "{\"line\":\"line %d\"}\n", i)
 	}
 	cloud.SetLogFile("A", "c", gzipped(t, content.String()))
-	cloud.Fail(fakecloud.Fault{Cut: 5000, Times: 3})
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 5000, Times: 3})
 	lines, err := readLog(t.Context(), client)
 	require.NoError(t, err)
 	require.Len(t, lines, 10_000)
 	assert.Equal(t, "line 9999", lines[9999].Line)
 
 	cloud.SetLogFile("A", "c", []byte("one\ntwo\nthree"))
-	cloud.Heal()
-	cloud.Fail(fakecloud.Fault{Cut: 10, Times: 1})
-	cloud.Fail(fakecloud.Fault{Cut: -1})
+	cloud.ClearFaults()
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 10, Times: 1})
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: -1})
 	errorsSeen := 0
 	var got []string
 	for line, err := range client.Devices.ReadLogFile(t.Context(), sink, "A", "c") {

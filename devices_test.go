@@ -188,7 +188,7 @@ func TestDeviceHistory(t *testing.T) {
 	files, err := client.Devices.ListLogFiles(sink, "A", memfault.LogFileListOptions{Limit: 5}).Collect(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []memfault.LogFile{{CID: "c1"}, {CID: "c2"}}, files)
-	assert.Contains(t, cloud.Seen("device_log_files.list")[0].URI, "limit=5")
+	assert.Contains(t, cloud.Requests("device_log_files.list")[0].URI, "limit=5")
 }
 
 func TestRebootReasonNames(t *testing.T) {

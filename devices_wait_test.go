@@ -31,11 +31,11 @@ func TestDeviceEnsure(t *testing.T) {
 	existing, err := client.Devices.Ensure(ctx, sink, memfault.DeviceCreate{DeviceSerial: "there", HardwareVersion: "evt-1", Cohort: "default"})
 	require.NoError(t, err)
 	assert.Equal(t, "beta", existing.Cohort.Slug, "an existing device is left where it is")
-	assert.Empty(t, cloud.Seen("devices.update"))
+	assert.Empty(t, cloud.Requests("devices.update"))
 
 	_, err = client.Devices.Ensure(ctx, sink, memfault.DeviceCreate{DeviceSerial: "other", HardwareVersion: "nope"})
 	assert.Contains(t, requireError(t, err, http.StatusNotFound).Message, "nope")
-	assert.Len(t, cloud.Seen("devices.retrieve"), 2)
+	assert.Len(t, cloud.Requests("devices.retrieve"), 2)
 }
 
 func TestWaitForVersion(t *testing.T) {

@@ -91,7 +91,7 @@ func TestDownloads(t *testing.T) {
 			}, got)
 		})
 	}
-	for _, seen := range cloud.Seen("") {
+	for _, seen := range cloud.Requests("") {
 		assert.Equal(t, "identity", seen.Header.Get("Accept-Encoding"), "lengths and offsets are exact")
 		assert.Empty(t, seen.Header.Get("Accept"))
 		assert.Empty(t, seen.Header.Get("Range"))
@@ -113,7 +113,7 @@ func TestDownloadsThatFail(t *testing.T) {
 		_, err = client.Recordings.Download(ctx, sink, "1", io.Discard, memfault.WithHeader(name, "x"))
 		require.ErrorContains(t, err, "cannot be set by the caller")
 	}
-	assert.Empty(t, cloud.Seen(""), "nothing was sent")
+	assert.Empty(t, cloud.Requests(""), "nothing was sent")
 
 	_, err = client.Recordings.Download(ctx, sink, "1", io.Discard)
 	require.ErrorIs(t, err, memfault.ErrNotFound)
@@ -152,7 +152,7 @@ func TestDownloadWhoseConnectionBreaks(t *testing.T) {
 				cut = []int{300_000, 600_000, 600_001}
 			}
 			for _, n := range cut {
-				cloud.Fail(fakecloud.Fault{Cut: n, Times: 1})
+				cloud.Fail(fakecloud.Fault{CutBodyAfter: n, Times: 1})
 			}
 			var file bytes.Buffer
 			var response memfault.Response
@@ -166,7 +166,7 @@ func TestDownloadWhoseConnectionBreaks(t *testing.T) {
 
 			var ranges []string
 			short := md5.Sum(content)
-			for i, seen := range cloud.Seen("custom_data_recordings.download") {
+			for i, seen := range cloud.Requests("custom_data_recordings.download") {
 				ranges = append(ranges, seen.Header.Get("Range"))
 				if i > 0 {
 					assert.Equal(t, `"`+hex.EncodeToString(short[:])+`"`, seen.Header.Get("If-Range"))
@@ -180,38 +180,38 @@ func TestDownloadWhoseConnectionBreaks(t *testing.T) {
 func TestDownloadThatBreaksBeforeItsFirstByte(t *testing.T) {
 	cloud, client := newCloud(t)
 	id := addRecording(cloud, []byte("content"))
-	cloud.Fail(fakecloud.Fault{Cut: -1, Times: 4})
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: -1, Times: 4})
 	var file bytes.Buffer
 	_, err := download(t.Context(), client, id, &file)
 	require.NoError(t, err)
 	assert.Equal(t, "content", file.String())
 
-	cloud.Fail(fakecloud.Fault{Cut: -1})
-	before := len(cloud.Seen(""))
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: -1})
+	before := len(cloud.Requests(""))
 	_, err = download(t.Context(), client, id, &file)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	assert.Len(t, cloud.Seen("")[before:], 5, "the policy's attempts")
+	assert.Len(t, cloud.Requests("")[before:], 5, "the policy's attempts")
 }
 
 func TestDownloadGoesOnAsLongAsItGetsOn(t *testing.T) {
 	cloud, client := newCloud(t)
 	content := randomBytes(20_000)
-	cloud.Fail(fakecloud.Fault{Cut: 1000})
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 1000})
 	var file bytes.Buffer
 	_, err := download(t.Context(), client, addRecording(cloud, content), &file)
 	require.NoError(t, err)
 	assert.Equal(t, content, file.Bytes())
-	assert.Len(t, cloud.Seen(""), 20)
+	assert.Len(t, cloud.Requests(""), 20)
 }
 
 func TestDownloadWithoutRetryIsNotContinued(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.Fail(fakecloud.Fault{Cut: 10})
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 10})
 	var file bytes.Buffer
 	_, err := download(t.Context(), client, addRecording(cloud, randomBytes(100)), &file, memfault.WithoutRetry())
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.Equal(t, 10, file.Len())
-	assert.Len(t, cloud.Seen(""), 1)
+	assert.Len(t, cloud.Requests(""), 1)
 }
 
 func TestDownloadOfAFileThatChanges(t *testing.T) {
@@ -222,7 +222,7 @@ func TestDownloadOfAFileThatChanges(t *testing.T) {
 		if ignored {
 			cloud.IgnoreRanges()
 		}
-		cloud.Fail(fakecloud.Fault{Cut: 500, Times: 1})
+		cloud.Fail(fakecloud.Fault{CutBodyAfter: 500, Times: 1})
 		var file bytes.Buffer
 		_, err := download(t.Context(), client, id, writerFunc(func(p []byte) (int, error) {
 			cloud.SetRecordingContent(id, bytes.ToUpper(content))
@@ -242,7 +242,7 @@ func TestDownloadToAWriterThatFails(t *testing.T) {
 	require.ErrorIs(t, err, full)
 	_, err = download(t.Context(), client, id, writerFunc(func(p []byte) (int, error) { return len(p) - 1, nil }))
 	require.ErrorIs(t, err, io.ErrShortWrite)
-	assert.Len(t, cloud.Seen(""), 2, "it is not repeated")
+	assert.Len(t, cloud.Requests(""), 2, "it is not repeated")
 }
 
 func TestDownloadEndsWithItsContext(t *testing.T) {

@@ -106,7 +106,7 @@ func TestWrongSlugIsAnInternalErrorThatIsNotRepeated(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Devices.Get(t.Context(), memfault.ProjectRef{Organization: "acme", Project: "nope"}, "A")
 	assert.Equal(t, "InternalError", requireError(t, err, 500).Type)
-	assert.Len(t, cloud.Seen(""), 1)
+	assert.Len(t, cloud.Requests(""), 1)
 }
 
 func TestHTMLFromAProxy(t *testing.T) {

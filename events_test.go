@@ -31,7 +31,7 @@ func requireWrongSlug(t testing.TB, do func(project memfault.ProjectRef, opts ..
 func requireUnsent(t testing.TB, cloud *fakecloud.Cloud, err error, what string) {
 	t.Helper()
 	require.ErrorContains(t, err, what)
-	require.Empty(t, cloud.Seen(""))
+	require.Empty(t, cloud.Requests(""))
 }
 
 func failing[T any](pager *memfault.Pager[T]) error {

@@ -53,7 +53,7 @@ func TestEventsUpload(t *testing.T) {
 	require.NoError(t, err, "the first data of a device makes it known")
 
 	require.ErrorIs(t, client.Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A")}), memfault.ErrWrongCredential)
-	assert.Len(t, cloud.Seen("events.upload"), 1)
+	assert.Len(t, cloud.Requests("events.upload"), 1)
 }
 
 func TestEventsUploadSendsTheFormsOfOldAndNew(t *testing.T) {
@@ -102,7 +102,7 @@ func TestEventsUploadChecksBeforeItSends(t *testing.T) {
 		require.ErrorContains(t, err, "memfault: events.upload: event 2: ")
 		require.ErrorContains(t, err, want)
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestEventsUploadThatIsRefused(t *testing.T) {
@@ -122,10 +122,10 @@ func TestEventsUploadThatIsRefused(t *testing.T) {
 	assert.Empty(t, events, "none is taken if one is refused")
 
 	for _, code := range []int{500, 502, 503, 504, 529} {
-		before := len(cloud.Seen("events.upload"))
+		before := len(cloud.Requests("events.upload"))
 		cloud.Fail(failOnce(code))
 		requireError(t, client.Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A")}), code)
-		assert.Len(t, cloud.Seen("events.upload")[before:], 1, "events are sent once")
+		assert.Len(t, cloud.Requests("events.upload")[before:], 1, "events are sent once")
 	}
 	cloud.Fail(failOnce(http.StatusTooManyRequests))
 	require.NoError(t, client.Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A")}), "what was not taken may be sent again")

@@ -44,7 +44,7 @@ func TestHardwareVersionErrors(t *testing.T) {
 	require.ErrorContains(t, err, "organization_slug must not be empty")
 	_, err = client.WithAuth(memfault.ProjectKey("k")).HardwareVersions.Ensure(ctx, sink, memfault.HardwareVersionCreate{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 
 	_, err = client.HardwareVersions.Ensure(ctx, sink, memfault.HardwareVersionCreate{Name: "dvt-2"})
 	require.ErrorIs(t, err, memfault.ErrBadRequest)

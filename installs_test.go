@@ -76,7 +76,7 @@ func TestInstallsRefuseBeforeSending(t *testing.T) {
 	require.ErrorContains(t, client.Installs.Delete(t.Context(), sink, -1), "install_id must not be empty or less than 1")
 	_, err = client.WithAuth(memfault.ProjectKey("k")).Installs.Get(t.Context(), sink, 1)
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestInstallReadsBothForms(t *testing.T) {

@@ -251,7 +251,7 @@ func TestPageReadsJustThatPage(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, memfault.Paging{ItemCount: 10, Page: 2, PageCount: 3, PerPage: 10, TotalCount: 25}, page.Paging)
 	assert.Equal(t, "SINK-0011", page.Items[0].DeviceSerial)
-	assert.Len(t, cloud.Seen(""), 1)
+	assert.Len(t, cloud.Requests(""), 1)
 }
 
 func TestWalkStartsAtThePageOfTheOptions(t *testing.T) {
@@ -268,8 +268,8 @@ func TestPagesHoldAHundredItemsByDefault(t *testing.T) {
 	devices, err := client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(t.Context())
 	require.NoError(t, err)
 	assert.Len(t, devices, 250)
-	assert.Len(t, cloud.Seen(""), 3)
-	assert.Contains(t, cloud.Seen("")[0].URI, "per_page=100")
+	assert.Len(t, cloud.Requests(""), 3)
+	assert.Contains(t, cloud.Requests("")[0].URI, "per_page=100")
 }
 
 func TestWalkOfTenThousandDevicesYieldsEachOnce(t *testing.T) {
@@ -291,7 +291,7 @@ func TestWalkOfTenThousandDevicesYieldsEachOnce(t *testing.T) {
 func TestWalkSurvivesFailures(t *testing.T) {
 	cloud, client := newCloud(t, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 20, MaxWait: time.Millisecond}))
 	cloud.SeedFleet(1000)
-	for _, fault := range []fakecloud.Fault{{Status: 503, Skip: 1, Times: 2}, {Drop: true, Skip: 2, Times: 2}, {Cut: 500, Skip: 3, Times: 2}, {Status: 429, RetryAfter: "0", Times: 2}} {
+	for _, fault := range []fakecloud.Fault{{Status: 503, Skip: 1, Times: 2}, {Drop: true, Skip: 2, Times: 2}, {CutBodyAfter: 500, Skip: 3, Times: 2}, {Status: 429, RetryAfter: "0", Times: 2}} {
 		cloud.Fail(fault)
 	}
 	devices, err := client.Devices.List(sink, memfault.DeviceListOptions{}).Prefetch(4).Collect(t.Context())
@@ -336,7 +336,7 @@ func TestOptionsOfAListAreCopied(t *testing.T) {
 	release[0] = "changed"
 	_, err := pager.Collect(t.Context())
 	require.NoError(t, err)
-	assert.Contains(t, cloud.Seen("")[0].URI, "release=1.0.0")
+	assert.Contains(t, cloud.Requests("")[0].URI, "release=1.0.0")
 }
 
 func TestNoGoroutineOutlivesAWalk(t *testing.T) {

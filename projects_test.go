@@ -58,10 +58,10 @@ func TestProjectKey(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []memfault.DataRoute{{Token: fresh}}, routes)
 
-	cloud.Fail(fakecloud.Fault{Lose: true, Times: 1})
+	cloud.Fail(fakecloud.Fault{DropResponse: true, Times: 1})
 	_, err = client.Projects.RefreshProjectKey(t.Context(), sink)
 	require.Error(t, err)
-	assert.Len(t, cloud.Seen("projects.refresh_client_key"), 2, "it is sent once")
+	assert.Len(t, cloud.Requests("projects.refresh_client_key"), 2, "it is sent once")
 }
 
 func TestProjectReadsItsSetupDetails(t *testing.T) {

@@ -65,7 +65,7 @@ func TestLatestReleaseIsTheHighestActiveVersion(t *testing.T) {
 	latest, err = device.Releases.Latest(t.Context(), legacy)
 	require.NoError(t, err)
 	assert.Equal(t, "2.0.4-test", latest.Version)
-	seen := cloud.Seen("releases.latest")
+	seen := cloud.Requests("releases.latest")
 	assert.NotContains(t, seen[len(seen)-1].URI, "software_type")
 	assert.Contains(t, seen[0].URI, "current_version=1.0.0%2B8219de")
 
@@ -189,7 +189,7 @@ func TestLatestReleaseRefusals(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	_, err = client.Releases.LatestURL(ctx, latestQuery(""))
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 
 	_, err = device.Releases.Latest(ctx, memfault.LatestReleaseQuery{DeviceSerial: "A", HardwareVersion: "nope"})
 	require.ErrorIs(t, err, memfault.ErrBadRequest)

@@ -132,7 +132,7 @@ func TestReleasesRefuseBeforeSending(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	_, err = device.Releases.ListDeltas(sink, memfault.DeltaReleaseListOptions{}).Collect(ctx)
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestReleasesOfAWrongProject(t *testing.T) {

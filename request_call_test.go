@@ -350,5 +350,5 @@ func TestErrors_TextHasOnePrefix(t *testing.T) {
 	for _, err := range []error{timeErr, keyErr} {
 		assert.Equal(t, 1, strings.Count(err.Error(), "memfault: "), err.Error())
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }

@@ -127,7 +127,7 @@ func TestDoRefusesBadInputUnsent(t *testing.T) {
 	_, err = memfault.NewPager[item](new(memfault.Client), memfault.Request{Path: "/api"}).Page(t.Context())
 	require.ErrorContains(t, err, "not created by NewClient")
 	require.ErrorContains(t, new(memfault.Client).Do(t.Context(), memfault.Request{Path: "/api"}, nil), "not created by NewClient")
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 	assert.Empty(t, cloud.Violations())
 }
 
@@ -225,5 +225,5 @@ func TestNewPager_RejectsBody(t *testing.T) {
 	_, err := pager.Collect(t.Context())
 	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 	require.ErrorContains(t, err, "no body")
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }

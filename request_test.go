@@ -64,7 +64,7 @@ func TestBadSegmentsAreRefusedUnsent(t *testing.T) {
 			require.ErrorContains(t, call(), name, "%q", bad)
 		}
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestBadTimesAndPagesAreRefusedUnsent(t *testing.T) {
@@ -84,7 +84,7 @@ func TestBadTimesAndPagesAreRefusedUnsent(t *testing.T) {
 	require.ErrorContains(t, err, "nil context")
 	_, err = client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(nil) //nolint:staticcheck // the very mistake
 	require.ErrorContains(t, err, "nil context")
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestQueryIsEscapedAndListsRepeatTheName(t *testing.T) {
@@ -98,7 +98,7 @@ func TestQueryIsEscapedAndListsRepeatTheName(t *testing.T) {
 	_, err := client.Devices.List(sink, options).Page(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "/api/v0/organizations/acme/projects/smart-sink/devices?hardware_version=evt%261&last_seen_since=2025-02-27T00%3A00%3A00Z"+
-		"&page=2&per_page=50&release=0.0.5%2B0&release=1.0+0&sort=-last_seen", cloud.Seen("devices.list")[0].URI)
+		"&page=2&per_page=50&release=0.0.5%2B0&release=1.0+0&sort=-last_seen", cloud.Requests("devices.list")[0].URI)
 }
 
 func TestRequestHeaders(t *testing.T) {
@@ -107,7 +107,7 @@ func TestRequestHeaders(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.Projects.Get(t.Context(), sink)
 	require.NoError(t, err)
-	post, get := cloud.Seen("cohorts.create")[0].Header, cloud.Seen("projects.retrieve")[0].Header
+	post, get := cloud.Requests("cohorts.create")[0].Header, cloud.Requests("projects.retrieve")[0].Header
 	assert.Equal(t, "application/json", post.Get("Content-Type"))
 	assert.Equal(t, "application/json", post.Get("Accept"))
 	assert.Equal(t, "acme-relay/1.2 memfault-go/"+memfault.Version, post.Get("User-Agent"))
@@ -126,7 +126,7 @@ func TestBadHeadersAreRefusedUnsent(t *testing.T) {
 	} {
 		require.ErrorContains(t, get(t.Context(), client, memfault.WithHeader(name, value)), "WithHeader", "%q", name)
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 // replies are answers that must not be taken for a result.
@@ -180,31 +180,31 @@ func TestNoContentIsNoObject(t *testing.T) {
 func TestReplyThatIsCutOff(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "A"})
-	cloud.Fail(fakecloud.Fault{Cut: 40, Times: 2})
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 40, Times: 2})
 	device, err := client.Devices.Get(t.Context(), sink, "A")
 	require.NoError(t, err, "a GET is sent again")
 	assert.Equal(t, "A", device.DeviceSerial)
 
-	cloud.Heal()
-	cloud.Fail(fakecloud.Fault{Cut: 40})
+	cloud.ClearFaults()
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 40})
 	_, err = client.Devices.Get(t.Context(), sink, "A")
 	got := requireError(t, err, 200)
 	assert.Equal(t, "devices.retrieve", got.Operation)
 	assert.Len(t, got.Body, 40)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 
-	before := len(cloud.Seen("cohorts.create"))
+	before := len(cloud.Requests("cohorts.create"))
 	_, err = client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"})
 	requireError(t, err, 200)
-	assert.Len(t, cloud.Seen("cohorts.create"), before+1, "a POST is not")
+	assert.Len(t, cloud.Requests("cohorts.create"), before+1, "a POST is not")
 }
 
 func TestPostIsNotRepeatedWhenItsAnswerIsLost(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.Fail(fakecloud.Fault{Lose: true, Times: 1})
+	cloud.Fail(fakecloud.Fault{DropResponse: true, Times: 1})
 	_, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x", Slug: "x"})
 	require.Error(t, err)
-	assert.Len(t, cloud.Seen("cohorts.create"), 1)
+	assert.Len(t, cloud.Requests("cohorts.create"), 1)
 	_, err = client.Cohorts.Get(t.Context(), sink, "x")
 	require.NoError(t, err, "it was carried out")
 }

@@ -83,7 +83,7 @@ func TestSoftwareRefusesBeforeSending(t *testing.T) {
 	require.ErrorContains(t, err, "software_type_slug")
 	_, err = client.WithAuth(memfault.ProjectKey("k")).Software.ListTypes(sink, memfault.SoftwareTypeListOptions{}).Collect(ctx)
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestSoftwareKeepsWhatItReads(t *testing.T) {

@@ -51,7 +51,7 @@ func TestTaskWaitDoublesItsPauses(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, memfault.TaskStatusSuccess, task.Status)
 		assert.Equal(t, 500*time.Millisecond+(1+2+4+8+16+30+30)*time.Second, time.Since(start))
-		assert.Len(t, cloud.Seen("tasks.get_status"), 9)
+		assert.Len(t, cloud.Requests("tasks.get_status"), 9)
 	})
 }
 

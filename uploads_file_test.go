@@ -59,7 +59,7 @@ func TestFilesThatCannotBeUploaded(t *testing.T) {
 			require.ErrorContains(t, upload(t, file), want, name)
 		}
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 // everyUpload returns the ways in which a file leaves: sent to the URL that the API
@@ -136,7 +136,7 @@ func TestFileThatChangesWhileItIsSent(t *testing.T) {
 				}
 				assert.Empty(t, cloud.Uploads())
 				assert.Equal(t, 1, response.Attempts)
-				assert.Empty(t, append(cloud.Seen("upload.commit_ota_payload"), cloud.Seen("upload.commit_symbols")...))
+				assert.Empty(t, append(cloud.Requests("upload.commit_ota_payload"), cloud.Requests("upload.commit_symbols")...))
 			})
 		}
 	}
@@ -156,7 +156,7 @@ func TestRequestsOfOneFileAreSentOnce(t *testing.T) {
 			file, _ := fileOf("a", "CORE", 1000)
 			requireError(t, upload(t, file), status)
 		}
-		assert.Len(t, cloud.Seen(""), 3)
+		assert.Len(t, cloud.Requests(""), 3)
 	}
 }
 
@@ -167,7 +167,7 @@ func TestRequestsOfOneFileAreExact(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			// Rate limited, any request is sent again, and from the file's start.
 			cloud.Fail(fakecloud.Fault{Status: http.StatusTooManyRequests, Times: 1})
-			defer cloud.Heal()
+			defer cloud.ClearFaults()
 			file, content := fileOf("a.bin", "CORE", 100_000)
 			var progress progressLog
 			attempts := 2
@@ -198,7 +198,7 @@ func TestRawCoredump(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, &memfault.UploadResult{AlreadyUploaded: before, MD5: md5Of(content), Size: 1000}, result)
 	}
-	seen := cloud.Seen("upload.coredump_raw_legacy")[0]
+	seen := cloud.Requests("upload.coredump_raw_legacy")[0]
 	assert.Equal(t, "1000", seen.Header.Get("Content-Length"))
 	assert.Equal(t, "application/octet-stream", seen.Header.Get("Content-Type"))
 }
@@ -218,7 +218,7 @@ func TestArtifactUpload(t *testing.T) {
 	assert.Equal(t, `a "quoted" ü.bin`, uploaded.Name)
 	assert.Equal(t, content, uploaded.Start)
 	assert.Equal(t, map[string]any{"type": "firmware", "hardware_version": "evt-1", "filename": `a "quoted" ü.bin`, "build_id": "b1"}, uploaded.Commit)
-	for _, seen := range cloud.Seen("") {
+	for _, seen := range cloud.Requests("") {
 		assert.NotEmpty(t, seen.Header.Get("Content-Length"))
 	}
 	_, err := client.Artifacts.Upload(t.Context(), sink, "9.9.9", file, options)

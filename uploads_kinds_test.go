@@ -113,7 +113,7 @@ func TestEveryKindOfUpload(t *testing.T) {
 					if !strings.HasPrefix(name, "custom") {
 						require.ErrorIs(t, err, memfault.ErrWrongCredential)
 					}
-					assert.Empty(t, cloud.Seen(""), "nothing was sent")
+					assert.Empty(t, cloud.Requests(""), "nothing was sent")
 					return
 				}
 				require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestEveryKindOfUpload(t *testing.T) {
 				said, err := json.Marshal(uploaded[0].Commit)
 				require.NoError(t, err)
 				assert.JSONEq(t, c.commit, string(said))
-				for _, seen := range cloud.Seen("") {
+				for _, seen := range cloud.Requests("") {
 					assert.NotEqual(t, auth.flat, strings.Contains(seen.URI, "/organizations/") || seen.Operation == putFile && !auth.flat, seen.URI)
 				}
 			})
@@ -145,7 +145,7 @@ func TestUploadRefusesHalfAProject(t *testing.T) {
 	file, _ := fileOf("a.bin", "CORE", 100)
 	_, err := client.Uploads.Coredump(t.Context(), memfault.ProjectRef{}, file, memfault.CoredumpOptions{})
 	require.ErrorContains(t, err, "organization_slug must not be empty")
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestUploadChecksTheKindBefore(t *testing.T) {
@@ -225,7 +225,7 @@ func TestUploadChecksTheKindBefore(t *testing.T) {
 		file, _ := fileOf("a.bin", shared, 100)
 		require.ErrorContains(t, do(file), want)
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestOTAPayloadMakesTheRelease(t *testing.T) {

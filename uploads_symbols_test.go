@@ -190,11 +190,11 @@ func TestSymbolsOfARealBuild(t *testing.T) {
 	known, err = client.Uploads.SymbolsExist(t.Context(), sink, strings.ToUpper(id))
 	require.NoError(t, err)
 	assert.True(t, known)
-	puts := len(cloud.Seen(putFile))
+	puts := len(cloud.Requests(putFile))
 	result, err = client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
 	require.NoError(t, err)
 	assert.Equal(t, &memfault.UploadResult{AlreadyUploaded: true, Size: file.Size}, result)
-	assert.Len(t, cloud.Seen(putFile), puts, "nothing was sent")
+	assert.Len(t, cloud.Requests(putFile), puts, "nothing was sent")
 }
 
 func TestUploadSymbolsIfMissingWhenItMayNotAsk(t *testing.T) {
@@ -217,10 +217,10 @@ func TestUploadSymbolsIfMissingWhenItMayNotAsk(t *testing.T) {
 	assert.False(t, result.AlreadyUploaded)
 
 	mapping, _ := fileOf("mapping.txt", "com.acme.App -> a:", 100)
-	asked := len(cloud.Seen(head))
+	asked := len(cloud.Requests(head))
 	_, err = client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, mapping, memfault.SymbolsOptions{SoftwareType: "com.acme", SoftwareVersion: "1:1"})
 	require.NoError(t, err)
-	assert.Len(t, cloud.Seen(head), asked, "there is nothing to ask for")
+	assert.Len(t, cloud.Requests(head), asked, "there is nothing to ask for")
 
 	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.UploadSymbolsIfMissing(t.Context(), memfault.ProjectRef{}, file, memfault.SymbolsOptions{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
@@ -256,7 +256,7 @@ func TestSymbolsDir(t *testing.T) {
 	elsewhere := symbolsTree(t, map[string][]byte{"a/b": noteELF(little, []byte{9}, false, 0)})
 	require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, "link-to-dir")))
 	require.NoError(t, os.Symlink(filepath.Join(elsewhere, "a/b"), filepath.Join(dir, "link")))
-	cloud.KnowBuildID("01")
+	cloud.AddBuildID("01")
 	cloud.SetMaxUpload(2000)
 
 	var response memfault.Response
@@ -332,7 +332,7 @@ func TestSymbolsDirRefusals(t *testing.T) {
 	cancel(gone)
 	_, err = client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{})
 	require.ErrorIs(t, err, gone)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestSymbolsDirWhoseContextEnds(t *testing.T) {
@@ -357,7 +357,7 @@ func TestSymbolsDirWhoseContextEnds(t *testing.T) {
 		require.ErrorIs(t, r.Err, context.Canceled)
 	}
 	assert.Len(t, cloud.Uploads(), 1)
-	assert.Len(t, cloud.Seen("symbols.exists_by_gnu_build_id"), 2)
+	assert.Len(t, cloud.Requests("symbols.exists_by_gnu_build_id"), 2)
 }
 
 // At no time more uploads are under way than Concurrency says, and no fewer where

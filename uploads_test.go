@@ -89,7 +89,7 @@ func TestUploadHasThreeSteps(t *testing.T) {
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 	assert.Equal(t, 1, progress.requireForward(t, 100_000))
 
-	seen := cloud.Seen("")
+	seen := cloud.Requests("")
 	require.Len(t, seen, 3)
 	prepare, put, commit := seen[0], seen[1], seen[2]
 	assert.Equal(t, "upload.prepare_basic_auth", prepare.Operation)
@@ -132,7 +132,7 @@ func TestUploadIsSentWholeAgain(t *testing.T) {
 	for name, fault := range map[string]fakecloud.Fault{
 		"503":          {Status: http.StatusServiceUnavailable},
 		"dropped":      {Drop: true},
-		"lost":         {Lose: true},
+		"lost":         {DropResponse: true},
 		"rate limited": {Status: http.StatusTooManyRequests, RetryAfter: "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,14 +144,14 @@ func TestUploadIsSentWholeAgain(t *testing.T) {
 			result, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions, progress.option())
 			require.NoError(t, err)
 			assert.Equal(t, md5Of(content), result.MD5)
-			puts := cloud.Seen(putFile)
+			puts := cloud.Requests(putFile)
 			require.Len(t, puts, 3)
 			for _, put := range puts {
 				assert.Equal(t, "300000", put.Header.Get("Content-Length"))
 			}
 			assert.Equal(t, int64(300_000), cloud.Uploads()[0].Size)
 			assert.Equal(t, 3, progress.requireForward(t, 300_000))
-			assert.Len(t, cloud.Seen("upload.prepare_basic_auth"), 1)
+			assert.Len(t, cloud.Requests("upload.prepare_basic_auth"), 1)
 		})
 	}
 }
@@ -240,7 +240,7 @@ func TestUploadRefusals(t *testing.T) {
 		_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 		require.ErrorIs(t, err, memfault.ErrRateLimited, step)
 		assert.Equal(t, step, requireError(t, err, http.StatusTooManyRequests).Operation)
-		cloud.Heal()
+		cloud.ClearFaults()
 	}
 	assert.Empty(t, cloud.Uploads())
 
@@ -248,14 +248,14 @@ func TestUploadRefusals(t *testing.T) {
 		cloud.Fail(fakecloud.Fault{Operation: step, Status: http.StatusConflict})
 		_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 		require.ErrorIs(t, err, memfault.ErrConflict, "only a commit says so that Memfault has the file")
-		cloud.Heal()
+		cloud.ClearFaults()
 	}
 
-	commits := len(cloud.Seen("upload.commit_ota_payload"))
+	commits := len(cloud.Requests("upload.commit_ota_payload"))
 	cloud.Fail(fakecloud.Fault{Operation: "upload.commit_ota_payload", Status: http.StatusServiceUnavailable})
 	_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 	require.ErrorIs(t, err, memfault.ErrUnavailable)
-	assert.Len(t, cloud.Seen("upload.commit_ota_payload"), commits+1, "a commit that may have been carried out is not repeated")
+	assert.Len(t, cloud.Requests("upload.commit_ota_payload"), commits+1, "a commit that may have been carried out is not repeated")
 }
 
 func TestUploadFollowsNoRedirect(t *testing.T) {
@@ -268,7 +268,7 @@ func TestUploadFollowsNoRedirect(t *testing.T) {
 			file, _ := fileOf("a.bin", "", 1000)
 			_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 			requireError(t, err, status)
-			assert.Empty(t, cloud.Seen("upload.commit_ota_payload"))
+			assert.Empty(t, cloud.Requests("upload.commit_ota_payload"))
 		})
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestQuickstart(t *testing.T) {
+func TestRun_FakeCloud(t *testing.T) {
 	t.Setenv("MEMFAULT_ORG_TOKEN", "")
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out))
@@ -25,7 +25,7 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
-func TestRealCloudIsOnlyRead(t *testing.T) {
+func TestSummarize_OnlyReads(t *testing.T) {
 	cloud := fakecloud.New()
 	cloud.SeedFleet(30)
 	server := cloud.Serve()
@@ -35,12 +35,12 @@ func TestRealCloudIsOnlyRead(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, summarize(t.Context(), &out, client, memfault.ProjectRef{Organization: fakecloud.Organization, Project: fakecloud.Project}))
 	assert.Contains(t, out.String(), "30 devices")
-	for _, seen := range cloud.Seen("") {
-		assert.Equal(t, "GET", seen.Method)
+	for _, request := range cloud.Requests("") {
+		assert.Equal(t, "GET", request.Method)
 	}
 }
 
-func TestRealCloudNeedsItsVariables(t *testing.T) {
+func TestRun_MissingVariables(t *testing.T) {
 	t.Setenv("MEMFAULT_ORG_TOKEN", "oat_test")
 	t.Setenv("MEMFAULT_ORG", "")
 	t.Setenv("MEMFAULT_PROJECT", "")
