@@ -191,14 +191,6 @@ func TestDeviceHistory(t *testing.T) {
 	assert.Contains(t, cloud.Seen("device_log_files.list")[0].URI, "limit=5")
 }
 
-func TestRebootReasonNames(t *testing.T) {
-	for reason, want := range map[memfault.RebootReason]string{
-		0: "UNKNOWN", 3: "FW_UPDATE", 0x8002: "WATCHDOG", 0x9306: "USAGE_FAULT", 0x9107: "BUS_FAULT", 0x9400: "HARD_FAULT", 0x1234: "0x1234",
-	} {
-		assert.Equal(t, want, reason.String())
-	}
-}
-
 func ExampleDevicesService_List() {
 	cloud := fakecloud.New()
 	cloud.AddDevices(fakecloud.Device{Serial: "ABCD1234", Cohort: "beta"}, fakecloud.Device{Serial: "ABCD1235"})
