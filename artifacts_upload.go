@@ -45,7 +45,7 @@ func (s *ArtifactsService) Upload(ctx context.Context, project ProjectRef, relea
 		return nil, invalid("File: %s: %w", file.Name, err)
 	}
 	var response Response
-	result, err := sendWhole(ctx, clientOf(s), operation.ArtifactsUploadForRelease, project.path(releaseVersion), contentType, content, withResponseToo(opts, &response))
+	result, err := uploadInOneRequest(ctx, clientOf(s), operation.ArtifactsUploadForRelease, project.path(releaseVersion), contentType, content, withResponseToo(opts, &response))
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (d DeploymentSelector) listOptions() DeploymentListOptions {
 // query parameters that it does not know, and would list others too.
 func (d DeploymentSelector) selects(deployment Deployment) bool {
 	cohort := deployment.Cohort.Slug
-	return (cohort == "" || cohort == d.Cohort) && deployment.Release.is(d.Release)
+	return (cohort == "" || cohort == d.Cohort) && deployment.Release.matches(d.Release)
 }
 
 // DeploymentSelectionError says that a DeploymentSelector names no active

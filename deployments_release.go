@@ -129,8 +129,8 @@ func (r DeploymentRelease) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// is reports whether it is what a selector names.
-func (r DeploymentRelease) is(selected ReleaseSelector) bool {
+// matches reports whether it is what a selector names.
+func (r DeploymentRelease) matches(selected ReleaseSelector) bool {
 	if !selected.isDelta() {
 		return !r.IsDelta() && r.Version == selected.version
 	}

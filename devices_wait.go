@@ -22,13 +22,13 @@ func (s *DevicesService) WaitForVersion(ctx context.Context, project ProjectRef,
 		if errors.Is(err, ErrNotFound) {
 			return nil, false, nil
 		}
-		return device, err == nil && device.runs(version), err
+		return device, err == nil && device.isRunning(version), err
 	})
 }
 
-// runs reports whether the device last reported a version, in the new form of
+// isRunning reports whether the device last reported a version, in the new form of
 // replies or in the old one.
-func (d *Device) runs(version string) bool {
+func (d *Device) isRunning(version string) bool {
 	return d.LastSeenSoftwareVersion != nil && d.LastSeenSoftwareVersion.Version == version ||
 		d.LastSeenRelease != nil && d.LastSeenRelease.Version == version
 }

@@ -36,24 +36,24 @@ type UploadResult struct {
 
 // upload is a kind of file.
 type upload struct {
-	flat, project operation.ID // how it is committed with a project key, and how without one
-	check         func(start []byte) error
-	fields        map[string]any // what its commit says besides the file
+	projectKeyCommit, consoleCommit operation.ID // how it is committed with a project key, and how without one
+	check                           func(start []byte) error
+	fields                          map[string]any // what its commit says besides the file
 }
 
-// slot is where a file may go.
-type slot struct {
+// uploadTarget is where a file may go.
+type uploadTarget struct {
 	UploadURL string `json:"upload_url"`
 	Token     string `json:"token"`
 }
 
 // send uploads a file of some kind.
 func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *File, kind upload, opts []CallOption) (*UploadResult, error) {
-	prepare, commit := operation.UploadPrepareBasicAuth, kind.project
-	if s.flat(project) {
-		prepare, commit = operation.UploadPrepareProjectKey, kind.flat
+	prepare, commit := operation.UploadPrepareBasicAuth, kind.consoleCommit
+	if s.usesProjectKey(project) {
+		prepare, commit = operation.UploadPrepareProjectKey, kind.projectKeyCommit
 	}
-	if err := s.mayCommit(commit, project); err != nil {
+	if err := s.checkCommit(commit, project); err != nil {
 		return nil, err
 	}
 	if err := checkFile(file, kind.check); err != nil {
@@ -62,7 +62,7 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 	if _, err := payloadOf(kind.fields); err != nil { // better now than after the file
 		return nil, invalid("%s: %w", operation.Get(commit).Name, err)
 	}
-	granted, err := fetch[slot](ctx, clientOf(s), prepare, input{path: project.path()}, opts)
+	granted, err := fetch[uploadTarget](ctx, clientOf(s), prepare, input{path: project.path()}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -76,19 +76,19 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 	body := map[string]any{"file": map[string]string{"token": granted.Token, "md5": sum, "name": file.baseName()}}
 	maps.Copy(body, kind.fields)
 	err = exec(ctx, clientOf(s), commit, input{path: project.path(), body: body}, opts)
-	return uploaded(file, sum, err)
+	return newUploadResult(file, sum, err)
 }
 
-// flat reports whether the paths without a project are to be used.
-func (s *UploadsService) flat(project ProjectRef) bool {
+// usesProjectKey reports whether the paths without a project are to be used.
+func (s *UploadsService) usesProjectKey(project ProjectRef) bool {
 	if held, ok := clientOf(s).auth.(credential); ok {
 		return held.kind == operation.ProjectKey
 	}
 	return project == ProjectRef{}
 }
 
-// mayCommit refuses, before anything is sent, what the commit would fail with.
-func (s *UploadsService) mayCommit(commit operation.ID, project ProjectRef) error {
+// checkCommit refuses, before anything is sent, what the commit would fail with.
+func (s *UploadsService) checkCommit(commit operation.ID, project ProjectRef) error {
 	op := operation.Get(commit)
 	if err := authorize(clientOf(s).auth, op); err != nil {
 		return err
@@ -116,19 +116,19 @@ func (s *UploadsService) put(ctx context.Context, address string, file *File, op
 	return content.sum(op.Name)
 }
 
-// sendWhole uploads a file as the body of one request, or as a part of it. The
+// uploadInOneRequest uploads a file as the body of one request, or as a part of it. The
 // request is a POST and sent once.
-func sendWhole(ctx context.Context, client *Client, id operation.ID, path []string, contentType string, content *filePayload, opts []CallOption) (*UploadResult, error) {
+func uploadInOneRequest(ctx context.Context, client *Client, id operation.ID, path []string, contentType string, content *filePayload, opts []CallOption) (*UploadResult, error) {
 	err := exec(ctx, client, id, input{path: path, body: content.payload(contentType)}, opts)
 	sum, unsent := content.sum(operation.Get(id).Name)
 	if err == nil && unsent != nil {
 		return nil, unsent
 	}
-	return uploaded(content.file, sum, err)
+	return newUploadResult(content.file, sum, err)
 }
 
-// uploaded is the result of an upload that ended with err.
-func uploaded(file *File, sum string, err error) (*UploadResult, error) {
+// newUploadResult is the result of an upload that ended with err.
+func newUploadResult(file *File, sum string, err error) (*UploadResult, error) {
 	known := errors.Is(err, ErrConflict)
 	if err != nil && !known {
 		return nil, err

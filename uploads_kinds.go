@@ -83,7 +83,7 @@ func (s *UploadsService) OTAPayload(ctx context.Context, project ProjectRef, fil
 	if len(options.ExtraInfo) > 0 {
 		fields["extra_info"] = maps.Clone(options.ExtraInfo)
 	}
-	return s.send(ctx, project, file, upload{flat: operation.UploadCommitOTAPayload, project: operation.UploadCommitOTAPayload, fields: fields}, opts)
+	return s.send(ctx, project, file, upload{projectKeyCommit: operation.UploadCommitOTAPayload, consoleCommit: operation.UploadCommitOTAPayload, fields: fields}, opts)
 }
 
 // SBOM uploads the bill of materials of a software version. It takes no ProjectKey.
@@ -93,7 +93,7 @@ func (s *UploadsService) SBOM(ctx context.Context, project ProjectRef, file *Fil
 		return nil, err
 	}
 	fields := map[string]any{"software_version": options.SoftwareVersion, "software_type": options.SoftwareType}
-	return s.send(ctx, project, file, upload{flat: operation.UploadCommitSBOM, project: operation.UploadCommitSBOM, fields: fields}, opts)
+	return s.send(ctx, project, file, upload{projectKeyCommit: operation.UploadCommitSBOM, consoleCommit: operation.UploadCommitSBOM, fields: fields}, opts)
 }
 
 // Coredump uploads a coredump of Memfault's firmware SDK. A file that does not begin

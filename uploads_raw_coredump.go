@@ -20,5 +20,5 @@ func (s *UploadsService) RawCoredump(ctx context.Context, file *File, _ RawCored
 		return nil, err
 	}
 	content := &filePayload{file: file, progress: newCallOptions(opts).progress}
-	return sendWhole(ctx, clientOf(s), operation.UploadCoredumpRawLegacy, nil, octetStream, content, opts)
+	return uploadInOneRequest(ctx, clientOf(s), operation.UploadCoredumpRawLegacy, nil, octetStream, content, opts)
 }

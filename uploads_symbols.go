@@ -19,7 +19,7 @@ type SymbolsOptions struct {
 }
 
 func (o SymbolsOptions) upload() (upload, error) {
-	kind := upload{flat: operation.UploadCommitSymbols, project: operation.UploadCommitSymbols, fields: map[string]any{}}
+	kind := upload{projectKeyCommit: operation.UploadCommitSymbols, consoleCommit: operation.UploadCommitSymbols, fields: map[string]any{}}
 	if o == (SymbolsOptions{}) {
 		return kind, nil
 	}
@@ -61,7 +61,7 @@ func (s *UploadsService) UploadSymbolsIfMissing(ctx context.Context, project Pro
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.mayCommit(kind.project, project), file.validate()); err != nil {
+	if err := errors.Join(s.checkCommit(kind.consoleCommit, project), file.validate()); err != nil {
 		return nil, err
 	}
 	id, err := readBuildID(file.Content)
@@ -88,5 +88,5 @@ func (s *UploadsService) SymbolsLegacy(ctx context.Context, project ProjectRef, 
 		return nil, err
 	}
 	content := &filePayload{file: file, progress: newCallOptions(opts).progress}
-	return sendWhole(ctx, clientOf(s), operation.SoftwareVersionsUploadSymbolsLegacy, project.path(softwareType, version), octetStream, content, opts)
+	return uploadInOneRequest(ctx, clientOf(s), operation.SoftwareVersionsUploadSymbolsLegacy, project.path(softwareType, version), octetStream, content, opts)
 }

@@ -47,7 +47,7 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir
 	if workers == 0 {
 		workers = symbolsConcurrency
 	}
-	if err := s.mayCommit(operation.UploadCommitSymbols, project); err != nil {
+	if err := s.checkCommit(operation.UploadCommitSymbols, project); err != nil {
 		return nil, err
 	}
 	found, err := findSymbols(ctx, dir)
