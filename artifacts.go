@@ -22,7 +22,7 @@ type Artifact struct {
 	MD5             string             `json:"md5"`       // hexadecimal, as the other hashes
 	SHA1            string             `json:"sha1"`
 	SHA256          string             `json:"sha256"`
-	ExtraInfo       json.RawMessage    `json:"extra_info,omitempty"` // the object that was stored with it, or null
+	ExtraInfo       json.RawMessage    `json:"extra_info"` // the object that was stored with it, or null
 	CreatedDate     Timestamp          `json:"created_date"`
 	UpdatedDate     Timestamp          `json:"updated_date"`
 }

@@ -72,14 +72,10 @@ func (r DeploymentRelease) IsDelta() bool {
 	return r.Type == releaseTypeDelta || r.FromVersion != nil || r.ToVersion != nil
 }
 
-type wholeRelease struct {
+// deployedObject is the JSON object of a DeploymentRelease.
+type deployedObject struct {
 	ReleaseRef
-	Type string `json:"type,omitempty"`
-}
-
-type deltaRelease struct {
-	Type        string      `json:"type,omitempty"`
-	ID          int64       `json:"id,omitempty"`
+	Type        string      `json:"type"`
 	FromVersion *ReleaseRef `json:"from_version"`
 	ToVersion   *ReleaseRef `json:"to_version"`
 }
@@ -102,11 +98,7 @@ func (r *DeploymentRelease) UnmarshalJSON(data []byte) error {
 		*r = DeploymentRelease{Type: releaseTypeDelta, FromVersion: &ReleaseRef{Version: pair[0]}, ToVersion: &ReleaseRef{Version: pair[1]}, form: releasePair}
 		return nil
 	}
-	var object struct {
-		wholeRelease
-		FromVersion *ReleaseRef `json:"from_version"`
-		ToVersion   *ReleaseRef `json:"to_version"`
-	}
+	var object deployedObject
 	err := json.Unmarshal(data, &object)
 	*r = DeploymentRelease{
 		Type: object.Type, ID: object.ID, Version: object.Version, Revision: object.Revision,
@@ -122,10 +114,8 @@ func (r DeploymentRelease) MarshalJSON() ([]byte, error) {
 		return json.Marshal(r.Version)
 	case r.form == releasePair && r.FromVersion != nil && r.ToVersion != nil:
 		return json.Marshal([2]string{r.FromVersion.Version, r.ToVersion.Version})
-	case r.IsDelta():
-		return json.Marshal(deltaRelease{r.Type, r.ID, r.FromVersion, r.ToVersion})
 	default:
-		return json.Marshal(wholeRelease{ReleaseRef{r.ID, r.Version, r.Revision}, r.Type})
+		return json.Marshal(deployedObject{ReleaseRef{r.ID, r.Version, r.Revision}, r.Type, r.FromVersion, r.ToVersion})
 	}
 }
 

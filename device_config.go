@@ -36,7 +36,7 @@ type DeviceConfigValues struct {
 type SystemConfig struct {
 	Sampling            DeviceSampling  `json:"sampling"`
 	DataUploadStartDate Timestamp       `json:"data_upload_start_date"` // zero when there is none
-	Bort                json.RawMessage `json:"bort,omitempty"`         // only for Android
+	Bort                json.RawMessage `json:"bort"`                   // only for Android
 }
 
 // DeviceSampling says how much of each kind of data a device is to upload.

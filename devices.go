@@ -26,8 +26,8 @@ type Device struct {
 	LastSeen                   Timestamp                   `json:"last_seen"`                  // zero until the device first reports
 	LastSeenSoftwareVersion    *SoftwareVersionRef         `json:"last_seen_software_version"` // nil until the device first reports
 	LastSeenRelease            *ReleaseRef                 `json:"last_seen_release"`          // only in older replies
-	LatestInstall              json.RawMessage             `json:"latest_install,omitempty"`   // only in older replies
-	LatestTrace                json.RawMessage             `json:"latest_trace,omitempty"`     // only in older replies
+	LatestInstall              json.RawMessage             `json:"latest_install"`             // only in older replies
+	LatestTrace                json.RawMessage             `json:"latest_trace"`               // only in older replies
 	AttributesResolution       SamplingResolution          `json:"attributes_resolution"`
 	AttributesManualResolution *SamplingResolution         `json:"attributes_manual_resolution"`
 	DebuggingResolution        SamplingResolution          `json:"debugging_resolution"`

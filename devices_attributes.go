@@ -16,14 +16,22 @@ type DeviceAttribute struct {
 	form attributeForm
 }
 
-// attributeForm is where the JSON that a DeviceAttribute was read from has its key.
+// attributeForm describes where the JSON of a DeviceAttribute had its metric and its key.
 type attributeForm uint8
 
 const (
-	keyInCustomMetric attributeForm = iota
-	keyInMetricConfig
+	metricInCustomMetric attributeForm = 1 << iota
+	metricInMetricConfig
 	keyAtTop
 )
+
+// attributeObject is the JSON object of a DeviceAttribute in all its forms.
+type attributeObject struct {
+	CustomMetric *CustomMetric   `json:"custom_metric"`
+	MetricConfig *CustomMetric   `json:"metric_config,omitempty"`
+	StringKey    *string         `json:"string_key,omitempty"`
+	State        *AttributeState `json:"state"`
+}
 
 // CustomMetric defines an attribute or a metric.
 type CustomMetric struct {
@@ -65,45 +73,42 @@ type AttributeState struct {
 	UpdatedDate Timestamp       `json:"updated_date"`
 }
 
-// UnmarshalJSON reads an attribute whose key stands in custom_metric, in
-// metric_config or at its top: programs have met all three.
+// UnmarshalJSON decodes an attribute whose key is in custom_metric, in metric_config or at
+// the top level.
 func (a *DeviceAttribute) UnmarshalJSON(data []byte) error {
-	type object DeviceAttribute
-	var read struct {
-		object
-		MetricConfig CustomMetric `json:"metric_config"`
-		StringKey    string       `json:"string_key"`
-	}
+	var read attributeObject
 	if err := json.Unmarshal(data, &read); err != nil {
 		return err
 	}
-	*a = DeviceAttribute(read.object)
-	if a.CustomMetric.StringKey == "" && read.MetricConfig.StringKey != "" {
-		a.CustomMetric, a.form = read.MetricConfig, keyInMetricConfig
+	*a = DeviceAttribute{State: read.State}
+	switch custom, config := read.CustomMetric, read.MetricConfig; {
+	case config != nil && (custom == nil || custom.StringKey == ""):
+		a.CustomMetric, a.form = *config, metricInMetricConfig
+	case custom != nil:
+		a.CustomMetric, a.form = *custom, metricInCustomMetric
 	}
-	if a.CustomMetric.StringKey == "" && read.StringKey != "" {
-		a.CustomMetric.StringKey, a.form = read.StringKey, keyAtTop
+	if read.StringKey != nil {
+		a.form |= keyAtTop
+		if a.CustomMetric.StringKey == "" {
+			a.CustomMetric.StringKey = *read.StringKey
+		}
 	}
 	return nil
 }
 
-// MarshalJSON writes the form that was read.
+// MarshalJSON encodes a in the form in which it was decoded.
 func (a DeviceAttribute) MarshalJSON() ([]byte, error) {
-	type object DeviceAttribute
-	switch a.form {
-	case keyInMetricConfig:
-		return json.Marshal(struct {
-			MetricConfig CustomMetric    `json:"metric_config"`
-			State        *AttributeState `json:"state"`
-		}{a.CustomMetric, a.State})
-	case keyAtTop:
-		return json.Marshal(struct {
-			StringKey string          `json:"string_key"`
-			State     *AttributeState `json:"state"`
-		}{a.CustomMetric.StringKey, a.State})
-	default:
-		return json.Marshal(object(a))
+	written := attributeObject{State: a.State}
+	if a.form&metricInCustomMetric != 0 || a.form == 0 {
+		written.CustomMetric = &a.CustomMetric
 	}
+	if a.form&metricInMetricConfig != 0 {
+		written.MetricConfig = &a.CustomMetric
+	}
+	if a.form&keyAtTop != 0 {
+		written.StringKey = &a.CustomMetric.StringKey
+	}
+	return json.Marshal(written)
 }
 
 // AttributeValue sets an attribute of a device.

@@ -15,7 +15,7 @@ type Event struct {
 	ID           int64           `json:"id"`
 	Type         string          `json:"type"` // such as heartbeat or trace
 	Device       DeviceRef       `json:"device"`
-	Release      ReleaseRef      `json:"release,omitzero"`
+	Release      ReleaseRef      `json:"release"`
 	SDKVersion   string          `json:"sdk_version"`
 	EventInfo    EventInfo       `json:"event_info"`
 	UserInfo     json.RawMessage `json:"user_info"` // data of the firmware's own, or null

@@ -20,7 +20,7 @@ type CustomDataRecording struct {
 	EndTime   Timestamp       `json:"end_time"`
 	MIMETypes []string        `json:"mimetypes"`
 	SizeBytes int64           `json:"size_bytes"`
-	Device    json.RawMessage `json:"device,omitempty"` // its form is UNCERTAIN; see DeviceSerial
+	Device    json.RawMessage `json:"device"` // its form is UNCERTAIN; see DeviceSerial
 
 	idAsNumber bool
 }

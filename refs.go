@@ -14,7 +14,7 @@ type ProjectSummary struct {
 
 // SoftwareTypeRef names a software type within another resource.
 type SoftwareTypeRef struct {
-	ID   int64  `json:"id,omitempty"`
+	ID   int64  `json:"id"`
 	Name string `json:"name"`
 }
 

@@ -99,7 +99,7 @@ func (s *ReleasesService) Delete(ctx context.Context, project ProjectRef, releas
 // ReleaseDelta is a delta release: what updates one version to another. Members
 // other than the two versions are UNCERTAIN.
 type ReleaseDelta struct {
-	ID          int64      `json:"id,omitempty"`
+	ID          int64      `json:"id"`
 	FromVersion ReleaseRef `json:"from_version"`
 	ToVersion   ReleaseRef `json:"to_version"`
 }

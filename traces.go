@@ -20,7 +20,7 @@ type Trace struct {
 	Signature    string         `json:"signature"` // 64 hexadecimal digits
 	Context      string         `json:"context"`
 	SourceType   TraceSource    `json:"source_type"`
-	Release      ReleaseRef     `json:"release,omitzero"`
+	Release      ReleaseRef     `json:"release"`
 	Device       DeviceRef      `json:"device"`
 	Entries      *TraceEntries  `json:"entries"`
 	Coredump     *TraceCoredump `json:"coredump"`     // only from Get
@@ -77,16 +77,16 @@ type TraceFrame struct {
 	Function   *string         `json:"function"` // nil, as File and Lineno, without symbols
 	File       *string         `json:"file"`
 	LineNumber *int            `json:"lineno"`
-	Context    json.RawMessage `json:"context,omitempty"`
-	FrameType  json.RawMessage `json:"frame_type,omitempty"`
-	FrameSize  json.RawMessage `json:"frame_size,omitempty"`
-	Arguments  json.RawMessage `json:"arguments,omitempty"`
-	Locals     json.RawMessage `json:"locals,omitempty"`
+	Context    json.RawMessage `json:"context"`
+	FrameType  json.RawMessage `json:"frame_type"`
+	FrameSize  json.RawMessage `json:"frame_size"`
+	Arguments  json.RawMessage `json:"arguments"`
+	Locals     json.RawMessage `json:"locals"`
 }
 
 // TraceFaults is what the processor told about a fault.
 type TraceFaults struct {
-	Notes     json.RawMessage `json:"notes,omitempty"` // a list; the form of its items is unknown
+	Notes     json.RawMessage `json:"notes"` // a list; the form of its items is unknown
 	Registers []TraceRegister `json:"registers"`
 }
 
