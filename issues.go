@@ -28,7 +28,7 @@ type Issue struct {
 	LastRelease          *ReleaseRef         `json:"last_release"`           // only in older replies
 	FirstSoftwareVersion *SoftwareVersionRef `json:"first_software_version"` // only in newer replies
 	LastSoftwareVersion  *SoftwareVersionRef `json:"last_software_version"`  // only in newer replies
-	LastTrace            *Trace              `json:"last_trace"`             // nil in lists: Get returns it
+	LastTrace            *Trace              `json:"last_trace"`             // in lists, only in older responses
 	CreatedDate          Timestamp           `json:"created_date"`
 	UpdatedDate          Timestamp           `json:"updated_date"`
 }
@@ -95,7 +95,10 @@ type IssueListOptions struct {
 	Cohort []string `url:"cohort,omitempty"`
 }
 
-// List returns the issues of a project, each without its LastTrace.
+// List returns the issues of a project.
+//
+// In the newer form of the response, issues in a list have no LastTrace; use
+// [IssuesService.Get] to read it.
 //
 // Memfault: https://docs.memfault.com/api/list-issues
 func (s *IssuesService) List(project ProjectRef, options IssueListOptions, opts ...CallOption) *Pager[Issue] {

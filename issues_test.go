@@ -63,11 +63,26 @@ func TestIssuesListFilters(t *testing.T) {
 			var got []int64
 			for _, i := range issues {
 				got = append(got, i.ID)
-				assert.Nil(t, i.LastTrace, "a list has no last trace")
+				assert.Nil(t, i.LastTrace, "the fake cloud sends lists in the newer form")
 			}
 			assert.Equal(t, c.want, got)
 		})
 	}
+}
+
+func TestIssuesList_LastTraceOfOlderForm(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"data":[{"id":11,"last_trace":%s},{"id":12,"last_trace":null},{"id":13}],
+			"paging":{"item_count":3,"page":1,"page_count":1,"per_page":100,"total_count":3}}`, traceText)
+	})
+	issues, err := client.Issues.List(sink, memfault.IssueListOptions{}).Collect(t.Context())
+	require.NoError(t, err)
+	require.Len(t, issues, 3)
+	require.NotNil(t, issues[0].LastTrace)
+	assert.Equal(t, int64(5), issues[0].LastTrace.ID)
+	assert.Equal(t, "A", issues[0].LastTrace.Device.DeviceSerial)
+	assert.Nil(t, issues[1].LastTrace)
+	assert.Nil(t, issues[2].LastTrace)
 }
 
 func TestIssueLifecycle(t *testing.T) {
