@@ -79,7 +79,7 @@ func TestTaskWaitOfATaskThatFails(t *testing.T) {
 			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, status, failed.Task.Status)
 			assert.Equal(t, "6b0f", failed.TaskID)
-			assert.Equal(t, "memfault: task 6b0f ended with "+string(status), err.Error())
+			assert.Equal(t, "memfault: task 6b0f ended with status "+string(status), err.Error())
 		})
 	}
 }
