@@ -165,7 +165,7 @@ func ExampleCohortsService_MoveDevices() {
 	for _, move := range moves {
 		fmt.Println(move.DeviceSerial, move.Err == nil)
 	}
-	fmt.Println(strings.Split(err.Error(), ":")[1])
+	fmt.Println(strings.Split(err.Error(), ":")[2])
 	// Output:
 	// A true
 	// NO-SUCH false

@@ -44,7 +44,7 @@ func TestDeactivate(t *testing.T) {
 		require.NotErrorIs(t, err, memfault.ErrConflict)
 		assert.Equal(t, selector, selection.Selector)
 		require.Len(t, selection.Found, 1)
-		require.ErrorContains(t, err, fmt.Sprintf("%s has 0 active deployments on cohort default, not one; found: %d (pulled)", selected, want.ID))
+		require.ErrorContains(t, err, fmt.Sprintf("memfault: expected 1 active deployment of %s on cohort default, got 0; found: %d (pulled)", selected, want.ID))
 	}
 	_, err = client.Deployments.Deactivate(ctx, sink, memfault.DeploymentSelector{Cohort: "default", Release: memfault.ReleaseVersion("9.9.9")})
 	require.ErrorContains(t, err, "found: none")

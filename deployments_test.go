@@ -119,13 +119,13 @@ func TestDeploymentsRefuseBeforeSending(t *testing.T) {
 	ctx := t.Context()
 	version := memfault.ReleaseVersion("1.0.0")
 	for want, create := range map[string]memfault.DeploymentCreate{
-		"Type is empty":                  {Release: version, Cohort: "beta"},
-		"Cohort is empty":                {Type: memfault.DeploymentTypeNormal, Release: version},
-		"Release names no version":       {Type: memfault.DeploymentTypeNormal, Cohort: "beta"},
-		"or half a delta":                {Type: memfault.DeploymentTypeNormal, Release: memfault.DeltaRelease("1.0.0", ""), Cohort: "beta"},
-		"RolloutPercent is for a staged": {Type: memfault.DeploymentTypeNormal, Release: version, Cohort: "beta", RolloutPercent: 5},
-		"RolloutPercent is 0":            {Type: memfault.DeploymentTypeStagedRollout, Release: version, Cohort: "beta"},
-		"RolloutPercent is 101":          {Type: memfault.DeploymentTypeStagedRollout, Release: version, Cohort: "beta", RolloutPercent: 101},
+		"Type must not be empty":                                               {Release: version, Cohort: "beta"},
+		"Cohort must not be empty":                                             {Type: memfault.DeploymentTypeNormal, Release: version},
+		"Release must have a version":                                          {Type: memfault.DeploymentTypeNormal, Cohort: "beta"},
+		"or both versions of a delta":                                          {Type: memfault.DeploymentTypeNormal, Release: memfault.DeltaRelease("1.0.0", ""), Cohort: "beta"},
+		`RolloutPercent must be 0 for Type "normal"`:                           {Type: memfault.DeploymentTypeNormal, Release: version, Cohort: "beta", RolloutPercent: 5},
+		"RolloutPercent must be between 1 and 100 for a staged rollout, got 0": {Type: memfault.DeploymentTypeStagedRollout, Release: version, Cohort: "beta"},
+		"for a staged rollout, got 101":                                        {Type: memfault.DeploymentTypeStagedRollout, Release: version, Cohort: "beta", RolloutPercent: 101},
 	} {
 		_, err := client.Deployments.Create(ctx, sink, create)
 		require.ErrorContains(t, err, want)

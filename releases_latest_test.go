@@ -182,9 +182,9 @@ func TestLatestReleaseRefusals(t *testing.T) {
 	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 
 	_, err := device.Releases.Latest(ctx, memfault.LatestReleaseQuery{HardwareVersion: "evt-1"})
-	require.ErrorContains(t, err, "DeviceSerial is empty")
+	require.ErrorContains(t, err, "DeviceSerial must not be empty")
 	_, err = device.Releases.LatestURL(ctx, memfault.LatestReleaseQuery{DeviceSerial: "A"})
-	require.ErrorContains(t, err, "HardwareVersion is empty")
+	require.ErrorContains(t, err, "HardwareVersion must not be empty")
 	_, err = client.Releases.Latest(ctx, latestQuery(""))
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	_, err = client.Releases.LatestURL(ctx, latestQuery(""))

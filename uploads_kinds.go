@@ -192,11 +192,11 @@ func (d *DeviceIdentity) validate(options string) error {
 	return required(options, "Device.DeviceSerial", d.DeviceSerial, "Device.HardwareVersion", d.HardwareVersion, "Device.SoftwareVersion", d.SoftwareVersion)
 }
 
-// required names the first of the fields that is empty. Each has its name before it.
+// required returns an error for the first empty field. Each field is preceded by its name.
 func required(options string, fields ...string) error {
 	for pair := range slices.Chunk(fields, 2) {
 		if name, value := pair[0], pair[1]; value == "" {
-			return invalid("%s: %s is empty", options, name)
+			return invalid("%s: %s must not be empty", options, name)
 		}
 	}
 	return nil

@@ -173,15 +173,15 @@ func TestUploadChecksTheKindBefore(t *testing.T) {
 			_, err := u.RawCoredump(ctx, f, memfault.RawCoredumpOptions{})
 			return err
 		},
-		"Device.DeviceSerial is empty": func(f *memfault.File) error {
+		"Device.DeviceSerial must not be empty": func(f *memfault.File) error {
 			_, err := u.MAR(ctx, sink, f, memfault.MAROptions{})
 			return err
 		},
-		"Device.HardwareVersion is empty": func(f *memfault.File) error {
+		"Device.HardwareVersion must not be empty": func(f *memfault.File) error {
 			_, err := u.ELFCoredump(ctx, sink, f, memfault.ELFCoredumpOptions{Device: memfault.DeviceIdentity{DeviceSerial: "S1"}})
 			return err
 		},
-		"Device.SoftwareVersion is empty": func(f *memfault.File) error {
+		"Device.SoftwareVersion must not be empty": func(f *memfault.File) error {
 			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: memfault.DeviceIdentity{DeviceSerial: "S1", HardwareVersion: "x"}})
 			return err
 		},
@@ -194,19 +194,19 @@ func TestUploadChecksTheKindBefore(t *testing.T) {
 			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: traits, MIMETypes: []string{"text/csv"}, StartTime: at})
 			return err
 		},
-		"OTAPayloadOptions: SoftwareVersion is empty": func(f *memfault.File) error {
+		"OTAPayloadOptions: SoftwareVersion must not be empty": func(f *memfault.File) error {
 			_, err := u.OTAPayload(ctx, sink, f, memfault.OTAPayloadOptions{HardwareVersion: "x", SoftwareType: "main"})
 			return err
 		},
-		"SBOMOptions: SoftwareType is empty": func(f *memfault.File) error {
+		"SBOMOptions: SoftwareType must not be empty": func(f *memfault.File) error {
 			_, err := u.SBOM(ctx, sink, f, memfault.SBOMOptions{SoftwareVersion: "1"})
 			return err
 		},
-		"SymbolsOptions: SoftwareVersion is empty": func(f *memfault.File) error {
+		"SymbolsOptions: SoftwareVersion must not be empty": func(f *memfault.File) error {
 			_, err := u.Symbols(ctx, sink, f, memfault.SymbolsOptions{SoftwareType: "main"})
 			return err
 		},
-		"XEDOptions: HardwareVersion is empty": func(f *memfault.File) error {
+		"XEDOptions: HardwareVersion must not be empty": func(f *memfault.File) error {
 			_, err := u.XED(ctx, sink, f, memfault.XEDOptions{DeviceSerial: "S1"})
 			return err
 		},
@@ -214,11 +214,11 @@ func TestUploadChecksTheKindBefore(t *testing.T) {
 			_, err := u.XED(ctx, sink, f, memfault.XEDOptions{DeviceSerial: "S1", HardwareVersion: "x", TraceAttributes: []memfault.AttributeValue{{StringKey: "a", Value: func() {}}}})
 			return err
 		},
-		"ArtifactUploadOptions: Type is empty": func(f *memfault.File) error {
+		"ArtifactUploadOptions: Type must not be empty": func(f *memfault.File) error {
 			_, err := client.Artifacts.Upload(ctx, sink, "1.0.0", f, memfault.ArtifactUploadOptions{})
 			return err
 		},
-		"TraceImport: SoftwareType is empty": func(*memfault.File) error {
+		"TraceImport: SoftwareType must not be empty": func(*memfault.File) error {
 			return u.ImportTrace(ctx, memfault.TraceImport{DeviceIdentity: memfault.DeviceIdentity{DeviceSerial: "S1", HardwareVersion: "x", SoftwareVersion: "1"}})
 		},
 	} {
