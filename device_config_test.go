@@ -92,8 +92,8 @@ func TestAttributesByProjectKey(t *testing.T) {
 func TestDeviceConfigRefusesWhatCannotBeSent(t *testing.T) {
 	cloud, client := newKeyCloud(t)
 	_, err := client.DeviceConfig.SDKSettings(t.Context(), "")
-	requireUnsent(t, cloud, err, "the software type is empty")
-	requireUnsent(t, cloud, client.DeviceConfig.UpdateAttributes(t.Context(), "", nil), "the device serial is empty")
+	requireUnsent(t, cloud, err, "SDKSettings: software type must not be empty")
+	requireUnsent(t, cloud, client.DeviceConfig.UpdateAttributes(t.Context(), "", nil), "UpdateAttributes: device serial must not be empty")
 
 	console := client.WithAuth(memfault.OrganizationToken(fakecloud.OrgToken)).DeviceConfig
 	_, fetchErr := console.Fetch(t.Context(), sinkTraits)

@@ -7,11 +7,10 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// DeviceAttribute is an attribute that a project knows, with its state on one
-// device.
+// DeviceAttribute is an attribute of a project and its state on one device.
 type DeviceAttribute struct {
 	CustomMetric CustomMetric    `json:"custom_metric"`
-	State        *AttributeState `json:"state"` // nil when the device never set it
+	State        *AttributeState `json:"state"` // nil if the device never set it
 
 	form attributeForm
 }
@@ -33,7 +32,7 @@ type attributeObject struct {
 	State        *AttributeState `json:"state"`
 }
 
-// CustomMetric defines an attribute or a metric.
+// CustomMetric is the definition of an attribute or a metric.
 type CustomMetric struct {
 	ID                     string       `json:"id"` // a UUID
 	StringKey              string       `json:"string_key"`
@@ -41,15 +40,15 @@ type CustomMetric struct {
 	DisplayName            string       `json:"display_name"`
 	Description            string       `json:"description"`
 	Favorite               bool         `json:"favorite"`
-	DeviceWritePolicy      string       `json:"device_write_policy"`      // "writable" was seen
-	RangeViolationBehavior string       `json:"range_violation_behavior"` // "accept" was seen
+	DeviceWritePolicy      string       `json:"device_write_policy"`      // "writable" was observed
+	RangeViolationBehavior string       `json:"range_violation_behavior"` // "accept" was observed
 	Range                  *MetricRange `json:"range"`
 }
 
-// DataType is the type of an attribute's or a metric's value.
+// DataType is the type of the values of an attribute or a metric.
 type DataType string
 
-// The data types.
+// Types of values.
 const (
 	DataTypeInt    DataType = "INT"
 	DataTypeFloat  DataType = "FLOAT"
@@ -57,7 +56,8 @@ const (
 	DataTypeBool   DataType = "BOOL"
 )
 
-// MetricRange is the range of a metric's valid values; a nil end is open.
+// MetricRange is the range of the valid values of a metric. If Min or Max is nil, that end is
+// open.
 type MetricRange struct {
 	Min          *float64 `json:"min"`
 	Max          *float64 `json:"max"`
@@ -65,7 +65,7 @@ type MetricRange struct {
 	MaxInclusive bool     `json:"max_inclusive"`
 }
 
-// AttributeState is the value that an attribute has on a device.
+// AttributeState is the value of an attribute on a device.
 type AttributeState struct {
 	Value       json.RawMessage `json:"value"` // a number, a string or a bool
 	Time        Timestamp       `json:"time"`
@@ -111,16 +111,16 @@ func (a DeviceAttribute) MarshalJSON() ([]byte, error) {
 	return json.Marshal(written)
 }
 
-// AttributeValue sets an attribute of a device.
+// AttributeValue is the new value of an attribute of a device.
 type AttributeValue struct {
 	StringKey string `json:"string_key"`
 	Value     any    `json:"value"` // a bool, a number or a string
 }
 
-// DeviceAttributeListOptions selects attributes.
+// DeviceAttributeListOptions filters attributes.
 type DeviceAttributeListOptions struct {
 	ListOptions
-	Query string `url:"q,omitempty"` // matches the key; * stands for any characters
+	Query string `url:"q,omitempty"` // pattern for the key; * matches any characters
 }
 
 // ListAttributes returns the attributes of a device.
@@ -130,13 +130,16 @@ func (s *DevicesService) ListAttributes(project ProjectRef, deviceSerial string,
 	return list[DeviceAttribute](clientOf(s), operation.DeviceAttributesList, project.path(deviceSerial), options, opts)
 }
 
-// UpdateAttributes sets attributes of a device. Seen only in Memfault's own
-// end-to-end tests; not documented by Memfault.
+// UpdateAttributes sets attributes of a device. With a [ProjectKey], use
+// [DeviceConfigService.UpdateAttributes]. If the device does not exist, UpdateAttributes fails
+// with [ErrNotFound].
+//
+// Not documented by Memfault; observed only in Memfault's own end-to-end tests.
 func (s *DevicesService) UpdateAttributes(ctx context.Context, project ProjectRef, deviceSerial string, values []AttributeValue, opts ...CallOption) error {
 	return exec(ctx, clientOf(s), operation.DeviceAttributesUpdate, input{path: project.path(deviceSerial), body: nonNil(values)}, opts)
 }
 
-// nonNil makes a nil slice an empty one, which JSON writes as [] and not as null.
+// nonNil returns values, or an empty slice if values is nil: JSON encodes a nil slice as null.
 func nonNil[T any](values []T) []T {
 	if values == nil {
 		return []T{}

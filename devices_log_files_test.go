@@ -126,8 +126,8 @@ func TestReadLogFileThatIsNoGoodFile(t *testing.T) {
 		"wrong sum":     {wrongSum, "invalid checksum"},
 		"header only":   {packed[:2], "EOF"},
 		"not packed":    {[]byte("\x1f\x8b is no gzip"), "gzip"},
-		"endless line":  {bytes.Repeat([]byte("x"), 16<<20), "a line is 16 MiB or longer"},
-		"endless, long": {bytes.Repeat([]byte("x"), 17<<20), "a line is 16 MiB or longer"},
+		"endless line":  {bytes.Repeat([]byte("x"), 16<<20), "line of 16 MiB or more"},
+		"endless, long": {bytes.Repeat([]byte("x"), 17<<20), "line of 16 MiB or more"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cloud, client := newCloud(t)

@@ -85,7 +85,7 @@ func TestWaitForVersionReadsOlderReplies(t *testing.T) {
 func TestDeviceHelpersRefuseWhatCannotBeSent(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Devices.WaitForVersion(t.Context(), sink, "A", "", memfault.WaitOptions{})
-	requireUnsent(t, cloud, err, "the version is empty")
+	requireUnsent(t, cloud, err, "WaitForVersion: version must not be empty")
 	_, err = client.Devices.WaitForVersion(t.Context(), sink, "", "1.0.0", memfault.WaitOptions{})
 	requireUnsent(t, cloud, err, "device_serial is empty")
 	_, err = client.Devices.Ensure(t.Context(), memfault.ProjectRef{}, memfault.DeviceCreate{})

@@ -82,15 +82,15 @@ func TestEventsUploadSendsTheFormsOfOldAndNew(t *testing.T) {
 func TestEventsUploadChecksBeforeItSends(t *testing.T) {
 	cloud, client := newCloud(t)
 	client = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
-	require.EqualError(t, client.Events.Upload(t.Context(), nil), "memfault: events.upload: there are no events")
+	require.EqualError(t, client.Events.Upload(t.Context(), nil), "memfault: events.upload: events must not be empty")
 	for want, spoil := range map[string]func(*memfault.EventCreate){
-		"the Type is empty":            func(e *memfault.EventCreate) { e.Type = "" },
-		"the DeviceSerial is empty":    func(e *memfault.EventCreate) { e.DeviceSerial = "" },
-		"the HardwareVersion is empty": func(e *memfault.EventCreate) { e.HardwareVersion = "" },
-		"the SoftwareVersion is empty": func(e *memfault.EventCreate) { e.SoftwareVersion = "" },
-		"the SoftwareType is empty":    func(e *memfault.EventCreate) { e.SoftwareType = "" },
-		"the SDKVersion is empty":      func(e *memfault.EventCreate) { e.SoftwareVersion, e.FWVersion = "", "1" },
-		"timestamp out of range":       func(e *memfault.EventCreate) { e.CapturedDate = memfault.NewTimestamp(noon.AddDate(8000, 0, 0)) },
+		"Type must not be empty":            func(e *memfault.EventCreate) { e.Type = "" },
+		"DeviceSerial must not be empty":    func(e *memfault.EventCreate) { e.DeviceSerial = "" },
+		"HardwareVersion must not be empty": func(e *memfault.EventCreate) { e.HardwareVersion = "" },
+		"FWVersion must not all be empty":   func(e *memfault.EventCreate) { e.SoftwareVersion = "" },
+		"SoftwareType must not be empty":    func(e *memfault.EventCreate) { e.SoftwareType = "" },
+		"SDKVersion must not be empty":      func(e *memfault.EventCreate) { e.SoftwareVersion, e.FWVersion = "", "1" },
+		"timestamp out of range":            func(e *memfault.EventCreate) { e.CapturedDate = memfault.NewTimestamp(noon.AddDate(8000, 0, 0)) },
 		"json: unsupported value: NaN": func(e *memfault.EventCreate) {
 			e.EventInfo = memfault.HeartbeatInfo{Metrics: map[string]float64{"x": math.NaN()}}
 		},
