@@ -25,8 +25,8 @@ type DeviceIdentity struct {
 type DeviceConfig struct {
 	Config   DeviceConfigValues `json:"config"`
 	Revision int64              `json:"revision"`
-	// Completed is nil if there is no such revision. UNCERTAIN: whether it is the revision
-	// that the device confirmed.
+	// Completed is the revision that the device confirmed, or nil if there is none.
+	// UNCERTAIN: whether it has this meaning.
 	Completed *int64 `json:"completed"`
 }
 
@@ -52,7 +52,7 @@ type DeviceSampling struct {
 // Fetch returns the configuration of a device.
 //
 // If the project key is wrong, Fetch fails with [ErrForbidden] or [ErrUnauthorized].
-// UNCERTAIN: with which of them.
+// UNCERTAIN: which of the two.
 //
 // Not documented by Memfault; observed only in Memfault's own agents.
 func (s *DeviceConfigService) Fetch(ctx context.Context, device DeviceIdentity, opts ...CallOption) (*DeviceConfig, error) {

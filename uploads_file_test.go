@@ -46,14 +46,14 @@ func TestFilesThatCannotBeUploaded(t *testing.T) {
 	cloud, client := newCloud(t)
 	some := bytes.NewReader([]byte("some"))
 	for want, file := range map[string]*memfault.File{
-		"it is nil":               nil,
-		`Name "" names no file`:   {Size: 4, Content: some},
-		`Name "a/.." names no`:    {Name: "a/..", Size: 4, Content: some},
-		`Name "/" names no file`:  {Name: "/", Size: 4, Content: some},
-		"a: Content is nil":       {Name: "a", Size: 4},
-		"a: Size -1 is negative":  {Name: "a", Size: -1, Content: some},
-		"a: it is empty, or Size": {Name: "a", Content: some},
-		`a: ContentType "a\r\nb"`: {Name: "a", Size: 4, Content: some, ContentType: "a\r\nb"},
+		"File must not be nil":                 nil,
+		`File: invalid Name ""`:                {Size: 4, Content: some},
+		`invalid Name "a/.."`:                  {Name: "a/..", Size: 4, Content: some},
+		`invalid Name "/"`:                     {Name: "/", Size: 4, Content: some},
+		"a: Content must not be nil":           {Name: "a", Size: 4},
+		"a: Size must not be negative, got -1": {Name: "a", Size: -1, Content: some},
+		"a: file is empty or Size is not set":  {Name: "a", Content: some},
+		`a: invalid ContentType "a\r\nb"`:      {Name: "a", Size: 4, Content: some, ContentType: "a\r\nb"},
 	} {
 		for name, upload := range everyUpload(client) {
 			require.ErrorContains(t, upload(t, file), want, name)

@@ -153,19 +153,19 @@ func TestUploadChecksTheKindBefore(t *testing.T) {
 	ctx, u := t.Context(), client.Uploads
 	const shared = "\x7fELF\x01\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03" // big-endian
 	for want, do := range map[string]func(*memfault.File) error{
-		"as a coredump of Memfault's firmware SDK": func(f *memfault.File) error {
+		"not a coredump of Memfault's firmware SDK": func(f *memfault.File) error {
 			_, err := u.Coredump(ctx, sink, f, memfault.CoredumpOptions{})
 			return err
 		},
-		"type ET_DYN, not ET_CORE": func(f *memfault.File) error {
+		"unexpected ELF type ET_DYN, want ET_CORE": func(f *memfault.File) error {
 			_, err := u.ELFCoredump(ctx, sink, f, memfault.ELFCoredumpOptions{Device: traits})
 			return err
 		},
-		"as a zip file": func(f *memfault.File) error {
+		"not a zip file": func(f *memfault.File) error {
 			_, err := u.BugReport(ctx, sink, f, memfault.BugReportOptions{})
 			return err
 		},
-		"begin as a zip file": func(f *memfault.File) error {
+		"a.bin: not a zip file": func(f *memfault.File) error {
 			_, err := u.MAR(ctx, sink, f, memfault.MAROptions{Device: traits})
 			return err
 		},
@@ -185,7 +185,7 @@ func TestUploadChecksTheKindBefore(t *testing.T) {
 			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: memfault.DeviceIdentity{DeviceSerial: "S1", HardwareVersion: "x"}})
 			return err
 		},
-		"StartTime or MIMETypes is not set": func(f *memfault.File) error {
+		"StartTime must not be zero": func(f *memfault.File) error {
 			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: traits, MIMETypes: []string{"text/csv"}})
 			return err
 		},
