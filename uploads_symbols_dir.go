@@ -57,7 +57,7 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir
 	}
 	found, err := findSymbols(ctx, dir)
 	if err != nil {
-		return nil, invalid("SymbolsDir: %w", err)
+		return nil, err
 	}
 	opts = append(opts[:len(opts):len(opts)], WithResponse(nil), WithProgress(nil))
 	chosen := chooseLargest(found)
@@ -81,11 +81,11 @@ func findSymbols(ctx context.Context, dir string) ([]symbolFile, error) {
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
-			return ended(ctx)
+			return fmt.Errorf("memfault: SymbolsDir: %w", ended(ctx))
 		case err != nil && path == dir:
-			return err
+			return invalid("SymbolsDir: %w", err)
 		case err != nil:
-			found = append(found, symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path, Err: err}})
+			found = append(found, symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path, Err: invalid("SymbolsDir: %w", err)}})
 		case entry.Type().IsRegular():
 			if file := inspect(path); file.BuildID != "" || file.Err != nil {
 				found = append(found, file)
@@ -107,7 +107,7 @@ func inspect(path string) symbolFile {
 	defer file.Close() //nolint:errcheck // the file was only read
 	result.size = file.Size
 	if result.BuildID, err = readBuildID(file.Content); err != nil && !errors.Is(err, errNotELF) {
-		result.Err = err
+		result.Err = invalid("SymbolsDir: %w", err)
 	}
 	return result
 }

@@ -264,6 +264,7 @@ func TestSymbolsDir(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrTooLarge)
 	require.ErrorContains(t, err, "3 of 7 files")
 	require.ErrorContains(t, err, filepath.Join(dir, "broken"))
+	require.ErrorIs(t, results[3].Err, memfault.ErrInvalidArgument, "broken")
 	assert.Zero(t, response)
 	type outcome struct {
 		path, id     string
@@ -332,6 +333,7 @@ func TestSymbolsDirRefusals(t *testing.T) {
 	cancel(gone)
 	_, err = client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{})
 	require.ErrorIs(t, err, gone)
+	require.NotErrorIs(t, err, memfault.ErrInvalidArgument)
 	assert.Empty(t, cloud.Seen(""))
 }
 
