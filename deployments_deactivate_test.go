@@ -14,7 +14,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestDeactivate(t *testing.T) {
+func TestDeactivate_PullsActiveDeployment(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	cloud.AddRelease(fakecloud.Release{Version: "2.0.0+b", DeltaFrom: "1.0.0"})
@@ -51,7 +51,7 @@ func TestDeactivate(t *testing.T) {
 	assert.Len(t, cloud.Seen("deployments.deactivate"), 2)
 }
 
-func TestDeactivateTakesNoOtherDeployment(t *testing.T) {
+func TestDeactivate_IgnoresOtherDeployments(t *testing.T) {
 	const entry = `{"id":%d,"status":"%s","release":%s,"cohort":{"id":1,"name":"Beta","slug":"%s"}}`
 	one := fmt.Sprintf(entry, 1, "done", `{"id":3,"version":"1.0.0","revision":""}`, "beta")
 	again := fmt.Sprintf(entry, 2, "in_progress", `"1.0.0"`, "beta")
@@ -84,7 +84,7 @@ func TestDeactivateTakesNoOtherDeployment(t *testing.T) {
 	}
 }
 
-func TestDeactivateErrors(t *testing.T) {
+func TestDeactivate_Errors(t *testing.T) {
 	cloud, client := newCloud(t)
 	for _, selector := range []memfault.DeploymentSelector{
 		{Release: memfault.ReleaseVersion("1.0.0")}, {Cohort: "default"}, {Cohort: "default", Release: memfault.DeltaRelease("", "2.0.0")},
@@ -125,7 +125,7 @@ func ExampleDeploymentsService_Deactivate() {
 		deployment, err := client.Deployments.Deactivate(ctx, sink, memfault.DeploymentSelector{Cohort: "default", Release: release})
 		switch {
 		case errors.Is(err, memfault.ErrNotFound):
-			fmt.Println("it is not active")
+			fmt.Println("not active")
 		case err != nil:
 			panic(err)
 		default:
@@ -134,5 +134,5 @@ func ExampleDeploymentsService_Deactivate() {
 	}
 	// Output:
 	// deactivated 1.4.0
-	// it is not active
+	// not active
 }

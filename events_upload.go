@@ -85,8 +85,8 @@ func (e EventCreate) encode() (json.RawMessage, error) {
 // Upload uploads events of devices in the project of the client's [ProjectKey]. It is meant
 // for gateways that create events themselves; events created by firmware are uploaded as
 // chunks, see [ChunksService.Upload]. Memfault processes the events later, in the task that
-// [Response.TaskID] identifies, and silently drops events above a device's limits, such as
-// more than 100 heartbeats in a day.
+// [Response.TaskID] identifies. It silently drops events above a device's limits, such as more
+// than 100 heartbeats in a day.
 //
 // Upload is not retried once it may have reached Memfault, except after a 429. After any other
 // error, the events may or may not have arrived. If Memfault rejects one event, it rejects

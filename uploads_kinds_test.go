@@ -16,14 +16,14 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// elfCore begins as an ELF core of little-endian order.
+// elfCore is the start of a little-endian ELF core file.
 const elfCore = "\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00"
 
-// uploadCase is an upload of some kind, with any client and project.
+// uploadCase is an upload of one kind, for any client and project.
 type uploadCase struct {
 	kind, start string
-	flat        bool   // whether a project key may do it
-	commit      string // what is said besides the file
+	flat        bool   // whether it accepts a project key
+	commit      string // the fields besides the file
 	upload      func(ctx context.Context, u *memfault.UploadsService, ref memfault.ProjectRef, file *memfault.File, opts ...memfault.CallOption) (*memfault.UploadResult, error)
 }
 
@@ -89,7 +89,7 @@ type customAuth func(*http.Request)
 
 func (a customAuth) Authenticate(r *http.Request) error { a(r); return nil }
 
-func TestEveryKindOfUpload(t *testing.T) {
+func TestUpload_EveryKindAndCredential(t *testing.T) {
 	for name, auth := range map[string]struct {
 		memfault.Authenticator
 		ref  memfault.ProjectRef
@@ -113,7 +113,7 @@ func TestEveryKindOfUpload(t *testing.T) {
 					if !strings.HasPrefix(name, "custom") {
 						require.ErrorIs(t, err, memfault.ErrWrongCredential)
 					}
-					assert.Empty(t, cloud.Seen(""), "nothing was sent")
+					assert.Empty(t, cloud.Seen(""), "no request must be sent")
 					return
 				}
 				require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestEveryKindOfUpload(t *testing.T) {
 	}
 }
 
-func TestUploadRefusesHalfAProject(t *testing.T) {
+func TestUpload_HalfProject(t *testing.T) {
 	cloud, client := newCloud(t)
 	for _, auth := range []memfault.Authenticator{
 		memfault.OrganizationToken(fakecloud.OrgToken), memfault.ProjectKey(fakecloud.ProjectKey), customAuth(func(*http.Request) {}),
@@ -148,7 +148,7 @@ func TestUploadRefusesHalfAProject(t *testing.T) {
 	assert.Empty(t, cloud.Seen(""))
 }
 
-func TestUploadChecksTheKindBefore(t *testing.T) {
+func TestUpload_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx, u := t.Context(), client.Uploads
 	const shared = "\x7fELF\x01\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03" // big-endian
@@ -228,7 +228,7 @@ func TestUploadChecksTheKindBefore(t *testing.T) {
 	assert.Empty(t, cloud.Seen(""))
 }
 
-func TestOTAPayloadMakesTheRelease(t *testing.T) {
+func TestOTAPayload_CreatesRelease(t *testing.T) {
 	_, client := newCloud(t)
 	file, content := fileOf("a.bin", "", 100)
 	_, err := client.Uploads.OTAPayload(t.Context(), sink, file, memfault.OTAPayloadOptions{HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: "2.0.0+b/1", Notes: "n"})

@@ -33,10 +33,10 @@ type SymbolsDirResult struct {
 // the others count as already uploaded; if it fails, they fail with the same error.
 //
 // SymbolsDir returns one result for each such file and for each path that cannot be read, in
-// the order of filepath.WalkDir, and an error that joins the errors of all failed files. A
-// failed file does not stop the others, and it is safe to call SymbolsDir again. If the
-// context ends, the remaining files fail with its error. [WithResponse] and [WithProgress] are
-// ignored, because there is one of each for every file.
+// the order of filepath.WalkDir. It also returns an error that joins the errors of all failed
+// files. A failed file does not stop the others, and it is safe to call SymbolsDir again. If
+// the context ends, the remaining files fail with its error. [WithResponse] and [WithProgress]
+// are ignored, because there is one of each for every file.
 //
 // Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir string, options SymbolsDirOptions, opts ...CallOption) ([]SymbolsDirResult, error) {
