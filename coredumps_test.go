@@ -12,7 +12,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestCoredumpsList(t *testing.T) {
+func TestCoredumpsList_AllPages(t *testing.T) {
 	cloud, client := newCloud(t)
 	ids := cloud.AddTraces(
 		fakecloud.Trace{Issue: 7, DeviceSerial: "A", Coredump: true},
@@ -30,7 +30,7 @@ func TestCoredumpsList(t *testing.T) {
 	requireKeeps[memfault.Coredump](t, `{"id":3,"issue_id":4}`)
 }
 
-func TestELFCoredumpsList(t *testing.T) {
+func TestCoredumpsListELF_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddTraces(
 		fakecloud.Trace{DeviceSerial: "A", Coredump: true, ELF: true},
@@ -49,7 +49,7 @@ func TestELFCoredumpsList(t *testing.T) {
 	requireKeeps[[]memfault.ELFCoredump](t, `[{"id":3,"anything":[1]},"else",null]`)
 }
 
-func TestCoredumpsRefuseWhatCannotBeSent(t *testing.T) {
+func TestCoredumps_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	requireUnsent(t, cloud, failing(client.Coredumps.List(memfault.ProjectRef{}, memfault.CoredumpListOptions{})), "organization_slug must not be empty")
 	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))

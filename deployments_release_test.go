@@ -10,7 +10,7 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-func TestDeploymentReadsAllFormsOfItsRelease(t *testing.T) {
+func TestDeploymentRelease_RoundTrip(t *testing.T) {
 	for name, c := range map[string]struct {
 		text     string
 		version  string
@@ -28,7 +28,7 @@ func TestDeploymentReadsAllFormsOfItsRelease(t *testing.T) {
 			d := requireKeeps[memfault.Deployment](t, `{"id":1,"type":"normal","status":"paused","rollout_percent":0,"release":`+c.text+`,
 				"cohort":{"id":1,"name":"Beta","slug":"beta","count_devices":3},"deployer":null,"extra_info":null,
 				"created_date":"2019-05-21T21:08:54Z","updated_date":"2019-05-21T21:08:54Z","deployed_date":null}`)
-			assert.Equal(t, memfault.DeploymentStatus("paused"), d.Status, "an unknown value survives")
+			assert.Equal(t, memfault.DeploymentStatus("paused"), d.Status, "an unknown value must be kept")
 			assert.Equal(t, c.version, d.Release.Version)
 			assert.Equal(t, c.to != "", d.Release.IsDelta())
 			if c.from != "" {
@@ -46,7 +46,7 @@ func TestDeploymentReadsAllFormsOfItsRelease(t *testing.T) {
 	require.Error(t, release.UnmarshalJSON(nil))
 }
 
-func TestCohortReadsItsDeployments(t *testing.T) {
+func TestCohort_RoundTrip(t *testing.T) {
 	cohort := requireKeeps[memfault.Cohort](t, `{"id":1,"slug":"beta","last_deployment":{"id":4,"type":"normal","status":"done",
 		"deployer":{"id":1,"email":"jane@acme.example","name":"Jane"},"release":{"id":3,"version":"1.0.0","revision":""}},"count_active_releases":1}`)
 	require.NotNil(t, cohort.LastDeployment)

@@ -14,11 +14,11 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// noon is a time that tests count from.
+// noon is the reference time of the tests.
 var noon = time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)
 
-// requireWrongSlug fails unless do, for a project that does not exist, is answered
-// 500, once.
+// requireWrongSlug fails unless do, called with a project that does not exist, returns the
+// error of a 500 after one attempt.
 func requireWrongSlug(t testing.TB, do func(project memfault.ProjectRef, opts ...memfault.CallOption) error) {
 	t.Helper()
 	var response memfault.Response
@@ -27,7 +27,7 @@ func requireWrongSlug(t testing.TB, do func(project memfault.ProjectRef, opts ..
 	assert.Equal(t, 1, response.Attempts)
 }
 
-// requireUnsent fails unless err tells what is wrong and nothing was sent.
+// requireUnsent fails unless err contains the text what and no request was sent.
 func requireUnsent(t testing.TB, cloud *fakecloud.Cloud, err error, what string) {
 	t.Helper()
 	require.ErrorContains(t, err, what)
@@ -39,7 +39,7 @@ func failing[T any](pager *memfault.Pager[T]) error {
 	return err
 }
 
-func TestEventsListFilters(t *testing.T) {
+func TestEventsList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "A", Cohort: "beta"}, fakecloud.Device{Serial: "B"})
 	ids := cloud.AddEvents(
@@ -77,7 +77,7 @@ func TestEventsListFilters(t *testing.T) {
 	}
 }
 
-func TestEventsGet(t *testing.T) {
+func TestEventsGet_ReturnsEvent(t *testing.T) {
 	cloud, client := newCloud(t)
 	ids := cloud.AddEvents(fakecloud.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"uptime_s": 12}}})
 	event, err := client.Events.Get(t.Context(), sink, ids[0])
@@ -91,7 +91,7 @@ func TestEventsGet(t *testing.T) {
 	assert.Equal(t, 1003, requireError(t, err, http.StatusNotFound).Code)
 }
 
-func TestEventsRefuseWhatCannotBeSent(t *testing.T) {
+func TestEvents_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	for _, id := range []int64{0, -1} {
 		_, err := client.Events.Get(t.Context(), sink, id)
@@ -105,7 +105,7 @@ func TestEventsRefuseWhatCannotBeSent(t *testing.T) {
 	})
 }
 
-func TestEventKeepsWhatItRead(t *testing.T) {
+func TestEvent_RoundTrip(t *testing.T) {
 	event := requireKeeps[memfault.Event](t, `{"id":7,"type":"trace","device":{"id":3,"device_serial":"A","hardware_version":"evt-1"},
 		"release":{"id":2,"version":"1.0.0","revision":"abc"},"event_info":{"reason":32769,"pc":134218240,"lr":134218300},
 		"user_info":null,"sdk_version":"0.5.0","created_date":"2019-05-21T21:08:54.323530Z","received_date":"2019-05-21T21:08:54Z","captured_date":null}`)
@@ -115,7 +115,7 @@ func TestEventKeepsWhatItRead(t *testing.T) {
 	assert.Empty(t, memfault.EventInfo{}.Metrics())
 }
 
-func TestEventLog(t *testing.T) {
+func TestListEventLog_AllPages(t *testing.T) {
 	cloud, client := newCloud(t)
 	for i := range 3 {
 		cloud.AddEvents(fakecloud.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"n": i}}})
@@ -130,7 +130,7 @@ func TestEventLog(t *testing.T) {
 	requireKeeps[memfault.EventLogEntry](t, `{"type":"HEARTBEAT","device_serial":"A","captured_date":"2025-02-27T12:00:00Z","summary":{"event_info":{"metrics":{"n":1},"more":2}}}`)
 }
 
-func TestChroniclerLogs(t *testing.T) {
+func TestListChroniclerLogs_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddEvents(
 		fakecloud.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"n": 1}}},

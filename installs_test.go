@@ -26,7 +26,7 @@ func seedInstalls(cloud *fakecloud.Cloud) {
 
 func installName(i memfault.Install) string { return i.Device.DeviceSerial + " " + i.Release.Version }
 
-func TestInstallsList(t *testing.T) {
+func TestInstallsList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	seedInstalls(cloud)
 	for name, c := range map[string]struct {
@@ -48,7 +48,7 @@ func TestInstallsList(t *testing.T) {
 	}
 }
 
-func TestInstallsGetAndDelete(t *testing.T) {
+func TestInstalls_GetAndDelete(t *testing.T) {
 	cloud, client := newCloud(t)
 	seedInstalls(cloud)
 	ctx := t.Context()
@@ -69,7 +69,7 @@ func TestInstallsGetAndDelete(t *testing.T) {
 	assert.Equal(t, "InternalError", requireError(t, err, http.StatusInternalServerError).Type)
 }
 
-func TestInstallsRefuseBeforeSending(t *testing.T) {
+func TestInstalls_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Installs.Get(t.Context(), sink, 0)
 	require.ErrorContains(t, err, "install_id must not be empty or less than 1")
@@ -79,7 +79,7 @@ func TestInstallsRefuseBeforeSending(t *testing.T) {
 	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestInstallReadsBothForms(t *testing.T) {
+func TestInstall_RoundTrip(t *testing.T) {
 	const dates = `"transitioned_at":"2019-05-21T21:10:00Z","created_date":"2019-05-21T21:08:54Z","updated_date":"2019-05-21T21:08:54Z"`
 	one := requireKeeps[memfault.Install](t, `{"id":1,"status":"success","device":{"id":2,"device_serial":"A","hardware_version":"evt-1"},
 		"release":{"id":3,"version":"1.1.0","revision":""},"began_at":"2019-05-21T21:08:54.323530Z",`+dates+`}`)

@@ -14,7 +14,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestRecordingsLists(t *testing.T) {
+func TestRecordings_Lists(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "C"})
 	hour := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
@@ -58,7 +58,7 @@ func TestRecordingsLists(t *testing.T) {
 	require.ErrorIs(t, failing(client.Recordings.ListForDevice(sink, "nope", memfault.DeviceRecordingListOptions{})), memfault.ErrNotFound)
 }
 
-func TestRecordingsRefuseWhatCannotBeSent(t *testing.T) {
+func TestRecordings_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	requireUnsent(t, cloud, failing(client.Recordings.ListForDevice(sink, "", memfault.DeviceRecordingListOptions{})), "device_serial must not be empty")
 	requireUnsent(t, cloud, failing(client.Recordings.List(memfault.ProjectRef{}, memfault.RecordingListOptions{})), "organization_slug must not be empty")
@@ -69,7 +69,7 @@ func TestRecordingsRefuseWhatCannotBeSent(t *testing.T) {
 	})
 }
 
-func TestRecordingReadsEveryKindOfIDAndDevice(t *testing.T) {
+func TestCustomDataRecording_RoundTrip(t *testing.T) {
 	for text, want := range map[string][2]string{
 		`{"id":12,"device":{"device_serial":"A","id":1}}`:                              {"12", "A"},
 		`{"id":9007199254740993,"device":"A"}`:                                         {"9007199254740993", "A"},

@@ -13,7 +13,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestSoftwareListsWhatIsReported(t *testing.T) {
+func TestSoftware_ListsReportedVersions(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	cloud.AddDevices(fakecloud.Device{Serial: "A", SoftwareType: "modem", SoftwareVersion: "0.1.0"})
@@ -39,7 +39,7 @@ func TestSoftwareListsWhatIsReported(t *testing.T) {
 	assert.Equal(t, reported.ID, device.LastSeenSoftwareVersion.ID)
 }
 
-func TestSoftwareVersions(t *testing.T) {
+func TestSoftwareVersions_CreateAndGet(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	cloud.AddSoftwareVersions(fakecloud.SoftwareVersion{Version: "with", Symbols: true})
@@ -51,7 +51,7 @@ func TestSoftwareVersions(t *testing.T) {
 	assert.Equal(t, created, got)
 	assert.Equal(t, "r", got.Revision)
 	assert.Equal(t, "main", got.SoftwareType.Name)
-	assert.Nil(t, got.SymbolFile, "a version that exists need not have symbols")
+	assert.Nil(t, got.SymbolFile, "a version can exist without symbols")
 
 	with, err := client.Software.GetVersion(ctx, sink, "main", "with")
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func TestSoftwareVersions(t *testing.T) {
 	assert.Equal(t, "InternalError", requireError(t, err, http.StatusInternalServerError).Type)
 }
 
-func TestSoftwareRefusesBeforeSending(t *testing.T) {
+func TestSoftware_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	_, err := client.Software.GetVersion(ctx, sink, "main", "")
@@ -86,7 +86,7 @@ func TestSoftwareRefusesBeforeSending(t *testing.T) {
 	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestSoftwareKeepsWhatItReads(t *testing.T) {
+func TestSoftware_RoundTrip(t *testing.T) {
 	kind := requireKeeps[memfault.SoftwareType](t, `{"id":1,"name":"main","archived":false,"software_version_string_format":null,"software_versions_count":1,
 		"latest_software_version":{"id":2,"version":"1.0.0","revision":"","archived":true,"software_type":{"id":1,"name":"main"},
 		"symbol_file":{"id":3,"downloadable":false},"created_date":"2022-06-19T14:52:38Z","updated_date":"2022-06-19T14:52:38Z"},

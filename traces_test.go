@@ -23,7 +23,7 @@ const traceText = `{"id":5,"title":"Assert at f","message":"m","reason":"Assert"
 		"faults":{"notes":["n"],"registers":[{"name":"cfsr","value":1}]}},
 	"created_date":"2019-05-21T21:08:54Z","captured_date":"2019-05-21T21:08:54Z","received_date":"2019-05-21T21:08:54Z"}`
 
-func TestTraceKeepsWhatItRead(t *testing.T) {
+func TestTrace_RoundTrip(t *testing.T) {
 	trace := requireKeeps[memfault.Trace](t, traceText)
 	assert.Equal(t, uint64(1<<64-1), trace.Entries.Threads[0].Registers[0].Value)
 	assert.Nil(t, trace.Entries.Threads[0].Stacktrace[1].Function)
@@ -33,7 +33,7 @@ func TestTraceKeepsWhatItRead(t *testing.T) {
 	requireKeeps[memfault.Trace](t, `{"id":5,"elf_coredump":{"id":9}}`)
 }
 
-func TestTracesList(t *testing.T) {
+func TestTracesList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	issue := cloud.AddIssue(fakecloud.Issue{Title: "Assert"})
 	ids := cloud.AddTraces(
@@ -65,7 +65,7 @@ func TestTracesList(t *testing.T) {
 	}
 }
 
-func TestTracesGet(t *testing.T) {
+func TestTracesGet_Coredump(t *testing.T) {
 	cloud, client := newCloud(t)
 	ids := cloud.AddTraces(
 		fakecloud.Trace{Issue: 7, DeviceSerial: "A", Reason: "Assert", Captured: noon},
@@ -93,7 +93,7 @@ func TestTracesGet(t *testing.T) {
 	assert.Equal(t, 1003, requireError(t, err, http.StatusNotFound).Code)
 }
 
-func TestTracesRefuseWhatCannotBeSent(t *testing.T) {
+func TestTraces_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Traces.Get(t.Context(), sink, 0)
 	requireUnsent(t, cloud, err, "trace_id must not be empty")

@@ -19,9 +19,9 @@ const (
 	projectOnAPI   = "https://api.memfault.com/api/v0/organizations/acme/projects/smart-sink"
 )
 
-// failingOnce answers each request with 503 when it comes for the first time, and
-// returns a client and what was asked for. The fake cloud has its hosts and paths from
-// the table of operations, so it could not tell a wrong one.
+// failingOnce returns a client whose server fails the first attempt of each request with 503,
+// and the list of its requests. The fake cloud takes its hosts and paths from the table of
+// operations, so it cannot detect wrong ones.
 func failingOnce(t *testing.T, auth memfault.Authenticator) (client *memfault.Client, asked *[]string) {
 	t.Helper()
 	asked = new([]string)
@@ -40,7 +40,7 @@ func failingOnce(t *testing.T, auth memfault.Authenticator) (client *memfault.Cl
 	return newClient(t, auth, memfault.WithHTTPClient(&http.Client{Transport: transport}), quickRetries), asked
 }
 
-func TestWhereUploadsGo(t *testing.T) {
+func TestUpload_HostsAndPaths(t *testing.T) {
 	commits := map[string]struct{ flat, project string }{
 		"symbols":               {"", "/symbols"},
 		"ota_payload":           {"", "/releases/ota_payload"},
@@ -69,12 +69,12 @@ func TestWhereUploadsGo(t *testing.T) {
 			file, _ := fileOf("a.bin", c.start, 1000)
 			_, err := c.upload(t.Context(), client.Uploads, ref, file)
 			requireError(t, err, http.StatusServiceUnavailable)
-			assert.Equal(t, []string{prepare, prepare, put, put, commit}, *asked, "all but the commit are repeated")
+			assert.Equal(t, []string{prepare, prepare, put, put, commit}, *asked, "all requests but the commit must be retried")
 		}
 	}
 }
 
-func TestWhereOtherDataGoes(t *testing.T) {
+func TestUpload_HostsOfOtherData(t *testing.T) {
 	elfFile := noteELF(binary.LittleEndian, []byte{1}, false, 0)
 	for name, c := range map[string]struct {
 		auth memfault.Authenticator

@@ -8,18 +8,19 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// SymbolsOptions says which software the symbols of a file are of. A file that
-// carries a build id needs none of it. For a mapping file of Android, SoftwareType is
-// the package and SoftwareVersion its version name and version code, joined by a
-// colon.
+// SymbolsOptions identifies the software of a symbol file. It may be the zero value if the
+// file contains a build ID.
+//
+// For a mapping file of Android, SoftwareType is the package, and SoftwareVersion is the
+// version name and the version code, joined by a colon.
 type SymbolsOptions struct {
 	SoftwareType    string
 	SoftwareVersion string
-	Revision        string // such as the commit that it was built from
+	Revision        string // such as the commit of the build
 }
 
 func (o SymbolsOptions) upload() (upload, error) {
-	kind := upload{flat: operation.UploadCommitSymbols, project: operation.UploadCommitSymbols, fields: map[string]any{}}
+	kind := upload{projectKeyCommit: operation.UploadCommitSymbols, consoleCommit: operation.UploadCommitSymbols, fields: map[string]any{}}
 	if o == (SymbolsOptions{}) {
 		return kind, nil
 	}
@@ -30,9 +31,10 @@ func (o SymbolsOptions) upload() (upload, error) {
 	return kind, nil
 }
 
-// Symbols uploads the symbols of a build: an ELF file, or a mapping file of Android.
-// It takes no ProjectKey. Seen only in Memfault's own programs; not documented by
-// Memfault.
+// Symbols uploads the symbols of a build: an ELF file, or a mapping file of Android. It does
+// not accept a [ProjectKey].
+//
+// Not documented by Memfault; observed only in Memfault's own programs.
 func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
 	kind, err := options.upload()
 	if err != nil {
@@ -41,9 +43,11 @@ func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *
 	return s.send(ctx, project, file, kind, opts)
 }
 
-// SymbolsExist reports whether Memfault has the symbols of a build, by its GNU build
-// id in hexadecimal; see GNUBuildID. A token that may only upload is ErrForbidden.
-// Seen only in Memfault's own command-line tool; not documented by Memfault.
+// SymbolsExist reports whether Memfault has the symbols of a build. gnuBuildID is in
+// hexadecimal; see [GNUBuildID]. If the token may only upload, SymbolsExist fails with
+// [ErrForbidden]. It does not accept a [ProjectKey].
+//
+// Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, gnuBuildID string, opts ...CallOption) (bool, error) {
 	err := exec(ctx, clientOf(s), operation.SymbolsExistsByGNUBuildID, requestParams{path: project.path(strings.ToLower(gnuBuildID))}, opts)
 	if errors.Is(err, ErrNotFound) {
@@ -52,16 +56,18 @@ func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, g
 	return err == nil, err
 }
 
-// UploadSymbolsIfMissing uploads the symbols of a build unless Memfault has them: it
-// asks for the file's GNU build id before. A file without one is uploaded, and so is
-// any when the client's token may not ask. The MD5 of a file that was not sent is
-// empty. Seen only in Memfault's own command-line tool; not documented by Memfault.
+// UploadSymbolsIfMissing uploads the symbols of a build unless Memfault already has them. It
+// first looks up the GNU build ID of the file. A file without a build ID is always uploaded,
+// and so is every file if the token may only upload. If nothing was sent, the MD5 of the
+// result is empty. UploadSymbolsIfMissing does not accept a [ProjectKey].
+//
+// Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) UploadSymbolsIfMissing(ctx context.Context, project ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
 	kind, err := options.upload()
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.mayCommit(kind.project, project), file.validate()); err != nil {
+	if err := errors.Join(s.checkCommit(kind.consoleCommit, project), file.validate()); err != nil {
 		return nil, err
 	}
 	id, err := readBuildID(file.Content)
@@ -80,13 +86,16 @@ func (s *UploadsService) UploadSymbolsIfMissing(ctx context.Context, project Pro
 	return s.send(ctx, project, file, kind, opts)
 }
 
-// SymbolsLegacy uploads the symbols of a software version in one request, which is
-// sent once. Symbols is the way of today. Seen only in an old script for embedded
-// controllers of ChromeOS; not documented by Memfault.
+// SymbolsLegacy uploads the symbols of a software version in one request. Prefer
+// [UploadsService.Symbols]: SymbolsLegacy is the older way. The request is not retried once it
+// may have reached Memfault. SymbolsLegacy does not accept a [ProjectKey].
+//
+// Not documented by Memfault; observed only in an old script for embedded controllers of
+// ChromeOS.
 func (s *UploadsService) SymbolsLegacy(ctx context.Context, project ProjectRef, softwareType, version string, file *File, opts ...CallOption) (*UploadResult, error) {
 	if err := checkFile(file, nil); err != nil {
 		return nil, err
 	}
 	content := &filePayload{file: file, progress: newCallOptions(opts).progress}
-	return sendWhole(ctx, clientOf(s), operation.SoftwareVersionsUploadSymbolsLegacy, project.path(softwareType, version), octetStream, content, opts)
+	return uploadInOneRequest(ctx, clientOf(s), operation.SoftwareVersionsUploadSymbolsLegacy, project.path(softwareType, version), octetStream, content, opts)
 }

@@ -10,49 +10,54 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// symbolsConcurrency is how many files SymbolsDir uploads at the same time when its
-// options do not say.
+// symbolsConcurrency is the default of SymbolsDirOptions.Concurrency.
 const symbolsConcurrency = 8
 
-// SymbolsDirOptions configures SymbolsDir.
+// SymbolsDirOptions configures [UploadsService.SymbolsDir].
 type SymbolsDirOptions struct {
-	Concurrency int // files uploaded at the same time; 8 by default
+	Concurrency int // files uploaded concurrently; defaults to 8
 }
 
-// SymbolsDirResult is what became of one file of a SymbolsDir.
+// SymbolsDirResult describes what happened to one file in [UploadsService.SymbolsDir].
 type SymbolsDirResult struct {
 	Path    string
-	BuildID string        // in hexadecimal; empty when it could not be read
-	Result  *UploadResult // nil when Err is set
+	BuildID string        // in hexadecimal; empty if it could not be read
+	Result  *UploadResult // nil if Err is set
 	Err     error         // why the file was not read or not uploaded
 }
 
-// SymbolsDir uploads the symbols of all ELF files below a directory that carry a GNU
-// build id, unless Memfault has them. Other files are left out, and symbolic links
-// below it are not followed. Of several files with the same build id the largest is
-// uploaded, the one with the symbols; its outcome is that of the others, which count
-// as already uploaded.
+// SymbolsDir uploads the symbols of all ELF files in a directory tree that contain a GNU build
+// ID, unless Memfault already has them. It does not accept a [ProjectKey]. Other files are
+// ignored, and symbolic links inside the directory are not followed. If several files have the
+// same build ID, only the largest, which contains the symbols, is uploaded. If it succeeds,
+// the others count as already uploaded; if it fails, they fail with the same error.
 //
-// It returns what became of each file, in the order of filepath.WalkDir, and an error
-// that joins those of all that failed: the others are uploaded all the same, and a
-// SymbolsDir may be repeated whole. When the context ends, the files not yet uploaded
-// fail with its error. WithResponse and WithProgress are not obeyed: there are as many
-// of both as files. Seen only in Memfault's own command-line tool; not documented by
-// Memfault.
+// SymbolsDir returns one result for each such file and for each path that cannot be read, in
+// the order of filepath.WalkDir. It also returns an error that joins the errors of all failed
+// files. A failed file does not stop the others, and it is safe to call SymbolsDir again. If
+// the context ends, the remaining files fail with its error. [WithResponse] and [WithProgress]
+// are ignored, because there is one of each for every file.
+//
+// Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir string, options SymbolsDirOptions, opts ...CallOption) ([]SymbolsDirResult, error) {
-	if ctx == nil || dir == "" || options.Concurrency < 0 {
-		return nil, invalid("SymbolsDir: the context is nil, the directory is empty, or Concurrency is negative")
+	switch {
+	case ctx == nil:
+		return nil, invalid("SymbolsDir: nil context")
+	case dir == "":
+		return nil, invalid("SymbolsDir: directory must not be empty")
+	case options.Concurrency < 0:
+		return nil, invalid("SymbolsDir: Concurrency must not be negative")
 	}
 	workers := options.Concurrency
 	if workers == 0 {
 		workers = symbolsConcurrency
 	}
-	if err := s.mayCommit(operation.UploadCommitSymbols, project); err != nil {
+	if err := s.checkCommit(operation.UploadCommitSymbols, project); err != nil {
 		return nil, err
 	}
 	found, err := findSymbols(ctx, dir)
 	if err != nil {
-		return nil, invalid("SymbolsDir: %w", err)
+		return nil, err
 	}
 	opts = append(opts[:len(opts):len(opts)], WithResponse(nil), WithProgress(nil))
 	chosen := chooseLargest(found)
@@ -63,24 +68,24 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir
 	return shareOutcomes(found, chosen)
 }
 
-// symbolFile is a file that SymbolsDir met.
+// symbolFile is a file that SymbolsDir found.
 type symbolFile struct {
 	SymbolsDirResult
 	size int64
 }
 
-// findSymbols walks a directory. What cannot be read becomes a result of its own.
+// findSymbols walks a directory. A path that cannot be read becomes a result with an error.
 func findSymbols(ctx context.Context, dir string) ([]symbolFile, error) {
 	var found []symbolFile
-	dir += string(filepath.Separator) // else one that is itself a link would seem to hold nothing
+	dir += string(filepath.Separator) // otherwise WalkDir would not follow dir if it is a link
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
-			return contextError(ctx)
+			return fmt.Errorf("memfault: SymbolsDir: %w", contextError(ctx))
 		case err != nil && path == dir:
-			return err
+			return invalid("SymbolsDir: %w", err)
 		case err != nil:
-			found = append(found, symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path, Err: err}})
+			found = append(found, symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path, Err: invalid("SymbolsDir: %w", err)}})
 		case entry.Type().IsRegular():
 			if file := inspect(path); file.BuildID != "" || file.Err != nil {
 				found = append(found, file)
@@ -91,7 +96,7 @@ func findSymbols(ctx context.Context, dir string) ([]symbolFile, error) {
 	return found, err
 }
 
-// inspect reads the build id of a file, if it is one that carries one.
+// inspect reads the build ID of a file. The result has no build ID if the file contains none.
 func inspect(path string) symbolFile {
 	result := symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path}}
 	file, err := OpenFile(path)
@@ -99,16 +104,15 @@ func inspect(path string) symbolFile {
 		result.Err = err
 		return result
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close() //nolint:errcheck // the file was only read
 	result.size = file.Size
 	if result.BuildID, err = readBuildID(file.Content); err != nil && !errors.Is(err, errNotELF) {
-		result.Err = err
+		result.Err = invalid("SymbolsDir: %w", err)
 	}
 	return result
 }
 
-// chooseLargest returns the index of the largest file of each build id, in their
-// order.
+// chooseLargest returns the index of the largest file of each build ID, in their order.
 func chooseLargest(found []symbolFile) []int {
 	var chosen []int
 	place := map[string]int{} // in chosen
@@ -136,11 +140,11 @@ func (s *UploadsService) uploadPath(ctx context.Context, project ProjectRef, pat
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close() //nolint:errcheck // the file was only read
 	return s.UploadSymbolsIfMissing(ctx, project, file, SymbolsOptions{}, opts...)
 }
 
-// shareOutcomes gives the files that were not chosen the outcome of the one that was.
+// shareOutcomes copies the outcome of each chosen file to the other files with its build ID.
 func shareOutcomes(found []symbolFile, chosen []int) ([]SymbolsDirResult, error) {
 	byID := map[string]SymbolsDirResult{}
 	for _, i := range chosen {
@@ -161,5 +165,5 @@ func shareOutcomes(found []symbolFile, chosen []int) ([]SymbolsDirResult, error)
 	if len(failed) == 0 {
 		return results, nil
 	}
-	return results, fmt.Errorf("memfault: the symbols of %d of %d files were not uploaded: %w", len(failed), len(results), errors.Join(failed...))
+	return results, fmt.Errorf("memfault: SymbolsDir: symbols of %d of %d files were not uploaded: %w", len(failed), len(results), errors.Join(failed...))
 }

@@ -26,8 +26,7 @@ import (
 
 const goBuildID = "8219de00c0ffee0123456789abcdef0123456789"
 
-// buildELF builds a program for Linux with the Go toolchain, which gives it the
-// build id.
+// buildELF builds a Linux program with the given build ID.
 func buildELF(t testing.TB, id string) []byte {
 	t.Helper()
 	dir := t.TempDir()
@@ -43,8 +42,8 @@ func buildELF(t testing.TB, id string) []byte {
 	return content
 }
 
-// noteELF is a small ELF file of the given byte order that has one section, and if
-// asked one segment, of notes: one of another kind, then the build id, if there is one.
+// noteELF returns a small ELF file with notes in a section, or in a segment. The first note is
+// of another kind, the second is the build ID, if there is one.
 func noteELF(order binary.AppendByteOrder, id []byte, asSegment bool, fill int) []byte {
 	note := func(kind uint32, name string, content []byte) []byte {
 		b := order.AppendUint32(nil, uint32(len(name)+1))
@@ -108,7 +107,7 @@ func noteELF(order binary.AppendByteOrder, id []byte, asSegment bool, fill int) 
 	return append(append(append(b, notes...), names...), make([]byte, fill)...)
 }
 
-func TestGNUBuildID(t *testing.T) {
+func TestGNUBuildID_Forms(t *testing.T) {
 	id := []byte{0xC0, 0xFF, 0xEE, 1, 2}
 	for name, content := range map[string][]byte{
 		"section, little": noteELF(binary.LittleEndian, id, false, 0),
@@ -136,8 +135,8 @@ func TestGNUBuildID(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrNoProgress)
 }
 
-// Of a compressed section only so much is unpacked as notes may take.
-func TestGNUBuildIDOfASectionThatIsHuge(t *testing.T) {
+// Only as much of a compressed section is decompressed as notes may contain.
+func TestGNUBuildID_HugeSection(t *testing.T) {
 	content := noteELF(binary.LittleEndian, nil, false, 0)
 	const size, section, flags, from, length = 64 << 20, 64 + 64, 8, 24, 32
 	little := binary.LittleEndian
@@ -171,7 +170,7 @@ func FuzzGNUBuildID(f *testing.F) {
 	})
 }
 
-func TestSymbolsOfARealBuild(t *testing.T) {
+func TestSymbols_RealBuild(t *testing.T) {
 	content := buildELF(t, goBuildID)
 	id, err := memfault.GNUBuildID(bytes.NewReader(content))
 	require.NoError(t, err)
@@ -185,7 +184,7 @@ func TestSymbolsOfARealBuild(t *testing.T) {
 	result, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
 	require.NoError(t, err)
 	assert.Equal(t, &memfault.UploadResult{MD5: md5Of(content), Size: file.Size}, result)
-	assert.NotContains(t, cloud.Uploads()[0].Commit, "software_version", "the build id says it all")
+	assert.NotContains(t, cloud.Uploads()[0].Commit, "software_version", "the build ID identifies the version")
 
 	known, err = client.Uploads.SymbolsExist(t.Context(), sink, strings.ToUpper(id))
 	require.NoError(t, err)
@@ -194,10 +193,10 @@ func TestSymbolsOfARealBuild(t *testing.T) {
 	result, err = client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
 	require.NoError(t, err)
 	assert.Equal(t, &memfault.UploadResult{AlreadyUploaded: true, Size: file.Size}, result)
-	assert.Len(t, cloud.Requests(putFile), puts, "nothing was sent")
+	assert.Len(t, cloud.Requests(putFile), puts, "no file must be sent")
 }
 
-func TestUploadSymbolsIfMissingWhenItMayNotAsk(t *testing.T) {
+func TestUploadSymbolsIfMissing_LookupForbidden(t *testing.T) {
 	cloud, client := newCloud(t)
 	const head = "symbols.exists_by_gnu_build_id"
 	content := noteELF(binary.LittleEndian, []byte{1, 2, 3}, false, 0)
@@ -220,13 +219,13 @@ func TestUploadSymbolsIfMissingWhenItMayNotAsk(t *testing.T) {
 	asked := len(cloud.Requests(head))
 	_, err = client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, mapping, memfault.SymbolsOptions{SoftwareType: "com.acme", SoftwareVersion: "1:1"})
 	require.NoError(t, err)
-	assert.Len(t, cloud.Requests(head), asked, "there is nothing to ask for")
+	assert.Len(t, cloud.Requests(head), asked, "a file without a build ID must not be looked up")
 
 	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.UploadSymbolsIfMissing(t.Context(), memfault.ProjectRef{}, file, memfault.SymbolsOptions{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 }
 
-// symbolsTree writes files below a new directory.
+// symbolsTree writes files to a new directory and returns it.
 func symbolsTree(t *testing.T, files map[string][]byte) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -238,7 +237,7 @@ func symbolsTree(t *testing.T, files map[string][]byte) string {
 	return dir
 }
 
-func TestSymbolsDir(t *testing.T) {
+func TestSymbolsDir_UploadsLargestOfEachBuildID(t *testing.T) {
 	cloud, client := newCloud(t)
 	little := binary.LittleEndian
 	dir := symbolsTree(t, map[string][]byte{
@@ -264,6 +263,7 @@ func TestSymbolsDir(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrTooLarge)
 	require.ErrorContains(t, err, "3 of 7 files")
 	require.ErrorContains(t, err, filepath.Join(dir, "broken"))
+	require.ErrorIs(t, results[3].Err, memfault.ErrInvalidArgument, "broken")
 	assert.Zero(t, response)
 	type outcome struct {
 		path, id     string
@@ -290,13 +290,13 @@ func TestSymbolsDir(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(dir, "broken")))
 	cloud.SetMaxUpload(0)
 	results, err = client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{Concurrency: 1})
-	require.NoError(t, err, "it may be repeated whole")
+	require.NoError(t, err, "it must be safe to call it again")
 	assert.Len(t, results, 6)
 	assert.Len(t, cloud.Uploads(), 3)
 }
 
-// Builds often leave a link to the latest one behind.
-func TestSymbolsDirThatIsALink(t *testing.T) {
+// Builds often create a link to their latest output.
+func TestSymbolsDir_DirectoryIsLink(t *testing.T) {
 	cloud, client := newCloud(t)
 	dir := symbolsTree(t, map[string][]byte{"bin/a": noteELF(binary.LittleEndian, []byte{1}, false, 0)})
 	latest := filepath.Join(t.TempDir(), "latest")
@@ -308,7 +308,7 @@ func TestSymbolsDirThatIsALink(t *testing.T) {
 	assert.Len(t, cloud.Uploads(), 1)
 }
 
-func TestSymbolsDirRefusals(t *testing.T) {
+func TestSymbolsDir_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	dir := symbolsTree(t, map[string][]byte{"a": noteELF(binary.LittleEndian, []byte{1}, false, 0)})
 	for _, c := range []struct {
@@ -332,25 +332,26 @@ func TestSymbolsDirRefusals(t *testing.T) {
 	cancel(gone)
 	_, err = client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{})
 	require.ErrorIs(t, err, gone)
+	require.NotErrorIs(t, err, memfault.ErrInvalidArgument)
 	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestSymbolsDirWhoseContextEnds(t *testing.T) {
+func TestSymbolsDir_ContextCanceled(t *testing.T) {
 	gone := errors.New("no more time")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var cloud *fakecloud.Cloud
 	cloud, client := newCloud(t, memfault.WithObserver(func(_ context.Context, a memfault.Attempt) {
-		if a.Operation == "upload.prepare_basic_auth" && len(cloud.Uploads()) == 1 { // the second file is on its way
+		if a.Operation == "upload.prepare_basic_auth" && len(cloud.Uploads()) == 1 { // the second file is being uploaded
 			cancel(gone)
 		}
 	}))
 	little := binary.LittleEndian
 	dir := symbolsTree(t, map[string][]byte{"a": noteELF(little, []byte{1}, false, 0), "b": noteELF(little, []byte{2}, false, 0), "c": noteELF(little, []byte{3}, false, 0)})
 	results, err := client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{Concurrency: 1}, memfault.WithProgress(func(int64, int64) {
-		t.Error("progress of one file among many says nothing")
+		t.Error("unexpected progress")
 	}))
 	require.ErrorIs(t, err, gone)
-	require.Len(t, results, 3, "each file has a result")
+	require.Len(t, results, 3, "each file must have a result")
 	assert.NotNil(t, results[0].Result)
 	for _, r := range results[1:] {
 		require.ErrorIs(t, r.Err, gone)
@@ -360,9 +361,8 @@ func TestSymbolsDirWhoseContextEnds(t *testing.T) {
 	assert.Len(t, cloud.Requests("symbols.exists_by_gnu_build_id"), 2)
 }
 
-// At no time more uploads are under way than Concurrency says, and no fewer where
-// there are enough files.
-func TestSymbolsDirIsBounded(t *testing.T) {
+// At most Concurrency uploads run at the same time, and no fewer if there are enough files.
+func TestSymbolsDir_Concurrency(t *testing.T) {
 	cloud := fakecloud.New()
 	server := cloud.Serve()
 	defer server.Close()
@@ -384,7 +384,7 @@ func TestSymbolsDirIsBounded(t *testing.T) {
 	assert.Equal(t, 3, gate.most)
 }
 
-// gate holds the first callers back until enough wait, and counts how many did.
+// gate blocks its first callers until enough are waiting, and records their largest number.
 type gate struct {
 	mu         sync.Mutex
 	want, most int

@@ -18,7 +18,7 @@ func TestRun_FakeCloud(t *testing.T) {
 	require.NoError(t, run(t.Context(), &out))
 	for _, want := range []string{
 		"250 devices", "beta      50", "default   175", "internal  25", "2.0.0+build.7", "Devices not seen for a day:",
-		"Latest reboots", "ASSERT", "Moved SINK-0003 from cohort default to beta.",
+		"Latest reboots", "Assert", "Moved SINK-0003 from cohort default to beta.",
 		"errors.Is(err, memfault.ErrNotFound) is true", "devices.retrieve, status 404, type NotFoundError, code 1003",
 	} {
 		assert.Contains(t, out.String(), want)
