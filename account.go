@@ -2,7 +2,6 @@ package memfault
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -25,6 +24,13 @@ type User struct {
 	UpdatedDate               Timestamp         `json:"updated_date"`
 }
 
+func (u *User) missing() string {
+	if u.ID == 0 && u.Email == "" {
+		return "id"
+	}
+	return ""
+}
+
 // OrganizationACL describes the roles of a user in an organization.
 type OrganizationACL struct {
 	Admin           bool         `json:"admin"`
@@ -35,6 +41,13 @@ type OrganizationACL struct {
 // apiKey is the key of a user or of a project.
 type apiKey struct {
 	APIKey string `json:"api_key"`
+}
+
+func (k *apiKey) missing() string {
+	if k.APIKey == "" {
+		return "api_key"
+	}
+	return ""
 }
 
 // Me returns the user whose credential the client uses. Use it to test a login.
@@ -77,9 +90,6 @@ func fetchKey(ctx context.Context, client *Client, id operation.ID, params reque
 	key, err := fetch[apiKey](ctx, client, id, params, opts)
 	if err != nil {
 		return "", err
-	}
-	if key.APIKey == "" {
-		return "", fmt.Errorf("memfault: %s: response contains no key", operation.Get(id).Name)
 	}
 	return key.APIKey, nil
 }

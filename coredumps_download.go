@@ -34,7 +34,7 @@ func (s *CoredumpsService) Download(ctx context.Context, project ProjectRef, cor
 		return saved, err
 	}
 	notReady := newResponseError(d.call, d.call.lastResponse, nil)
-	notReady.Message, notReady.cause = "Memfault is still processing the coredump", ErrNotReady
+	notReady.Message, notReady.kind = "Memfault is still processing the coredump", ErrNotReady
 	notReady.RetryAfter, _ = retryAfter(d.call.lastResponse)
 	return nil, notReady
 }

@@ -70,11 +70,11 @@ func (s *ReleasesService) Latest(ctx context.Context, query LatestReleaseQuery, 
 	if !latest.UpdateAvailable {
 		return latest, nil
 	}
-	release, err := decode[Release](r)
+	release, err := decode[offeredRelease](r)
 	if err != nil {
 		return nil, err
 	}
-	latest.Release = *release
+	latest.Release = release.Release
 	if latest.Reason == "" {
 		latest.Reason = release.Reason
 	}
@@ -100,6 +100,16 @@ func (s *ReleasesService) LatestURL(ctx context.Context, query LatestReleaseQuer
 	return latest, nil
 }
 
+// offeredRelease is the body of a response that offers a release.
+type offeredRelease struct{ Release }
+
+func (r *offeredRelease) missing() string {
+	if r.Version == "" {
+		return "version"
+	}
+	return ""
+}
+
 // askLatest sends the query. A 204 that reports a rate limit is an error.
 func (s *ReleasesService) askLatest(ctx context.Context, id operation.ID, query LatestReleaseQuery, opts []CallOption) (*reply, error) {
 	if err := query.validate(); err != nil {
@@ -112,7 +122,7 @@ func (s *ReleasesService) askLatest(ctx context.Context, id operation.ID, query 
 	if r.isEmpty() && strings.EqualFold(r.response.Header.Get(reasonHeader), reasonRateLimited) {
 		defer r.release()
 		limited := newResponseError(r.call, r.response, nil)
-		limited.Message, limited.cause = "the device sent too many requests", ErrRateLimited
+		limited.Message, limited.kind = "the device sent too many requests", ErrRateLimited
 		limited.RetryAfter, _ = retryAfter(r.response)
 		return nil, limited
 	}

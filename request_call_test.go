@@ -352,3 +352,26 @@ func TestErrors_TextHasOnePrefix(t *testing.T) {
 	}
 	assert.Empty(t, cloud.Requests(""))
 }
+
+func TestBareResponse_WithoutEssentialFieldIsError(t *testing.T) {
+	query := memfault.LatestReleaseQuery{DeviceSerial: "A", HardwareVersion: "evt"}
+	for call, do := range map[string]func(*memfault.Client) error{
+		"me": func(c *memfault.Client) error { return failureOf(c.Account.Me(t.Context())) },
+		"latest": func(c *memfault.Client) error {
+			return failureOf(c.WithAuth(memfault.ProjectKey("d3b0")).Releases.Latest(t.Context(), query))
+		},
+		"task":       func(c *memfault.Client) error { return failureOf(c.Tasks.Get(t.Context(), "1")) },
+		"wait":       func(c *memfault.Client) error { return failureOf(c.Tasks.Wait(t.Context(), "1", memfault.WaitOptions{})) },
+		"API key":    func(c *memfault.Client) error { return failureOf(c.Account.GenerateAPIKey(t.Context())) },
+		"client key": func(c *memfault.Client) error { return failureOf(c.Projects.RefreshProjectKey(t.Context(), sink)) },
+	} {
+		for _, body := range []string{`{}`, `{"data":{"id":1,"version":"1.0.0","status":"SUCCESS"}}`, `{"version":"","status":"","id":0}`} {
+			client := newClient(t, memfault.BasicPassword("jane@acme.example", "x"), memfault.WithHTTPClient(&http.Client{
+				Transport: roundTripper(func(*http.Request) (*http.Response, error) { return answer(200, body) }),
+			}))
+			err := do(client)
+			require.ErrorIs(t, err, memfault.ErrUnexpectedResponse, call+" "+body)
+			assert.Equal(t, body, string(requireError(t, err, 200).Body), call)
+		}
+	}
+}

@@ -8,8 +8,7 @@ import (
 
 const unexpectedJSON = "the response is not the expected JSON"
 
-// decode decodes the whole response body. A model can have a method that returns the name of
-// a field without which it means nothing.
+// decode decodes the whole response body.
 func decode[T any](r *reply) (*T, error) {
 	var value *T
 	if err := r.decodeInto(r.body.Bytes(), &value); err != nil {
@@ -18,10 +17,7 @@ func decode[T any](r *reply) (*T, error) {
 	if value == nil {
 		return nil, r.decodeError("the response is null", nil)
 	}
-	if model, ok := any(value).(interface{ missing() string }); ok && model.missing() != "" {
-		return nil, r.decodeError("the response contains no "+model.missing(), nil)
-	}
-	return value, nil
+	return checked(r, value)
 }
 
 // decodeData decodes the data field of the envelope.
@@ -35,7 +31,18 @@ func decodeData[T any](r *reply) (*T, error) {
 	if envelope.Data == nil {
 		return nil, r.decodeError("the response contains no data", nil)
 	}
-	return envelope.Data, nil
+	return checked(r, envelope.Data)
+}
+
+// checked returns a model, or an error if it lacks a field without which it means nothing:
+// any object of JSON could be decoded as it.
+func checked[T any](r *reply, value *T) (*T, error) {
+	if model, ok := any(value).(interface{ missing() string }); ok {
+		if field := model.missing(); field != "" {
+			return nil, r.decodeError("the response contains no "+field, nil)
+		}
+	}
+	return value, nil
 }
 
 // decodePage decodes a page of a list. It allocates the slice of items once, at the size

@@ -376,7 +376,7 @@ func TestNullIsNoItemAndNoKey(t *testing.T) {
 	requireError(t, err, 200)
 	require.ErrorContains(t, err, "item 2 of the page is null")
 	_, err = client.Projects.GetProjectKey(t.Context(), sink)
-	require.ErrorContains(t, err, "projects.get_client_key: response contains no key")
+	require.ErrorContains(t, err, "projects.get_client_key: 200 OK: the response contains no api_key")
 }
 
 func TestHEADFollowsRedirects(t *testing.T) {

@@ -30,6 +30,13 @@ func (t *Task) UnmarshalJSON(data []byte) error {
 	return t.Reply.UnmarshalJSON(data)
 }
 
+func (t *Task) missing() string {
+	if t.Status == "" {
+		return "status"
+	}
+	return ""
+}
+
 // TaskStatus is the state of a task.
 type TaskStatus string
 

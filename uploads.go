@@ -3,7 +3,6 @@ package memfault
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -51,6 +50,13 @@ type uploadTarget struct {
 	Token     string `json:"token"`
 }
 
+func (t *uploadTarget) missing() string {
+	if t.Token == "" {
+		return "token"
+	}
+	return ""
+}
+
 // send uploads a file of one kind.
 func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *File, kind upload, opts []CallOption) (*UploadResult, error) {
 	prepare, commit := operation.UploadPrepareBasicAuth, kind.consoleCommit
@@ -69,9 +75,6 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 	granted, err := fetch[uploadTarget](ctx, clientOf(s), prepare, requestParams{path: project.path()}, opts)
 	if err != nil {
 		return nil, err
-	}
-	if granted.Token == "" {
-		return nil, fmt.Errorf("memfault: %s: the reply lacks a token", operation.Get(prepare).Name)
 	}
 	sum, err := s.put(ctx, granted.UploadURL, file, newCallOptions(opts))
 	if err != nil {

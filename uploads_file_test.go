@@ -72,7 +72,7 @@ func everyUpload(client *memfault.Client) map[string]func(*testing.T, *memfault.
 			return err
 		},
 		"symbols if missing": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
-			_, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, f, memfault.SymbolsOptions{}, opts...)
+			_, err := client.Uploads.Symbols(t.Context(), sink, f, memfault.SymbolsOptions{IfMissing: true}, opts...)
 			return err
 		},
 		"raw coredump": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {

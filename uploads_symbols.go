@@ -17,11 +17,15 @@ type SymbolsOptions struct {
 	SoftwareType    string
 	SoftwareVersion string
 	Revision        string // such as the commit of the build
+	// IfMissing uploads only what Memfault does not have: the GNU build ID of the file is
+	// looked up first. A file without a build ID is always uploaded, and so is every file if
+	// the token may only upload.
+	IfMissing bool
 }
 
 func (o SymbolsOptions) upload() (upload, error) {
 	kind := upload{projectKeyCommit: operation.UploadCommitSymbols, consoleCommit: operation.UploadCommitSymbols, fields: map[string]any{}}
-	if o == (SymbolsOptions{}) {
+	if o == (SymbolsOptions{IfMissing: o.IfMissing}) {
 		return kind, nil
 	}
 	if err := required("SymbolsOptions", "SoftwareType", o.SoftwareType, "SoftwareVersion", o.SoftwareVersion); err != nil {
@@ -31,8 +35,9 @@ func (o SymbolsOptions) upload() (upload, error) {
 	return kind, nil
 }
 
-// Symbols uploads the symbols of a build: an ELF file, or a mapping file of Android. It does
-// not accept a [ProjectKey].
+// Symbols uploads the symbols of a build: an ELF file, or a mapping file of Android. With
+// [SymbolsOptions.IfMissing] it sends nothing of a file that Memfault has; the MD5 of the
+// result is then empty. Symbols does not accept a [ProjectKey].
 //
 // Not documented by Memfault; observed only in Memfault's own programs.
 func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
@@ -40,7 +45,36 @@ func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *
 	if err != nil {
 		return nil, err
 	}
+	if options.IfMissing {
+		known, err := s.haveSymbols(ctx, project, file, opts)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			return &UploadResult{AlreadyUploaded: true, Size: file.Size}, nil
+		}
+	}
 	return s.send(ctx, project, file, kind, opts)
+}
+
+// haveSymbols reports whether Memfault has the symbols of a file. It does not if the file has
+// no build ID, or if the token may not look.
+func (s *UploadsService) haveSymbols(ctx context.Context, project ProjectRef, file *File, opts []CallOption) (bool, error) {
+	if err := errors.Join(s.checkCommit(operation.UploadCommitSymbols, project), file.validate()); err != nil {
+		return false, err
+	}
+	id, err := readBuildID(file.Content)
+	if err != nil && !errors.Is(err, errNotELF) {
+		return false, invalid("File: %s: %w", file.Name, err)
+	}
+	if id == "" {
+		return false, nil
+	}
+	known, err := s.SymbolsExist(ctx, project, id, opts...)
+	if errors.Is(err, ErrForbidden) {
+		return false, nil
+	}
+	return known, err
 }
 
 // SymbolsExist reports whether Memfault has the symbols of a build. gnuBuildID is in
@@ -54,36 +88,6 @@ func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, g
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// UploadSymbolsIfMissing uploads the symbols of a build unless Memfault already has them. It
-// first looks up the GNU build ID of the file. A file without a build ID is always uploaded,
-// and so is every file if the token may only upload. If nothing was sent, the MD5 of the
-// result is empty. UploadSymbolsIfMissing does not accept a [ProjectKey].
-//
-// Not documented by Memfault; observed only in Memfault's command-line tool.
-func (s *UploadsService) UploadSymbolsIfMissing(ctx context.Context, project ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
-	kind, err := options.upload()
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(s.checkCommit(kind.consoleCommit, project), file.validate()); err != nil {
-		return nil, err
-	}
-	id, err := readBuildID(file.Content)
-	if err != nil && !errors.Is(err, errNotELF) {
-		return nil, invalid("File: %s: %w", file.Name, err)
-	}
-	if id != "" {
-		known, err := s.SymbolsExist(ctx, project, id, opts...)
-		switch {
-		case known:
-			return &UploadResult{AlreadyUploaded: true, Size: file.Size}, nil
-		case err != nil && !errors.Is(err, ErrForbidden):
-			return nil, err
-		}
-	}
-	return s.send(ctx, project, file, kind, opts)
 }
 
 // SymbolsLegacy uploads the symbols of a software version in one request. Prefer

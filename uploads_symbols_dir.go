@@ -141,7 +141,7 @@ func (s *UploadsService) uploadPath(ctx context.Context, project ProjectRef, pat
 		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // the file was only read
-	return s.UploadSymbolsIfMissing(ctx, project, file, SymbolsOptions{}, opts...)
+	return s.Symbols(ctx, project, file, SymbolsOptions{IfMissing: true}, opts...)
 }
 
 // shareOutcomes copies the outcome of each chosen file to the other files with its build ID.

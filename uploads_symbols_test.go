@@ -181,7 +181,7 @@ func TestSymbols_RealBuild(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, known)
 	file := &memfault.File{Name: "sink.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
-	result, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
+	result, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true})
 	require.NoError(t, err)
 	assert.Equal(t, &memfault.UploadResult{MD5: md5Of(content), Size: file.Size}, result)
 	assert.NotContains(t, cloud.Uploads()[0].Commit, "software_version", "the build ID identifies the version")
@@ -190,20 +190,20 @@ func TestSymbols_RealBuild(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, known)
 	puts := len(cloud.Requests(putFile))
-	result, err = client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
+	result, err = client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true})
 	require.NoError(t, err)
 	assert.Equal(t, &memfault.UploadResult{AlreadyUploaded: true, Size: file.Size}, result)
 	assert.Len(t, cloud.Requests(putFile), puts, "no file must be sent")
 }
 
-func TestUploadSymbolsIfMissing_LookupForbidden(t *testing.T) {
+func TestSymbolsIfMissing_LookupForbidden(t *testing.T) {
 	cloud, client := newCloud(t)
 	const head = "symbols.exists_by_gnu_build_id"
 	content := noteELF(binary.LittleEndian, []byte{1, 2, 3}, false, 0)
 	file := &memfault.File{Name: "a.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
 
 	cloud.Fail(fakecloud.Fault{Operation: head, Status: http.StatusInternalServerError, Times: 1})
-	_, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
+	_, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true})
 	requireError(t, err, http.StatusInternalServerError)
 	_, err = client.Uploads.SymbolsExist(t.Context(), sink, "")
 	require.Error(t, err)
@@ -211,17 +211,17 @@ func TestUploadSymbolsIfMissing_LookupForbidden(t *testing.T) {
 	cloud.Fail(fakecloud.Fault{Operation: head, Status: http.StatusForbidden})
 	_, err = client.Uploads.SymbolsExist(t.Context(), sink, "01")
 	require.ErrorIs(t, err, memfault.ErrForbidden)
-	result, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
+	result, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true})
 	require.NoError(t, err)
 	assert.False(t, result.AlreadyUploaded)
 
 	mapping, _ := fileOf("mapping.txt", "com.acme.App -> a:", 100)
 	asked := len(cloud.Requests(head))
-	_, err = client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, mapping, memfault.SymbolsOptions{SoftwareType: "com.acme", SoftwareVersion: "1:1"})
+	_, err = client.Uploads.Symbols(t.Context(), sink, mapping, memfault.SymbolsOptions{SoftwareType: "com.acme", SoftwareVersion: "1:1", IfMissing: true})
 	require.NoError(t, err)
 	assert.Len(t, cloud.Requests(head), asked, "a file without a build ID must not be looked up")
 
-	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.UploadSymbolsIfMissing(t.Context(), memfault.ProjectRef{}, file, memfault.SymbolsOptions{})
+	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.Symbols(t.Context(), memfault.ProjectRef{}, file, memfault.SymbolsOptions{IfMissing: true})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 }
 
