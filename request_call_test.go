@@ -360,8 +360,10 @@ func TestBareResponse_WithoutEssentialFieldIsError(t *testing.T) {
 		"latest": func(c *memfault.Client) error {
 			return failureOf(c.WithAuth(memfault.ProjectKey("d3b0")).Releases.Latest(t.Context(), query))
 		},
-		"task":       func(c *memfault.Client) error { return failureOf(c.Tasks.Get(t.Context(), "1")) },
-		"wait":       func(c *memfault.Client) error { return failureOf(c.Tasks.Wait(t.Context(), "1", memfault.WaitOptions{})) },
+		"task": func(c *memfault.Client) error { return failureOf(c.Tasks.Get(t.Context(), "1")) },
+		"wait": func(c *memfault.Client) error {
+			return failureOf(c.Tasks.Wait(t.Context(), "1", memfault.WaitOptions{}))
+		},
 		"API key":    func(c *memfault.Client) error { return failureOf(c.Account.GenerateAPIKey(t.Context())) },
 		"client key": func(c *memfault.Client) error { return failureOf(c.Projects.RefreshProjectKey(t.Context(), sink)) },
 	} {

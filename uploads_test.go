@@ -279,7 +279,7 @@ func TestUpload_UnsafeUploadURL(t *testing.T) {
 		"URL cannot be used":                             `{"data":{"upload_url":"","token":"t"}}`,
 		"cannot be used":                                 `{"data":{"upload_url":"https://a:s3cret@storage.example/a","token":"t"}}`,
 		"the URL cannot be used unchanged":               `{"data":{"upload_url":"file:///etc/s3cret","token":"t"}}`,
-		"the response contains no token":                        `{"data":{"upload_url":"https://storage.example/a?X-Signature=s3cret"}}`,
+		"the response contains no token":                 `{"data":{"upload_url":"https://storage.example/a?X-Signature=s3cret"}}`,
 		"upload.put_file: upload_url: the URL":           `{"data":{"upload_url":"https://storage.example/a b?X-Signature=s3cret","token":"t"}}`,
 		"the response contains no data":                  `{"upload_url":"https://storage.example/a?X-Signature=s3cret","token":"t"}`,
 	} {
