@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"runtime"
 	"strings"
@@ -268,16 +269,19 @@ func TestClient_CloseIdleConnections(t *testing.T) {
 	opened := new(atomic.Int64)
 	for _, given := range []*http.Client{nil, {Transport: &http.Transport{}}} {
 		opened.Store(0)
-		opts := []memfault.Option{}
-		if given != nil {
-			opts = append(opts, memfault.WithHTTPClient(given))
-		}
-		server, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data":{"id":1}}`) }, opts...)
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data":{"id":1}}`) }))
 		server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 			if state == http.StateNew {
 				opened.Add(1)
 			}
 		}
+		server.Start()
+		t.Cleanup(server.Close)
+		opts := []memfault.Option{memfault.WithBaseURL(server.URL)}
+		if given != nil {
+			opts = append(opts, memfault.WithHTTPClient(given))
+		}
+		client := newClient(t, memfault.OrganizationToken("oat_test"), opts...)
 		require.NoError(t, get(t.Context(), client))
 		require.NoError(t, get(t.Context(), client))
 		assert.Equal(t, int64(1), opened.Load())
