@@ -3,7 +3,6 @@ package memfault
 import (
 	"context"
 	"crypto/md5" //nolint:gosec // the API names MD5 for its files
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"hash"
@@ -58,14 +57,14 @@ func (c *Client) openFile(ctx context.Context, id operation.ID, params requestPa
 }
 
 func (c *Client) openURL(ctx context.Context, op *operation.Operation, target *url.URL, opts []CallOption) (*download, error) {
-	d := &download{ctx: ctx, call: &call{client: c, op: op, options: newCallOptions(opts)}, target: target, sum: sha256.New()}
+	d := &download{ctx: ctx, call: &call{client: c, op: op, options: newCallOptions(opts)}, target: target}
 	for _, header := range d.call.options.headers {
 		switch name := http.CanonicalHeaderKey(header[0]); name {
 		case "Range", "If-Range", "Accept-Encoding":
 			return nil, invalid("%s: WithHeader: %s cannot be set by the caller", op.Name, name)
 		}
 	}
-	if err := d.connect(); err != nil {
+	if err := d.open(); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -107,11 +106,11 @@ func (d *download) save(w io.Writer, hashes ...hash.Hash) (*DownloadResult, erro
 		}
 	}
 	return &DownloadResult{
-		Size:        d.offset,
-		Filename:    filename(d.header.Get("Content-Disposition")),
-		ContentType: d.header.Get("Content-Type"),
+		Size:        d.file.Size(),
+		Filename:    filename(d.file.Header().Get("Content-Disposition")),
+		ContentType: d.file.Header().Get("Content-Type"),
 		MD5:         hex.EncodeToString(short.Sum(nil)),
-		SHA256:      hex.EncodeToString(d.sum.Sum(nil)),
+		SHA256:      hex.EncodeToString(d.file.SHA256()),
 	}, nil
 }
 

@@ -39,6 +39,10 @@ func isPlain(path string) bool {
 	return true
 }
 
+func isAlphanumeric(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+}
+
 // parsePresignedURL parses a URL of another host, to be used unchanged.
 func (c *core) parsePresignedURL(text string) (*url.URL, error) {
 	target, err := url.Parse(text)

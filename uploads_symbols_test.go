@@ -2,17 +2,14 @@ package memfault_test
 
 import (
 	"bytes"
-	"compress/zlib"
 	"context"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -105,69 +102,6 @@ func noteELF(order binary.AppendByteOrder, id []byte, asSegment bool, fill int) 
 		b = order.AppendUint64(b, 0)
 	}
 	return append(append(append(b, notes...), names...), make([]byte, fill)...)
-}
-
-func TestGNUBuildID_Forms(t *testing.T) {
-	id := []byte{0xC0, 0xFF, 0xEE, 1, 2}
-	for name, content := range map[string][]byte{
-		"section, little": noteELF(binary.LittleEndian, id, false, 0),
-		"section, big":    noteELF(binary.BigEndian, id, false, 0),
-		"segment, little": noteELF(binary.LittleEndian, id, true, 0),
-		"segment, big":    noteELF(binary.BigEndian, id, true, 0),
-	} {
-		got, err := memfault.GNUBuildID(bytes.NewReader(content))
-		require.NoError(t, err, name)
-		assert.Equal(t, "c0ffee0102", got, name)
-	}
-	for want, content := range map[string][]byte{
-		"carries no GNU build id": noteELF(binary.LittleEndian, nil, false, 0),
-		"carries no GNU build":    noteELF(binary.BigEndian, nil, true, 0),
-		"not an ELF file":         []byte("com.acme.App -> a:"),
-		"is not an ELF":           nil,
-		"memfault: GNUBuildID":    []byte("\x7fELF\x02\x01\x01 and no more"),
-	} {
-		_, err := memfault.GNUBuildID(bytes.NewReader(content))
-		require.ErrorContains(t, err, want)
-	}
-	_, err := memfault.GNUBuildID(nil)
-	require.ErrorContains(t, err, "nil")
-	_, err = memfault.GNUBuildID(&changing{err: io.ErrNoProgress})
-	require.ErrorIs(t, err, io.ErrNoProgress)
-}
-
-// Only as much of a compressed section is decompressed as notes may contain.
-func TestGNUBuildID_HugeSection(t *testing.T) {
-	content := noteELF(binary.LittleEndian, nil, false, 0)
-	const size, section, flags, from, length = 64 << 20, 64 + 64, 8, 24, 32
-	little := binary.LittleEndian
-	packed := little.AppendUint64(nil, uint64(elf.COMPRESS_ZLIB))
-	packed = little.AppendUint64(little.AppendUint64(packed, size), 4)
-	var b bytes.Buffer
-	w := zlib.NewWriter(&b)
-	_, err := io.Copy(w, io.NewSectionReader(zeroes{}, 0, size))
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	packed = append(packed, b.Bytes()...)
-	little.PutUint64(content[section+flags:], uint64(elf.SHF_COMPRESSED))
-	little.PutUint64(content[section+from:], uint64(len(content)))
-	little.PutUint64(content[section+length:], uint64(len(packed)))
-	content = append(content, packed...)
-
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	_, err = memfault.GNUBuildID(bytes.NewReader(content))
-	require.ErrorContains(t, err, "carries no GNU build id")
-	runtime.ReadMemStats(&after)
-	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
-}
-
-func FuzzGNUBuildID(f *testing.F) {
-	f.Add(noteELF(binary.LittleEndian, []byte{1, 2, 3}, false, 0))
-	f.Add(noteELF(binary.BigEndian, []byte{1, 2, 3}, true, 0))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		id, err := memfault.GNUBuildID(bytes.NewReader(content))
-		assert.Equal(t, err == nil, id != "")
-	})
 }
 
 func TestSymbols_RealBuild(t *testing.T) {
