@@ -1,13 +1,14 @@
 package memfault
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"net/http"
+	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
+	"github.com/memfault-go/memfault/internal/ordered"
 )
 
 // ChunkSenderOptions configures a ChunkSender. Fields that are zero have defaults.
@@ -49,25 +50,9 @@ var ErrSenderClosed = errors.New("memfault: the chunk sender is closed")
 //
 // A ChunkSender is safe for concurrent use. It has no goroutine while nothing waits.
 type ChunkSender struct {
-	service *ChunksService
+	engine  *ordered.Sender
 	options ChunkSenderOptions
-	retry   RetryPolicy
 	invalid error
-
-	ctx    context.Context // of all requests; ends when Close gives up
-	cancel context.CancelCauseFunc
-
-	mu      sync.Mutex
-	queues  map[string]*chunkQueue // of the devices that have chunks
-	ready   []*chunkQueue          // those whose next batch may go out
-	workers int
-	bytes   int64         // pending
-	freed   chan struct{} // closed when bytes become less
-	epochs  []*chunkEpoch // the last takes what Send accepts; the others are waited for
-	closed  bool
-	drained *chunkEpoch // what Close waits for
-	gaveUp  error       // why Close ended without draining
-	lost    int         // chunks that it reported
 }
 
 // NewSender returns a ChunkSender. Bad options, or a credential that is not a project
@@ -76,21 +61,50 @@ type ChunkSender struct {
 // Memfault: https://docs.memfault.com/api/upload-chunk
 func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 	options, err := options.withDefaults()
-	policy, checkErr := clientOf(s).senderPolicy()
-	ctx, cancel := context.WithCancelCause(context.Background())
-	return &ChunkSender{
-		service: s, options: options, retry: policy, invalid: errors.Join(err, checkErr),
-		ctx: ctx, cancel: cancel,
-		queues: map[string]*chunkQueue{}, freed: make(chan struct{}), epochs: []*chunkEpoch{newChunkEpoch()},
+	client := clientOf(s)
+	if err = errors.Join(err, client.checkInitialized(), client.invalid, authorize(client.auth, operation.Get(operation.ChunksUpload))); err != nil {
+		return &ChunkSender{engine: ordered.New(ordered.Config{}), invalid: err}
+	}
+	return &ChunkSender{engine: ordered.New(options.engine(s)), options: options}
+}
+
+func (o ChunkSenderOptions) engine(service *ChunksService) ordered.Config {
+	retry := clientOf(service).core.config.retry
+	return ordered.Config{
+		Send: func(ctx context.Context, serial string, chunks [][]byte) ordered.Outcome {
+			return chunkOutcome(service.Upload(ctx, serial, chunks, WithoutRetry()))
+		},
+		Backoff: func(failures int) time.Duration { return retry.backoff(0, 0, failures, nil) },
+		NotSent: func(cause error) error {
+			return fmt.Errorf("memfault: the chunk sender was closed before the chunk was accepted: %w", cause)
+		},
+		BatchSize:   o.BatchSize,
+		Concurrency: o.Concurrency,
+		MaxPending:  o.MaxPendingBytes,
+		MaxAttempts: retry.MaxAttempts,
 	}
 }
 
-// senderPolicy returns the retry policy of a ChunkSender, or why the client cannot have one.
-func (c *Client) senderPolicy() (RetryPolicy, error) {
-	if err := c.checkInitialized(); err != nil {
-		return RetryPolicy{}, err
+// chunkOutcome decides what the error of an upload means for its chunks.
+func chunkOutcome(err error) ordered.Outcome {
+	outcome := ordered.Outcome{Kind: ordered.Rejected, Err: err}
+	var answer *Error
+	var lost *noResponseError
+	switch {
+	case err == nil:
+		outcome.Kind = ordered.Accepted
+	case errors.As(err, &answer):
+		outcome.RetryAfter = answer.RetryAfter
+		switch status := answer.StatusCode; {
+		case status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge:
+			outcome.Kind = ordered.TooMuch
+		case status == http.StatusTooManyRequests || unavailable(status):
+			outcome.Kind = ordered.Temporary
+		}
+	case errors.As(err, &lost) && !isPermanent(err):
+		outcome.Kind = ordered.Temporary
 	}
-	return c.core.config.retry, errors.Join(c.invalid, authorize(c.auth, operation.Get(operation.ChunksUpload)))
+	return outcome
 }
 
 // Send takes a chunk to be sent. While there is no room for it, Send waits; ctx ends
@@ -103,7 +117,7 @@ func (c *Client) senderPolicy() (RetryPolicy, error) {
 func (s *ChunkSender) Send(ctx context.Context, deviceSerial string, chunk []byte, done func(error)) error {
 	switch {
 	case ctx == nil:
-		return invalid("the context is nil")
+		return invalid("nil context")
 	case s.invalid != nil:
 		return s.invalid
 	case len(chunk) == 0:
@@ -114,65 +128,26 @@ func (s *ChunkSender) Send(ctx context.Context, deviceSerial string, chunk []byt
 	if err := checkSegment(deviceSerial); err != nil {
 		return invalid("device_serial %w", err)
 	}
-	if err := s.waitForRoom(ctx, int64(len(chunk))); err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
-	epoch := s.epochs[len(s.epochs)-1]
-	epoch.open++
-	s.bytes += int64(len(chunk))
-	q := s.queues[deviceSerial]
-	if q == nil {
-		q = &chunkQueue{serial: deviceSerial}
-		s.queues[deviceSerial] = q
-	}
-	q.waiting = append(q.waiting, pendingChunk{bytes.Clone(chunk), done, epoch})
-	if !q.busy {
-		s.makeReady(q)
-	}
-	return nil
-}
-
-// waitForRoom returns with the sender locked, or with an error.
-func (s *ChunkSender) waitForRoom(ctx context.Context, size int64) error {
-	s.mu.Lock()
-	for !s.closed && ctx.Err() == nil && s.bytes+size > s.options.MaxPendingBytes {
-		freed := s.freed
-		s.mu.Unlock()
-		select {
-		case <-freed:
-		case <-ctx.Done():
-		}
-		s.mu.Lock()
-	}
-	var err error
-	switch {
-	case s.closed:
-		err = ErrSenderClosed
-	case ctx.Err() != nil:
-		err = fmt.Errorf("memfault: waiting for room for a chunk: %w", contextError(ctx))
-	default:
+	switch err := s.engine.Send(ctx, deviceSerial, chunk, done); {
+	case err == nil:
 		return nil
+	case errors.Is(err, ordered.ErrClosed):
+		return ErrSenderClosed
+	default:
+		return fmt.Errorf("memfault: waiting for room for a chunk: %w", contextError(ctx))
 	}
-	s.mu.Unlock()
-	return err
 }
 
 // Flush waits until every chunk that Send took before is accepted or reported. It
 // returns only why the wait ended early.
 func (s *ChunkSender) Flush(ctx context.Context) error {
 	if ctx == nil {
-		return invalid("the context is nil")
+		return invalid("nil context")
 	}
-	s.mu.Lock()
-	epoch := s.seal()
-	s.mu.Unlock()
-	select {
-	case <-epoch.settled:
-		return nil
-	case <-ctx.Done():
+	if s.engine.Flush(ctx) != nil {
 		return fmt.Errorf("memfault: flushing chunks: %w", contextError(ctx))
 	}
+	return nil
 }
 
 // Close takes no more chunks and waits until those it took are accepted or reported.
@@ -181,27 +156,10 @@ func (s *ChunkSender) Flush(ctx context.Context) error {
 // have arrived all the same.
 func (s *ChunkSender) Close(ctx context.Context) error {
 	if ctx == nil {
-		return invalid("the context is nil")
+		return invalid("nil context")
 	}
-	s.mu.Lock()
-	if !s.closed {
-		s.closed = true
-		s.drained = s.seal()
-		s.free(0) // wakes the Sends that wait for room
-	}
-	drained := s.drained
-	s.mu.Unlock()
-	select {
-	case <-drained.settled:
-	case <-ctx.Done():
-		s.giveUp(contextError(ctx))
-		<-drained.settled
-	}
-	s.cancel(nil)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lost > 0 {
-		return fmt.Errorf("memfault: closing the chunk sender: %d chunks were not accepted: %w", s.lost, s.gaveUp)
+	if lost, cause := s.engine.Close(ctx, contextError); lost > 0 {
+		return fmt.Errorf("memfault: closing the chunk sender: %d chunks were not accepted: %w", lost, cause)
 	}
 	return nil
 }

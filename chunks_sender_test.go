@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,36 +154,6 @@ func serialOf(req *http.Request) string {
 	return req.URL.Path[strings.LastIndex(req.URL.Path, "/")+1:]
 }
 
-func TestBatchesFillWhileARequestIsOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var parts []int
-		sender := senderOver(t, memfault.ChunkSenderOptions{BatchSize: 4}, func(req *http.Request) (*http.Response, error) {
-			parts = append(parts, partsOf(req))
-			time.Sleep(time.Second)
-			return answer(202, "Accepted")
-		})
-		for i := range 10 {
-			require.NoError(t, sender.Send(t.Context(), "A", []byte(chunkText(i)), nil))
-			synctest.Wait()
-		}
-		require.NoError(t, sender.Flush(t.Context()))
-		assert.Equal(t, []int{1, 4, 4, 1}, parts)
-		require.NoError(t, sender.Close(t.Context()))
-	})
-}
-
-// partsOf counts the chunks of a request.
-func partsOf(req *http.Request) int {
-	body := make([]byte, req.ContentLength)
-	for n := 0; n < len(body); {
-		read, err := req.Body.Read(body[n:])
-		if n += read; err != nil {
-			break
-		}
-	}
-	return max(strings.Count(string(body), "Content-Length:"), 1)
-}
-
 func TestRetryAfterHoldsOneDeviceAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -211,46 +180,6 @@ func TestRetryAfterHoldsOneDeviceAlone(t *testing.T) {
 		require.NoError(t, sender.Close(t.Context()))
 		assert.Equal(t, map[string]time.Duration{"A": 0, "B": 0, "HELD": 300 * time.Second}, told, "even with a single worker, and beyond MaxWait")
 		assert.Equal(t, 3, held, "the refused batch again as it was, and then the next")
-	})
-}
-
-func TestSenderGivesUpOnABatchAfterItsAttempts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		asked := 0
-		sender := senderOver(t, memfault.ChunkSenderOptions{}, func(*http.Request) (*http.Response, error) {
-			if asked++; asked > 3 {
-				return answer(202, "")
-			}
-			return nil, errReset
-		}, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 3}))
-		var results []error
-		for range 2 {
-			require.NoError(t, sender.Send(t.Context(), "A", []byte{1}, func(err error) { results = append(results, err) }))
-			synctest.Wait()
-		}
-		require.NoError(t, sender.Close(t.Context()), "what was reported is no error of Close")
-		require.Len(t, results, 2)
-		require.ErrorIs(t, results[0], errReset)
-		require.NoError(t, results[1], "those behind it go on")
-		assert.Equal(t, 4, asked)
-	})
-}
-
-func TestAttemptsOfABatchDoNotCountAgainstTheNext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		asked := 0
-		sender := senderOver(t, memfault.ChunkSenderOptions{}, func(*http.Request) (*http.Response, error) {
-			if asked++; asked%3 != 0 { // each batch needs all of its attempts
-				return nil, errReset
-			}
-			return answer(202, "")
-		}, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 3}))
-		for range 4 {
-			require.NoError(t, sender.Send(t.Context(), "A", []byte{1}, func(err error) { require.NoError(t, err) }))
-			require.NoError(t, sender.Flush(t.Context()))
-		}
-		require.NoError(t, sender.Close(t.Context()))
-		assert.Equal(t, 12, asked)
 	})
 }
 
@@ -296,81 +225,6 @@ func TestOtherRefusalsFailTheBatch(t *testing.T) {
 	}
 }
 
-func TestMemoryIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var pending, most atomic.Int64
-		sender := senderOver(t, memfault.ChunkSenderOptions{MaxPendingBytes: 1000}, func(*http.Request) (*http.Response, error) {
-			time.Sleep(time.Second)
-			return answer(202, "")
-		})
-		for i := range 100 {
-			require.NoError(t, sender.Send(t.Context(), fmt.Sprint(i%7), make([]byte, 90), func(error) { pending.Add(-90) }))
-			if now := pending.Add(90); now > most.Load() {
-				most.Store(now)
-			}
-		}
-		require.NoError(t, sender.Close(t.Context()))
-		assert.LessOrEqual(t, most.Load(), int64(1000)+90)
-		assert.GreaterOrEqual(t, most.Load(), int64(900))
-	})
-}
-
-func TestSendThatWaitsForRoomEndsWithItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sender := senderOver(t, memfault.ChunkSenderOptions{MaxPendingBytes: 10}, func(req *http.Request) (*http.Response, error) {
-			<-req.Context().Done()
-			return nil, req.Context().Err()
-		}, memfault.WithTimeout(0))
-		var first error
-		require.NoError(t, sender.Send(t.Context(), "A", make([]byte, 8), func(err error) { first = err }))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		start := time.Now()
-		require.ErrorIs(t, sender.Send(ctx, "B", make([]byte, 8), func(error) { t.Error("it was not taken") }), context.DeadlineExceeded)
-		assert.Equal(t, time.Minute, time.Since(start))
-		require.ErrorIs(t, sender.Flush(ctx), context.DeadlineExceeded)
-
-		waiting := make(chan error)
-		go func() { waiting <- sender.Send(t.Context(), "B", make([]byte, 8), nil) }()
-		synctest.Wait()
-		closing, stop := context.WithCancel(t.Context())
-		stop()
-		require.ErrorIs(t, sender.Close(closing), context.Canceled)
-		require.ErrorIs(t, <-waiting, memfault.ErrSenderClosed)
-		require.ErrorIs(t, first, context.Canceled)
-		require.ErrorContains(t, first, "closed before the chunk was accepted")
-	})
-}
-
-func TestFlushWaitsForWhatWasSentBefore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sender := senderOver(t, memfault.ChunkSenderOptions{}, func(req *http.Request) (*http.Response, error) {
-			if serialOf(req) == "SLOW" {
-				time.Sleep(time.Hour)
-			}
-			time.Sleep(time.Second)
-			return answer(202, "")
-		}, memfault.WithTimeout(0))
-		start := time.Now()
-		require.NoError(t, sender.Flush(t.Context()), "there is nothing to wait for")
-		require.NoError(t, sender.Send(t.Context(), "A", []byte{1}, nil))
-		synctest.Wait()
-		done := make(chan struct{})
-		go func() {
-			assert.NoError(t, sender.Flush(t.Context()))
-			assert.Equal(t, time.Second, time.Since(start))
-			close(done)
-		}()
-		synctest.Wait()
-		require.NoError(t, sender.Send(t.Context(), "SLOW", []byte{1}, nil))
-		<-done
-		require.NoError(t, sender.Flush(t.Context()))
-		assert.Equal(t, time.Hour+time.Second, time.Since(start))
-		require.NoError(t, sender.Close(t.Context()))
-		require.NoError(t, sender.Close(t.Context()))
-	})
-}
-
 func TestSendChecksItsInput(t *testing.T) {
 	cloud, client := newRelay(t)
 	sender := client.Chunks.NewSender(memfault.ChunkSenderOptions{MaxPendingBytes: 4})
@@ -409,26 +263,6 @@ func TestContextOfSendDoesNotEndTheRequest(t *testing.T) {
 	cancel(errors.New("the caller moved on"))
 	require.NoError(t, sender.Close(t.Context()))
 	assert.Len(t, cloud.Chunks("A"), 1)
-}
-
-// Two calls of Close give up here while batches end, which the race detector watches.
-func TestClosingRacesWithRequestsThatEnd(t *testing.T) {
-	for range 20 {
-		sender := senderOver(t, memfault.ChunkSenderOptions{BatchSize: 1}, func(*http.Request) (*http.Response, error) { return answer(202, "") })
-		told := newOutcome()
-		for i := range 2000 {
-			require.NoError(t, sender.Send(t.Context(), fmt.Sprint(i%50), []byte{1}, told.of(fmt.Sprint(i%50), fmt.Sprint(i))))
-		}
-		ended, cancel := context.WithCancel(t.Context())
-		cancel()
-		var closing sync.WaitGroup
-		for range 2 {
-			closing.Go(func() { _ = sender.Close(ended) })
-		}
-		closing.Wait()
-		accepted, reported := told.count(t)
-		assert.Equal(t, 2000, accepted+reported)
-	}
 }
 
 // BenchmarkChunkSender relays 20 chunks from each of 1,000 devices through requests of
