@@ -60,10 +60,16 @@
 // # Models
 //
 // If a model is decoded and encoded again, every known field keeps the form in which
-// Memfault sent it, including null, empty and 0, with two exceptions: times are always
-// encoded in UTC with a Z, and fields with the omitempty or omitzero option are left out if
-// they are empty. Fields that Memfault did not send are encoded as null, empty or 0. Unknown
-// fields are dropped; use [Client.Do] to read them.
+// Memfault sent it, with these exceptions:
+//
+//   - null in a string, a number, a bool or a nested struct becomes the zero value. In a
+//     pointer, a slice, a map, raw JSON or a time it stays null.
+//   - A time is encoded in UTC with a Z, in microseconds.
+//   - A [Task] encodes its status alone; Task.Reply contains the rest.
+//   - A [DeviceAttribute] keeps one of the forms in which Memfault sends its metric.
+//
+// Fields that Memfault did not send are encoded as null, empty or 0. Unknown fields are
+// dropped; use [Client.Do] to read them.
 //
 // # Times
 //
