@@ -46,7 +46,11 @@ func (s *ArtifactsService) Upload(ctx context.Context, project ProjectRef, relea
 		return nil, invalid("File: %s: %w", file.Name, err)
 	}
 	var response Response
-	result, err := uploadInOneRequest(ctx, clientOf(s), operation.ArtifactsUploadForRelease, project.path(releaseVersion), contentType, content, withExtraResponse(opts, &response))
+	existing := func(ctx context.Context, md5 string) (bool, string, error) {
+		return findArtifact(ctx, clientOf(s), project, releaseVersion, options.HardwareVersion, md5, opts)
+	}
+	request := singleUpload{operation.ArtifactsUploadForRelease, project.path(releaseVersion), contentType, content, existing}
+	result, err := request.send(ctx, clientOf(s), withExtraResponse(opts, &response))
 	if err != nil {
 		return nil, err
 	}

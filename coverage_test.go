@@ -90,7 +90,7 @@ func TestMethods_PlainMethodsAreShort(t *testing.T) {
 	longer := []string{ // they do more than call an operation
 		"Artifacts.Download", "Artifacts.Upload", "Cohorts.Ensure", "Cohorts.MoveDevices", "Coredumps.Download", "Deployments.Deactivate", "Devices.ReadLogFile",
 		"Devices.WaitForVersion", "Events.Upload", "Releases.Latest", "Releases.LatestURL", "Tasks.Wait", "Uploads.CustomDataRecording",
-		"Uploads.MAR", "Uploads.OTAPayload", "Uploads.Symbols", "Uploads.SymbolsDir",
+		"Uploads.MAR", "Uploads.OTAPayload", "Uploads.Symbols", "Uploads.SymbolsDir", "Uploads.SymbolsLegacy", "Uploads.XED",
 	}
 	for _, method := range loadSource(t).Methods {
 		assert.True(t, method.Lines <= 8 || slices.Contains(longer, method.String()), "%s has %d lines", method, method.Lines)

@@ -156,7 +156,8 @@ func (e *Error) Is(target error) bool {
 	}
 	switch e.StatusCode {
 	case http.StatusBadRequest:
-		return target == ErrBadRequest || target == ErrTooLarge && strings.Contains(e.Message, "file is too big")
+		tooLarge := strings.Contains(e.Message, "file is too big") || e.Type == "EntityTooLarge"
+		return target == ErrBadRequest || target == ErrTooLarge && tooLarge
 	case http.StatusUnauthorized:
 		return target == ErrUnauthorized
 	case http.StatusForbidden:

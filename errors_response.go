@@ -32,7 +32,9 @@ func newStatusError(c *call, resp *http.Response, body []byte) *Error {
 		Message json.RawMessage `json:"message"`
 	}
 	if json.Unmarshal(body, &envelope) != nil {
-		e.Message = plainText(e.Body)
+		if e.Type, e.Message = storageError(e.Body); e.Type == "" {
+			e.Message = plainText(e.Body)
+		}
 		return e
 	}
 	var inner struct {
@@ -54,6 +56,24 @@ func newStatusError(c *call, resp *http.Response, body []byte) *Error {
 	}
 	e.Type, e.Message = redact.text(e.Type), redact.text(e.Message)
 	return e
+}
+
+// storageError returns the code and the message of an error in the XML of the storage that
+// presigned URLs lead to.
+func storageError(body []byte) (code, message string) {
+	unescape := strings.NewReplacer("&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'", "&amp;", "&")
+	element := func(name string) string {
+		_, rest, _ := strings.Cut(string(body), "<"+name+">")
+		text, _, closed := strings.Cut(rest, "</"+name+">")
+		if !closed {
+			return ""
+		}
+		return unescape.Replace(text)
+	}
+	if !bytes.Contains(body, []byte("<Error>")) {
+		return "", ""
+	}
+	return element("Code"), element("Message")
 }
 
 // newDecodeError returns the Error of a success whose body is not what the operation

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+	"github.com/memfault-go/memfault/internal/operation"
 )
 
 // RetryPolicy configures how often, and after which delays, failed requests are retried.
@@ -79,11 +80,19 @@ func (p RetryPolicy) check(ctx context.Context, resp *http.Response, err error) 
 		return c.retryable(err), nil
 	case resp.StatusCode == http.StatusTooManyRequests:
 		return p.worthWaiting(resp), nil
-	case unavailable(resp.StatusCode):
+	case unavailable(resp.StatusCode) || c.storageFailed(resp):
 		return c.idempotent() && p.worthWaiting(resp), nil
 	default:
 		return false, nil
 	}
+}
+
+// storageFailed reports whether the storage that presigned URLs lead to failed in a way that
+// passes. It is not Memfault: its 500 is worth a retry, and so is its 400 for a connection
+// that was too slow.
+func (c *call) storageFailed(resp *http.Response) bool {
+	return c.op.Host == operation.Presigned &&
+		(resp.StatusCode == http.StatusInternalServerError || resp.StatusCode == http.StatusBadRequest && c.lastError.Type == "RequestTimeout")
 }
 
 func succeeded(resp *http.Response) bool { return resp.StatusCode/100 == 2 }

@@ -3,6 +3,7 @@ package memfault
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -31,17 +32,27 @@ type UploadsService struct{ client *Client }
 
 // UploadResult describes a completed upload.
 type UploadResult struct {
-	// AlreadyUploaded reports whether Memfault had the file before.
+	// AlreadyUploaded reports whether Memfault had this very file before, for the same
+	// version and hardware version.
 	AlreadyUploaded bool
-	MD5             string // lowercase hexadecimal; empty if not sent completely
+	MD5             string // lowercase hexadecimal; empty if the file was not read completely
 	Size            int64  // bytes
 }
 
 // upload describes the requests for one kind of file.
 type upload struct {
 	projectKeyCommit, consoleCommit operation.ID // the third request, with a project key and without
+	prepare                         uploadPrepare
 	check                           func(start []byte) error
 	fields                          map[string]any // of the third request, besides the file
+	existing                        lookup         // nil if a 409 says enough
+}
+
+// uploadPrepare is the body of the first request.
+type uploadPrepare struct {
+	Kind   string          `json:"kind,omitempty"`   // only with a project key
+	Device *DeviceIdentity `json:"device,omitempty"` // only with a project key
+	Size   int64           `json:"size"`             // bytes
 }
 
 // uploadTarget is the address for one upload.
@@ -51,17 +62,26 @@ type uploadTarget struct {
 }
 
 func (t *uploadTarget) missing() string {
-	if t.Token == "" {
+	switch {
+	case t.UploadURL == "":
+		return "upload_url; Memfault may want the file in parts, which this package cannot do"
+	case t.Token == "":
 		return "token"
+	default:
+		return ""
 	}
-	return ""
 }
+
+// maxUploadSize is the size limit of the storage for a file that is sent in one request.
+const maxUploadSize = 5 << 30
 
 // send uploads a file of one kind.
 func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *File, kind upload, opts []CallOption) (*UploadResult, error) {
 	prepare, commit := operation.UploadPrepareBasicAuth, kind.consoleCommit
 	if s.usesProjectKey(project) {
 		prepare, commit = operation.UploadPrepareProjectKey, kind.projectKeyCommit
+	} else {
+		kind.prepare = uploadPrepare{}
 	}
 	if err := s.checkCommit(commit, project); err != nil {
 		return nil, err
@@ -69,21 +89,40 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 	if err := checkFile(file, kind.check); err != nil {
 		return nil, err
 	}
+	if file.Size > maxUploadSize {
+		return nil, invalid("File: %s: %d bytes are more than the 5 GiB of one upload: %w", file.Name, file.Size, ErrTooLarge)
+	}
 	if _, err := payloadOf(kind.fields); err != nil { // before the file is sent
 		return nil, invalid("%s: %w", operation.Get(commit).Name, err)
 	}
-	granted, err := fetch[uploadTarget](ctx, clientOf(s), prepare, requestParams{path: project.path()}, opts)
+	kind.prepare.Size = file.Size
+	token, sum, err := s.store(ctx, prepare, requestParams{path: project.path(), body: kind.prepare}, file, opts)
 	if err != nil {
 		return nil, err
 	}
-	sum, err := s.put(ctx, granted.UploadURL, file, newCallOptions(opts))
-	if err != nil {
-		return nil, err
-	}
-	body := map[string]any{"file": map[string]string{"token": granted.Token, "md5": sum, "name": file.baseName()}}
+	body := map[string]any{"file": map[string]string{"token": token, "md5": sum, "name": file.baseName()}}
 	maps.Copy(body, kind.fields)
 	err = exec(ctx, clientOf(s), commit, requestParams{path: project.path(), body: body}, opts)
-	return newUploadResult(file, sum, err)
+	if err != nil && !errors.Is(err, ErrConflict) {
+		return nil, fmt.Errorf("%w; the file itself arrived, and it is safe to upload it again", err)
+	}
+	return kind.existing.result(ctx, file, sum, err)
+}
+
+// store asks for an upload URL and sends the file there. It returns the token and the MD5 of
+// the file. If the storage no longer accepts the URL, it asks for another one, once.
+func (s *UploadsService) store(ctx context.Context, prepare operation.ID, params requestParams, file *File, opts []CallOption) (token, sum string, err error) {
+	options := newCallOptions(opts)
+	for renewed := options.withoutRetry; ; renewed = true {
+		granted, err := fetch[uploadTarget](ctx, clientOf(s), prepare, params, opts)
+		if err != nil {
+			return "", "", err
+		}
+		sum, err := s.put(ctx, granted.UploadURL, file, options)
+		if err == nil || renewed || !errors.Is(err, ErrForbidden) {
+			return granted.Token, sum, err
+		}
+	}
 }
 
 // usesProjectKey reports whether to use the paths without a project.
@@ -117,30 +156,33 @@ func (s *UploadsService) put(ctx context.Context, address string, file *File, op
 	content := &filePayload{file: file, progress: opts.progress}
 	r, err := clientOf(s).send(ctx, &call{client: clientOf(s), op: op, options: opts}, target, content.payload(file.contentType()))
 	if err != nil {
-		return "", err
+		return "", content.cause(op.Name, err)
 	}
 	r.release()
 	return content.sum(op.Name)
 }
 
-// uploadInOneRequest sends a file as the body of one request, or as a part of it. The request
-// is a POST, so it is not retried once it may have reached Memfault.
-func uploadInOneRequest(ctx context.Context, client *Client, id operation.ID, path []string, contentType string, content *filePayload, opts []CallOption) (*UploadResult, error) {
-	err := exec(ctx, client, id, requestParams{path: path, body: content.payload(contentType)}, opts)
-	sum, unsent := content.sum(operation.Get(id).Name)
+// singleUpload is an upload that consists of one request, with the file as its body or as a
+// part of it. The request is a POST, so it is not retried once it may have reached Memfault.
+type singleUpload struct {
+	operation   operation.ID
+	path        []string
+	contentType string
+	content     *filePayload
+	existing    lookup // nil if a 409 says enough
+}
+
+func (u singleUpload) send(ctx context.Context, client *Client, opts []CallOption) (*UploadResult, error) {
+	name := operation.Get(u.operation).Name
+	err := exec(ctx, client, u.operation, requestParams{path: u.path, body: u.content.payload(u.contentType)}, opts)
+	if err != nil && !errors.Is(err, ErrConflict) {
+		return nil, u.content.cause(name, err)
+	}
+	sum, unsent := u.content.sum(name)
 	if err == nil && unsent != nil {
 		return nil, unsent
 	}
-	return newUploadResult(content.file, sum, err)
-}
-
-// newUploadResult returns the result of an upload that ended with err.
-func newUploadResult(file *File, sum string, err error) (*UploadResult, error) {
-	known := errors.Is(err, ErrConflict)
-	if err != nil && !known {
-		return nil, err
-	}
-	return &UploadResult{AlreadyUploaded: known, MD5: sum, Size: file.Size}, nil
+	return u.existing.result(ctx, u.content.file, sum, err)
 }
 
 // checkFile returns an error if the file cannot be uploaded, or if it is not of the kind that

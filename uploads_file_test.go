@@ -218,7 +218,7 @@ func TestArtifactsUpload_Form(t *testing.T) {
 	assert.Equal(t, `a "quoted" ü.bin`, uploaded.Name)
 	assert.Equal(t, content, uploaded.Start)
 	assert.Equal(t, map[string]any{"type": "firmware", "hardware_version": "evt-1", "filename": `a "quoted" ü.bin`, "build_id": "b1"}, uploaded.Commit)
-	for _, seen := range cloud.Requests("") {
+	for _, seen := range cloud.Requests("artifacts.upload_for_release") {
 		assert.NotEmpty(t, seen.Header.Get("Content-Length"))
 	}
 	_, err := client.Artifacts.Upload(t.Context(), sink, "9.9.9", file, options)

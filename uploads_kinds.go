@@ -7,23 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
-
-// OTAPayloadOptions describes the software and the hardware of a payload.
-type OTAPayloadOptions struct {
-	HardwareVersion string // required
-	SoftwareType    string // required
-	SoftwareVersion string // required; the version after the update
-	DeltaFrom       string // if set, a delta payload for this version
-	Revision        string // such as the commit of the build
-	Notes           string
-	MustPassThrough bool // devices must not skip it
-	ExtraInfo       map[string]string
-}
 
 // SBOMOptions identifies the software version of a bill of materials.
 type SBOMOptions struct {
@@ -52,10 +39,10 @@ type MAROptions struct {
 // CustomDataRecordingOptions describes a recording.
 type CustomDataRecordingOptions struct {
 	Device          DeviceIdentity
-	StartTime       Timestamp // required
+	StartTime       Timestamp // optional
 	DurationSeconds int       // duration of the recording
 	MIMETypes       []string  // required; the most specific first
-	Reason          string    // reason for the recording
+	Reason          string    // optional
 }
 
 // XEDOptions describes the origin of a dump of a Qualcomm chip.
@@ -63,28 +50,6 @@ type XEDOptions struct {
 	DeviceSerial    string // required
 	HardwareVersion string // required
 	TraceAttributes []AttributeValue
-}
-
-// OTAPayload uploads an update payload. It creates the release and the software version of the
-// payload, or adds the payload to them. It does not accept a [ProjectKey].
-//
-// Not documented by Memfault; observed only in Memfault's command-line tool.
-func (s *UploadsService) OTAPayload(ctx context.Context, project ProjectRef, file *File, options OTAPayloadOptions, opts ...CallOption) (*UploadResult, error) {
-	if err := required("OTAPayloadOptions", "HardwareVersion", options.HardwareVersion, "SoftwareType", options.SoftwareType, "SoftwareVersion", options.SoftwareVersion); err != nil {
-		return nil, err
-	}
-	version := softwareVersionField(options.SoftwareType, options.SoftwareVersion, options.Revision)
-	if options.DeltaFrom != "" {
-		version["version"] = []string{options.DeltaFrom, options.SoftwareVersion}
-	}
-	fields := map[string]any{
-		"software_version": version, "hardware_version": options.HardwareVersion,
-		"must_pass_through": options.MustPassThrough, "notes": options.Notes,
-	}
-	if len(options.ExtraInfo) > 0 {
-		fields["extra_info"] = maps.Clone(options.ExtraInfo)
-	}
-	return s.send(ctx, project, file, upload{projectKeyCommit: operation.UploadCommitOTAPayload, consoleCommit: operation.UploadCommitOTAPayload, fields: fields}, opts)
 }
 
 // SBOM uploads the bill of materials of a software version. It does not accept a [ProjectKey].
@@ -95,7 +60,10 @@ func (s *UploadsService) SBOM(ctx context.Context, project ProjectRef, file *Fil
 		return nil, err
 	}
 	fields := map[string]any{"software_version": options.SoftwareVersion, "software_type": options.SoftwareType}
-	return s.send(ctx, project, file, upload{projectKeyCommit: operation.UploadCommitSBOM, consoleCommit: operation.UploadCommitSBOM, fields: fields}, opts)
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitSBOM, consoleCommit: operation.UploadCommitSBOM,
+		fields: fields,
+	}, opts)
 }
 
 // Coredump uploads a coredump of Memfault's firmware SDK. If the file does not start like such
@@ -107,7 +75,10 @@ func (s *UploadsService) Coredump(ctx context.Context, project ProjectRef, file 
 	if options.DeviceSerial != "" {
 		fields["device_serial"] = options.DeviceSerial
 	}
-	return s.send(ctx, project, file, upload{operation.UploadCommitCoredump, operation.UploadCommitCoredumpProject, isCoredump, fields}, opts)
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitCoredump, consoleCommit: operation.UploadCommitCoredumpProject,
+		prepare: uploadPrepare{Kind: "COREDUMP"}, check: isCoredump, fields: fields,
+	}, opts)
 }
 
 // ELFCoredump uploads a coredump as Linux writes it. If the file is not an ELF core file,
@@ -119,7 +90,10 @@ func (s *UploadsService) ELFCoredump(ctx context.Context, project ProjectRef, fi
 		return nil, err
 	}
 	fields := map[string]any{"device": options.Device}
-	return s.send(ctx, project, file, upload{operation.UploadCommitELFCoredump, operation.UploadCommitELFCoredumpProject, isELFCore, fields}, opts)
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitELFCoredump, consoleCommit: operation.UploadCommitELFCoredumpProject,
+		prepare: uploadPrepare{Device: &options.Device}, check: isELFCore, fields: fields,
+	}, opts)
 }
 
 // BugReport uploads a bug report of Android. If the file is not a zip file, BugReport returns
@@ -127,7 +101,10 @@ func (s *UploadsService) ELFCoredump(ctx context.Context, project ProjectRef, fi
 //
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) BugReport(ctx context.Context, project ProjectRef, file *File, _ BugReportOptions, opts ...CallOption) (*UploadResult, error) {
-	return s.send(ctx, project, file, upload{operation.UploadCommitBugreport, operation.UploadCommitBugreportProject, isZip, nil}, opts)
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitBugreport, consoleCommit: operation.UploadCommitBugreportProject,
+		prepare: uploadPrepare{Kind: "ANDROID_BUG_REPORT"}, check: isZip,
+	}, opts)
 }
 
 // MAR uploads a Memfault archive. If the file is not a zip file, MAR returns an error and
@@ -148,7 +125,10 @@ func (s *UploadsService) MAR(ctx context.Context, project ProjectRef, file *File
 	if options.Device.SoftwareType != "" {
 		fields["software_type"] = options.Device.SoftwareType
 	}
-	return s.send(ctx, project, file, upload{operation.UploadCommitMAR, operation.UploadCommitMARProject, isZip, fields}, opts)
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitMAR, consoleCommit: operation.UploadCommitMARProject,
+		prepare: uploadPrepare{Kind: "MAR", Device: &options.Device}, check: isZip, fields: fields,
+	}, opts)
 }
 
 // CustomDataRecording uploads data of any type that a device recorded.
@@ -165,18 +145,24 @@ func (s *UploadsService) CustomDataRecording(ctx context.Context, project Projec
 		return nil, err
 	}
 	switch {
-	case options.StartTime.IsZero():
-		return nil, invalid("CustomDataRecordingOptions: StartTime must not be zero")
 	case len(options.MIMETypes) == 0:
 		return nil, invalid("CustomDataRecordingOptions: MIMETypes must not be empty")
 	case options.DurationSeconds < 0:
 		return nil, invalid("CustomDataRecordingOptions: DurationSeconds must not be negative")
 	}
 	fields := map[string]any{
-		"start_time": options.StartTime, "duration_secs": options.DurationSeconds, "mimetypes": append([]string{}, options.MIMETypes...),
-		"reason": options.Reason, "device": options.Device,
+		"duration_secs": options.DurationSeconds, "mimetypes": append([]string{}, options.MIMETypes...), "device": options.Device,
 	}
-	return s.send(ctx, project, file, upload{operation.UploadCommitCustomDataRecording, operation.UploadCommitCustomDataRecordingProject, nil, fields}, opts)
+	if !options.StartTime.IsZero() {
+		fields["start_time"] = options.StartTime
+	}
+	if options.Reason != "" {
+		fields["reason"] = options.Reason
+	}
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitCustomDataRecording, consoleCommit: operation.UploadCommitCustomDataRecordingProject,
+		prepare: uploadPrepare{Device: &options.Device}, fields: fields,
+	}, opts)
 }
 
 // XED uploads a dump of a Qualcomm chip. The project must have the feature enabled; see
@@ -191,7 +177,10 @@ func (s *UploadsService) XED(ctx context.Context, project ProjectRef, file *File
 		"device_serial": options.DeviceSerial, "hardware_version": options.HardwareVersion,
 		"trace_attributes": append([]AttributeValue{}, options.TraceAttributes...),
 	}
-	return s.send(ctx, project, file, upload{operation.UploadCommitXED, operation.UploadCommitXEDProject, nil, fields}, opts)
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitXED, consoleCommit: operation.UploadCommitXEDProject,
+		fields: fields,
+	}, opts)
 }
 
 // softwareVersionField returns the software version in the form that symbols and payloads use.

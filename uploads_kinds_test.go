@@ -185,8 +185,8 @@ func TestUpload_InvalidInput(t *testing.T) {
 			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: memfault.DeviceIdentity{DeviceSerial: "S1", HardwareVersion: "x"}})
 			return err
 		},
-		"StartTime must not be zero": func(f *memfault.File) error {
-			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: traits, MIMETypes: []string{"text/csv"}})
+		"MIMETypes must not be empty": func(f *memfault.File) error {
+			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: traits})
 			return err
 		},
 		"year 10000 is not within": func(f *memfault.File) error {

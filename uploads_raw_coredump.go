@@ -22,5 +22,5 @@ func (s *UploadsService) RawCoredump(ctx context.Context, file *File, _ RawCored
 		return nil, err
 	}
 	content := &filePayload{file: file, progress: newCallOptions(opts).progress}
-	return uploadInOneRequest(ctx, clientOf(s), operation.UploadCoredumpRawLegacy, nil, octetStream, content, opts)
+	return singleUpload{operation: operation.UploadCoredumpRawLegacy, contentType: octetStream, content: content}.send(ctx, clientOf(s), opts)
 }

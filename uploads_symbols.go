@@ -3,6 +3,7 @@ package memfault
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -45,36 +46,55 @@ func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *
 	if err != nil {
 		return nil, err
 	}
+	kind.existing = s.existingSymbols(project, file, options, opts)
 	if options.IfMissing {
-		known, err := s.haveSymbols(ctx, project, file, opts)
-		if err != nil {
-			return nil, err
-		}
-		if known {
-			return &UploadResult{AlreadyUploaded: true, Size: file.Size}, nil
+		if result, err := s.uploadedSymbols(ctx, project, file, kind); result != nil || err != nil {
+			return result, err
 		}
 	}
 	return s.send(ctx, project, file, kind, opts)
 }
 
-// haveSymbols reports whether Memfault has the symbols of a file. It does not if the file has
-// no build ID, or if the token may not look.
-func (s *UploadsService) haveSymbols(ctx context.Context, project ProjectRef, file *File, opts []CallOption) (bool, error) {
-	if err := errors.Join(s.checkCommit(operation.UploadCommitSymbols, project), file.validate()); err != nil {
-		return false, err
+// uploadedSymbols returns the result for symbols that Memfault has, or nil.
+func (s *UploadsService) uploadedSymbols(ctx context.Context, project ProjectRef, file *File, kind upload) (*UploadResult, error) {
+	if err := errors.Join(s.checkCommit(kind.consoleCommit, project), file.validate()); err != nil {
+		return nil, err
 	}
-	id, err := readBuildID(file.Content)
-	if err != nil && !errors.Is(err, errNotELF) {
-		return false, invalid("File: %s: %w", file.Name, err)
+	if missing, err := kind.existing.missing(ctx, ""); missing || err != nil {
+		return nil, err
 	}
-	if id == "" {
-		return false, nil
+	return &UploadResult{AlreadyUploaded: true, Size: file.Size}, nil
+}
+
+// existingSymbols looks for the symbols of a file: by its build ID, or if it has none, by the
+// software version that the options identify.
+func (s *UploadsService) existingSymbols(project ProjectRef, file *File, options SymbolsOptions, opts []CallOption) lookup {
+	return func(ctx context.Context, md5 string) (there bool, found string, err error) {
+		id, err := readBuildID(file.Content)
+		switch {
+		case err != nil && !errors.Is(err, errNotELF):
+			return false, "", invalid("File: %s: %w", file.Name, err)
+		case id != "":
+			there, err = s.SymbolsExist(ctx, project, id, opts...)
+			return there, "it has no symbols of the build ID " + id, err
+		case options.SoftwareVersion == "":
+			return md5 != "", "", nil // it was to belong to nothing else; without a 409 nothing is known
+		}
+		return s.findSymbolFile(ctx, project, options.SoftwareType, options.SoftwareVersion, opts)
 	}
-	known, err := s.SymbolsExist(ctx, project, id, opts...)
-	if errors.Is(err, ErrForbidden) {
-		return false, nil
+}
+
+// findSymbolFile looks for the symbol file of a software version. UNCERTAIN: whether it is the
+// one that was uploaded, because Memfault returns no MD5 of it.
+func (s *UploadsService) findSymbolFile(ctx context.Context, project ProjectRef, softwareType, version string, opts []CallOption) (there bool, found string, err error) {
+	software, err := clientOf(s).Software.GetVersion(ctx, project, softwareType, version, opts...)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return false, fmt.Sprintf("software version %s of type %s does not exist", version, softwareType), nil
+	case err != nil:
+		return false, "", err
 	}
-	return known, err
+	return software.SymbolFile != nil, fmt.Sprintf("software version %s of type %s has no symbols", version, softwareType), nil
 }
 
 // SymbolsExist reports whether Memfault has the symbols of a build. gnuBuildID is in
@@ -101,5 +121,9 @@ func (s *UploadsService) SymbolsLegacy(ctx context.Context, project ProjectRef, 
 		return nil, err
 	}
 	content := &filePayload{file: file, progress: newCallOptions(opts).progress}
-	return uploadInOneRequest(ctx, clientOf(s), operation.SoftwareVersionsUploadSymbolsLegacy, project.path(softwareType, version), octetStream, content, opts)
+	existing := func(ctx context.Context, _ string) (bool, string, error) {
+		return s.findSymbolFile(ctx, project, softwareType, version, opts)
+	}
+	request := singleUpload{operation.SoftwareVersionsUploadSymbolsLegacy, project.path(softwareType, version), octetStream, content, existing}
+	return request.send(ctx, clientOf(s), opts)
 }

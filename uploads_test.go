@@ -93,8 +93,7 @@ func TestUpload_ThreeRequests(t *testing.T) {
 	require.Len(t, seen, 3)
 	prepare, put, commit := seen[0], seen[1], seen[2]
 	assert.Equal(t, "upload.prepare_basic_auth", prepare.Operation)
-	assert.Equal(t, "0", prepare.Header.Get("Content-Length"))
-	assert.Empty(t, prepare.Header.Get("Content-Type"))
+	assert.Equal(t, "application/json", prepare.Header.Get("Content-Type"))
 	assert.Equal(t, putFile, put.Operation)
 	assert.Equal(t, "100000", put.Header.Get("Content-Length"))
 	assert.Equal(t, "application/octet-stream", put.Header.Get("Content-Type"))
@@ -275,13 +274,13 @@ func TestUpload_FollowsNoRedirect(t *testing.T) {
 
 func TestUpload_UnsafeUploadURL(t *testing.T) {
 	for want, text := range map[string]string{
-		"is plain http, which requires WithInsecureHTTP": `{"data":{"upload_url":"http://storage.example/a?X-Signature=s3cret","token":"t"}}`,
-		"URL cannot be used":                             `{"data":{"upload_url":"","token":"t"}}`,
-		"cannot be used":                                 `{"data":{"upload_url":"https://a:s3cret@storage.example/a","token":"t"}}`,
-		"the URL cannot be used unchanged":               `{"data":{"upload_url":"file:///etc/s3cret","token":"t"}}`,
-		"the response contains no token":                 `{"data":{"upload_url":"https://storage.example/a?X-Signature=s3cret"}}`,
-		"upload.put_file: upload_url: the URL":           `{"data":{"upload_url":"https://storage.example/a b?X-Signature=s3cret","token":"t"}}`,
-		"the response contains no data":                  `{"upload_url":"https://storage.example/a?X-Signature=s3cret","token":"t"}`,
+		"is plain http, which requires WithInsecureHTTP":              `{"data":{"upload_url":"http://storage.example/a?X-Signature=s3cret","token":"t"}}`,
+		"contains no upload_url; Memfault may want the file in parts": `{"data":{"upload_url":"","token":"t"}}`,
+		"cannot be used":                       `{"data":{"upload_url":"https://a:s3cret@storage.example/a","token":"t"}}`,
+		"the URL cannot be used unchanged":     `{"data":{"upload_url":"file:///etc/s3cret","token":"t"}}`,
+		"the response contains no token":       `{"data":{"upload_url":"https://storage.example/a?X-Signature=s3cret"}}`,
+		"upload.put_file: upload_url: the URL": `{"data":{"upload_url":"https://storage.example/a b?X-Signature=s3cret","token":"t"}}`,
+		"the response contains no data":        `{"upload_url":"https://storage.example/a?X-Signature=s3cret","token":"t"}`,
 	} {
 		t.Run(want, func(t *testing.T) {
 			var requests int

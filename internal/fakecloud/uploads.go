@@ -86,11 +86,18 @@ func (c *Cloud) uploadHandlers() map[operation.ID]handler {
 func (c *Cloud) prepareUpload(r *request) reply {
 	if len(r.body) > 0 {
 		var body struct {
-			Kind *string `json:"kind"`
-			Size *int64  `json:"size"`
+			Kind   *string        `json:"kind"`
+			Device map[string]any `json:"device"`
+			Size   *int64         `json:"size"`
 		}
 		if refused, ok := r.decode(&body); !ok {
 			return refused
+		}
+		if body.Size != nil && *body.Size <= 0 {
+			return invalid("size", "Must be greater than 0.")
+		}
+		if body.Device != nil && !isText(body.Device["device_serial"]) {
+			return invalid("device", "Missing data for required field.")
 		}
 		if body.Kind != nil && !slices.Contains([]string{"COREDUMP", "ANDROID_BUG_REPORT", "MAR"}, *body.Kind) {
 			return invalid("kind", "Not a valid choice.")
@@ -134,7 +141,8 @@ func (c *Cloud) commit(r *request, kind string) reply {
 }
 
 // accept stores an uploaded file unless it is too large or already exists. A file exists if
-// the project has one of the same kind and content.
+// the project has one of the same kind and content, even for another version or board.
+// UNCERTAIN: whether Memfault compares more than the content; this decides against the client.
 func (c *Cloud) accept(u Upload) (reply, bool) {
 	if limit := c.uploads.maxBytes; limit > 0 && u.Size > limit {
 		return fail(http.StatusBadRequest, fmt.Sprintf("Uploaded file is too big (max %d bytes)", limit)), false
