@@ -77,9 +77,10 @@ func TestArtifactsDownload_ChecksumMismatch(t *testing.T) {
 			}
 			var wrong *memfault.ChecksumError
 			require.ErrorAs(t, err, &wrong)
+			require.ErrorIs(t, err, memfault.ErrUnexpectedResponse)
 			assert.Equal(t, "artifacts.download", wrong.Operation)
 			assert.Equal(t, c.algorithm, wrong.Algorithm)
-			require.ErrorContains(t, err, "artifacts.download: the "+c.algorithm+" of the file is "+wrong.Got+", and "+wrong.Want+" by the API")
+			require.ErrorContains(t, err, "artifacts.download: file "+c.algorithm+" mismatch: got "+wrong.Got+", want "+wrong.Want+" (from the API)")
 		})
 	}
 }

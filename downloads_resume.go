@@ -10,45 +10,73 @@ import (
 	"github.com/memfault-go/memfault/internal/resume"
 )
 
-// download is a file that is being downloaded.
+// download is a file that is being downloaded. Its Reader counts all attempts, so each call
+// makes only one.
 type download struct {
-	ctx    context.Context
-	call   *call
-	target *url.URL
-	file   *resume.Reader
-	err    error // the final error of Read
+	ctx      context.Context
+	call     *call
+	target   *url.URL
+	once     bool // WithoutRetry is set
+	file     *resume.Reader
+	response *http.Response // of the last attempt; nil if there was none
+	err      error          // the final error of Read
 }
 
+// open requests the file.
 func (d *download) open() error {
-	file, err := resume.Open(resume.Source{Fetch: d.fetch, Wait: d.wait})
-	d.file = file
+	attempts := d.call.client.core.config.retry.MaxAttempts
+	if d.once {
+		attempts = 1
+	}
+	var err error
+	d.file, err = resume.Open(resume.Source{Fetch: d.fetch, Retry: d.retry, MaxAttempts: attempts})
 	return d.translate(err)
 }
 
-// Read continues on a new connection if the last one broke.
+// Read requests the file if that was not done before, and continues on a new connection if
+// the last one broke.
 func (d *download) Read(p []byte) (int, error) {
-	n, err := d.file.Read(p)
-	if err != nil {
-		d.err = d.translate(err)
+	if d.file == nil && d.err == nil {
+		d.err = d.open()
 	}
+	if d.err != nil {
+		return 0, d.err
+	}
+	n, err := d.file.Read(p)
+	d.err = d.translate(err)
 	return n, d.err
 }
 
-func (d *download) close() { _ = d.file.Close() } // never fails
-
-func (d *download) fetch(header http.Header) (*http.Response, error) {
-	d.call.header = header
-	return d.call.do(d.ctx, d.target, nil, nil)
+func (d *download) close() {
+	if d.file != nil {
+		_ = d.file.Close() // never fails
+	}
 }
 
-// wait waits as the policy demands, if it allows another attempt.
-func (d *download) wait(failures int, cause error) error {
-	d.call.lastError = nil // of an attempt before the connection broke
-	policy := d.call.client.core.config.retry
-	if d.call.options.withoutRetry || failures >= policy.MaxAttempts {
-		return d.call.failure(d.ctx, nil, cause)
+// fetch makes one attempt.
+func (d *download) fetch(header http.Header) (*http.Response, error) {
+	d.call.header = header
+	resp, err := d.call.do(d.ctx, d.target, nil, nil)
+	d.response = resp
+	if resp != nil && resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && header.Get("Range") != "" {
+		err = nil
 	}
-	wait := time.NewTimer(policy.backoff(0, 0, failures-1, nil))
+	if err == nil {
+		d.call.lastError = nil // of an earlier attempt
+	}
+	return resp, err
+}
+
+// retry waits as the client's policy demands, if it allows another attempt.
+func (d *download) retry(waits int, cause error) error {
+	policy := d.call.client.core.config.retry
+	var lost *resume.LostError
+	if errors.As(cause, &lost) {
+		d.response = nil // its Retry-After is not about the broken connection
+	} else if !d.retryable(policy, cause) {
+		return cause
+	}
+	wait := time.NewTimer(policy.backoff(0, 0, waits, d.response))
 	defer wait.Stop()
 	select {
 	case <-wait.C:
@@ -58,11 +86,32 @@ func (d *download) wait(failures int, cause error) error {
 	}
 }
 
+// retryable reports whether the policy retries a call that failed as the last attempt did.
+func (d *download) retryable(policy RetryPolicy, cause error) bool {
+	call := *d.call
+	call.options.withoutRetry = false
+	var failed *noResponseError
+	switch {
+	case errors.As(cause, &failed):
+		cause = failed.cause
+	case d.response != nil:
+		cause = nil
+	default: // nothing was sent
+		return false
+	}
+	again, _ := policy.check(context.WithValue(d.ctx, callKey{}, &call), d.response, cause) // never fails
+	return again
+}
+
 // translate returns an error of the Reader as an error of the package.
 func (d *download) translate(err error) error {
 	var unusable *resume.UnusableError
-	if errors.As(err, &unusable) {
+	var lost *resume.LostError
+	switch {
+	case errors.As(err, &unusable):
 		return newDecodeError(d.call, unusable.Response, nil, unusable.Problem, nil)
+	case errors.As(err, &lost):
+		return d.call.failure(d.ctx, nil, lost.Err)
 	}
 	return err
 }

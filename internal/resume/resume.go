@@ -1,34 +1,51 @@
 // Package resume reads a file from an HTTP server as if the connection never broke.
 //
 // It promises that every byte of the file is returned once and in order, that memory does
-// not depend on the size of the file, and that the part after a broken connection is not
-// joined to the part before it if the responses describe different files. It does not send
-// requests itself, and has no policy of retries.
+// not depend on the size of the file, and that two files are never mixed: after a broken
+// connection, the rest of the file is requested only if the server identified the file by a
+// strong validator, and is used only if it has the same one. Otherwise the whole file is
+// requested again, and its beginning is compared with what was returned before.
+//
+// A validator is strong if it is an entity tag without W/, or, without any entity tag, a
+// Last-Modified at least 60 seconds before the Date of the response. RFC 9110, section
+// 8.8.2.2, demands one second of difference, and more if the clocks may differ; the RFCs
+// before it demanded 60.
+//
+// The package does not send requests itself. The caller decides which failures are retried,
+// and after which wait.
 package resume
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 )
 
 // Source is where a Reader gets its file from.
 type Source struct {
-	// Fetch sends a request with the given header and returns the response. It returns an
-	// error if there is no successful response; with a response that failed, it returns
-	// both. The Reader closes the body of a successful response.
+	// Fetch sends one request with the given header. It returns the response if that is
+	// successful, or has status 416 and the header has a Range; otherwise an error. The
+	// Reader closes the body.
 	Fetch func(header http.Header) (*http.Response, error)
-	// Wait waits before the file is requested again, because cause broke the connection. It
-	// returns an error if the Reader must not continue. failures counts the consecutive
-	// attempts that returned no byte, including the broken one.
-	Wait func(failures int, cause error) error
+	// Retry waits before the next attempt. It returns an error, which is final, if there
+	// must not be one. waits is the number of earlier waits since the last new byte. cause
+	// is an error of Fetch or a *LostError.
+	Retry func(waits int, cause error) error
+	// MaxAttempts is the number of consecutive attempts without a new byte after which the
+	// error of the last one is final. If it is 1, a broken file is not requested again.
+	MaxAttempts int
 }
+
+// LostError is a connection that broke after the response header.
+type LostError struct{ Err error }
+
+func (e *LostError) Error() string { return e.Err.Error() }
+
+// Unwrap returns why the connection broke.
+func (e *LostError) Unwrap() error { return e.Err }
 
 // UnusableError is a successful response that is not the file, or not the rest of it.
 type UnusableError struct {
@@ -40,28 +57,35 @@ func (e *UnusableError) Error() string { return e.Problem }
 
 // Reader reads a file. It is not safe for concurrent use.
 type Reader struct {
-	source   Source
-	header   http.Header   // of the response that the file began with
-	size     int64         // of the whole file; -1 if unknown
-	body     io.ReadCloser // nil after the connection broke
-	offset   int64         // bytes that were read
-	sum      hash.Hash     // the SHA-256 of these bytes
-	failures int           // consecutive attempts without a byte
-	lost     error         // why the connection broke
-	err      error         // the final error
+	source    Source
+	file      identity  // of the whole response that the file is from
+	size      int64     // of the whole file; -1 if unknown
+	offset    int64     // bytes that were returned
+	sum       hash.Hash // the SHA-256 of these bytes
+	noRanges  bool      // the server did not answer a range request as it must
+	response  *http.Response
+	body      io.ReadCloser // of response; nil after the connection broke
+	openEnded bool          // the length of body is unknown, that of the file is not
+
+	barren int   // consecutive attempts without a new byte, the present one included
+	waits  int   // since the last new byte
+	cause  error // why the last attempt failed; nil before the first
+	err    error // the final error
 }
 
 // Open requests a file from source.
 func Open(source Source) (*Reader, error) {
-	r := &Reader{source: source, sum: sha256.New()}
-	if err := r.connect(); err != nil {
-		return nil, err
+	r := &Reader{source: source, size: -1, sum: sha256.New()}
+	for r.body == nil {
+		if err := r.attempt(); err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }
 
-// Header returns the header of the response that the file began with.
-func (r *Reader) Header() http.Header { return r.header }
+// Header returns the header of the last response that was the whole file.
+func (r *Reader) Header() http.Header { return r.file.header }
 
 // Size returns the number of bytes that were read.
 func (r *Reader) Size() int64 { return r.offset }
@@ -73,7 +97,7 @@ func (r *Reader) SHA256() []byte { return r.sum.Sum(nil) }
 func (r *Reader) Read(p []byte) (int, error) {
 	for r.err == nil {
 		if r.body == nil {
-			r.err = r.resume()
+			r.err = r.attempt()
 			continue
 		}
 		if r.size >= 0 {
@@ -81,14 +105,13 @@ func (r *Reader) Read(p []byte) (int, error) {
 		}
 		n, err := r.body.Read(p)
 		_, _ = r.sum.Write(p[:n]) // never fails
-		r.offset += int64(n)
-		if n > 0 {
-			r.failures = 0
+		if r.offset += int64(n); n > 0 {
+			r.barren, r.waits = 0, 0
 		}
 		whole := r.offset == r.size || r.size < 0 && err == io.EOF
 		switch {
 		case whole:
-			r.err = io.EOF
+			r.finish(err)
 		case err != nil:
 			r.connectionLost(err)
 		}
@@ -99,150 +122,87 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return 0, r.err
 }
 
-// Close closes the present connection. It never fails.
+// finish ends the file, whose last byte was read. If the present response has no length,
+// the file could be longer than the first response said, and so be another one.
+func (r *Reader) finish(err error) {
+	for r.openEnded && err == nil {
+		var next [1]byte
+		var n int
+		if n, err = r.body.Read(next[:]); n > 0 {
+			r.err = r.unusable(r.response, problemChanged)
+			return
+		}
+	}
+	if r.openEnded && err != io.EOF {
+		r.connectionLost(err)
+		return
+	}
+	r.err = io.EOF
+}
+
+// Close closes the present connection and ends the file. It never fails.
 func (r *Reader) Close() error {
+	r.disconnect()
+	if r.err == nil {
+		r.err = errClosed
+	}
+	return nil
+}
+
+var errClosed = errors.New("read from a closed file")
+
+func (r *Reader) disconnect() {
 	if r.body != nil {
 		_ = r.body.Close() // nothing more is read from it
 		r.body = nil
 	}
-	return nil
 }
 
 func (r *Reader) connectionLost(err error) {
-	_ = r.Close()
-	if r.lost = err; errors.Is(err, io.EOF) {
-		r.lost = io.ErrUnexpectedEOF
+	r.disconnect()
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
 	}
+	r.cause = &LostError{err}
 }
 
-func (r *Reader) resume() error {
-	r.failures++
-	if err := r.source.Wait(r.failures, r.lost); err != nil {
-		return err
-	}
-	return r.connect()
-}
-
-// connect requests the file, or the rest of it.
-func (r *Reader) connect() error {
-	header := http.Header{"Accept-Encoding": {"identity"}} // otherwise lengths and offsets would not be exact
-	if r.offset > 0 {
-		header.Set("Range", fmt.Sprintf("bytes=%d-", r.offset))
-		if value := r.ifRangeValue(); value != "" {
-			header.Set("If-Range", value)
+// attempt requests the file, or the rest of it. After a failed attempt it waits before. It
+// returns the final error.
+func (r *Reader) attempt() error {
+	if r.cause != nil {
+		if most := r.source.MaxAttempts; most <= 1 || r.barren >= most {
+			return r.cause
 		}
+		if err := r.source.Retry(r.waits, r.cause); err != nil {
+			return err
+		}
+		r.waits++
 	}
-	resp, err := r.source.Fetch(header) //nolint:bodyclose // Close does
-	switch {
-	case resp != nil && resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && r.complete(resp):
-		r.size, r.body = r.offset, http.NoBody
+	r.barren++
+	header := http.Header{"Accept-Encoding": {"identity"}} // otherwise lengths and offsets would not be exact
+	validator := r.file.validator()
+	ranged := r.offset > 0 && validator != "" && !r.noRanges
+	if ranged {
+		header.Set("Range", fmt.Sprintf("bytes=%d-", r.offset))
+		header.Set("If-Range", validator)
+	}
+	resp, err := r.source.Fetch(header)
+	if err != nil {
+		r.cause = err
 		return nil
-	case err != nil:
-		return err
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	switch {
+	case ranged && resp.StatusCode == http.StatusPartialContent:
+		return r.acceptPartial(resp)
+	case ranged && resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		r.wholeNext(resp, "the server has no bytes after the broken connection")
+		return nil
 	case r.offset == 0:
 		return r.acceptFull(resp)
-	case resp.StatusCode == http.StatusPartialContent:
-		return r.acceptPartial(resp)
 	default:
 		return r.skipToOffset(resp)
 	}
-}
-
-// ifRangeValue returns what identifies the file's content in an If-Range header.
-func (r *Reader) ifRangeValue() string {
-	if tag := r.header.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
-		return tag
-	}
-	return r.header.Get("Last-Modified")
-}
-
-// acceptFull starts the file with a response.
-func (r *Reader) acceptFull(resp *http.Response) error {
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNoContent {
-		return r.unusable(resp, "the answer is not the whole file")
-	}
-	r.header, r.size, r.body = resp.Header, resp.ContentLength, resp.Body
-	return nil
-}
-
-// acceptPartial continues with a response that contains the rest of the file.
-func (r *Reader) acceptPartial(resp *http.Response) error {
-	start, total, ok := contentRange(resp.Header)
-	if !ok || start != r.offset {
-		return r.unusable(resp, "another part of the file came than was asked for")
-	}
-	if same, _ := r.compare(resp.Header, total); !same {
-		return r.unusable(resp, "the file changed during the download")
-	}
-	if r.size < 0 {
-		r.size = total
-	}
-	r.body = resp.Body
-	return nil
-}
-
-// skipToOffset continues with a response that contains the whole file. The part that was
-// read before is read again, and must be the same.
-func (r *Reader) skipToOffset(resp *http.Response) error {
-	if same, known := r.compare(resp.Header, resp.ContentLength); !same || !known {
-		return r.unusable(resp, "the file changed during the download, or the server cannot continue one")
-	}
-	r.body = resp.Body
-	again := sha256.New()
-	if _, err := io.CopyN(again, resp.Body, r.offset); err != nil {
-		r.connectionLost(err)
-		return nil
-	}
-	if !bytes.Equal(again.Sum(nil), r.sum.Sum(nil)) {
-		return r.unusable(resp, "the file changed during the download")
-	}
-	return nil
-}
-
-// complete reports whether a response without the requested range means that the file has
-// no more bytes: only if its size is unknown.
-func (r *Reader) complete(resp *http.Response) bool {
-	_, total, ok := contentRange(resp.Header)
-	same, _ := r.compare(resp.Header, -1)
-	return ok && same && r.size < 0 && total == r.offset
-}
-
-// compare reports whether a response is about the same content as the first one, as far as
-// header and size tell, and whether they tell.
-func (r *Reader) compare(header http.Header, size int64) (same, known bool) {
-	if size >= 0 && r.size >= 0 {
-		if size != r.size {
-			return false, true
-		}
-		known = true
-	}
-	for _, name := range []string{"ETag", "Last-Modified"} {
-		before, now := strings.TrimPrefix(r.header.Get(name), "W/"), strings.TrimPrefix(header.Get(name), "W/")
-		if before != "" && now != "" {
-			return before == now, true
-		}
-	}
-	return true, known
-}
-
-func (r *Reader) unusable(resp *http.Response, problem string) error {
-	_ = resp.Body.Close() // nothing is read from it
-	r.body = nil
-	return &UnusableError{resp, problem}
-}
-
-// contentRange reads the Content-Range header: where the part begins, and how large the
-// whole is; -1 for what it leaves open. A part that begins beyond the whole is not ok.
-func contentRange(header http.Header) (start, total int64, ok bool) {
-	span, whole, _ := strings.Cut(strings.TrimPrefix(header.Get("Content-Range"), "bytes "), "/")
-	first, _, _ := strings.Cut(span, "-")
-	start, total = -1, -1
-	var errStart, errTotal error
-	if span != "*" {
-		start, errStart = strconv.ParseInt(first, 10, 64)
-	}
-	if whole != "*" {
-		total, errTotal = strconv.ParseInt(whole, 10, 64)
-	}
-	return start, total, errStart == nil && errTotal == nil && (whole == "*" || start < total)
 }
