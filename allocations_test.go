@@ -140,7 +140,7 @@ func BenchmarkSmallGet(b *testing.B) {
 	})
 }
 
-func TestAllocationsStayInTheirBudget(t *testing.T) {
+func TestAllocations_WithinBudget(t *testing.T) {
 	server, by := newFleetServer(t), newBare()
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL))
 	require.Equal(t, 10_000, listUnits(t, client))

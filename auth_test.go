@@ -18,7 +18,7 @@ type authFunc func(*http.Request) error
 
 func (f authFunc) Authenticate(req *http.Request) error { return f(req) }
 
-func TestCredentialsOnTheWire(t *testing.T) {
+func TestAuth_HeaderOfEachCredential(t *testing.T) {
 	for name, c := range map[string]struct {
 		auth   memfault.Authenticator
 		header string
@@ -37,7 +37,7 @@ func TestCredentialsOnTheWire(t *testing.T) {
 	}
 }
 
-func TestEachCredentialOpensTheCloud(t *testing.T) {
+func TestAuth_FakeCloudAcceptsEachCredential(t *testing.T) {
 	_, client := newCloud(t)
 	for name, auth := range map[string]memfault.Authenticator{
 		"password": memfault.BasicPassword(fakecloud.Email, fakecloud.Password),
@@ -51,7 +51,7 @@ func TestEachCredentialOpensTheCloud(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrUnauthorized)
 }
 
-func TestBadCredentialsAreRefusedUnsent(t *testing.T) {
+func TestAuth_InvalidInput(t *testing.T) {
 	for name, auth := range map[string]memfault.Authenticator{
 		"nil":                 nil,
 		"empty token":         memfault.OrganizationToken(""),
@@ -80,7 +80,7 @@ func TestBadCredentialsAreRefusedUnsent(t *testing.T) {
 	}
 }
 
-func TestWrongCredentialIsRefusedUnsent(t *testing.T) {
+func TestAuth_WrongCredential(t *testing.T) {
 	cloud, client := newCloud(t)
 	for name, call := range map[string]func() error{
 		"project key for a console operation": func() error {
@@ -105,7 +105,7 @@ func TestWrongCredentialIsRefusedUnsent(t *testing.T) {
 	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestCustomAuthenticatorIsLetThrough(t *testing.T) {
+func TestAuth_CustomAuthenticator(t *testing.T) {
 	cloud, client := newCloud(t)
 	auth := authFunc(func(req *http.Request) error {
 		req.SetBasicAuth("", fakecloud.OrgToken) // as the official tool sends it
@@ -120,7 +120,7 @@ func TestCustomAuthenticatorIsLetThrough(t *testing.T) {
 	assert.Len(t, cloud.Requests(""), 1)
 }
 
-func TestAuthenticatorIsAskedForEachAttempt(t *testing.T) {
+func TestAuth_CalledForEachAttempt(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.Fail(fakecloud.Fault{Status: 503, Times: 2})
 	asked := 0
@@ -133,7 +133,7 @@ func TestAuthenticatorIsAskedForEachAttempt(t *testing.T) {
 	assert.Equal(t, 3, asked)
 }
 
-func TestAuthFromEnv(t *testing.T) {
+func TestAuthFromEnv_ReadsVariables(t *testing.T) {
 	for name, c := range map[string]struct {
 		env  map[string]string
 		want http.Header
@@ -163,7 +163,7 @@ func TestAuthFromEnv(t *testing.T) {
 	}
 }
 
-func TestProjectFromEnv(t *testing.T) {
+func TestProjectFromEnv_ReadsVariables(t *testing.T) {
 	t.Setenv("MEMFAULT_ORG", "acme")
 	t.Setenv("MEMFAULT_PROJECT", "")
 	_, err := memfault.ProjectFromEnv()

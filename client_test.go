@@ -16,7 +16,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestBadBaseURLsAreRefused(t *testing.T) {
+func TestNewClient_InvalidOptions(t *testing.T) {
 	for name, option := range map[string]memfault.Option{
 		"does not parse":  memfault.WithBaseURL("https://exa mple.com"),
 		"bad escape":      memfault.WithBaseURL("https://example.com/%zz"),
@@ -40,7 +40,7 @@ func TestBadBaseURLsAreRefused(t *testing.T) {
 	}
 }
 
-func TestPlainHTTP(t *testing.T) {
+func TestBaseURL_PlainHTTP(t *testing.T) {
 	for _, url := range []string{"http://localhost:1", "http://127.0.0.1:1", "http://127.8.9.1", "http://[::1]:1"} {
 		_, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(url))
 		require.NoError(t, err, "loopback: %s", url)
@@ -54,7 +54,7 @@ func TestPlainHTTP(t *testing.T) {
 	}
 }
 
-func TestEmptyBaseURLKeepsTheDefault(t *testing.T) {
+func TestWithBaseURLs_EmptyFieldKeepsDefault(t *testing.T) {
 	asked := ""
 	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
 		asked = r.URL.Host
@@ -68,7 +68,7 @@ func TestEmptyBaseURLKeepsTheDefault(t *testing.T) {
 	assert.Equal(t, "chunks.example", asked)
 }
 
-func TestBaseURLMayHaveAPath(t *testing.T) {
+func TestBaseURL_WithPath(t *testing.T) {
 	var uri string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		uri = r.RequestURI
@@ -80,7 +80,7 @@ func TestBaseURLMayHaveAPath(t *testing.T) {
 	assert.Equal(t, "/mem%2Ffault/a%2Fb", uri)
 }
 
-func TestClientIsSafeForConcurrentUse(t *testing.T) {
+func TestClient_ConcurrentUse(t *testing.T) {
 	cloud, client := newCloud(t, memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) {}))
 	cloud.SeedFleet(50)
 	var running sync.WaitGroup
@@ -100,7 +100,7 @@ func TestClientIsSafeForConcurrentUse(t *testing.T) {
 	running.Wait()
 }
 
-func TestWithAuthLeavesTheClientAsItIs(t *testing.T) {
+func TestWithAuth_DoesNotModifyClient(t *testing.T) {
 	cloud, client := newCloud(t)
 	token := cloud.AddOrganization("globex")
 	globex := memfault.ProjectRef{Organization: "globex", Project: "globex"}
@@ -115,7 +115,7 @@ func TestWithAuthLeavesTheClientAsItIs(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrForbidden)
 }
 
-func TestObserverSeesEachAttempt(t *testing.T) {
+func TestObserver_GetsEachAttempt(t *testing.T) {
 	var seen []memfault.Attempt
 	cloud, client := newCloud(t, memfault.WithObserver(func(_ context.Context, a memfault.Attempt) { seen = append(seen, a) }))
 	cloud.Fail(fakecloud.Fault{Drop: true, Times: 1})
@@ -133,7 +133,7 @@ func TestObserverSeesEachAttempt(t *testing.T) {
 	assert.NotEmpty(t, seen[2].RequestID)
 }
 
-func TestConnectionsAreKept(t *testing.T) {
+func TestClient_ReusesConnections(t *testing.T) {
 	opened := 0
 	var mu sync.Mutex
 	var together sync.WaitGroup
@@ -167,7 +167,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	assert.LessOrEqual(t, opened, 64, "as many as were in use at once, not one for each of 160 requests")
 }
 
-func TestClientSaysWhatItIs(t *testing.T) {
+func TestClient_String(t *testing.T) {
 	client := newClient(t, memfault.ProjectKey("d3b0"))
 	assert.Equal(t, "memfault.Client (https://api.memfault.com, memfault credential (project-key))", client.String())
 	assert.Contains(t, client.WithAuth(authFunc(nil)).String(), "custom authenticator")

@@ -99,7 +99,7 @@ func upTo(n int) []int {
 	return numbers
 }
 
-func TestPrefetchIsFastAndKeepsTheOrder(t *testing.T) {
+func TestPrefetch_ConcurrentAndInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		took := func(depth int) time.Duration {
 			p := &pages{count: 100, pause: 20 * time.Millisecond}
@@ -119,7 +119,7 @@ func TestPrefetchIsFastAndKeepsTheOrder(t *testing.T) {
 	})
 }
 
-func TestLeavingTheLoopCancelsWhatIsInFlight(t *testing.T) {
+func TestPrefetch_BreakCancelsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pages{count: 100, pause: 20 * time.Millisecond}
 		start, seen := time.Now(), 0
@@ -135,7 +135,7 @@ func TestLeavingTheLoopCancelsWhatIsInFlight(t *testing.T) {
 	})
 }
 
-func TestPagerIsSequentialByDefault(t *testing.T) {
+func TestPager_SequentialByDefault(t *testing.T) {
 	p := &pages{count: 5}
 	seen := 0
 	for _, err := range pagerOver(t, p).All(t.Context()) {
@@ -145,7 +145,7 @@ func TestPagerIsSequentialByDefault(t *testing.T) {
 	}
 }
 
-func TestRangingAgainStartsAgain(t *testing.T) {
+func TestPager_CanBeIteratedAgain(t *testing.T) {
 	pager := pagerOver(t, &pages{count: 3})
 	for range 2 {
 		for _, depth := range []int{0, 2} {
@@ -156,7 +156,7 @@ func TestRangingAgainStartsAgain(t *testing.T) {
 	}
 }
 
-func TestPagerDoesNoIOUntilItIsRanged(t *testing.T) {
+func TestPager_NoIOBeforeIteration(t *testing.T) {
 	p := &pages{count: 3}
 	pager := pagerOver(t, p).Prefetch(8)
 	pager.All(t.Context())
@@ -164,7 +164,7 @@ func TestPagerDoesNoIOUntilItIsRanged(t *testing.T) {
 	assert.Zero(t, p.asked.Load())
 }
 
-func TestErrorComesOnceAndLast(t *testing.T) {
+func TestPager_YieldsErrorOnceAndStops(t *testing.T) {
 	for _, depth := range []int{0, 4} {
 		p := &pages{body: func(page int) (int, string) {
 			if page == 3 {
@@ -182,7 +182,7 @@ func TestErrorComesOnceAndLast(t *testing.T) {
 	}
 }
 
-func TestServersThatWouldNeverEnd(t *testing.T) {
+func TestPager_RepeatedPageIsError(t *testing.T) {
 	for name, body := range map[string]func(page int) string{
 		"ignores the page":             func(int) string { return onePage(1, 1, 5) },
 		"ignores it and moves the end": func(page int) string { return onePage(1, 1, page+1) },
@@ -208,7 +208,7 @@ func TestServersThatWouldNeverEnd(t *testing.T) {
 	}
 }
 
-func TestListsThatEnd(t *testing.T) {
+func TestPager_EndOfList(t *testing.T) {
 	for name, c := range map[string]struct {
 		body func(page int) string
 		want []int
@@ -244,7 +244,7 @@ func TestListsThatEnd(t *testing.T) {
 	}
 }
 
-func TestPageReadsJustThatPage(t *testing.T) {
+func TestPager_PageReadsOnePage(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.SeedFleet(25)
 	page, err := client.Devices.List(sink, memfault.DeviceListOptions{ListOptions: memfault.ListOptions{Page: 2, PerPage: 10}}).Page(t.Context())
@@ -254,7 +254,7 @@ func TestPageReadsJustThatPage(t *testing.T) {
 	assert.Len(t, cloud.Requests(""), 1)
 }
 
-func TestWalkStartsAtThePageOfTheOptions(t *testing.T) {
+func TestPager_StartsAtPageOfOptions(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.SeedFleet(25)
 	devices, err := client.Devices.List(sink, memfault.DeviceListOptions{ListOptions: memfault.ListOptions{Page: 3, PerPage: 10}}).Collect(t.Context())
@@ -262,7 +262,7 @@ func TestWalkStartsAtThePageOfTheOptions(t *testing.T) {
 	assert.Len(t, devices, 5)
 }
 
-func TestPagesHoldAHundredItemsByDefault(t *testing.T) {
+func TestPager_DefaultPageSize(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.SeedFleet(250)
 	devices, err := client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(t.Context())
@@ -272,7 +272,7 @@ func TestPagesHoldAHundredItemsByDefault(t *testing.T) {
 	assert.Contains(t, cloud.Requests("")[0].URI, "per_page=100")
 }
 
-func TestWalkOfTenThousandDevicesYieldsEachOnce(t *testing.T) {
+func TestPager_YieldsEachOfTenThousandOnce(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.SeedFleet(10_000)
 	for _, depth := range []int{0, 8} {
@@ -288,7 +288,7 @@ func TestWalkOfTenThousandDevicesYieldsEachOnce(t *testing.T) {
 	}
 }
 
-func TestWalkSurvivesFailures(t *testing.T) {
+func TestPager_RetriesFailedPages(t *testing.T) {
 	cloud, client := newCloud(t, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 20, MaxWait: time.Millisecond}))
 	cloud.SeedFleet(1000)
 	for _, fault := range []fakecloud.Fault{{Status: 503, Skip: 1, Times: 2}, {Drop: true, Skip: 2, Times: 2}, {CutBodyAfter: 500, Skip: 3, Times: 2}, {Status: 429, RetryAfter: "0", Times: 2}} {
@@ -299,7 +299,7 @@ func TestWalkSurvivesFailures(t *testing.T) {
 	assert.Len(t, devices, 1000)
 }
 
-func TestContextEndsAWalk(t *testing.T) {
+func TestPager_ContextCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, depth := range []int{0, 4} {
 			why := errors.New("enough")
@@ -313,7 +313,7 @@ func TestContextEndsAWalk(t *testing.T) {
 	})
 }
 
-func TestResponseOfAPage(t *testing.T) {
+func TestWithResponse_DescribesYieldedPage(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
 		w.Header().Set("X-Request-Id", fmt.Sprint("r-", page))
@@ -329,7 +329,7 @@ func TestResponseOfAPage(t *testing.T) {
 	}
 }
 
-func TestOptionsOfAListAreCopied(t *testing.T) {
+func TestList_CopiesOptions(t *testing.T) {
 	cloud, client := newCloud(t)
 	release := []string{"1.0.0"}
 	pager := client.Devices.List(sink, memfault.DeviceListOptions{Release: release})
@@ -339,7 +339,7 @@ func TestOptionsOfAListAreCopied(t *testing.T) {
 	assert.Contains(t, cloud.Requests("")[0].URI, "release=1.0.0")
 }
 
-func TestNoGoroutineOutlivesAWalk(t *testing.T) {
+func TestPager_LeavesNoGoroutine(t *testing.T) {
 	_, client := newCloud(t)
 	before := runtime.NumGoroutine()
 	for range 20 {
@@ -379,7 +379,7 @@ func BenchmarkPrefetch(b *testing.B) {
 	b.ReportMetric(float64(one)*float64(rounds)/float64(ahead), "times-as-fast")
 }
 
-func TestPagerOf(t *testing.T) {
+func TestPagerOf_YieldsItems(t *testing.T) {
 	given := []int{1, 2, 3}
 	pager := memfault.PagerOf(given...)
 	given[0] = 9

@@ -287,7 +287,7 @@ func TestClient_CloseIdleConnections(t *testing.T) {
 	}
 }
 
-func TestOperationName(t *testing.T) {
+func TestOperationName_InTransport(t *testing.T) {
 	var names []string
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{
 		Transport: roundTripper(func(req *http.Request) (*http.Response, error) {

@@ -18,7 +18,7 @@ import (
 
 const projectPath = "/api/v0/organizations/acme/projects/smart-sink"
 
-func TestDoReadsWhatThePackageDoesNotKnow(t *testing.T) {
+func TestDo_DecodesDataOrWholeResponse(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "A"})
 	request := memfault.Request{Method: http.MethodGet, Path: projectPath + "/devices/A"}
@@ -57,7 +57,7 @@ func TestDoReadsWhatThePackageDoesNotKnow(t *testing.T) {
 	assert.Equal(t, fakecloud.Email, me.Email, "a bare object")
 }
 
-func TestDoSendsQueryAndBody(t *testing.T) {
+func TestDo_SendsQueryAndBody(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		_ = json.NewEncoder(w).Encode(map[string]string{"uri": r.RequestURI, "method": r.Method, "body": string(body), "type": r.Header.Get("Content-Type")})
@@ -69,7 +69,7 @@ func TestDoSendsQueryAndBody(t *testing.T) {
 	assert.Equal(t, map[string]string{"uri": "/a%2Fb/c+d?v=1%2B2&v=3", "method": "PUT", "body": `{"x":1}`, "type": "application/json"}, got)
 }
 
-func TestDoGoesToTheNamedHost(t *testing.T) {
+func TestDo_UsesHostOfRequest(t *testing.T) {
 	asked := map[string]string{}
 	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
 		asked[r.URL.Host] = r.Header.Get("Authorization")
@@ -85,7 +85,7 @@ func TestDoGoesToTheNamedHost(t *testing.T) {
 	}, asked)
 }
 
-func TestDoRefusesBadInputUnsent(t *testing.T) {
+func TestDo_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	for name, request := range map[string]memfault.Request{
 		"no path":        {},
@@ -131,13 +131,13 @@ func TestDoRefusesBadInputUnsent(t *testing.T) {
 	assert.Empty(t, cloud.Violations())
 }
 
-func TestDoWantsABodyOnlyForAResult(t *testing.T) {
+func TestDo_EmptyResponse(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, nil))
 	requireError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &item{}), http.StatusNoContent)
 }
 
-func TestDoTakesNullForNoResult(t *testing.T) {
+func TestDo_NullResponseIsError(t *testing.T) {
 	for _, body := range []string{`{"data":null}`, `null`, " null\n"} {
 		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
 		requireError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &item{}), http.StatusOK)
@@ -148,7 +148,7 @@ func TestDoTakesNullForNoResult(t *testing.T) {
 	}
 }
 
-func TestDoFindsThePlaceForData(t *testing.T) {
+func TestDo_FindsFieldForData(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"data":{"name":"x"},"more":1}`)
 	})
@@ -172,7 +172,7 @@ func TestDoFindsThePlaceForData(t *testing.T) {
 	assert.Zero(t, unexported.data)
 }
 
-func TestDoRepeatsReadsOnly(t *testing.T) {
+func TestDo_RetriesOnlyIdempotentMethods(t *testing.T) {
 	for method, attempts := range map[string]int{"GET": 5, "PUT": 5, "DELETE": 5, "HEAD": 5, "POST": 1, "PATCH": 1} {
 		asked := 0
 		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -184,7 +184,7 @@ func TestDoRepeatsReadsOnly(t *testing.T) {
 	}
 }
 
-func TestNewPager(t *testing.T) {
+func TestNewPager_ReadsList(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.SeedFleet(30)
 	type serial struct {

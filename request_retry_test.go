@@ -86,7 +86,7 @@ var (
 	errRefused = &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 )
 
-func TestWhatIsRepeated(t *testing.T) {
+func TestRetry_Policy(t *testing.T) {
 	type calls map[string]func(context.Context, *memfault.Client) error
 	idempotent := calls{"GET": func(ctx context.Context, c *memfault.Client) error { return get(ctx, c) }, "PATCH": patch}
 	once := calls{"POST": post}
@@ -128,7 +128,7 @@ func TestWhatIsRepeated(t *testing.T) {
 	}
 }
 
-func TestSuccessAfterFailures(t *testing.T) {
+func TestRetry_SuccessAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answers: []func() (*http.Response, error){status(503), broken(errReset), status(429), status(200)}}
 		var response memfault.Response
@@ -138,7 +138,7 @@ func TestSuccessAfterFailures(t *testing.T) {
 	})
 }
 
-func TestWaitsHaveFullJitter(t *testing.T) {
+func TestRetry_WaitsHaveFullJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const runs = 300
 		var shortest, longest [7]time.Duration
@@ -161,7 +161,7 @@ func TestWaitsHaveFullJitter(t *testing.T) {
 	})
 }
 
-func TestRetryAfterIsObeyed(t *testing.T) {
+func TestRetryAfter_IsHonored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now().UTC()
 		for text, want := range map[string]time.Duration{
@@ -198,7 +198,7 @@ func TestRetryAfter_ZeroWaitsAsWithoutHeader(t *testing.T) {
 	})
 }
 
-func TestUnreadableRetryAfterIsIgnored(t *testing.T) {
+func TestRetryAfter_InvalidIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, text := range []string{"-5", "-99999999999999999999", "soon", "1.5", ""} {
 			s := &script{answers: []func() (*http.Response, error){status(429, "Retry-After", text), status(200)}}
@@ -208,7 +208,7 @@ func TestUnreadableRetryAfterIsIgnored(t *testing.T) {
 	})
 }
 
-func TestRetryAfterAboveMaxWaitEndsTheCall(t *testing.T) {
+func TestRetryAfter_AboveMaxWaitEndsCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for text, want := range map[string]time.Duration{"31": 31 * time.Second, "86400": 24 * time.Hour} {
 			start := time.Now()
@@ -220,7 +220,7 @@ func TestRetryAfterAboveMaxWaitEndsTheCall(t *testing.T) {
 	})
 }
 
-func TestLastAnswerIsKept(t *testing.T) {
+func TestRetry_ErrorDescribesLastResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answers: []func() (*http.Response, error){
 			status(502),
@@ -241,7 +241,7 @@ func TestLastAnswerIsKept(t *testing.T) {
 	})
 }
 
-func TestContextEndsAWaitAtOnce(t *testing.T) {
+func TestRetry_ContextCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		why := errors.New("the operator pressed a key")
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -261,7 +261,7 @@ func TestContextEndsAWaitAtOnce(t *testing.T) {
 	})
 }
 
-func TestLostAttemptsEndWithTheCauseAndTheLastAnswer(t *testing.T) {
+func TestRetry_ErrorHasCauseAndLastResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answers: []func() (*http.Response, error){status(503), broken(errReset)}}
 		err := get(t.Context(), scripted(t, s))
@@ -271,14 +271,14 @@ func TestLostAttemptsEndWithTheCauseAndTheLastAnswer(t *testing.T) {
 	})
 }
 
-func TestContextThatHasEndedSendsNothing(t *testing.T) {
+func TestCall_ContextCanceledBefore(t *testing.T) {
 	s := &script{answers: []func() (*http.Response, error){status(200)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, get(ctx, scripted(t, s)), context.Canceled)
 }
 
-func TestWithoutRetry(t *testing.T) {
+func TestWithoutRetry_SendsOnce(t *testing.T) {
 	for _, failure := range []func() (*http.Response, error){status(429), status(503), broken(errRefused)} {
 		s := &script{answers: []func() (*http.Response, error){failure}}
 		require.Error(t, get(t.Context(), scripted(t, s), memfault.WithoutRetry()))
@@ -286,7 +286,7 @@ func TestWithoutRetry(t *testing.T) {
 	}
 }
 
-func TestTimeoutEndsAnAttempt(t *testing.T) {
+func TestTimeout_EndsAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		hangs := roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -307,7 +307,7 @@ func TestTimeoutEndsAnAttempt(t *testing.T) {
 	})
 }
 
-func TestLongestWaitIsNoOverflow(t *testing.T) {
+func TestRetryPolicy_LongestWaitDoesNotOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
@@ -347,7 +347,7 @@ func slowAnswer(pause time.Duration, body string) roundTripper {
 	}
 }
 
-func TestTimeoutLeavesTheBodyItsTime(t *testing.T) {
+func TestTimeout_DoesNotLimitResponseBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(time.Second),
 			memfault.WithHTTPClient(&http.Client{Transport: slowAnswer(20*time.Second, `{"data":{"id":1}}`)}))
@@ -355,7 +355,7 @@ func TestTimeoutLeavesTheBodyItsTime(t *testing.T) {
 	})
 }
 
-func TestBodyThatStandsStillIsAnError(t *testing.T) {
+func TestResponse_StalledBodyIsError(t *testing.T) {
 	for _, timeout := range []time.Duration{0, time.Second, 10 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
 			client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(timeout),
@@ -370,7 +370,7 @@ func TestBodyThatStandsStillIsAnError(t *testing.T) {
 	}
 }
 
-func TestTimeoutOfZeroSetsNoLimit(t *testing.T) {
+func TestTimeout_ZeroSetsNoLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := roundTripper(func(*http.Request) (*http.Response, error) {
 			time.Sleep(24 * time.Hour)
@@ -381,7 +381,7 @@ func TestTimeoutOfZeroSetsNoLimit(t *testing.T) {
 	})
 }
 
-func TestRetryPolicyIsChecked(t *testing.T) {
+func TestRetryPolicy_InvalidInput(t *testing.T) {
 	for _, policy := range []memfault.RetryPolicy{
 		{MaxAttempts: -1},
 		{MinWait: -time.Second},
@@ -401,7 +401,7 @@ type limiter func(context.Context) error
 
 func (l limiter) Wait(ctx context.Context) error { return l(ctx) }
 
-func TestRateLimiterIsAskedBeforeEachAttempt(t *testing.T) {
+func TestRateLimiter_CalledBeforeEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		waited := 0
 		s := &script{answers: []func() (*http.Response, error){status(503), status(503), status(200)}}
@@ -415,7 +415,7 @@ func TestRateLimiterIsAskedBeforeEachAttempt(t *testing.T) {
 	})
 }
 
-func TestTimeoutStartsAnewWhileABodyGoesOut(t *testing.T) {
+func TestTimeout_RestartsWhileRequestBodyIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := roundTripper(func(req *http.Request) (*http.Response, error) {
 			for range 5 { // each part within the limit, all of them beyond it

@@ -22,7 +22,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestEachSegmentIsEscaped(t *testing.T) {
+func TestPath_EscapesEachSegment(t *testing.T) {
 	var got *http.Request
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r
@@ -43,7 +43,7 @@ func TestEachSegmentIsEscaped(t *testing.T) {
 	}
 }
 
-func TestBadSegmentsAreRefusedUnsent(t *testing.T) {
+func TestPath_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	for _, bad := range []string{"", ".", ".."} {
 		for name, call := range map[string]func() error{
@@ -67,7 +67,7 @@ func TestBadSegmentsAreRefusedUnsent(t *testing.T) {
 	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestBadTimesAndPagesAreRefusedUnsent(t *testing.T) {
+func TestList_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	for name, options := range map[string]memfault.DeviceListOptions{
 		"page":     {ListOptions: memfault.ListOptions{Page: -1}},
@@ -87,7 +87,7 @@ func TestBadTimesAndPagesAreRefusedUnsent(t *testing.T) {
 	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestQueryIsEscapedAndListsRepeatTheName(t *testing.T) {
+func TestQuery_EscapesValuesAndRepeatsNames(t *testing.T) {
 	cloud, client := newCloud(t)
 	options := memfault.DeviceListOptions{
 		ListOptions:     memfault.ListOptions{Page: 2, PerPage: 50, Sort: "-last_seen"},
@@ -101,7 +101,7 @@ func TestQueryIsEscapedAndListsRepeatTheName(t *testing.T) {
 		"&page=2&per_page=50&release=0.0.5%2B0&release=1.0+0&sort=-last_seen", cloud.Requests("devices.list")[0].URI)
 }
 
-func TestRequestHeaders(t *testing.T) {
+func TestRequest_Headers(t *testing.T) {
 	cloud, client := newCloud(t, memfault.WithUserAgent("acme-relay/1.2"))
 	_, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"}, memfault.WithHeader("X-Trace", "7"))
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestRequestHeaders(t *testing.T) {
 	assert.Empty(t, get.Get("X-Trace"), "an option of a call is for that call")
 }
 
-func TestBadHeadersAreRefusedUnsent(t *testing.T) {
+func TestWithHeader_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	for name, value := range map[string]string{
 		"Authorization": "x", "memfault-project-key": "x", "Cookie": "x", "Host": "x", "content-length": "1", "Content-Type": "x",
@@ -145,7 +145,7 @@ var replies = map[string]struct {
 	"two values":   {`{"data":{"id":1}} {"data":{"id":2}}`, "not the expected JSON"},
 }
 
-func TestUnreadableReplies(t *testing.T) {
+func TestDecode_UnreadableResponse(t *testing.T) {
 	for name, reply := range replies {
 		t.Run(name, func(t *testing.T) {
 			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, reply.body) })
@@ -164,20 +164,20 @@ func TestUnreadableReplies(t *testing.T) {
 	}
 }
 
-func TestBareReplyIsNotNull(t *testing.T) {
+func TestDecode_BareNullIsError(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "null") })
 	_, err := client.Account.Me(t.Context())
 	require.ErrorContains(t, err, "is null")
 }
 
-func TestNoContentIsNoObject(t *testing.T) {
+func TestDecode_204IsErrorForObject(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	_, err := client.Projects.Get(t.Context(), sink)
 	requireError(t, err, http.StatusNoContent)
 	require.NoError(t, client.Projects.Delete(t.Context(), sink))
 }
 
-func TestReplyThatIsCutOff(t *testing.T) {
+func TestRetry_CutOffResponse(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "A"})
 	cloud.Fail(fakecloud.Fault{CutBodyAfter: 40, Times: 2})
@@ -199,7 +199,7 @@ func TestReplyThatIsCutOff(t *testing.T) {
 	assert.Len(t, cloud.Requests("cohorts.create"), before+1, "a POST is not")
 }
 
-func TestPostIsNotRepeatedWhenItsAnswerIsLost(t *testing.T) {
+func TestRetry_POSTNotRetriedAfterLostResponse(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.Fail(fakecloud.Fault{DropResponse: true, Times: 1})
 	_, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x", Slug: "x"})
@@ -209,7 +209,7 @@ func TestPostIsNotRepeatedWhenItsAnswerIsLost(t *testing.T) {
 	require.NoError(t, err, "it was carried out")
 }
 
-func TestReplyThatIsTooLarge(t *testing.T) {
+func TestResponse_AboveLimitIsError(t *testing.T) {
 	const limit = 64 << 20
 	for name, declare := range map[string]bool{"declared": true, "undeclared": false} {
 		t.Run(name, func(t *testing.T) {
@@ -234,7 +234,7 @@ func TestReplyThatIsTooLarge(t *testing.T) {
 	}
 }
 
-func TestRepliesAreReadWhateverTheServerAdds(t *testing.T) {
+func TestDecode_IgnoresUnknownFields(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"warnings":[],"data":{"id":1,"slug":"smart-sink","brand_new":{"x":[1,2]}}}`)
 	})
@@ -254,7 +254,7 @@ func everyCredential() map[string]memfault.Authenticator {
 	}
 }
 
-func TestRedirectToAnotherHostCarriesNoCredential(t *testing.T) {
+func TestRedirect_OtherHostGetsNoCredential(t *testing.T) {
 	var there http.Header
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		there = r.Header
@@ -276,7 +276,7 @@ func TestRedirectToAnotherHostCarriesNoCredential(t *testing.T) {
 	}
 }
 
-func TestRedirectOnTheSameHostKeepsTheCredential(t *testing.T) {
+func TestRedirect_SameHostGetsCredential(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/there" {
 			http.Redirect(w, r, "/there", http.StatusFound)
@@ -291,7 +291,7 @@ func TestRedirectOnTheSameHostKeepsTheCredential(t *testing.T) {
 	assert.Equal(t, 1, response.Attempts)
 }
 
-func TestOnlyReadsFollowRedirects(t *testing.T) {
+func TestRedirect_NotFollowedByWrites(t *testing.T) {
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		asked := 0
 		_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -305,7 +305,7 @@ func TestOnlyReadsFollowRedirects(t *testing.T) {
 	}
 }
 
-func TestRedirectsEnd(t *testing.T) {
+func TestRedirect_Limits(t *testing.T) {
 	asked := 0
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		asked++
@@ -320,7 +320,7 @@ func TestRedirectsEnd(t *testing.T) {
 	require.ErrorContains(t, get(t.Context(), client), "redirect to plain http")
 }
 
-func TestRedirectPolicyOfTheGivenClientIsAsked(t *testing.T) {
+func TestWithHTTPClient_KeepsRedirectPolicy(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", http.StatusFound) }))
 	defer server.Close()
 	given := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -335,7 +335,7 @@ func TestRedirectPolicyOfTheGivenClientIsAsked(t *testing.T) {
 	assert.Equal(t, 1, asked, "what it refuses is not asked for again")
 }
 
-func TestResponse(t *testing.T) {
+func TestWithResponse_FillsResponse(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.Fail(fakecloud.Fault{Operation: "projects.retrieve", Status: 503, Times: 1})
 	var response memfault.Response
@@ -363,7 +363,7 @@ func TestResponse(t *testing.T) {
 	}
 }
 
-func TestNullIsNoItemAndNoKey(t *testing.T) {
+func TestDecode_NullItemOrKeyIsError(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/api_key") {
 			_, _ = io.WriteString(w, `{"data":{}}`)
@@ -379,7 +379,7 @@ func TestNullIsNoItemAndNoKey(t *testing.T) {
 	require.ErrorContains(t, err, "projects.get_client_key: 200 OK: the response contains no api_key")
 }
 
-func TestHEADFollowsRedirects(t *testing.T) {
+func TestRedirect_FollowedByHEAD(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/there" {
 			http.Redirect(w, r, "/there", http.StatusFound)
@@ -388,7 +388,7 @@ func TestHEADFollowsRedirects(t *testing.T) {
 	require.NoError(t, client.Do(t.Context(), memfault.Request{Method: http.MethodHead, Path: "/x"}, nil))
 }
 
-func TestTimeoutAndJarOfTheGivenClientAreKept(t *testing.T) {
+func TestWithHTTPClient_KeepsTimeoutAndJar(t *testing.T) {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	visits := 0
@@ -409,7 +409,7 @@ func TestTimeoutAndJarOfTheGivenClientAreKept(t *testing.T) {
 	assert.True(t, isTimeout(err), "%v", err)
 }
 
-func TestBadCertificateIsTriedOnce(t *testing.T) {
+func TestRetry_InvalidCertificateNotRetried(t *testing.T) {
 	asked := 0
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()

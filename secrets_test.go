@@ -45,7 +45,7 @@ func requireNoSecret(t *testing.T, text string) {
 	}
 }
 
-func TestNothingPrintedShowsASecret(t *testing.T) {
+func TestSecrets_NotPrintedOrLogged(t *testing.T) {
 	for name, auth := range everyCredential() {
 		if name == "custom" {
 			continue // what it shows is its author's business
@@ -75,7 +75,7 @@ func TestNothingPrintedShowsASecret(t *testing.T) {
 	}
 }
 
-func TestLostConnectionShowsNoQuery(t *testing.T) {
+func TestSecrets_NoQueryAfterLostConnection(t *testing.T) {
 	var logged bytes.Buffer
 	server, client := newServer(t, nil, memfault.WithLogger(slog.New(slog.NewTextHandler(&logged, nil))))
 	server.Close()
@@ -97,7 +97,7 @@ func TestLostConnectionShowsNoQuery(t *testing.T) {
 	assert.Contains(t, err.Error(), "GET /api/v0/x")
 }
 
-func TestNoErrorTextHoldsAPresignedURL(t *testing.T) {
+func TestSecrets_NoPresignedURLInError(t *testing.T) {
 	for _, body := range []string{
 		`{"error":{"message":"cannot reach https://bucket.example/up?X-Signature=s3cret&x=1 now"}}`,
 		`{"error":{"message":{"url":"https://bucket.example/up?X-Signature=s3cret"}}}`,
@@ -120,7 +120,7 @@ func TestNoErrorTextHoldsAPresignedURL(t *testing.T) {
 	}
 }
 
-func TestLogLines(t *testing.T) {
+func TestWithLogger_LogLines(t *testing.T) {
 	var logged bytes.Buffer
 	cloud, client := newCloud(t, memfault.WithLogger(slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	require.NoError(t, get(t.Context(), client))

@@ -28,7 +28,7 @@ func storage(t *testing.T, put roundTripper, opts ...memfault.Option) *memfault.
 }
 
 // net/http may go on to read the body of an attempt that was answered before its end.
-func TestReaderOfAnAttemptThatIsOver(t *testing.T) {
+func TestUpload_BodyOfFinishedAttemptIsNotRead(t *testing.T) {
 	var first io.ReadCloser
 	client := storage(t, func(r *http.Request) (*http.Response, error) {
 		part := make([]byte, 600)
@@ -59,7 +59,7 @@ func TestReaderOfAnAttemptThatIsOver(t *testing.T) {
 
 // Of a kept connection that turns out to be closed, net/http asks for the body anew,
 // within the same attempt.
-func TestBodySentAnewExtendsTheTimeLimitToo(t *testing.T) {
+func TestUpload_ReopenedBodyRestartsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := storage(t, func(r *http.Request) (*http.Response, error) {
 			_, _ = r.Body.Read(make([]byte, 100))
@@ -84,7 +84,7 @@ func TestBodySentAnewExtendsTheTimeLimitToo(t *testing.T) {
 	})
 }
 
-func TestPresignedURLStaysSecret(t *testing.T) {
+func TestUpload_PresignedURLIsNotInError(t *testing.T) {
 	client := storage(t, func(*http.Request) (*http.Response, error) {
 		return answer(403, `<Error><Code>SignatureDoesNotMatch</Code><URL>https://storage.example/a?sig=s3cret</URL></Error>`)
 	})

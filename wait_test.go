@@ -32,7 +32,7 @@ func newCloudInBubble(t testing.TB, opts ...memfault.Option) (*fakecloud.Cloud, 
 	return cloud, newClient(t, memfault.OrganizationToken(fakecloud.OrgToken), opts...)
 }
 
-func TestWaitOptionsAreChecked(t *testing.T) {
+func TestWaitOptions_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddTask("t", "SUCCESS")
 	for _, options := range []memfault.WaitOptions{
