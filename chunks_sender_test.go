@@ -161,7 +161,7 @@ func TestBatchesFillWhileARequestIsOut(t *testing.T) {
 		sender := senderOver(t, memfault.ChunkSenderOptions{BatchSize: 4}, func(req *http.Request) (*http.Response, error) {
 			parts = append(parts, partsOf(req))
 			time.Sleep(time.Second)
-			return answer(202, "Accepted")
+			return newResponse(202, "Accepted")
 		})
 		for i := range 10 {
 			require.NoError(t, sender.Send(t.Context(), "A", []byte(chunkText(i)), nil))
@@ -194,10 +194,10 @@ func TestRetryAfterHoldsOneDeviceAlone(t *testing.T) {
 		sender := senderOver(t, memfault.ChunkSenderOptions{Concurrency: 1}, func(req *http.Request) (*http.Response, error) {
 			if serialOf(req) == "HELD" {
 				if held++; held == 1 {
-					return answer(429, "", "Retry-After", "300")
+					return newResponse(429, "", "Retry-After", "300")
 				}
 			}
-			return answer(202, "")
+			return newResponse(202, "")
 		})
 		for _, serial := range []string{"HELD", "A", "B", "HELD"} {
 			require.NoError(t, sender.Send(t.Context(), serial, []byte{1}, func(err error) {
@@ -219,7 +219,7 @@ func TestSenderGivesUpOnABatchAfterItsAttempts(t *testing.T) {
 		asked := 0
 		sender := senderOver(t, memfault.ChunkSenderOptions{}, func(*http.Request) (*http.Response, error) {
 			if asked++; asked > 3 {
-				return answer(202, "")
+				return newResponse(202, "")
 			}
 			return nil, errReset
 		}, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 3}))
@@ -243,7 +243,7 @@ func TestAttemptsOfABatchDoNotCountAgainstTheNext(t *testing.T) {
 			if asked++; asked%3 != 0 { // each batch needs all of its attempts
 				return nil, errReset
 			}
-			return answer(202, "")
+			return newResponse(202, "")
 		}, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 3}))
 		for range 4 {
 			require.NoError(t, sender.Send(t.Context(), "A", []byte{1}, func(err error) { require.NoError(t, err) }))
@@ -301,7 +301,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		var pending, most atomic.Int64
 		sender := senderOver(t, memfault.ChunkSenderOptions{MaxPendingBytes: 1000}, func(*http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
-			return answer(202, "")
+			return newResponse(202, "")
 		})
 		for i := range 100 {
 			require.NoError(t, sender.Send(t.Context(), fmt.Sprint(i%7), make([]byte, 90), func(error) { pending.Add(-90) }))
@@ -349,7 +349,7 @@ func TestFlushWaitsForWhatWasSentBefore(t *testing.T) {
 				time.Sleep(time.Hour)
 			}
 			time.Sleep(time.Second)
-			return answer(202, "")
+			return newResponse(202, "")
 		}, memfault.WithTimeout(0))
 		start := time.Now()
 		require.NoError(t, sender.Flush(t.Context()), "there is nothing to wait for")
@@ -414,7 +414,7 @@ func TestContextOfSendDoesNotEndTheRequest(t *testing.T) {
 // Two calls of Close give up here while batches end, which the race detector watches.
 func TestClosingRacesWithRequestsThatEnd(t *testing.T) {
 	for range 20 {
-		sender := senderOver(t, memfault.ChunkSenderOptions{BatchSize: 1}, func(*http.Request) (*http.Response, error) { return answer(202, "") })
+		sender := senderOver(t, memfault.ChunkSenderOptions{BatchSize: 1}, func(*http.Request) (*http.Response, error) { return newResponse(202, "") })
 		told := newOutcome()
 		for i := range 2000 {
 			require.NoError(t, sender.Send(t.Context(), fmt.Sprint(i%50), []byte{1}, told.of(fmt.Sprint(i%50), fmt.Sprint(i))))

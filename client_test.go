@@ -58,7 +58,7 @@ func TestWithBaseURLs_EmptyFieldKeepsDefault(t *testing.T) {
 	asked := ""
 	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
 		asked = r.URL.Host
-		return answer(204, "")
+		return newResponse(204, "")
 	})
 	client := newClient(t, memfault.OrganizationToken("oat_test"), nil,
 		memfault.WithHTTPClient(&http.Client{Transport: transport}), memfault.WithBaseURLs(memfault.BaseURLs{Chunks: "https://chunks.example"}))

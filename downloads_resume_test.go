@@ -35,20 +35,20 @@ func (b *breaking) Close() error { return nil }
 // breaks answers with a body of the given length of which only a part comes.
 func breaks(code, length int, part string, header ...string) func() (*http.Response, error) {
 	return func() (*http.Response, error) {
-		resp, err := answer(code, "", header...)
+		resp, err := newResponse(code, "", header...)
 		resp.ContentLength, resp.Body = int64(length), &breaking{strings.NewReader(part), errReset}
 		return resp, err
 	}
 }
 
 func whole(code int, body string, header ...string) func() (*http.Response, error) {
-	return func() (*http.Response, error) { return answer(code, body, header...) }
+	return func() (*http.Response, error) { return newResponse(code, body, header...) }
 }
 
 // unsized answers with a body whose length nobody says.
 func unsized(code int, body string, header ...string) func() (*http.Response, error) {
 	return func() (*http.Response, error) {
-		resp, err := answer(code, body, header...)
+		resp, err := newResponse(code, body, header...)
 		resp.ContentLength = -1
 		return resp, err
 	}
@@ -141,7 +141,7 @@ func TestWhatARequestForTheRestNames(t *testing.T) {
 					if seen = append(seen, req.Header); len(seen) == 1 {
 						return breaks(200, 10, "01234", c.header...)()
 					}
-					return answer(206, "56789", "Content-Range", "bytes 5-9/10")
+					return newResponse(206, "56789", "Content-Range", "bytes 5-9/10")
 				})}))
 				_, err := download(t.Context(), client, 1, io.Discard)
 				require.NoError(t, err)
@@ -243,9 +243,9 @@ func TestDownloadThatStandsStillIsContinued(t *testing.T) {
 		attempts := 0
 		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 			if attempts++; attempts > 1 {
-				return answer(206, "56789", "Content-Range", "bytes 5-9/10")
+				return newResponse(206, "56789", "Content-Range", "bytes 5-9/10")
 			}
-			resp, err := answer(200, "")
+			resp, err := newResponse(200, "")
 			resp.ContentLength, resp.Body = 10, struct {
 				io.Reader
 				io.Closer

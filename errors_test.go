@@ -123,7 +123,7 @@ func FuzzError_Body(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string, status int) {
 		status = 200 + (status%400+400)%400
 		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{
-			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return answer(status, body) }),
+			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return newResponse(status, body) }),
 		}))
 		project, err := client.Projects.Get(t.Context(), sink, memfault.WithoutRetry())
 		if (project == nil) == (err == nil) {

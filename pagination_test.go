@@ -48,9 +48,9 @@ func (p *pages) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	page, _ := strconv.Atoi(req.URL.Query().Get("page"))
 	if p.body != nil {
-		return answer(p.body(page))
+		return newResponse(p.body(page))
 	}
-	return answer(200, onePage(page, page, p.count))
+	return newResponse(200, onePage(page, page, p.count))
 }
 
 func onePage(id, page, count int) string {

@@ -292,7 +292,7 @@ func TestOperationName_InTransport(t *testing.T) {
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{
 		Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 			names = append(names, memfault.OperationName(req.Context()))
-			return answer(200, `{"data":{"id":1}}`)
+			return newResponse(200, `{"data":{"id":1}}`)
 		}),
 	}))
 	require.NoError(t, get(t.Context(), client))
@@ -369,7 +369,7 @@ func TestBareResponse_WithoutEssentialFieldIsError(t *testing.T) {
 	} {
 		for _, body := range []string{`{}`, `{"data":{"id":1,"version":"1.0.0","status":"SUCCESS"}}`, `{"version":"","status":"","id":0}`} {
 			client := newClient(t, memfault.BasicPassword("jane@acme.example", "x"), memfault.WithHTTPClient(&http.Client{
-				Transport: roundTripper(func(*http.Request) (*http.Response, error) { return answer(200, body) }),
+				Transport: roundTripper(func(*http.Request) (*http.Response, error) { return newResponse(200, body) }),
 			}))
 			err := do(client)
 			require.ErrorIs(t, err, memfault.ErrUnexpectedResponse, call+" "+body)

@@ -73,7 +73,7 @@ func TestDo_UsesHostOfRequest(t *testing.T) {
 	asked := map[string]string{}
 	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
 		asked[r.URL.Host] = r.Header.Get("Authorization")
-		return answer(204, "")
+		return newResponse(204, "")
 	})
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: transport}))
 	for _, host := range []memfault.Host{memfault.HostAPI, memfault.HostChunks, memfault.HostIngress, memfault.HostFiles, memfault.HostDevice} {

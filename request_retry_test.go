@@ -25,7 +25,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-func answer(status int, body string, header ...string) (*http.Response, error) {
+func newResponse(status int, body string, header ...string) (*http.Response, error) {
 	resp := &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
 	for i := 0; i < len(header); i += 2 {
 		resp.Header.Set(header[i], header[i+1])
@@ -54,7 +54,7 @@ func (s *script) waits() []time.Duration {
 }
 
 func status(code int, header ...string) func() (*http.Response, error) {
-	return func() (*http.Response, error) { return answer(code, `{"data":{"id":1}}`, header...) }
+	return func() (*http.Response, error) { return newResponse(code, `{"data":{"id":1}}`, header...) }
 }
 
 func broken(err error) func() (*http.Response, error) {
@@ -225,7 +225,7 @@ func TestRetry_ErrorDescribesLastResponse(t *testing.T) {
 		s := &script{answers: []func() (*http.Response, error){
 			status(502),
 			func() (*http.Response, error) {
-				return answer(503, `{"error":{"message":"down for maintenance","type":"X","code":7}}`, "Retry-After", "2", "X-Request-Id", "r-1")
+				return newResponse(503, `{"error":{"message":"down for maintenance","type":"X","code":7}}`, "Retry-After", "2", "X-Request-Id", "r-1")
 			},
 		}}
 		err := get(t.Context(), scripted(t, s))
@@ -341,7 +341,7 @@ func (b *slowBody) Close() error { return nil }
 
 func slowAnswer(pause time.Duration, body string) roundTripper {
 	return func(req *http.Request) (*http.Response, error) {
-		resp, err := answer(200, body)
+		resp, err := newResponse(200, body)
 		resp.Body = &slowBody{Reader: strings.NewReader(body), pause: pause, ctx: req.Context()}
 		return resp, err
 	}
@@ -374,7 +374,7 @@ func TestTimeout_ZeroSetsNoLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := roundTripper(func(*http.Request) (*http.Response, error) {
 			time.Sleep(24 * time.Hour)
-			return answer(200, `{"data":{"id":1}}`)
+			return newResponse(200, `{"data":{"id":1}}`)
 		})
 		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(0), memfault.WithHTTPClient(&http.Client{Transport: slow}))
 		require.NoError(t, get(t.Context(), client))
@@ -428,7 +428,7 @@ func TestTimeout_RestartsWhileRequestBodyIsSent(t *testing.T) {
 			case <-req.Context().Done():
 				return nil, context.Cause(req.Context())
 			case <-time.After(9 * time.Second):
-				return answer(200, `{"data":{"id":1}}`)
+				return newResponse(200, `{"data":{"id":1}}`)
 			}
 		})
 		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(10*time.Second), memfault.WithHTTPClient(&http.Client{Transport: slow}))

@@ -33,9 +33,9 @@ func failingOnce(t *testing.T, auth memfault.Authenticator) (client *memfault.Cl
 		what := r.Method + " " + r.URL.Scheme + "://" + r.URL.Host + r.URL.EscapedPath()
 		*asked = append(*asked, what)
 		if times[what]++; times[what] == 1 {
-			return answer(http.StatusServiceUnavailable, "")
+			return newResponse(http.StatusServiceUnavailable, "")
 		}
-		return answer(http.StatusOK, `{"data":{"upload_url":"https://storage.example/a?sig=1","token":"t"}}`)
+		return newResponse(http.StatusOK, `{"data":{"upload_url":"https://storage.example/a?sig=1","token":"t"}}`)
 	})
 	return newClient(t, auth, memfault.WithHTTPClient(&http.Client{Transport: transport}), quickRetries), asked
 }

@@ -21,7 +21,7 @@ func storage(t *testing.T, put roundTripper, opts ...memfault.Option) *memfault.
 		if r.Method == http.MethodPut {
 			return put(r)
 		}
-		return answer(200, `{"data":{"upload_url":"https://storage.example/a?sig=1","token":"t"}}`)
+		return newResponse(200, `{"data":{"upload_url":"https://storage.example/a?sig=1","token":"t"}}`)
 	})
 	opts = append([]memfault.Option{memfault.WithHTTPClient(&http.Client{Transport: transport}), quickRetries}, opts...)
 	return newClient(t, memfault.OrganizationToken("oat_test"), opts...)
@@ -36,7 +36,7 @@ func TestUpload_BodyOfFinishedAttemptIsNotRead(t *testing.T) {
 		require.NoError(t, err)
 		if first == nil {
 			first = r.Body
-			return answer(503, "")
+			return newResponse(503, "")
 		}
 		n, err := first.Read(part)
 		assert.Zero(t, n)
@@ -47,7 +47,7 @@ func TestUpload_BodyOfFinishedAttemptIsNotRead(t *testing.T) {
 		_, err = r.Body.Read(part)
 		require.Error(t, err)
 		require.NotErrorIs(t, err, io.EOF, "one that is closed has no end")
-		return answer(200, "")
+		return newResponse(200, "")
 	})
 	file, content := fileOf("a.bin", "", 1000)
 	var progress progressLog
@@ -75,7 +75,7 @@ func TestUpload_ReopenedBodyRestartsTimeout(t *testing.T) {
 			if r.Context().Err() != nil {
 				return nil, context.Cause(r.Context())
 			}
-			return answer(200, "")
+			return newResponse(200, "")
 		}, memfault.WithTimeout(10*time.Second))
 		file, content := fileOf("a.bin", "", 1000)
 		result, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
@@ -86,7 +86,7 @@ func TestUpload_ReopenedBodyRestartsTimeout(t *testing.T) {
 
 func TestUpload_PresignedURLIsNotInError(t *testing.T) {
 	client := storage(t, func(*http.Request) (*http.Response, error) {
-		return answer(403, `<Error><Code>SignatureDoesNotMatch</Code><URL>https://storage.example/a?sig=s3cret</URL></Error>`)
+		return newResponse(403, `<Error><Code>SignatureDoesNotMatch</Code><URL>https://storage.example/a?sig=s3cret</URL></Error>`)
 	})
 	file, _ := fileOf("a.bin", "", 1000)
 	_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
