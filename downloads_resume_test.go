@@ -104,7 +104,7 @@ func TestHowDownloadsAreContinued(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{answers: c.answers}
+				s := &script{responses: c.answers}
 				var file bytes.Buffer
 				got, err := download(t.Context(), scripted(t, s), 1, &file)
 				assert.Len(t, s.asked, len(c.answers))
@@ -158,7 +158,7 @@ func TestDownloadWaitsBeforeItGoesOn(t *testing.T) {
 		const runs = 300
 		var longest [4]time.Duration
 		for range runs {
-			s := &script{answers: []func() (*http.Response, error){breaks(200, 10, "01234"), breaks(206, 5, "", "Content-Range", "bytes 5-9/10")}}
+			s := &script{responses: []func() (*http.Response, error){breaks(200, 10, "01234"), breaks(206, 5, "", "Content-Range", "bytes 5-9/10")}}
 			_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
 			require.ErrorIs(t, err, errReset)
 			require.ErrorContains(t, err, "(attempt 5)")
@@ -178,9 +178,9 @@ func TestDownloadThatGetsOnWaitsAsAtFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s script
 		for i := range 50 {
-			s.answers = append(s.answers, breaks(206, 50-i, "x", "Content-Range", "bytes "+string(rune('0'+i/10))+string(rune('0'+i%10))+"-49/50"))
+			s.responses = append(s.responses, breaks(206, 50-i, "x", "Content-Range", "bytes "+string(rune('0'+i/10))+string(rune('0'+i%10))+"-49/50"))
 		}
-		s.answers[0] = breaks(200, 50, "x")
+		s.responses[0] = breaks(200, 50, "x")
 		got, err := download(t.Context(), scripted(t, &s), 1, io.Discard)
 		require.NoError(t, err)
 		assert.Equal(t, int64(50), got.Size)
@@ -194,7 +194,7 @@ func TestDownloadEndsWithItsContextWhileItWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stopped := io.ErrClosedPipe
-		s := &script{answers: []func() (*http.Response, error){breaks(200, 10, "01234")}}
+		s := &script{responses: []func() (*http.Response, error){breaks(200, 10, "01234")}}
 		policy := memfault.WithRetry(memfault.RetryPolicy{MinWait: time.Hour, MaxWait: time.Hour})
 		start := time.Now()
 		time.AfterFunc(time.Millisecond, func() { cancel(stopped) })
@@ -208,7 +208,7 @@ func TestDownloadEndsWithItsContextWhileItWaits(t *testing.T) {
 
 func TestDownloadObeysRetryAfterWhenItGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answers: []func() (*http.Response, error){
+		s := &script{responses: []func() (*http.Response, error){
 			breaks(200, 10, "01234"), status(429, "Retry-After", "20"), whole(206, "56789", "Content-Range", "bytes 5-9/10"),
 		}}
 		_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
@@ -219,12 +219,12 @@ func TestDownloadObeysRetryAfterWhenItGoesOn(t *testing.T) {
 
 func TestDownloadThatEndsTellsWhatBrokeIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answers: []func() (*http.Response, error){status(503), breaks(200, 10, "01234"), status(503), unsized(206, "", "Content-Range", "bytes 5-9/10")}}
+		s := &script{responses: []func() (*http.Response, error){status(503), breaks(200, 10, "01234"), status(503), unsized(206, "", "Content-Range", "bytes 5-9/10")}}
 		_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "a body that is too short is a broken connection")
 		require.NotErrorIs(t, err, memfault.ErrUnavailable, "that was waited for")
 
-		s = &script{answers: []func() (*http.Response, error){breaks(200, 10, "01234"), status(503)}}
+		s = &script{responses: []func() (*http.Response, error){breaks(200, 10, "01234"), status(503)}}
 		_, err = download(t.Context(), scripted(t, s), 1, io.Discard)
 		require.ErrorIs(t, err, memfault.ErrUnavailable)
 	})

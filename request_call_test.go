@@ -57,19 +57,19 @@ func TestDelete_NotFoundAfterLostResponseIsSuccess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{answers: []func() (*http.Response, error){first.answer, status(404)}}
+				s := &script{responses: []func() (*http.Response, error){first.answer, status(404)}}
 				err := scripted(t, s).Devices.Delete(t.Context(), sink, "A")
 				if first.gone {
 					require.NoError(t, err)
 				} else {
 					require.ErrorIs(t, err, memfault.ErrNotFound)
 				}
-				s = &script{answers: []func() (*http.Response, error){first.answer, status(404)}}
+				s = &script{responses: []func() (*http.Response, error){first.answer, status(404)}}
 				require.ErrorIs(t, get(t.Context(), scripted(t, s)), memfault.ErrNotFound, "a GET finds nothing")
 			})
 		})
 	}
-	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: &script{answers: []func() (*http.Response, error){status(404)}}}))
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: &script{responses: []func() (*http.Response, error){status(404)}}}))
 	require.ErrorIs(t, client.Devices.Delete(t.Context(), sink, "A"), memfault.ErrNotFound)
 }
 
@@ -89,14 +89,14 @@ func TestUpdate_RenameIsNotRetried(t *testing.T) {
 				return err
 			},
 		} {
-			s := &script{answers: []func() (*http.Response, error){broken(errReset), status(404)}}
+			s := &script{responses: []func() (*http.Response, error){broken(errReset), status(404)}}
 			require.ErrorIs(t, update(scripted(t, s)), memfault.ErrNoAnswer, name)
 			assert.Len(t, s.asked, 1, name)
-			s = &script{answers: []func() (*http.Response, error){status(429), status(200)}}
+			s = &script{responses: []func() (*http.Response, error){status(429), status(200)}}
 			require.NoError(t, update(scripted(t, s)), name)
 			assert.Len(t, s.asked, 2, "after a 429 it was not carried out")
 		}
-		s := &script{answers: []func() (*http.Response, error){broken(errReset), status(200)}}
+		s := &script{responses: []func() (*http.Response, error){broken(errReset), status(200)}}
 		_, err := scripted(t, s).Cohorts.Update(t.Context(), sink, "beta", memfault.CohortUpdate{Name: memfault.Set("Beta")})
 		require.NoError(t, err)
 		assert.Len(t, s.asked, 2, "another name for people changes no address")
@@ -333,7 +333,7 @@ func TestErrNoAnswer_UnwrapsToCause(t *testing.T) {
 		require.ErrorAs(t, err, &timeout)
 		assert.True(t, timeout.Timeout())
 
-		s := &script{answers: []func() (*http.Response, error){broken(errReset)}}
+		s := &script{responses: []func() (*http.Response, error){broken(errReset)}}
 		err = get(t.Context(), scripted(t, s))
 		require.ErrorIs(t, err, memfault.ErrNoAnswer)
 		require.ErrorIs(t, err, errReset)

@@ -36,13 +36,13 @@ func newResponse(status int, body string, header ...string) (*http.Response, err
 // script is a transport that gives the answers of a list, the last one again and
 // again, and notes when it was asked.
 type script struct {
-	answers []func() (*http.Response, error)
+	responses []func() (*http.Response, error)
 	asked   []time.Time
 }
 
 func (s *script) RoundTrip(*http.Request) (*http.Response, error) {
 	s.asked = append(s.asked, time.Now())
-	return s.answers[min(len(s.asked), len(s.answers))-1]()
+	return s.responses[min(len(s.asked), len(s.responses))-1]()
 }
 
 func (s *script) waits() []time.Duration {
@@ -119,7 +119,7 @@ func TestRetry_Policy(t *testing.T) {
 		for method, call := range c.calls {
 			t.Run(name+" "+method, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := &script{answers: []func() (*http.Response, error){c.failure}}
+					s := &script{responses: []func() (*http.Response, error){c.failure}}
 					require.Error(t, call(t.Context(), scripted(t, s)))
 					assert.Len(t, s.asked, c.attempts)
 				})
@@ -130,7 +130,7 @@ func TestRetry_Policy(t *testing.T) {
 
 func TestRetry_SuccessAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answers: []func() (*http.Response, error){status(503), broken(errReset), status(429), status(200)}}
+		s := &script{responses: []func() (*http.Response, error){status(503), broken(errReset), status(429), status(200)}}
 		var response memfault.Response
 		require.NoError(t, get(t.Context(), scripted(t, s), memfault.WithResponse(&response)))
 		assert.Equal(t, 4, response.Attempts)
@@ -146,7 +146,7 @@ func TestRetry_WaitsHaveFullJitter(t *testing.T) {
 			shortest[i] = time.Hour
 		}
 		for range runs {
-			s := &script{answers: []func() (*http.Response, error){status(503)}}
+			s := &script{responses: []func() (*http.Response, error){status(503)}}
 			client := scripted(t, s, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 8, MaxWait: 20 * time.Second}))
 			require.ErrorIs(t, get(t.Context(), client), memfault.ErrUnavailable)
 			for i, wait := range s.waits() {
@@ -172,13 +172,13 @@ func TestRetryAfter_IsHonored(t *testing.T) {
 			now.Add(-time.Hour).Format(http.TimeFormat):      0,
 		} {
 			// The date of the answer counts, not this machine's clock.
-			s := &script{answers: []func() (*http.Response, error){status(429, "Retry-After", text, "Date", now.Format(http.TimeFormat)), status(200)}}
+			s := &script{responses: []func() (*http.Response, error){status(429, "Retry-After", text, "Date", now.Format(http.TimeFormat)), status(200)}}
 			require.NoError(t, post(t.Context(), scripted(t, s)))
 			require.Len(t, s.waits(), 1)
 			assert.GreaterOrEqual(t, s.waits()[0], want, text)
 			assert.Less(t, s.waits()[0], max(want+1, 500*time.Millisecond), "the jitter of the first wait")
 		}
-		s := &script{answers: []func() (*http.Response, error){status(503, "Retry-After", time.Now().Add(9*time.Second).UTC().Format(http.TimeFormat)), status(200)}}
+		s := &script{responses: []func() (*http.Response, error){status(503, "Retry-After", time.Now().Add(9*time.Second).UTC().Format(http.TimeFormat)), status(200)}}
 		require.NoError(t, get(t.Context(), scripted(t, s)))
 		require.Len(t, s.waits(), 1)
 		assert.InDelta(t, 8.5, s.waits()[0].Seconds(), 0.5, "without a Date the machine's clock counts, in whole seconds")
@@ -189,7 +189,7 @@ func TestRetryAfter_ZeroWaitsAsWithoutHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		for range 20 {
-			s := &script{answers: []func() (*http.Response, error){status(429, "Retry-After", "0")}}
+			s := &script{responses: []func() (*http.Response, error){status(429, "Retry-After", "0")}}
 			require.ErrorIs(t, post(t.Context(), scripted(t, s)), memfault.ErrRateLimited)
 			assert.Len(t, s.asked, 5)
 		}
@@ -201,7 +201,7 @@ func TestRetryAfter_ZeroWaitsAsWithoutHeader(t *testing.T) {
 func TestRetryAfter_InvalidIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, text := range []string{"-5", "-99999999999999999999", "soon", "1.5", ""} {
-			s := &script{answers: []func() (*http.Response, error){status(429, "Retry-After", text), status(200)}}
+			s := &script{responses: []func() (*http.Response, error){status(429, "Retry-After", text), status(200)}}
 			require.NoError(t, get(t.Context(), scripted(t, s)))
 			assert.LessOrEqual(t, s.waits()[0], 500*time.Millisecond, text)
 		}
@@ -212,7 +212,7 @@ func TestRetryAfter_AboveMaxWaitEndsCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for text, want := range map[string]time.Duration{"31": 31 * time.Second, "86400": 24 * time.Hour} {
 			start := time.Now()
-			s := &script{answers: []func() (*http.Response, error){status(503, "Retry-After", text)}}
+			s := &script{responses: []func() (*http.Response, error){status(503, "Retry-After", text)}}
 			err := get(t.Context(), scripted(t, s))
 			assert.Equal(t, want, requireError(t, err, 503).RetryAfter)
 			assert.Zero(t, time.Since(start))
@@ -222,7 +222,7 @@ func TestRetryAfter_AboveMaxWaitEndsCall(t *testing.T) {
 
 func TestRetry_ErrorDescribesLastResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answers: []func() (*http.Response, error){
+		s := &script{responses: []func() (*http.Response, error){
 			status(502),
 			func() (*http.Response, error) {
 				return newResponse(503, `{"error":{"message":"down for maintenance","type":"X","code":7}}`, "Retry-After", "2", "X-Request-Id", "r-1")
@@ -247,7 +247,7 @@ func TestRetry_ContextCanceled(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(3*time.Second, func() { cancel(why) })
 		start := time.Now()
-		s := &script{answers: []func() (*http.Response, error){status(503, "Retry-After", "20")}}
+		s := &script{responses: []func() (*http.Response, error){status(503, "Retry-After", "20")}}
 		var response memfault.Response
 		err := get(ctx, scripted(t, s), memfault.WithResponse(&response))
 		assert.Equal(t, 3*time.Second, time.Since(start))
@@ -263,7 +263,7 @@ func TestRetry_ContextCanceled(t *testing.T) {
 
 func TestRetry_ErrorHasCauseAndLastResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answers: []func() (*http.Response, error){status(503), broken(errReset)}}
+		s := &script{responses: []func() (*http.Response, error){status(503), broken(errReset)}}
 		err := get(t.Context(), scripted(t, s))
 		require.ErrorIs(t, err, errReset)
 		require.ErrorIs(t, err, memfault.ErrUnavailable)
@@ -272,7 +272,7 @@ func TestRetry_ErrorHasCauseAndLastResponse(t *testing.T) {
 }
 
 func TestCall_ContextCanceledBefore(t *testing.T) {
-	s := &script{answers: []func() (*http.Response, error){status(200)}}
+	s := &script{responses: []func() (*http.Response, error){status(200)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, get(ctx, scripted(t, s)), context.Canceled)
@@ -280,7 +280,7 @@ func TestCall_ContextCanceledBefore(t *testing.T) {
 
 func TestWithoutRetry_SendsOnce(t *testing.T) {
 	for _, failure := range []func() (*http.Response, error){status(429), status(503), broken(errRefused)} {
-		s := &script{answers: []func() (*http.Response, error){failure}}
+		s := &script{responses: []func() (*http.Response, error){failure}}
 		require.Error(t, get(t.Context(), scripted(t, s), memfault.WithoutRetry()))
 		assert.Len(t, s.asked, 1)
 	}
@@ -311,7 +311,7 @@ func TestRetryPolicy_LongestWaitDoesNotOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		s := &script{answers: []func() (*http.Response, error){status(503)}}
+		s := &script{responses: []func() (*http.Response, error){status(503)}}
 		require.ErrorIs(t, get(ctx, scripted(t, s, memfault.WithRetry(memfault.RetryPolicy{MinWait: math.MaxInt64}))), context.DeadlineExceeded)
 	})
 }
@@ -404,12 +404,12 @@ func (l limiter) Wait(ctx context.Context) error { return l(ctx) }
 func TestRateLimiter_CalledBeforeEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		waited := 0
-		s := &script{answers: []func() (*http.Response, error){status(503), status(503), status(200)}}
+		s := &script{responses: []func() (*http.Response, error){status(503), status(503), status(200)}}
 		require.NoError(t, get(t.Context(), scripted(t, s, memfault.WithRateLimiter(limiter(func(context.Context) error { waited++; return nil })))))
 		assert.Equal(t, 3, waited)
 
 		full := errors.New("the budget is spent")
-		s = &script{answers: []func() (*http.Response, error){status(200)}}
+		s = &script{responses: []func() (*http.Response, error){status(200)}}
 		require.ErrorIs(t, get(t.Context(), scripted(t, s, memfault.WithRateLimiter(limiter(func(context.Context) error { return full })))), full)
 		assert.Empty(t, s.asked)
 	})
