@@ -107,7 +107,7 @@ func TestHowDownloadsAreContinued(t *testing.T) {
 				s := &script{responses: c.answers}
 				var file bytes.Buffer
 				got, err := download(t.Context(), scripted(t, s), 1, &file)
-				assert.Len(t, s.asked, len(c.answers))
+				assert.Len(t, s.sentAt, len(c.answers))
 				if c.fail != "" {
 					require.ErrorContains(t, err, c.fail)
 					var apiError *memfault.Error
@@ -162,7 +162,7 @@ func TestDownloadWaitsBeforeItGoesOn(t *testing.T) {
 			_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
 			require.ErrorIs(t, err, errReset)
 			require.ErrorContains(t, err, "(attempt 5)")
-			require.Len(t, s.asked, 5, "as many attempts as the policy allows")
+			require.Len(t, s.sentAt, 5, "as many attempts as the policy allows")
 			for i, wait := range s.waits() {
 				longest[i] = max(longest[i], wait)
 			}
@@ -202,7 +202,7 @@ func TestDownloadEndsWithItsContextWhileItWaits(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, stopped)
 		assert.Equal(t, time.Millisecond, time.Since(start))
-		assert.Len(t, s.asked, 1)
+		assert.Len(t, s.sentAt, 1)
 	})
 }
 

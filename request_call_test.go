@@ -91,15 +91,15 @@ func TestUpdate_RenameIsNotRetried(t *testing.T) {
 		} {
 			s := &script{responses: []func() (*http.Response, error){broken(errReset), status(404)}}
 			require.ErrorIs(t, update(scripted(t, s)), memfault.ErrNoAnswer, name)
-			assert.Len(t, s.asked, 1, name)
+			assert.Len(t, s.sentAt, 1, name)
 			s = &script{responses: []func() (*http.Response, error){status(429), status(200)}}
 			require.NoError(t, update(scripted(t, s)), name)
-			assert.Len(t, s.asked, 2, "after a 429 it was not carried out")
+			assert.Len(t, s.sentAt, 2, "after a 429 it was not carried out")
 		}
 		s := &script{responses: []func() (*http.Response, error){broken(errReset), status(200)}}
 		_, err := scripted(t, s).Cohorts.Update(t.Context(), sink, "beta", memfault.CohortUpdate{Name: memfault.Set("Beta")})
 		require.NoError(t, err)
-		assert.Len(t, s.asked, 2, "another name for people changes no address")
+		assert.Len(t, s.sentAt, 2, "another name for people changes no address")
 	})
 }
 

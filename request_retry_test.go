@@ -37,18 +37,18 @@ func newResponse(status int, body string, header ...string) (*http.Response, err
 // again, and notes when it was asked.
 type script struct {
 	responses []func() (*http.Response, error)
-	asked   []time.Time
+	sentAt   []time.Time
 }
 
 func (s *script) RoundTrip(*http.Request) (*http.Response, error) {
-	s.asked = append(s.asked, time.Now())
-	return s.responses[min(len(s.asked), len(s.responses))-1]()
+	s.sentAt = append(s.sentAt, time.Now())
+	return s.responses[min(len(s.sentAt), len(s.responses))-1]()
 }
 
 func (s *script) waits() []time.Duration {
 	var waits []time.Duration
-	for i := 1; i < len(s.asked); i++ {
-		waits = append(waits, s.asked[i].Sub(s.asked[i-1]))
+	for i := 1; i < len(s.sentAt); i++ {
+		waits = append(waits, s.sentAt[i].Sub(s.sentAt[i-1]))
 	}
 	return waits
 }
@@ -121,7 +121,7 @@ func TestRetry_Policy(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := &script{responses: []func() (*http.Response, error){c.failure}}
 					require.Error(t, call(t.Context(), scripted(t, s)))
-					assert.Len(t, s.asked, c.attempts)
+					assert.Len(t, s.sentAt, c.attempts)
 				})
 			})
 		}
@@ -191,7 +191,7 @@ func TestRetryAfter_ZeroWaitsAsWithoutHeader(t *testing.T) {
 		for range 20 {
 			s := &script{responses: []func() (*http.Response, error){status(429, "Retry-After", "0")}}
 			require.ErrorIs(t, post(t.Context(), scripted(t, s)), memfault.ErrRateLimited)
-			assert.Len(t, s.asked, 5)
+			assert.Len(t, s.sentAt, 5)
 		}
 		// Each call waits for 3.75 s on average: half of 0.5, 1, 2 and 4 s.
 		assert.Greater(t, time.Since(start), 20*time.Second)
@@ -282,7 +282,7 @@ func TestWithoutRetry_SendsOnce(t *testing.T) {
 	for _, failure := range []func() (*http.Response, error){status(429), status(503), broken(errRefused)} {
 		s := &script{responses: []func() (*http.Response, error){failure}}
 		require.Error(t, get(t.Context(), scripted(t, s), memfault.WithoutRetry()))
-		assert.Len(t, s.asked, 1)
+		assert.Len(t, s.sentAt, 1)
 	}
 }
 
@@ -411,7 +411,7 @@ func TestRateLimiter_CalledBeforeEachAttempt(t *testing.T) {
 		full := errors.New("the budget is spent")
 		s = &script{responses: []func() (*http.Response, error){status(200)}}
 		require.ErrorIs(t, get(t.Context(), scripted(t, s, memfault.WithRateLimiter(limiter(func(context.Context) error { return full })))), full)
-		assert.Empty(t, s.asked)
+		assert.Empty(t, s.sentAt)
 	})
 }
 
