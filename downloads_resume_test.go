@@ -106,7 +106,7 @@ func TestHowDownloadsAreContinued(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &script{responses: c.answers}
 				var file bytes.Buffer
-				got, err := download(t.Context(), scripted(t, s), 1, &file)
+				got, err := download(t.Context(), newScriptedClient(t, s), 1, &file)
 				assert.Len(t, s.sentAt, len(c.answers))
 				if c.fail != "" {
 					require.ErrorContains(t, err, c.fail)
@@ -159,7 +159,7 @@ func TestDownloadWaitsBeforeItGoesOn(t *testing.T) {
 		var longest [4]time.Duration
 		for range runs {
 			s := &script{responses: []func() (*http.Response, error){breaks(200, 10, "01234"), breaks(206, 5, "", "Content-Range", "bytes 5-9/10")}}
-			_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
+			_, err := download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 			require.ErrorIs(t, err, errReset)
 			require.ErrorContains(t, err, "(attempt 5)")
 			require.Len(t, s.sentAt, 5, "as many attempts as the policy allows")
@@ -181,7 +181,7 @@ func TestDownloadThatGetsOnWaitsAsAtFirst(t *testing.T) {
 			s.responses = append(s.responses, breaks(206, 50-i, "x", "Content-Range", "bytes "+string(rune('0'+i/10))+string(rune('0'+i%10))+"-49/50"))
 		}
 		s.responses[0] = breaks(200, 50, "x")
-		got, err := download(t.Context(), scripted(t, &s), 1, io.Discard)
+		got, err := download(t.Context(), newScriptedClient(t, &s), 1, io.Discard)
 		require.NoError(t, err)
 		assert.Equal(t, int64(50), got.Size)
 		for _, wait := range s.waits() {
@@ -198,7 +198,7 @@ func TestDownloadEndsWithItsContextWhileItWaits(t *testing.T) {
 		policy := memfault.WithRetry(memfault.RetryPolicy{MinWait: time.Hour, MaxWait: time.Hour})
 		start := time.Now()
 		time.AfterFunc(time.Millisecond, func() { cancel(stopped) })
-		_, err := download(ctx, scripted(t, s, policy), 1, io.Discard)
+		_, err := download(ctx, newScriptedClient(t, s, policy), 1, io.Discard)
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, stopped)
 		assert.Equal(t, time.Millisecond, time.Since(start))
@@ -211,7 +211,7 @@ func TestDownloadObeysRetryAfterWhenItGoesOn(t *testing.T) {
 		s := &script{responses: []func() (*http.Response, error){
 			breaks(200, 10, "01234"), status(429, "Retry-After", "20"), whole(206, "56789", "Content-Range", "bytes 5-9/10"),
 		}}
-		_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
+		_, err := download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 		require.NoError(t, err)
 		assert.Equal(t, 20*time.Second, s.waits()[1])
 	})
@@ -220,12 +220,12 @@ func TestDownloadObeysRetryAfterWhenItGoesOn(t *testing.T) {
 func TestDownloadThatEndsTellsWhatBrokeIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{responses: []func() (*http.Response, error){status(503), breaks(200, 10, "01234"), status(503), unsized(206, "", "Content-Range", "bytes 5-9/10")}}
-		_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
+		_, err := download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "a body that is too short is a broken connection")
 		require.NotErrorIs(t, err, memfault.ErrUnavailable, "that was waited for")
 
 		s = &script{responses: []func() (*http.Response, error){breaks(200, 10, "01234"), status(503)}}
-		_, err = download(t.Context(), scripted(t, s), 1, io.Discard)
+		_, err = download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 		require.ErrorIs(t, err, memfault.ErrUnavailable)
 	})
 }

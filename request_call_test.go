@@ -58,14 +58,14 @@ func TestDelete_NotFoundAfterLostResponseIsSuccess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &script{responses: []func() (*http.Response, error){first.answer, status(404)}}
-				err := scripted(t, s).Devices.Delete(t.Context(), sink, "A")
+				err := newScriptedClient(t, s).Devices.Delete(t.Context(), sink, "A")
 				if first.gone {
 					require.NoError(t, err)
 				} else {
 					require.ErrorIs(t, err, memfault.ErrNotFound)
 				}
 				s = &script{responses: []func() (*http.Response, error){first.answer, status(404)}}
-				require.ErrorIs(t, get(t.Context(), scripted(t, s)), memfault.ErrNotFound, "a GET finds nothing")
+				require.ErrorIs(t, get(t.Context(), newScriptedClient(t, s)), memfault.ErrNotFound, "a GET finds nothing")
 			})
 		})
 	}
@@ -90,14 +90,14 @@ func TestUpdate_RenameIsNotRetried(t *testing.T) {
 			},
 		} {
 			s := &script{responses: []func() (*http.Response, error){broken(errReset), status(404)}}
-			require.ErrorIs(t, update(scripted(t, s)), memfault.ErrNoAnswer, name)
+			require.ErrorIs(t, update(newScriptedClient(t, s)), memfault.ErrNoAnswer, name)
 			assert.Len(t, s.sentAt, 1, name)
 			s = &script{responses: []func() (*http.Response, error){status(429), status(200)}}
-			require.NoError(t, update(scripted(t, s)), name)
+			require.NoError(t, update(newScriptedClient(t, s)), name)
 			assert.Len(t, s.sentAt, 2, "after a 429 it was not carried out")
 		}
 		s := &script{responses: []func() (*http.Response, error){broken(errReset), status(200)}}
-		_, err := scripted(t, s).Cohorts.Update(t.Context(), sink, "beta", memfault.CohortUpdate{Name: memfault.Set("Beta")})
+		_, err := newScriptedClient(t, s).Cohorts.Update(t.Context(), sink, "beta", memfault.CohortUpdate{Name: memfault.Set("Beta")})
 		require.NoError(t, err)
 		assert.Len(t, s.sentAt, 2, "another name for people changes no address")
 	})
@@ -334,7 +334,7 @@ func TestErrNoAnswer_UnwrapsToCause(t *testing.T) {
 		assert.True(t, timeout.Timeout())
 
 		s := &script{responses: []func() (*http.Response, error){broken(errReset)}}
-		err = get(t.Context(), scripted(t, s))
+		err = get(t.Context(), newScriptedClient(t, s))
 		require.ErrorIs(t, err, memfault.ErrNoAnswer)
 		require.ErrorIs(t, err, errReset)
 		assert.NotErrorIs(t, err, memfault.ErrInvalidArgument)

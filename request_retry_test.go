@@ -61,7 +61,7 @@ func broken(err error) func() (*http.Response, error) {
 	return func() (*http.Response, error) { return nil, err }
 }
 
-func scripted(t testing.TB, s *script, opts ...memfault.Option) *memfault.Client {
+func newScriptedClient(t testing.TB, s *script, opts ...memfault.Option) *memfault.Client {
 	t.Helper()
 	return newClient(t, memfault.OrganizationToken("oat_test"), append([]memfault.Option{memfault.WithHTTPClient(&http.Client{Transport: s})}, opts...)...)
 }
@@ -120,7 +120,7 @@ func TestRetry_Policy(t *testing.T) {
 			t.Run(name+" "+method, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := &script{responses: []func() (*http.Response, error){c.failure}}
-					require.Error(t, call(t.Context(), scripted(t, s)))
+					require.Error(t, call(t.Context(), newScriptedClient(t, s)))
 					assert.Len(t, s.sentAt, c.attempts)
 				})
 			})
@@ -132,7 +132,7 @@ func TestRetry_SuccessAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{responses: []func() (*http.Response, error){status(503), broken(errReset), status(429), status(200)}}
 		var response memfault.Response
-		require.NoError(t, get(t.Context(), scripted(t, s), memfault.WithResponse(&response)))
+		require.NoError(t, get(t.Context(), newScriptedClient(t, s), memfault.WithResponse(&response)))
 		assert.Equal(t, 4, response.Attempts)
 		assert.Equal(t, 200, response.StatusCode)
 	})
@@ -147,7 +147,7 @@ func TestRetry_WaitsHaveFullJitter(t *testing.T) {
 		}
 		for range runs {
 			s := &script{responses: []func() (*http.Response, error){status(503)}}
-			client := scripted(t, s, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 8, MaxWait: 20 * time.Second}))
+			client := newScriptedClient(t, s, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 8, MaxWait: 20 * time.Second}))
 			require.ErrorIs(t, get(t.Context(), client), memfault.ErrUnavailable)
 			for i, wait := range s.waits() {
 				shortest[i], longest[i] = min(shortest[i], wait), max(longest[i], wait)
@@ -173,13 +173,13 @@ func TestRetryAfter_IsHonored(t *testing.T) {
 		} {
 			// The date of the answer counts, not this machine's clock.
 			s := &script{responses: []func() (*http.Response, error){status(429, "Retry-After", text, "Date", now.Format(http.TimeFormat)), status(200)}}
-			require.NoError(t, post(t.Context(), scripted(t, s)))
+			require.NoError(t, post(t.Context(), newScriptedClient(t, s)))
 			require.Len(t, s.waits(), 1)
 			assert.GreaterOrEqual(t, s.waits()[0], want, text)
 			assert.Less(t, s.waits()[0], max(want+1, 500*time.Millisecond), "the jitter of the first wait")
 		}
 		s := &script{responses: []func() (*http.Response, error){status(503, "Retry-After", time.Now().Add(9*time.Second).UTC().Format(http.TimeFormat)), status(200)}}
-		require.NoError(t, get(t.Context(), scripted(t, s)))
+		require.NoError(t, get(t.Context(), newScriptedClient(t, s)))
 		require.Len(t, s.waits(), 1)
 		assert.InDelta(t, 8.5, s.waits()[0].Seconds(), 0.5, "without a Date the machine's clock counts, in whole seconds")
 	})
@@ -190,7 +190,7 @@ func TestRetryAfter_ZeroWaitsAsWithoutHeader(t *testing.T) {
 		start := time.Now()
 		for range 20 {
 			s := &script{responses: []func() (*http.Response, error){status(429, "Retry-After", "0")}}
-			require.ErrorIs(t, post(t.Context(), scripted(t, s)), memfault.ErrRateLimited)
+			require.ErrorIs(t, post(t.Context(), newScriptedClient(t, s)), memfault.ErrRateLimited)
 			assert.Len(t, s.sentAt, 5)
 		}
 		// Each call waits for 3.75 s on average: half of 0.5, 1, 2 and 4 s.
@@ -202,7 +202,7 @@ func TestRetryAfter_InvalidIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, text := range []string{"-5", "-99999999999999999999", "soon", "1.5", ""} {
 			s := &script{responses: []func() (*http.Response, error){status(429, "Retry-After", text), status(200)}}
-			require.NoError(t, get(t.Context(), scripted(t, s)))
+			require.NoError(t, get(t.Context(), newScriptedClient(t, s)))
 			assert.LessOrEqual(t, s.waits()[0], 500*time.Millisecond, text)
 		}
 	})
@@ -213,7 +213,7 @@ func TestRetryAfter_AboveMaxWaitEndsCall(t *testing.T) {
 		for text, want := range map[string]time.Duration{"31": 31 * time.Second, "86400": 24 * time.Hour} {
 			start := time.Now()
 			s := &script{responses: []func() (*http.Response, error){status(503, "Retry-After", text)}}
-			err := get(t.Context(), scripted(t, s))
+			err := get(t.Context(), newScriptedClient(t, s))
 			assert.Equal(t, want, requireError(t, err, 503).RetryAfter)
 			assert.Zero(t, time.Since(start))
 		}
@@ -228,7 +228,7 @@ func TestRetry_ErrorDescribesLastResponse(t *testing.T) {
 				return newResponse(503, `{"error":{"message":"down for maintenance","type":"X","code":7}}`, "Retry-After", "2", "X-Request-Id", "r-1")
 			},
 		}}
-		err := get(t.Context(), scripted(t, s))
+		err := get(t.Context(), newScriptedClient(t, s))
 		require.ErrorIs(t, err, memfault.ErrUnavailable)
 		got := requireError(t, err, 503)
 		assert.Equal(t, "down for maintenance", got.Message)
@@ -249,7 +249,7 @@ func TestRetry_ContextCanceled(t *testing.T) {
 		start := time.Now()
 		s := &script{responses: []func() (*http.Response, error){status(503, "Retry-After", "20")}}
 		var response memfault.Response
-		err := get(ctx, scripted(t, s), memfault.WithResponse(&response))
+		err := get(ctx, newScriptedClient(t, s), memfault.WithResponse(&response))
 		assert.Equal(t, 3*time.Second, time.Since(start))
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, why)
@@ -264,7 +264,7 @@ func TestRetry_ContextCanceled(t *testing.T) {
 func TestRetry_ErrorHasCauseAndLastResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{responses: []func() (*http.Response, error){status(503), broken(errReset)}}
-		err := get(t.Context(), scripted(t, s))
+		err := get(t.Context(), newScriptedClient(t, s))
 		require.ErrorIs(t, err, errReset)
 		require.ErrorIs(t, err, memfault.ErrUnavailable)
 		assert.Contains(t, err.Error(), "attempt 5")
@@ -275,13 +275,13 @@ func TestCall_ContextCanceledBefore(t *testing.T) {
 	s := &script{responses: []func() (*http.Response, error){status(200)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, get(ctx, scripted(t, s)), context.Canceled)
+	require.ErrorIs(t, get(ctx, newScriptedClient(t, s)), context.Canceled)
 }
 
 func TestWithoutRetry_SendsOnce(t *testing.T) {
 	for _, failure := range []func() (*http.Response, error){status(429), status(503), broken(errRefused)} {
 		s := &script{responses: []func() (*http.Response, error){failure}}
-		require.Error(t, get(t.Context(), scripted(t, s), memfault.WithoutRetry()))
+		require.Error(t, get(t.Context(), newScriptedClient(t, s), memfault.WithoutRetry()))
 		assert.Len(t, s.sentAt, 1)
 	}
 }
@@ -312,7 +312,7 @@ func TestRetryPolicy_LongestWaitDoesNotOverflow(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		s := &script{responses: []func() (*http.Response, error){status(503)}}
-		require.ErrorIs(t, get(ctx, scripted(t, s, memfault.WithRetry(memfault.RetryPolicy{MinWait: math.MaxInt64}))), context.DeadlineExceeded)
+		require.ErrorIs(t, get(ctx, newScriptedClient(t, s, memfault.WithRetry(memfault.RetryPolicy{MinWait: math.MaxInt64}))), context.DeadlineExceeded)
 	})
 }
 
@@ -405,12 +405,12 @@ func TestRateLimiter_CalledBeforeEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		waited := 0
 		s := &script{responses: []func() (*http.Response, error){status(503), status(503), status(200)}}
-		require.NoError(t, get(t.Context(), scripted(t, s, memfault.WithRateLimiter(limiter(func(context.Context) error { waited++; return nil })))))
+		require.NoError(t, get(t.Context(), newScriptedClient(t, s, memfault.WithRateLimiter(limiter(func(context.Context) error { waited++; return nil })))))
 		assert.Equal(t, 3, waited)
 
 		full := errors.New("the budget is spent")
 		s = &script{responses: []func() (*http.Response, error){status(200)}}
-		require.ErrorIs(t, get(t.Context(), scripted(t, s, memfault.WithRateLimiter(limiter(func(context.Context) error { return full })))), full)
+		require.ErrorIs(t, get(t.Context(), newScriptedClient(t, s, memfault.WithRateLimiter(limiter(func(context.Context) error { return full })))), full)
 		assert.Empty(t, s.sentAt)
 	})
 }
