@@ -71,9 +71,9 @@ func exampleClient(cloud *fakecloud.Cloud) (client *memfault.Client, stop func()
 // failOnce makes the next request fail with a status.
 func failOnce(status int) fakecloud.Fault { return fakecloud.Fault{Status: status, Times: 1} }
 
-// requireKeeps decodes a text as a T, encodes that again, and fails if anything of
+// requireRoundTrip decodes a text as a T, encodes that again, and fails if anything of
 // the text was lost or changed. It returns the value.
-func requireKeeps[T any](t testing.TB, text string) T {
+func requireRoundTrip[T any](t testing.TB, text string) T {
 	t.Helper()
 	var value T
 	require.NoError(t, json.Unmarshal([]byte(text), &value))
