@@ -14,8 +14,8 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-// storage returns a client for a cloud whose storage is put.
-func storage(t *testing.T, put roundTripper, opts ...memfault.Option) *memfault.Client {
+// newStorageClient returns a client for a cloud whose newStorageClient is put.
+func newStorageClient(t *testing.T, put roundTripper, opts ...memfault.Option) *memfault.Client {
 	t.Helper()
 	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.Method == http.MethodPut {
@@ -30,7 +30,7 @@ func storage(t *testing.T, put roundTripper, opts ...memfault.Option) *memfault.
 // net/http may go on to read the body of an attempt that was answered before its end.
 func TestUpload_BodyOfFinishedAttemptIsNotRead(t *testing.T) {
 	var first io.ReadCloser
-	client := storage(t, func(r *http.Request) (*http.Response, error) {
+	client := newStorageClient(t, func(r *http.Request) (*http.Response, error) {
 		part := make([]byte, 600)
 		_, err := io.ReadFull(r.Body, part)
 		require.NoError(t, err)
@@ -61,7 +61,7 @@ func TestUpload_BodyOfFinishedAttemptIsNotRead(t *testing.T) {
 // within the same attempt.
 func TestUpload_ReopenedBodyRestartsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := storage(t, func(r *http.Request) (*http.Response, error) {
+		client := newStorageClient(t, func(r *http.Request) (*http.Response, error) {
 			_, _ = r.Body.Read(make([]byte, 100))
 			require.NoError(t, r.Body.Close())
 			body, err := r.GetBody()
@@ -85,7 +85,7 @@ func TestUpload_ReopenedBodyRestartsTimeout(t *testing.T) {
 }
 
 func TestUpload_PresignedURLIsNotInError(t *testing.T) {
-	client := storage(t, func(*http.Request) (*http.Response, error) {
+	client := newStorageClient(t, func(*http.Request) (*http.Response, error) {
 		return newResponse(403, `<Error><Code>SignatureDoesNotMatch</Code><URL>https://storage.example/a?sig=s3cret</URL></Error>`)
 	})
 	file, _ := fileOf("a.bin", "", 1000)
