@@ -37,7 +37,7 @@ func newResponse(status int, body string, header ...string) (*http.Response, err
 // again, and notes when it was asked.
 type script struct {
 	responses []func() (*http.Response, error)
-	sentAt   []time.Time
+	sentAt    []time.Time
 }
 
 func (s *script) RoundTrip(*http.Request) (*http.Response, error) {
