@@ -13,7 +13,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// authFunc is an Authenticator of a user's own.
+// authFunc is a custom Authenticator.
 type authFunc func(*http.Request) error
 
 func (f authFunc) Authenticate(req *http.Request) error { return f(req) }
@@ -73,7 +73,7 @@ func TestAuth_InvalidInput(t *testing.T) {
 
 			cloud, good := newCloud(t)
 			_, err = good.WithAuth(auth).Projects.Get(t.Context(), sink)
-			require.Error(t, err, "WithAuth has no error of its own: the call has it")
+			require.Error(t, err, "WithAuth returns no error, so the call must")
 			assert.NotContains(t, err.Error(), "s3cret")
 			assert.Empty(t, cloud.Requests(""))
 		})
@@ -108,7 +108,7 @@ func TestAuth_WrongCredential(t *testing.T) {
 func TestAuth_CustomAuthenticator(t *testing.T) {
 	cloud, client := newCloud(t)
 	auth := authFunc(func(req *http.Request) error {
-		req.SetBasicAuth("", fakecloud.OrgToken) // as the official tool sends it
+		req.SetBasicAuth("", fakecloud.OrgToken) // the form of the official command-line tool
 		return nil
 	})
 	_, err := client.WithAuth(auth).Projects.Get(t.Context(), sink)
@@ -123,14 +123,14 @@ func TestAuth_CustomAuthenticator(t *testing.T) {
 func TestAuth_CalledForEachAttempt(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.Fail(fakecloud.Fault{Status: 503, Times: 2})
-	asked := 0
+	calls := 0
 	_, err := client.WithAuth(authFunc(func(req *http.Request) error {
-		asked++
+		calls++
 		req.Header.Set("Authorization", "Bearer "+fakecloud.OrgToken)
 		return nil
 	})).Projects.Get(t.Context(), sink)
 	require.NoError(t, err)
-	assert.Equal(t, 3, asked)
+	assert.Equal(t, 3, calls)
 }
 
 func TestAuthFromEnv_ReadsVariables(t *testing.T) {

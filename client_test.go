@@ -18,20 +18,20 @@ import (
 
 func TestNewClient_InvalidOptions(t *testing.T) {
 	for name, option := range map[string]memfault.Option{
-		"does not parse":  memfault.WithBaseURL("https://exa mple.com"),
-		"bad escape":      memfault.WithBaseURL("https://example.com/%zz"),
-		"empty":           memfault.WithBaseURL(""),
-		"relative":        memfault.WithBaseURL("example.com"),
-		"another scheme":  memfault.WithBaseURL("ftp://example.com"),
-		"no host":         memfault.WithBaseURL("https:///x"),
-		"user info":       memfault.WithBaseURL("https://jane:s3cret@example.com"),
-		"query":           memfault.WithBaseURL("https://example.com?x=1"),
-		"fragment":        memfault.WithBaseURL("https://example.com#x"),
-		"plain http":      memfault.WithBaseURL("http://example.com"),
-		"one of five":     memfault.WithBaseURLs(memfault.BaseURLs{Chunks: "http://192.0.2.1"}),
-		"nil http.Client": memfault.WithHTTPClient(nil),
-		"timeout":         memfault.WithTimeout(-time.Second),
-		"user agent":      memfault.WithUserAgent("x\r\ny"),
+		"invalid URL":      memfault.WithBaseURL("https://exa mple.com"),
+		"bad escape":       memfault.WithBaseURL("https://example.com/%zz"),
+		"empty":            memfault.WithBaseURL(""),
+		"relative":         memfault.WithBaseURL("example.com"),
+		"another scheme":   memfault.WithBaseURL("ftp://example.com"),
+		"no host":          memfault.WithBaseURL("https:///x"),
+		"user info":        memfault.WithBaseURL("https://jane:s3cret@example.com"),
+		"query":            memfault.WithBaseURL("https://example.com?x=1"),
+		"fragment":         memfault.WithBaseURL("https://example.com#x"),
+		"plain http":       memfault.WithBaseURL("http://example.com"),
+		"one of five URLs": memfault.WithBaseURLs(memfault.BaseURLs{Chunks: "http://192.0.2.1"}),
+		"nil http.Client":  memfault.WithHTTPClient(nil),
+		"timeout":          memfault.WithTimeout(-time.Second),
+		"user agent":       memfault.WithUserAgent("x\r\ny"),
 	} {
 		client, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), option)
 		require.Error(t, err, name)
@@ -50,22 +50,22 @@ func TestBaseURL_PlainHTTP(t *testing.T) {
 		{memfault.WithBaseURL("http://example.com"), memfault.WithInsecureHTTP()},
 	} {
 		_, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), options...)
-		require.NoError(t, err, "when it is asked for, in any order")
+		require.NoError(t, err, "WithInsecureHTTP must work in any order")
 	}
 }
 
 func TestWithBaseURLs_EmptyFieldKeepsDefault(t *testing.T) {
-	asked := ""
+	host := ""
 	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
-		asked = r.URL.Host
+		host = r.URL.Host
 		return newResponse(204, "")
 	})
 	client := newClient(t, memfault.OrganizationToken("oat_test"), nil,
 		memfault.WithHTTPClient(&http.Client{Transport: transport}), memfault.WithBaseURLs(memfault.BaseURLs{Chunks: "https://chunks.example"}))
 	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, nil))
-	assert.Equal(t, "api.memfault.com", asked)
+	assert.Equal(t, "api.memfault.com", host)
 	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x", Host: memfault.HostChunks}, nil))
-	assert.Equal(t, "chunks.example", asked)
+	assert.Equal(t, "chunks.example", host)
 }
 
 func TestBaseURL_WithPath(t *testing.T) {
@@ -142,7 +142,7 @@ func TestClient_ReusesConnections(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
-		together.Done() // all requests of a round are out at once
+		together.Done() // all requests of a round are in flight
 		together.Wait()
 	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -162,9 +162,9 @@ func TestClient_ReusesConnections(t *testing.T) {
 			running.Go(func() { assert.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, nil)) })
 		}
 		running.Wait()
-		require.Error(t, client.Do(t.Context(), memfault.Request{Path: "/missing"}, nil), "a failure closes none")
+		require.Error(t, client.Do(t.Context(), memfault.Request{Path: "/missing"}, nil), "a failure must not close connections")
 	}
-	assert.LessOrEqual(t, opened, 64, "as many as were in use at once, not one for each of 160 requests")
+	assert.LessOrEqual(t, opened, 64, "connections must be reused; 160 requests were sent, 32 concurrently")
 }
 
 func TestClient_String(t *testing.T) {
@@ -175,7 +175,7 @@ func TestClient_String(t *testing.T) {
 }
 
 func TestBaseURL_ErrorsNameTheOption(t *testing.T) {
-	for range 20 { // a map would be read in another order each time
+	for range 20 { // the first error must not depend on the order of a map
 		for want, option := range map[string]memfault.Option{
 			"memfault: WithBaseURL: the URL must be an absolute http or https URL": memfault.WithBaseURL("memfault.example"),
 			"memfault: WithBaseURLs: Files: the URL must be an absolute http":      memfault.WithBaseURLs(memfault.BaseURLs{Files: "x", Device: "https://d.example"}),

@@ -19,7 +19,7 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-// roundTripper answers requests without a network, so that tests of waits run on
+// roundTripper is an http.RoundTripper without a network, so that tests of waits run on
 // the clock of a synctest bubble.
 type roundTripper func(*http.Request) (*http.Response, error)
 
@@ -33,8 +33,8 @@ func newResponse(status int, body string, header ...string) (*http.Response, err
 	return resp, nil
 }
 
-// script is a transport that gives the answers of a list, the last one again and
-// again, and notes when it was asked.
+// script is an http.RoundTripper that returns the responses of a list, then the last one
+// repeatedly, and records when each request was sent.
 type script struct {
 	responses []func() (*http.Response, error)
 	sentAt    []time.Time
@@ -96,25 +96,25 @@ func TestRetry_Policy(t *testing.T) {
 		calls    calls
 		attempts int
 	}{
-		"429":                      {status(429), both, 5},
-		"502 idempotent":           {status(502), idempotent, 5},
-		"503 idempotent":           {status(503), idempotent, 5},
-		"504 idempotent":           {status(504), idempotent, 5},
-		"529 idempotent":           {status(529), idempotent, 5},
-		"lost idempotent":          {broken(errReset), idempotent, 5},
-		"never connected":          {broken(errRefused), both, 5},
-		"502 once":                 {status(502), once, 1},
-		"503 once":                 {status(503), once, 1},
-		"503 with Retry-After":     {status(503, "Retry-After", "1"), once, 1},
-		"504 once":                 {status(504), once, 1},
-		"529 once":                 {status(529), once, 1},
-		"lost once":                {broken(errReset), once, 1},
-		"500":                      {status(500), both, 1},
-		"501":                      {status(501), both, 1},
-		"400":                      {status(400), both, 1},
-		"404":                      {status(404), both, 1},
-		"Retry-After too far":      {status(429, "Retry-After", "31"), both, 1},
-		"Retry-After beyond reach": {status(429, "Retry-After", "99999999999999999999"), both, 1},
+		"429":                       {status(429), both, 5},
+		"502 idempotent":            {status(502), idempotent, 5},
+		"503 idempotent":            {status(503), idempotent, 5},
+		"504 idempotent":            {status(504), idempotent, 5},
+		"529 idempotent":            {status(529), idempotent, 5},
+		"lost response idempotent":  {broken(errReset), idempotent, 5},
+		"never connected":           {broken(errRefused), both, 5},
+		"502 once":                  {status(502), once, 1},
+		"503 once":                  {status(503), once, 1},
+		"503 with Retry-After":      {status(503, "Retry-After", "1"), once, 1},
+		"504 once":                  {status(504), once, 1},
+		"529 once":                  {status(529), once, 1},
+		"lost response once":        {broken(errReset), once, 1},
+		"500":                       {status(500), both, 1},
+		"501":                       {status(501), both, 1},
+		"400":                       {status(400), both, 1},
+		"404":                       {status(404), both, 1},
+		"Retry-After above MaxWait": {status(429, "Retry-After", "31"), both, 1},
+		"Retry-After out of range":  {status(429, "Retry-After", "99999999999999999999"), both, 1},
 	} {
 		for method, call := range c.calls {
 			t.Run(name+" "+method, func(t *testing.T) {
@@ -155,8 +155,8 @@ func TestRetry_WaitsHaveFullJitter(t *testing.T) {
 		}
 		for i, window := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 20 * time.Second} {
 			assert.LessOrEqual(t, longest[i], window)
-			assert.Greater(t, longest[i], window*9/10, "wait %d uses its whole window", i)
-			assert.Less(t, shortest[i], window/10, "wait %d uses its whole window", i)
+			assert.Greater(t, longest[i], window*9/10, "wait %d must use its whole window", i)
+			assert.Less(t, shortest[i], window/10, "wait %d must use its whole window", i)
 		}
 	})
 }
@@ -171,17 +171,17 @@ func TestRetryAfter_IsHonored(t *testing.T) {
 			now.Add(7 * time.Second).Format(http.TimeFormat): 7 * time.Second,
 			now.Add(-time.Hour).Format(http.TimeFormat):      0,
 		} {
-			// The date of the answer counts, not this machine's clock.
+			// The wait must be relative to the Date header, not to the local clock.
 			s := &script{responses: []func() (*http.Response, error){status(429, "Retry-After", text, "Date", now.Format(http.TimeFormat)), status(200)}}
 			require.NoError(t, post(t.Context(), newScriptedClient(t, s)))
 			require.Len(t, s.waits(), 1)
 			assert.GreaterOrEqual(t, s.waits()[0], want, text)
-			assert.Less(t, s.waits()[0], max(want+1, 500*time.Millisecond), "the jitter of the first wait")
+			assert.Less(t, s.waits()[0], max(want+1, 500*time.Millisecond), "a shorter wait is the random one")
 		}
 		s := &script{responses: []func() (*http.Response, error){status(503, "Retry-After", time.Now().Add(9*time.Second).UTC().Format(http.TimeFormat)), status(200)}}
 		require.NoError(t, get(t.Context(), newScriptedClient(t, s)))
 		require.Len(t, s.waits(), 1)
-		assert.InDelta(t, 8.5, s.waits()[0].Seconds(), 0.5, "without a Date the machine's clock counts, in whole seconds")
+		assert.InDelta(t, 8.5, s.waits()[0].Seconds(), 0.5, "without a Date header the wait is relative to the local clock, in whole seconds")
 	})
 }
 
@@ -193,7 +193,7 @@ func TestRetryAfter_ZeroWaitsAsWithoutHeader(t *testing.T) {
 			require.ErrorIs(t, post(t.Context(), newScriptedClient(t, s)), memfault.ErrRateLimited)
 			assert.Len(t, s.sentAt, 5)
 		}
-		// Each call waits for 3.75 s on average: half of 0.5, 1, 2 and 4 s.
+		// Each call waits 3.75 s on average: half of 0.5, 1, 2 and 4 s.
 		assert.Greater(t, time.Since(start), 20*time.Second)
 	})
 }
@@ -253,7 +253,7 @@ func TestRetry_ContextCanceled(t *testing.T) {
 		assert.Equal(t, 3*time.Second, time.Since(start))
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, why)
-		require.ErrorIs(t, err, memfault.ErrUnavailable, "the last answer is in the error too")
+		require.ErrorIs(t, err, memfault.ErrUnavailable, "the error must also contain the last response")
 		assert.Equal(t, 20*time.Second, requireError(t, err, 503).RetryAfter)
 		assert.Contains(t, err.Error(), "projects.retrieve")
 		assert.Contains(t, err.Error(), "503")
@@ -288,9 +288,9 @@ func TestWithoutRetry_SendsOnce(t *testing.T) {
 
 func TestTimeout_EndsAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked := 0
+		requests := 0
 		hangs := roundTripper(func(req *http.Request) (*http.Response, error) {
-			asked++
+			requests++
 			<-req.Context().Done()
 			return nil, req.Context().Err()
 		})
@@ -300,10 +300,10 @@ func TestTimeout_EndsAttempt(t *testing.T) {
 		require.ErrorContains(t, err, "no response header within the time limit")
 		assert.True(t, isTimeout(err))
 		assert.Equal(t, 10*time.Second, time.Since(start))
-		assert.Equal(t, 1, asked)
+		assert.Equal(t, 1, requests)
 
 		require.Error(t, get(t.Context(), client))
-		assert.Equal(t, 6, asked, "a GET is sent again")
+		assert.Equal(t, 6, requests, "a GET must be retried")
 	})
 }
 
@@ -321,7 +321,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// slowBody brings its text after a pause.
+// slowBody pauses before each Read.
 type slowBody struct {
 	io.Reader
 	pause time.Duration
@@ -339,7 +339,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 func (b *slowBody) Close() error { return nil }
 
-func slowAnswer(pause time.Duration, body string) roundTripper {
+func slowResponse(pause time.Duration, body string) roundTripper {
 	return func(req *http.Request) (*http.Response, error) {
 		resp, err := newResponse(200, body)
 		resp.Body = &slowBody{Reader: strings.NewReader(body), pause: pause, ctx: req.Context()}
@@ -350,7 +350,7 @@ func slowAnswer(pause time.Duration, body string) roundTripper {
 func TestTimeout_DoesNotLimitResponseBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(time.Second),
-			memfault.WithHTTPClient(&http.Client{Transport: slowAnswer(20*time.Second, `{"data":{"id":1}}`)}))
+			memfault.WithHTTPClient(&http.Client{Transport: slowResponse(20*time.Second, `{"data":{"id":1}}`)}))
 		require.NoError(t, get(t.Context(), client))
 	})
 }
@@ -359,7 +359,7 @@ func TestResponse_StalledBodyIsError(t *testing.T) {
 	for _, timeout := range []time.Duration{0, time.Second, 10 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
 			client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(timeout),
-				memfault.WithHTTPClient(&http.Client{Transport: slowAnswer(time.Hour, `{}`)}))
+				memfault.WithHTTPClient(&http.Client{Transport: slowResponse(time.Hour, `{}`)}))
 			start := time.Now()
 			err := get(t.Context(), client, memfault.WithoutRetry())
 			require.ErrorContains(t, err, "stalled")
@@ -403,10 +403,10 @@ func (l limiter) Wait(ctx context.Context) error { return l(ctx) }
 
 func TestRateLimiter_CalledBeforeEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		waited := 0
+		calls := 0
 		s := &script{responses: []func() (*http.Response, error){status(503), status(503), status(200)}}
-		require.NoError(t, get(t.Context(), newScriptedClient(t, s, memfault.WithRateLimiter(limiter(func(context.Context) error { waited++; return nil })))))
-		assert.Equal(t, 3, waited)
+		require.NoError(t, get(t.Context(), newScriptedClient(t, s, memfault.WithRateLimiter(limiter(func(context.Context) error { calls++; return nil })))))
+		assert.Equal(t, 3, calls)
 
 		full := errors.New("the budget is spent")
 		s = &script{responses: []func() (*http.Response, error){status(200)}}
@@ -418,7 +418,7 @@ func TestRateLimiter_CalledBeforeEachAttempt(t *testing.T) {
 func TestTimeout_RestartsWhileRequestBodyIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := roundTripper(func(req *http.Request) (*http.Response, error) {
-			for range 5 { // each part within the limit, all of them beyond it
+			for range 5 { // each part takes less than the limit, all together more
 				time.Sleep(8 * time.Second)
 				if _, err := req.Body.Read(make([]byte, 1024)); err != nil {
 					return nil, err

@@ -112,8 +112,8 @@ func TestRequest_Headers(t *testing.T) {
 	assert.Equal(t, "application/json", post.Get("Accept"))
 	assert.Equal(t, "acme-relay/1.2 memfault-go/"+memfault.Version, post.Get("User-Agent"))
 	assert.Equal(t, "7", post.Get("X-Trace"))
-	assert.Empty(t, get.Get("Content-Type"), "nothing is sent")
-	assert.Empty(t, get.Get("X-Trace"), "an option of a call is for that call")
+	assert.Empty(t, get.Get("Content-Type"), "the request has no body")
+	assert.Empty(t, get.Get("X-Trace"), "a call option must not affect the next call")
 }
 
 func TestWithHeader_InvalidInput(t *testing.T) {
@@ -129,10 +129,10 @@ func TestWithHeader_InvalidInput(t *testing.T) {
 	assert.Empty(t, cloud.Requests(""))
 }
 
-// replies are answers that must not be taken for a result.
-var replies = map[string]struct {
+// unreadableResponses are successful responses that contain no result.
+var unreadableResponses = map[string]struct {
 	body string
-	says string
+	text string // part of the error
 }{
 	"not JSON":     {"<html>login</html>", "not the expected JSON"},
 	"empty":        {"", "no body"},
@@ -146,15 +146,15 @@ var replies = map[string]struct {
 }
 
 func TestDecode_UnreadableResponse(t *testing.T) {
-	for name, reply := range replies {
+	for name, c := range unreadableResponses {
 		t.Run(name, func(t *testing.T) {
-			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, reply.body) })
+			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.body) })
 			project, err := client.Projects.Get(t.Context(), sink)
 			assert.Nil(t, project)
 			got := requireError(t, err, 200)
 			assert.Equal(t, "projects.retrieve", got.Operation)
-			assert.Equal(t, reply.body, string(got.Body))
-			require.ErrorContains(t, err, reply.says)
+			assert.Equal(t, c.body, string(got.Body))
+			require.ErrorContains(t, err, c.text)
 			require.ErrorContains(t, err, "projects.retrieve: 200 OK")
 
 			page, err := client.Cohorts.List(sink, memfault.CohortListOptions{}).Page(t.Context())
@@ -182,7 +182,7 @@ func TestRetry_CutOffResponse(t *testing.T) {
 	cloud.AddDevices(fakecloud.Device{Serial: "A"})
 	cloud.Fail(fakecloud.Fault{CutBodyAfter: 40, Times: 2})
 	device, err := client.Devices.Get(t.Context(), sink, "A")
-	require.NoError(t, err, "a GET is sent again")
+	require.NoError(t, err, "a GET must be retried")
 	assert.Equal(t, "A", device.DeviceSerial)
 
 	cloud.ClearFaults()
@@ -196,7 +196,7 @@ func TestRetry_CutOffResponse(t *testing.T) {
 	before := len(cloud.Requests("cohorts.create"))
 	_, err = client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"})
 	requireError(t, err, 200)
-	assert.Len(t, cloud.Requests("cohorts.create"), before+1, "a POST is not")
+	assert.Len(t, cloud.Requests("cohorts.create"), before+1, "a POST must not be retried")
 }
 
 func TestRetry_POSTNotRetriedAfterLostResponse(t *testing.T) {
@@ -206,16 +206,16 @@ func TestRetry_POSTNotRetriedAfterLostResponse(t *testing.T) {
 	require.Error(t, err)
 	assert.Len(t, cloud.Requests("cohorts.create"), 1)
 	_, err = client.Cohorts.Get(t.Context(), sink, "x")
-	require.NoError(t, err, "it was carried out")
+	require.NoError(t, err, "the cohort must exist: the request was carried out")
 }
 
 func TestResponse_AboveLimitIsError(t *testing.T) {
 	const limit = 64 << 20
 	for name, declare := range map[string]bool{"declared": true, "undeclared": false} {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
+			requests := 0
 			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
-				asked++
+				requests++
 				if declare {
 					w.Header().Set("Content-Length", fmt.Sprint(len(`{"data":"`)+limit))
 				}
@@ -229,7 +229,7 @@ func TestResponse_AboveLimitIsError(t *testing.T) {
 			require.ErrorContains(t, err, "larger than 64 MiB")
 			assert.True(t, strings.HasPrefix(string(got.Body), `{"data":"xx`))
 			assert.LessOrEqual(t, len(got.Body), 64<<10)
-			assert.Equal(t, 1, asked)
+			assert.Equal(t, 1, requests)
 		})
 	}
 }
@@ -243,7 +243,7 @@ func TestDecode_IgnoresUnknownFields(t *testing.T) {
 	assert.Equal(t, "smart-sink", project.Slug)
 }
 
-// everyCredential are the four credentials, and headers of a caller's own.
+// everyCredential returns the four kinds of credentials and a custom Authenticator.
 func everyCredential() map[string]memfault.Authenticator {
 	return map[string]memfault.Authenticator{
 		"password": memfault.BasicPassword("jane@acme.example", "s3cret-password"),
@@ -293,26 +293,26 @@ func TestRedirect_SameHostGetsCredential(t *testing.T) {
 
 func TestRedirect_NotFollowedByWrites(t *testing.T) {
 	for _, code := range []int{301, 302, 303, 307, 308} {
-		asked := 0
+		requests := 0
 		_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-			asked++
+			requests++
 			http.Redirect(w, r, "/there", code)
 		})
 		requireError(t, post(t.Context(), client), code)
 		requireError(t, patch(t.Context(), client), code)
 		requireError(t, client.Projects.Delete(t.Context(), sink), code)
-		assert.Equal(t, 3, asked)
+		assert.Equal(t, 3, requests)
 	}
 }
 
 func TestRedirect_Limits(t *testing.T) {
-	asked := 0
+	requests := 0
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-		asked++
+		requests++
 		http.Redirect(w, r, "/there", http.StatusFound)
 	})
 	require.ErrorContains(t, get(t.Context(), client), "10 redirects")
-	assert.Equal(t, 10, asked, "and the call is not repeated")
+	assert.Equal(t, 10, requests, "the call must not be retried")
 
 	_, client = newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
@@ -326,13 +326,13 @@ func TestWithHTTPClient_KeepsRedirectPolicy(t *testing.T) {
 	given := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithHTTPClient(given))
 	requireError(t, get(t.Context(), client), http.StatusFound)
-	assert.Nil(t, given.Transport, "it is not changed")
+	assert.Nil(t, given.Transport, "the given client must not be modified")
 
-	asked, refused := 0, errors.New("not there")
-	given.CheckRedirect = func(*http.Request, []*http.Request) error { asked++; return refused }
+	requests, errPolicy := 0, errors.New("not there")
+	given.CheckRedirect = func(*http.Request, []*http.Request) error { requests++; return errPolicy }
 	client = newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithHTTPClient(given), quickRetries)
-	require.ErrorIs(t, get(t.Context(), client), refused)
-	assert.Equal(t, 1, asked, "what it refuses is not asked for again")
+	require.ErrorIs(t, get(t.Context(), client), errPolicy)
+	assert.Equal(t, 1, requests, "a call that the policy ends must not be retried")
 }
 
 func TestWithResponse_FillsResponse(t *testing.T) {
@@ -347,7 +347,7 @@ func TestWithResponse_FillsResponse(t *testing.T) {
 
 	_, err := client.Devices.Get(context.Background(), sink, "B", memfault.WithResponse(&response))
 	require.Error(t, err)
-	assert.Equal(t, 404, response.StatusCode, "it is filled for an error too")
+	assert.Equal(t, 404, response.StatusCode, "Response must also be filled if the call fails")
 
 	for name, fails := range map[string]func() error{
 		"path": func() error {
@@ -359,7 +359,7 @@ func TestWithResponse_FillsResponse(t *testing.T) {
 	} {
 		response = memfault.Response{StatusCode: 200, Attempts: 1}
 		require.Error(t, fails(), name)
-		assert.Zero(t, response, "%s: nothing was sent, and nothing is left of the call before", name)
+		assert.Zero(t, response, "%s: Response must be zero if nothing was sent", name)
 	}
 }
 
@@ -410,11 +410,11 @@ func TestWithHTTPClient_KeepsTimeoutAndJar(t *testing.T) {
 }
 
 func TestRetry_InvalidCertificateNotRetried(t *testing.T) {
-	asked := 0
+	requests := 0
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) { asked++ }))
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) { requests++ }))
 	require.ErrorContains(t, get(t.Context(), client), "certificate")
-	assert.Equal(t, 1, asked)
+	assert.Equal(t, 1, requests)
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-// show prints a value in every way that a program may.
-func show(value any) string {
+// printAll formats a value with fmt and log/slog in every usual way.
+func printAll(value any) string {
 	var b strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		fmt.Fprintf(&b, verb+"\n", value)
@@ -31,8 +31,8 @@ func show(value any) string {
 	return b.String()
 }
 
-// requireNoSecret looks for a secret as it is, in hexadecimal, in base64, and as the
-// numbers that %d makes of its bytes.
+// requireNoSecret fails if text contains a secret in plain form, in hexadecimal, in base64,
+// or as the decimal numbers of its bytes (%d).
 func requireNoSecret(t *testing.T, text string) {
 	t.Helper()
 	for _, secret := range []string{"s3cret", "S3CRET"} {
@@ -48,17 +48,17 @@ func requireNoSecret(t *testing.T, text string) {
 func TestSecrets_NotPrintedOrLogged(t *testing.T) {
 	for name, auth := range everyCredential() {
 		if name == "custom" {
-			continue // what it shows is its author's business
+			continue // the package cannot hide what it contains
 		}
 		t.Run(name, func(t *testing.T) {
 			var logged bytes.Buffer
-			// The server says back whatever it was sent.
+			// The response contains the credential of the request.
 			_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 				_, password, _ := r.BasicAuth()
 				w.WriteHeader(http.StatusTeapot)
 				_, _ = fmt.Fprintf(w, `{"error":{"message":{"auth":%q},"type":%q}}`, r.Header.Get("Authorization")+r.Header.Get("Memfault-Project-Key"), "echo "+password)
 			}, memfault.WithLogger(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-				memfault.WithObserver(func(_ context.Context, a memfault.Attempt) { logged.WriteString(show(a)) }))
+				memfault.WithObserver(func(_ context.Context, a memfault.Attempt) { logged.WriteString(printAll(a)) }))
 			client = client.WithAuth(auth)
 
 			err := client.Do(t.Context(), memfault.Request{Path: "/x", Query: url.Values{"signature": {"s3cret"}}}, nil)
@@ -66,7 +66,7 @@ func TestSecrets_NotPrintedOrLogged(t *testing.T) {
 			assert.Contains(t, string(apiError.Body), "[redacted]")
 			_, usage := client.Account.GetAPIKey(t.Context())
 			for _, value := range []any{auth, client, *client, client.Devices, *client.Devices, err, *apiError, usage, memfault.WithLogger(nil)} {
-				requireNoSecret(t, show(value))
+				requireNoSecret(t, printAll(value))
 			}
 			requireNoSecret(t, string(apiError.Body)+string(apiError.Details)+apiError.Message+apiError.Type)
 			requireNoSecret(t, logged.String())
@@ -81,7 +81,7 @@ func TestSecrets_NoQueryAfterLostConnection(t *testing.T) {
 	server.Close()
 	err := client.Do(t.Context(), memfault.Request{Path: "/api/v0/x", Query: url.Values{"token": {"s3cret"}}}, nil)
 	require.Error(t, err)
-	requireNoSecret(t, show(err)+logged.String())
+	requireNoSecret(t, printAll(err)+logged.String())
 	for cause := err; cause != nil; {
 		requireNoSecret(t, cause.Error())
 		if joined, ok := cause.(interface{ Unwrap() []error }); ok {
@@ -112,9 +112,9 @@ func TestSecrets_NoPresignedURLInError(t *testing.T) {
 				_, _ = io.WriteString(w, body)
 			})
 			err := get(t.Context(), client)
-			requireNoSecret(t, show(err)+string(requireError(t, err, code).Body))
+			requireNoSecret(t, printAll(err)+string(requireError(t, err, code).Body))
 			if code == 400 || !strings.HasPrefix(body, "{") {
-				assert.Contains(t, err.Error(), "bucket.example", "the rest of the text stays")
+				assert.Contains(t, err.Error(), "bucket.example", "the rest of the text must remain")
 			}
 		}
 	}

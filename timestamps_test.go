@@ -43,7 +43,7 @@ func TestTimestamp_OutOfRangeIsError(t *testing.T) {
 	for _, at := range []time.Time{
 		time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Date(-1, 12, 31, 0, 0, 0, 0, time.UTC),
-		time.Date(9999, 12, 31, 23, 30, 0, 0, time.FixedZone("", -3600)), // the year 10000 in UTC
+		time.Date(9999, 12, 31, 23, 30, 0, 0, time.FixedZone("", -3600)), // year 10000 in UTC
 	} {
 		stamp := memfault.NewTimestamp(at)
 		_, err := json.Marshal(stamp)
@@ -84,7 +84,7 @@ func TestTimestamp_InvalidInput(t *testing.T) {
 		if json.Unmarshal([]byte(text), &inner) != nil {
 			inner = text
 		}
-		assert.Contains(t, err.Error(), inner, "the error shows the text")
+		assert.Contains(t, err.Error(), inner, "the error must quote the text")
 		assert.True(t, stamp.IsZero())
 	}
 }
@@ -109,7 +109,7 @@ func FuzzTimestamp_RoundTrip(f *testing.F) {
 		}
 		out, err := json.Marshal(first)
 		if err != nil {
-			return // a year that UTC moves out of range
+			return // the year is out of range in UTC
 		}
 		require.NoError(t, json.Unmarshal(out, &second))
 		assert.Equal(t, first.Truncate(time.Microsecond), second.Time)

@@ -14,7 +14,7 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-// newStorageClient returns a client for a cloud whose newStorageClient is put.
+// newStorageClient returns a client whose requests to storage are sent to put.
 func newStorageClient(t *testing.T, put roundTripper, opts ...memfault.Option) *memfault.Client {
 	t.Helper()
 	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -27,7 +27,7 @@ func newStorageClient(t *testing.T, put roundTripper, opts ...memfault.Option) *
 	return newClient(t, memfault.OrganizationToken("oat_test"), opts...)
 }
 
-// net/http may go on to read the body of an attempt that was answered before its end.
+// net/http may continue to read the request body of an attempt after its response.
 func TestUpload_BodyOfFinishedAttemptIsNotRead(t *testing.T) {
 	var first io.ReadCloser
 	client := newStorageClient(t, func(r *http.Request) (*http.Response, error) {
@@ -40,13 +40,13 @@ func TestUpload_BodyOfFinishedAttemptIsNotRead(t *testing.T) {
 		}
 		n, err := first.Read(part)
 		assert.Zero(t, n)
-		require.Error(t, err, "it sends no more")
+		require.Error(t, err, "the body of a finished attempt must not be read")
 		_, err = io.Copy(io.Discard, r.Body)
 		require.NoError(t, err)
 		require.NoError(t, r.Body.Close())
 		_, err = r.Body.Read(part)
 		require.Error(t, err)
-		require.NotErrorIs(t, err, io.EOF, "one that is closed has no end")
+		require.NotErrorIs(t, err, io.EOF, "io.EOF would complete the request")
 		return newResponse(200, "")
 	})
 	file, content := fileOf("a.bin", "", 1000)
@@ -57,8 +57,8 @@ func TestUpload_BodyOfFinishedAttemptIsNotRead(t *testing.T) {
 	assert.Equal(t, []int64{0, 600, 0, 600, 1000}, progress.sent)
 }
 
-// Of a kept connection that turns out to be closed, net/http asks for the body anew,
-// within the same attempt.
+// If a kept connection turns out to be closed, net/http opens the request body again within
+// the same attempt.
 func TestUpload_ReopenedBodyRestartsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newStorageClient(t, func(r *http.Request) (*http.Response, error) {
@@ -91,5 +91,5 @@ func TestUpload_PresignedURLIsNotInError(t *testing.T) {
 	file, _ := fileOf("a.bin", "", 1000)
 	_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 	require.ErrorIs(t, err, memfault.ErrForbidden)
-	requireNoSecret(t, show(err)+string(requireError(t, err, 403).Body))
+	requireNoSecret(t, printAll(err)+string(requireError(t, err, 403).Body))
 }
