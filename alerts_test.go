@@ -63,7 +63,7 @@ func TestAlertUpdate_JSON(t *testing.T) {
 }
 
 func TestAlert_RoundTrip(t *testing.T) {
-	requireKeeps[memfault.Alert](t, `{"id":1,"title":"t","description":"d","incident_start_delay_seconds":900,"notify_on_incident_start":true,
+	requireRoundTrip[memfault.Alert](t, `{"id":1,"title":"t","description":"d","incident_start_delay_seconds":900,"notify_on_incident_start":true,
 		"notify_on_incident_end":false,"notification_targets":[{"type":"everyone"},"jane"],"devices_expr":true}`)
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-// Programs are compiled against these names and signatures: a change of one is a new
-// major version.
+// Programs are compiled against these names and signatures. Changing one of them requires a
+// new major version.
 var (
 	_ func(memfault.Authenticator, ...memfault.Option) (*memfault.Client, error)                   = memfault.NewClient
 	_ func(*memfault.Client, memfault.Authenticator) *memfault.Client                              = (*memfault.Client).WithAuth

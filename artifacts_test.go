@@ -57,7 +57,7 @@ func TestArtifact_RoundTrip(t *testing.T) {
 			"url":"u","md5":"m","sha1":"s","sha256":"t","build_id":"","extra_info":null}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, "evt-1", requireKeeps[memfault.Artifact](t, text).HardwareVersion.Name)
+			assert.Equal(t, "evt-1", requireRoundTrip[memfault.Artifact](t, text).HardwareVersion.Name)
 		})
 	}
 }

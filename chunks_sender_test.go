@@ -163,10 +163,10 @@ func TestRetryAfterHoldsOneDeviceAlone(t *testing.T) {
 		sender := senderOver(t, memfault.ChunkSenderOptions{Concurrency: 1}, func(req *http.Request) (*http.Response, error) {
 			if serialOf(req) == "HELD" {
 				if held++; held == 1 {
-					return answer(429, "", "Retry-After", "300")
+					return newResponse(429, "", "Retry-After", "300")
 				}
 			}
-			return answer(202, "")
+			return newResponse(202, "")
 		})
 		for _, serial := range []string{"HELD", "A", "B", "HELD"} {
 			require.NoError(t, sender.Send(t.Context(), serial, []byte{1}, func(err error) {

@@ -27,7 +27,7 @@ func TestCoredumpsList_AllPages(t *testing.T) {
 	trace, err := client.Traces.Get(t.Context(), sink, ids[2])
 	require.NoError(t, err)
 	assert.Equal(t, trace.Coredump.ID, dumps[1].ID)
-	requireKeeps[memfault.Coredump](t, `{"id":3,"issue_id":4}`)
+	requireRoundTrip[memfault.Coredump](t, `{"id":3,"issue_id":4}`)
 }
 
 func TestCoredumpsListELF_Filters(t *testing.T) {
@@ -46,7 +46,7 @@ func TestCoredumpsListELF_Filters(t *testing.T) {
 	some, err := client.Coredumps.ListELF(sink, options).Collect(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, all[:2], some)
-	requireKeeps[[]memfault.ELFCoredump](t, `[{"id":3,"anything":[1]},"else",null]`)
+	requireRoundTrip[[]memfault.ELFCoredump](t, `[{"id":3,"anything":[1]},"else",null]`)
 }
 
 func TestCoredumps_InvalidInput(t *testing.T) {

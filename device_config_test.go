@@ -39,13 +39,13 @@ func TestDeviceConfigFetch_ReturnsConfig(t *testing.T) {
 }
 
 func TestDeviceConfig_RoundTrip(t *testing.T) {
-	config := requireKeeps[memfault.DeviceConfig](t, `{"config":{"memfault":{"sampling":{"debugging.resolution":"high","logging.resolution":"off",
+	config := requireRoundTrip[memfault.DeviceConfig](t, `{"config":{"memfault":{"sampling":{"debugging.resolution":"high","logging.resolution":"off",
 		"monitoring.resolution":"ultra"},"data_upload_start_date":"2025-02-27T12:00:00Z","bort":{"sdk-settings":{"a":1}}}},"revision":3,"completed":2}`)
 	assert.Equal(t, memfault.SamplingResolutionHigh, config.Config.Memfault.Sampling.Debugging)
 	assert.Equal(t, memfault.SamplingResolution("ultra"), config.Config.Memfault.Sampling.Monitoring)
 	assert.Equal(t, noon, config.Config.Memfault.DataUploadStartDate.Time)
-	requireKeeps[memfault.DeviceConfig](t, `{"config":{"memfault":{"sampling":{},"data_upload_start_date":null}},"revision":0,"completed":null}`)
-	requireKeeps[memfault.DeviceIdentity](t, `{"device_serial":"A","hardware_version":"evt-1","software_version":"1.0.0"}`)
+	requireRoundTrip[memfault.DeviceConfig](t, `{"config":{"memfault":{"sampling":{},"data_upload_start_date":null}},"revision":0,"completed":null}`)
+	requireRoundTrip[memfault.DeviceIdentity](t, `{"device_serial":"A","hardware_version":"evt-1","software_version":"1.0.0"}`)
 }
 
 func TestDeviceConfigFetch_IgnoresUnknownFields(t *testing.T) {

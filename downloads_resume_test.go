@@ -38,20 +38,20 @@ func (b *breaking) Close() error { return nil }
 // breaks responds with a body of the given length whose connection breaks after a part.
 func breaks(code, length int, part string, header ...string) func() (*http.Response, error) {
 	return func() (*http.Response, error) {
-		resp, err := answer(code, "", header...)
+		resp, err := newResponse(code, "", header...)
 		resp.ContentLength, resp.Body = int64(length), &breaking{strings.NewReader(part), errReset}
 		return resp, err
 	}
 }
 
 func whole(code int, body string, header ...string) func() (*http.Response, error) {
-	return func() (*http.Response, error) { return answer(code, body, header...) }
+	return func() (*http.Response, error) { return newResponse(code, body, header...) }
 }
 
 // unsized responds with a body of unknown length.
 func unsized(code int, body string, header ...string) func() (*http.Response, error) {
 	return func() (*http.Response, error) {
-		resp, err := answer(code, body, header...)
+		resp, err := newResponse(code, body, header...)
 		resp.ContentLength = -1
 		return resp, err
 	}
@@ -70,12 +70,12 @@ func TestDownload_UnusableResponse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{answers: c.answers}
-				_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
+				s := &script{responses: c.answers}
+				_, err := download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 				require.ErrorContains(t, err, c.fail)
 				var apiError *memfault.Error
 				require.ErrorAs(t, err, &apiError)
-				assert.Len(t, s.asked, len(c.answers))
+				assert.Len(t, s.sentAt, len(c.answers))
 			})
 		})
 	}
@@ -164,11 +164,11 @@ func TestDownload_LimitsAttempts(t *testing.T) {
 				if c.option != nil {
 					options = append(options, c.option)
 				}
-				s := &script{answers: c.answers}
+				s := &script{responses: c.answers}
 				var response memfault.Response
-				_, err := download(t.Context(), scripted(t, s, options...), 1, io.Discard, memfault.WithResponse(&response))
+				_, err := download(t.Context(), newScriptedClient(t, s, options...), 1, io.Discard, memfault.WithResponse(&response))
 				require.Error(t, err)
-				assert.Len(t, s.asked, c.want)
+				assert.Len(t, s.sentAt, c.want)
 				assert.Equal(t, c.want, response.Attempts)
 			})
 		})
@@ -180,11 +180,11 @@ func TestDownload_Waits(t *testing.T) {
 		const runs = 300
 		var longest [5]time.Duration
 		for range runs {
-			s := &script{answers: []func() (*http.Response, error){breaks(200, 10, "01234", "ETag", tag), rest(5, ""), status(503), rest(5, "")}}
-			_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
+			s := &script{responses: []func() (*http.Response, error){breaks(200, 10, "01234", "ETag", tag), rest(5, ""), status(503), rest(5, "")}}
+			_, err := download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 			require.ErrorIs(t, err, errReset)
 			require.ErrorContains(t, err, "(attempt 6)")
-			require.Len(t, s.asked, 6, "one with new bytes and 5 without")
+			require.Len(t, s.sentAt, 6, "one with new bytes and 5 without")
 			for i, wait := range s.waits() {
 				longest[i] = max(longest[i], wait)
 			}
@@ -200,10 +200,10 @@ func TestDownload_NewBytesResetWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s script
 		for i := range 50 {
-			s.answers = append(s.answers, breaks(206, 50-i, "x", "Content-Range", fmt.Sprintf("bytes %d-49/50", i), "ETag", tag))
+			s.responses = append(s.responses, breaks(206, 50-i, "x", "Content-Range", fmt.Sprintf("bytes %d-49/50", i), "ETag", tag))
 		}
-		s.answers[0] = breaks(200, 50, "x", "ETag", tag)
-		got, err := download(t.Context(), scripted(t, &s), 1, io.Discard)
+		s.responses[0] = breaks(200, 50, "x", "ETag", tag)
+		got, err := download(t.Context(), newScriptedClient(t, &s), 1, io.Discard)
 		require.NoError(t, err)
 		assert.Equal(t, int64(50), got.Size)
 		for _, wait := range s.waits() {
@@ -222,17 +222,17 @@ func TestDownload_ContextCanceledDuringWait(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				stopped := io.ErrClosedPipe
-				s := &script{answers: []func() (*http.Response, error){failure}}
+				s := &script{responses: []func() (*http.Response, error){failure}}
 				policy := memfault.WithRetry(memfault.RetryPolicy{MinWait: time.Hour, MaxWait: time.Hour})
 				start := time.Now()
 				time.AfterFunc(time.Millisecond, func() { cancel(stopped) })
-				_, err := download(ctx, scripted(t, s, policy), 1, io.Discard)
+				_, err := download(ctx, newScriptedClient(t, s, policy), 1, io.Discard)
 				require.ErrorIs(t, err, context.Canceled)
 				require.ErrorIs(t, err, stopped)
 				require.ErrorIs(t, err, memfault.ErrNoAnswer)
 				assert.Equal(t, name == "503", errors.Is(err, memfault.ErrUnavailable), "the error contains the last response")
 				assert.Equal(t, time.Millisecond, time.Since(start))
-				assert.Len(t, s.asked, 1)
+				assert.Len(t, s.sentAt, 1)
 			})
 		})
 	}
@@ -240,11 +240,11 @@ func TestDownload_ContextCanceledDuringWait(t *testing.T) {
 
 func TestDownload_RetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answers: []func() (*http.Response, error){
+		s := &script{responses: []func() (*http.Response, error){
 			status(503, "Retry-After", "10"), breaks(200, 10, "01234", "ETag", tag),
 			status(429, "Retry-After", "20"), whole(206, "56789", "Content-Range", "bytes 5-9/10", "ETag", tag),
 		}}
-		_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
+		_, err := download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 		require.NoError(t, err)
 		assert.Equal(t, 10*time.Second, s.waits()[0])
 		assert.LessOrEqual(t, s.waits()[1], 500*time.Millisecond)
@@ -255,14 +255,14 @@ func TestDownload_RetryAfter(t *testing.T) {
 func TestDownload_FinalError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := breaks(200, 10, "01234", "ETag", tag)
-		s := &script{answers: []func() (*http.Response, error){status(503), start, status(503), unsized(206, "", "Content-Range", "bytes 5-9/10", "ETag", tag)}}
-		_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
+		s := &script{responses: []func() (*http.Response, error){status(503), start, status(503), unsized(206, "", "Content-Range", "bytes 5-9/10", "ETag", tag)}}
+		_, err := download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "a body that is too short is a broken connection")
 		require.ErrorIs(t, err, memfault.ErrNoAnswer)
 		require.NotErrorIs(t, err, memfault.ErrUnavailable, "that attempt was retried")
 
-		s = &script{answers: []func() (*http.Response, error){start, status(503)}}
-		_, err = download(t.Context(), scripted(t, s), 1, io.Discard)
+		s = &script{responses: []func() (*http.Response, error){start, status(503)}}
+		_, err = download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 		require.ErrorIs(t, err, memfault.ErrUnavailable)
 	})
 }
@@ -280,9 +280,9 @@ func TestDownload_ResumesAfterStall(t *testing.T) {
 		attempts := 0
 		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 			if attempts++; attempts > 1 {
-				return answer(206, "56789", "Content-Range", "bytes 5-9/10", "ETag", tag)
+				return newResponse(206, "56789", "Content-Range", "bytes 5-9/10", "ETag", tag)
 			}
-			resp, err := answer(200, "", "ETag", tag)
+			resp, err := newResponse(200, "", "ETag", tag)
 			resp.ContentLength, resp.Body = 10, struct {
 				io.Reader
 				io.Closer

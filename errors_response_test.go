@@ -35,19 +35,19 @@ func TestDecodeError_QuotesNoJSON(t *testing.T) {
 			})
 			_, err := client.Projects.RefreshProjectKey(t.Context(), sink)
 			got := requireError(t, err, http.StatusOK)
-			assert.NotContains(t, show(err), "NEWs3cret")
-			assert.Equal(t, body, string(got.Body), "the field is the only place from which a new key can be recovered")
+			assert.NotContains(t, printAll(err), "NEWs3cret")
+			assert.Equal(t, body, string(got.Body), "Body must keep a new key, because it cannot be recovered from anywhere else")
 		})
 	}
 }
 
-func TestDecodeError_QuotesTokenOfNoUpload(t *testing.T) {
+func TestDecodeError_QuotesNoUploadToken(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"data":{"token":"NEWs3cret","upload_url":7}}`)
 	})
 	_, err := client.Uploads.SBOM(t.Context(), sink, &memfault.File{Name: "a.json", Size: 2, Content: strings.NewReader("{}")}, memfault.SBOMOptions{SoftwareType: "main", SoftwareVersion: "1"})
 	require.ErrorIs(t, err, memfault.ErrUnexpectedResponse)
-	assert.NotContains(t, show(err), "NEWs3cret")
+	assert.NotContains(t, printAll(err), "NEWs3cret")
 }
 
 func TestDecodeError_QuotesHTMLAndText(t *testing.T) {
@@ -62,7 +62,7 @@ func TestDecodeError_QuotesHTMLAndText(t *testing.T) {
 	}
 }
 
-// echoForms are the ways in which servers write a credential back.
+// echoForms are the forms in which servers include a credential in a response.
 var echoForms = map[string]func(secret string) string{
 	"as it is":        func(s string) string { return s },
 	"JSON":            jsonMessage,
@@ -107,7 +107,7 @@ func TestError_RedactsEchoedPassword(t *testing.T) {
 				})
 				err := get(t.Context(), client.WithAuth(memfault.BasicPassword("jane@acme.example", secret)))
 				got := requireError(t, err, http.StatusBadRequest)
-				var decoded strings.Builder // every string of the body, as a reader of JSON sees it
+				var decoded strings.Builder // contains every string of the body, decoded
 				_, _ = fmt.Fprint(&decoded, err, got.Message, got.Type, string(got.Details), string(got.Body))
 				decodeStrings(&decoded, got.Body)
 				decodeStrings(&decoded, got.Details)
@@ -150,7 +150,7 @@ func TestError_RedactsEveryQuery(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"message": text}})
 		})
 		got := requireError(t, get(t.Context(), client), http.StatusBadRequest)
-		requireNoSecret(t, show(got)+got.Message+string(got.Body))
+		requireNoSecret(t, printAll(got)+got.Message+string(got.Body))
 		assert.Contains(t, got.Message, "?[redacted]")
 	}
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -161,11 +161,11 @@ func TestError_RedactsEveryQuery(t *testing.T) {
 }
 
 func TestError_ParsesLargeEnvelope(t *testing.T) {
-	refused := map[string]any{}
+	rejected := map[string]any{}
 	for i := range 1500 {
-		refused[fmt.Sprint(i)] = map[string]any{"event_info": map[string]any{"metrics": []string{"Not a valid integer."}}}
+		rejected[fmt.Sprint(i)] = map[string]any{"event_info": map[string]any{"metrics": []string{"Not a valid integer."}}}
 	}
-	body, err := json.Marshal(map[string]any{"error": map[string]any{"code": 1000, "type": "InvalidUsageError", "message": refused}})
+	body, err := json.Marshal(map[string]any{"error": map[string]any{"code": 1000, "type": "InvalidUsageError", "message": rejected}})
 	require.NoError(t, err)
 	require.Greater(t, len(body), 64<<10)
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -197,13 +197,13 @@ func TestError_TextIsOneShortLine(t *testing.T) {
 		assert.NotContains(t, text, "\x00")
 		assert.Contains(t, text, "first  forged: line")
 	}
-	assert.Equal(t, message, got.Message, "the field is complete")
+	assert.Equal(t, message, got.Message, "Message must contain the complete text")
 }
 
 func TestError_NoResponseTextIsOneShortLine(t *testing.T) {
 	client := newClient(t, memfault.OrganizationToken("oat_test"), quickRetries, memfault.WithHTTPClient(&http.Client{
 		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-			return nil, errors.New("proxy says\n\x1b[31m" + strings.Repeat("x", 60<<10))
+			return nil, errors.New("proxy error\n\x1b[31m" + strings.Repeat("x", 60<<10))
 		}),
 	}))
 	err := get(t.Context(), client)
@@ -218,7 +218,7 @@ func TestError_Says500CanBeWrongSlug(t *testing.T) {
 	assert.NotContains(t, (&memfault.Error{StatusCode: 502}).Error(), "slug")
 }
 
-// dribble sends a byte each second, for ever.
+// dribble is a body that returns one byte per second forever.
 type dribble struct {
 	req  *http.Request
 	text string
@@ -265,9 +265,9 @@ func TestResponse_DribblingBodyEndsAfterSeconds(t *testing.T) {
 
 func TestEmptyResponse_HTMLPageIsNoSuccess(t *testing.T) {
 	page := "\r\n <!DOCTYPE HTML><html><title>Welcome to the hotel</title>"
-	asked := 0
+	requests := 0
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
-		asked++
+		requests++
 		_, _ = io.WriteString(w, page)
 	})
 	gateway := client.WithAuth(memfault.ProjectKey("d3b0"))
@@ -278,11 +278,11 @@ func TestEmptyResponse_HTMLPageIsNoSuccess(t *testing.T) {
 			return client.Do(t.Context(), memfault.Request{Method: http.MethodPost, Path: "/api/v0/x"}, nil)
 		},
 	} {
-		asked = 0
+		requests = 0
 		err := call()
 		require.ErrorIs(t, err, memfault.ErrNoAnswer, name)
 		require.ErrorContains(t, err, "Welcome to the hotel", name)
-		assert.Equal(t, 1, asked, name)
+		assert.Equal(t, 1, requests, name)
 	}
 }
 

@@ -106,12 +106,12 @@ func TestEvents_InvalidInput(t *testing.T) {
 }
 
 func TestEvent_RoundTrip(t *testing.T) {
-	event := requireKeeps[memfault.Event](t, `{"id":7,"type":"trace","device":{"id":3,"device_serial":"A","hardware_version":"evt-1"},
+	event := requireRoundTrip[memfault.Event](t, `{"id":7,"type":"trace","device":{"id":3,"device_serial":"A","hardware_version":"evt-1"},
 		"release":{"id":2,"version":"1.0.0","revision":"abc"},"event_info":{"reason":32769,"pc":134218240,"lr":134218300},
 		"user_info":null,"sdk_version":"0.5.0","created_date":"2019-05-21T21:08:54.323530Z","received_date":"2019-05-21T21:08:54Z","captured_date":null}`)
 	assert.Empty(t, event.EventInfo.Metrics())
 	assert.Zero(t, event.CapturedDate)
-	requireKeeps[memfault.Event](t, `{"id":7,"type":"heartbeat","device":{"id":3,"device_serial":"A","hardware_version":{"name":"evt-1"}},"event_info":null,"user_info":{"a":1}}`)
+	requireRoundTrip[memfault.Event](t, `{"id":7,"type":"heartbeat","device":{"id":3,"device_serial":"A","hardware_version":{"name":"evt-1"}},"event_info":null,"user_info":{"a":1}}`)
 	assert.Empty(t, memfault.EventInfo{}.Metrics())
 }
 
@@ -127,7 +127,7 @@ func TestListEventLog_AllPages(t *testing.T) {
 	assert.Equal(t, "A", entries[2].DeviceSerial)
 	assert.Equal(t, noon, entries[2].CapturedDate.Time)
 	assert.Equal(t, map[string]any{"n": 2.0}, entries[2].Summary.EventInfo.Metrics())
-	requireKeeps[memfault.EventLogEntry](t, `{"type":"HEARTBEAT","device_serial":"A","captured_date":"2025-02-27T12:00:00Z","summary":{"event_info":{"metrics":{"n":1},"more":2}}}`)
+	requireRoundTrip[memfault.EventLogEntry](t, `{"type":"HEARTBEAT","device_serial":"A","captured_date":"2025-02-27T12:00:00Z","summary":{"event_info":{"metrics":{"n":1},"more":2}}}`)
 }
 
 func TestListChroniclerLogs_Filters(t *testing.T) {
@@ -162,9 +162,9 @@ func TestListChroniclerLogs_Filters(t *testing.T) {
 			assert.Equal(t, c.want, got)
 		})
 	}
-	other := requireKeeps[memfault.ChroniclerLog](t, `{"event_data":{}}`)
+	other := requireRoundTrip[memfault.ChroniclerLog](t, `{"event_data":{}}`)
 	assert.Nil(t, other.EventData.ReceivedEvent)
-	requireKeeps[memfault.ChroniclerLog](t, `{"event_data":{"received_event":{"captured_date":null,"event_info":{"metrics":{"n":1}}}}}`)
+	requireRoundTrip[memfault.ChroniclerLog](t, `{"event_data":{"received_event":{"captured_date":null,"event_info":{"metrics":{"n":1}}}}}`)
 }
 
 func ExampleEventsService_List() {

@@ -81,9 +81,9 @@ func TestInstalls_InvalidInput(t *testing.T) {
 
 func TestInstall_RoundTrip(t *testing.T) {
 	const dates = `"transitioned_at":"2019-05-21T21:10:00Z","created_date":"2019-05-21T21:08:54Z","updated_date":"2019-05-21T21:08:54Z"`
-	one := requireKeeps[memfault.Install](t, `{"id":1,"status":"success","device":{"id":2,"device_serial":"A","hardware_version":"evt-1"},
+	one := requireRoundTrip[memfault.Install](t, `{"id":1,"status":"success","device":{"id":2,"device_serial":"A","hardware_version":"evt-1"},
 		"release":{"id":3,"version":"1.1.0","revision":""},"began_at":"2019-05-21T21:08:54.323530Z",`+dates+`}`)
-	other := requireKeeps[memfault.Install](t, `{"id":1,"status":"in_progress","device":{"id":2,"device_serial":"A","hardware_version":{"name":"evt-1"},
+	other := requireRoundTrip[memfault.Install](t, `{"id":1,"status":"in_progress","device":{"id":2,"device_serial":"A","hardware_version":{"name":"evt-1"},
 		"last_seen":"2019-05-21T21:08:54Z"},"release_from":{"id":2,"version":"1.0.0","revision":""},"release_to":{"id":3,"version":"1.1.0","revision":""},
 		"started_at":"2019-05-21T21:08:54.323530Z",`+dates+`}`)
 	for _, install := range []memfault.Install{one, other} {

@@ -167,7 +167,7 @@ func TestIssues_InvalidInput(t *testing.T) {
 }
 
 func TestIssue_RoundTrip(t *testing.T) {
-	old := requireKeeps[memfault.Issue](t, `{"id":11,"status":"resolved","title":"Assert at f","message":"m","signature":"ab",
+	old := requireRoundTrip[memfault.Issue](t, `{"id":11,"status":"resolved","title":"Assert at f","message":"m","signature":"ab",
 		"resolution":{"actor":{"id":1,"email":"jane@acme.example","name":"Jane"},"timestamp":"2019-05-21T21:08:54Z"},
 		"counts":[0,0,1,2,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,9],"device_count":2,"trace_count":12,
 		"distribution":{"hardware_version":[{"version":"evt-1","count":3}],"sw_version":[{"version":"1.0.0","count":4}]},
@@ -176,11 +176,11 @@ func TestIssue_RoundTrip(t *testing.T) {
 		"last_trace":`+traceText+`,"created_date":"2019-05-21T21:08:54Z","updated_date":"2019-05-21T21:08:54Z"}`)
 	assert.Len(t, old.Counts, 24)
 	assert.Equal(t, 4, old.Distribution.SoftwareVersion[0].Count)
-	recent := requireKeeps[memfault.Issue](t, `{"id":11,"status":"from-the-future","reason":"Assert","resolution":null,
+	recent := requireRoundTrip[memfault.Issue](t, `{"id":11,"status":"from-the-future","reason":"Assert","resolution":null,
 		"first_software_version":{"version":"1.0.0"},"last_software_version":{"version":"1.1.0"},"last_trace":{"issue_id":11,"source_type":"coredump"}}`)
 	assert.Equal(t, memfault.IssueStatus("from-the-future"), recent.Status)
 	assert.Equal(t, memfault.TraceSourceCoredump, recent.LastTrace.SourceType)
-	requireKeeps[memfault.FirstTrace](t, `{"issue_id":11,"threads":[{"tid":1,"current":true,"crashed":false,"reporting":true,"registers":[],"stacktrace":[]}]}`)
+	requireRoundTrip[memfault.FirstTrace](t, `{"issue_id":11,"threads":[{"tid":1,"current":true,"crashed":false,"reporting":true,"registers":[],"stacktrace":[]}]}`)
 }
 
 func ExampleIssuesService_Update() {

@@ -44,7 +44,7 @@ func TestListReports_Filters(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, some, 2)
 	assert.JSONEq(t, `{"n":2}`, string(some[1].RawMessage))
-	requireKeeps[memfault.Report](t, `{"metrics":{"a":[1,null]},"x":"y"}`)
+	requireRoundTrip[memfault.Report](t, `{"metrics":{"a":[1,null]},"x":"y"}`)
 }
 
 func TestMetrics_InvalidInput(t *testing.T) {

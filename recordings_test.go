@@ -78,10 +78,10 @@ func TestCustomDataRecording_RoundTrip(t *testing.T) {
 		`{"id":1,"reason":"r","start_time":"2025-02-27T12:00:00Z","size_bytes":3}`:     {"1", ""},
 		`{"id":1,"end_time":null,"mimetypes":["a/b"],"device":{"hardware_version":1}}`: {"1", ""},
 	} {
-		recording := requireKeeps[memfault.CustomDataRecording](t, text)
+		recording := requireRoundTrip[memfault.CustomDataRecording](t, text)
 		assert.Equal(t, want, [2]string{recording.ID, recording.DeviceSerial()}, text)
 	}
-	again, err := json.Marshal(requireKeeps[memfault.CustomDataRecording](t, `{"id":9007199254740993}`))
+	again, err := json.Marshal(requireRoundTrip[memfault.CustomDataRecording](t, `{"id":9007199254740993}`))
 	require.NoError(t, err)
 	assert.Contains(t, string(again), `"id":9007199254740993,`)
 	for _, text := range []string{`{"id":null}`, `{}`} {

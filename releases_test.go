@@ -144,14 +144,14 @@ func TestReleases_UnknownProject(t *testing.T) {
 }
 
 func TestRelease_RoundTrip(t *testing.T) {
-	old := requireKeeps[memfault.Release](t, `{"id":7,"version":"1.0.0","min_version":"","revision":"","notes":"","extra_info":null,
+	old := requireRoundTrip[memfault.Release](t, `{"id":7,"version":"1.0.0","min_version":"","revision":"","notes":"","extra_info":null,
 		"artifacts":[{"id":1,"type":"firmware","hardware_version":"evt-1","build_id":"","filename":"fw.bin","url":"https://x.example/fw.bin",
 		"md5":"9e107d9d372bb6826bd81d3542a419d6","created_date":"2019-05-21T21:08:54Z","updated_date":"2019-05-21T21:08:54Z"}],
 		"count_devices":0,"created_date":"2019-05-21T21:08:54.323530Z","updated_date":"2019-05-21T21:08:54Z"}`)
 	assert.Nil(t, old.IsForced)
 	assert.Equal(t, "evt-1", old.Artifacts[0].HardwareVersion.Name)
 
-	recent := requireKeeps[memfault.Release](t, `{"id":7,"created_date":"2023-10-12T00:00:00Z","version":"1.1.0","display_name":"","revision":"","min_version":"",
+	recent := requireRoundTrip[memfault.Release](t, `{"id":7,"created_date":"2023-10-12T00:00:00Z","version":"1.1.0","display_name":"","revision":"","min_version":"",
 		"must_pass_through":true,"notes":"n","reason":"latest","is_delta":true,"is_forced":false,"extra_info":{"id":9007199254740993},"artifacts":[]}`)
 	assert.Equal(t, "latest", recent.Reason)
 	require.NotNil(t, recent.IsForced)
@@ -159,9 +159,9 @@ func TestRelease_RoundTrip(t *testing.T) {
 	assert.JSONEq(t, `{"id":9007199254740993}`, string(recent.ExtraInfo), "a stored object must be kept")
 	assert.NotNil(t, recent.Artifacts)
 
-	without := requireKeeps[memfault.Release](t, `{"id":7,"version":"1.1.0","is_forced":null}`)
+	without := requireRoundTrip[memfault.Release](t, `{"id":7,"version":"1.1.0","is_forced":null}`)
 	assert.Nil(t, without.Artifacts)
-	requireKeeps[memfault.ReleaseDelta](t, `{"from_version":{"version":"1.0.0"},"to_version":{"version":"1.1.0"}}`)
+	requireRoundTrip[memfault.ReleaseDelta](t, `{"from_version":{"version":"1.0.0"},"to_version":{"version":"1.1.0"}}`)
 }
 
 func ExampleReleasesService_Create() {

@@ -24,14 +24,14 @@ import (
 
 func TestRetry_StartsFromSameHeader(t *testing.T) {
 	var cookies []string
-	asked := 0
+	calls := 0
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	server, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		cookies = append(cookies, strings.Join(r.Header.Values("Cookie"), "; "))
-		asked++
-		http.SetCookie(w, &http.Cookie{Name: "AWSALB", Value: fmt.Sprint(asked), Path: "/"})
-		if asked < 4 {
+		calls++
+		http.SetCookie(w, &http.Cookie{Name: "AWSALB", Value: fmt.Sprint(calls), Path: "/"})
+		if calls < 4 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
@@ -41,13 +41,13 @@ func TestRetry_StartsFromSameHeader(t *testing.T) {
 	require.NoError(t, err)
 	jar.SetCookies(base, []*http.Cookie{{Name: "AWSALB", Value: "0", Path: "/"}})
 	require.NoError(t, get(t.Context(), client))
-	assert.Equal(t, []string{"AWSALB=0", "AWSALB=1", "AWSALB=2", "AWSALB=3"}, cookies, "the jar's present cookie alone")
+	assert.Equal(t, []string{"AWSALB=0", "AWSALB=1", "AWSALB=2", "AWSALB=3"}, cookies, "each attempt must send only the current cookie of the jar")
 }
 
 func TestDelete_NotFoundAfterLostResponseIsSuccess(t *testing.T) {
 	for name, first := range map[string]struct {
-		answer func() (*http.Response, error)
-		gone   bool
+		response func() (*http.Response, error)
+		deleted  bool
 	}{
 		"lost response":   {broken(errReset), true},
 		"bad gateway":     {status(502), true},
@@ -58,19 +58,19 @@ func TestDelete_NotFoundAfterLostResponseIsSuccess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{answers: []func() (*http.Response, error){first.answer, status(404)}}
-				err := scripted(t, s).Devices.Delete(t.Context(), sink, "A")
-				if first.gone {
+				s := &script{responses: []func() (*http.Response, error){first.response, status(404)}}
+				err := newScriptedClient(t, s).Devices.Delete(t.Context(), sink, "A")
+				if first.deleted {
 					require.NoError(t, err)
 				} else {
 					require.ErrorIs(t, err, memfault.ErrNotFound)
 				}
-				s = &script{answers: []func() (*http.Response, error){first.answer, status(404)}}
-				require.ErrorIs(t, get(t.Context(), scripted(t, s)), memfault.ErrNotFound, "a GET finds nothing")
+				s = &script{responses: []func() (*http.Response, error){first.response, status(404)}}
+				require.ErrorIs(t, get(t.Context(), newScriptedClient(t, s)), memfault.ErrNotFound, "a 404 must remain an error of a GET")
 			})
 		})
 	}
-	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: &script{answers: []func() (*http.Response, error){status(404)}}}))
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: &script{responses: []func() (*http.Response, error){status(404)}}}))
 	require.ErrorIs(t, client.Devices.Delete(t.Context(), sink, "A"), memfault.ErrNotFound)
 }
 
@@ -90,17 +90,17 @@ func TestUpdate_RenameIsNotRetried(t *testing.T) {
 				return err
 			},
 		} {
-			s := &script{answers: []func() (*http.Response, error){broken(errReset), status(404)}}
-			require.ErrorIs(t, update(scripted(t, s)), memfault.ErrNoAnswer, name)
-			assert.Len(t, s.asked, 1, name)
-			s = &script{answers: []func() (*http.Response, error){status(429), status(200)}}
-			require.NoError(t, update(scripted(t, s)), name)
-			assert.Len(t, s.asked, 2, "after a 429 it was not carried out")
+			s := &script{responses: []func() (*http.Response, error){broken(errReset), status(404)}}
+			require.ErrorIs(t, update(newScriptedClient(t, s)), memfault.ErrNoAnswer, name)
+			assert.Len(t, s.sentAt, 1, name)
+			s = &script{responses: []func() (*http.Response, error){status(429), status(200)}}
+			require.NoError(t, update(newScriptedClient(t, s)), name)
+			assert.Len(t, s.sentAt, 2, "a request that ended in a 429 was not carried out")
 		}
-		s := &script{answers: []func() (*http.Response, error){broken(errReset), status(200)}}
-		_, err := scripted(t, s).Cohorts.Update(t.Context(), sink, "beta", memfault.CohortUpdate{Name: memfault.Set("Beta")})
+		s := &script{responses: []func() (*http.Response, error){broken(errReset), status(200)}}
+		_, err := newScriptedClient(t, s).Cohorts.Update(t.Context(), sink, "beta", memfault.CohortUpdate{Name: memfault.Set("Beta")})
 		require.NoError(t, err)
-		assert.Len(t, s.asked, 2, "another name for people changes no address")
+		assert.Len(t, s.sentAt, 2, "a new display name does not change the path")
 	})
 }
 
@@ -136,13 +136,13 @@ func TestZeroClient_ReturnsErrors(t *testing.T) {
 	for name, client := range map[string]*memfault.Client{"zero": {}, "WithAuth of nil": none.WithAuth(memfault.OrganizationToken("oat_1"))} {
 		for call, err := range map[string]error{
 			"get": get(t.Context(), client), "create": post(t.Context(), client),
-			"list":     failureOf(client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(t.Context())),
+			"list":     errorOf(client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(t.Context())),
 			"chunks":   client.Chunks.Upload(t.Context(), "A", [][]byte{{1}}),
-			"artifact": failureOf(client.Artifacts.Download(t.Context(), memfault.Artifact{URL: "https://x.example/a"}, io.Discard)),
-			"coredump": failureOf(client.Coredumps.Download(t.Context(), sink, 1, io.Discard, memfault.CoredumpDownloadOptions{})),
-			"latest":   failureOf(client.Releases.Latest(t.Context(), memfault.LatestReleaseQuery{DeviceSerial: "A", HardwareVersion: "evt"})),
-			"move":     failureOf(client.Cohorts.MoveDevices(t.Context(), sink, "beta", []string{"A"}, memfault.MoveDevicesOptions{})),
-			"upload": failureOf(client.Uploads.SBOM(t.Context(), sink, &memfault.File{Name: "a", Size: 1, Content: strings.NewReader("x")},
+			"artifact": errorOf(client.Artifacts.Download(t.Context(), memfault.Artifact{URL: "https://x.example/a"}, io.Discard)),
+			"coredump": errorOf(client.Coredumps.Download(t.Context(), sink, 1, io.Discard, memfault.CoredumpDownloadOptions{})),
+			"latest":   errorOf(client.Releases.Latest(t.Context(), memfault.LatestReleaseQuery{DeviceSerial: "A", HardwareVersion: "evt"})),
+			"move":     errorOf(client.Cohorts.MoveDevices(t.Context(), sink, "beta", []string{"A"}, memfault.MoveDevicesOptions{})),
+			"upload": errorOf(client.Uploads.SBOM(t.Context(), sink, &memfault.File{Name: "a", Size: 1, Content: strings.NewReader("x")},
 				memfault.SBOMOptions{SoftwareType: "main", SoftwareVersion: "1"})),
 			"sender": client.Chunks.NewSender(memfault.ChunkSenderOptions{}).Send(t.Context(), "A", []byte{1}, nil),
 		} {
@@ -153,9 +153,9 @@ func TestZeroClient_ReturnsErrors(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 }
 
-func failureOf(_ any, err error) error { return err }
+func errorOf(_ any, err error) error { return err }
 
-// pointerAuth and funcAuth are Authenticators that a nil pointer or function can be.
+// pointerAuth and funcAuth are Authenticators whose value can be a nil pointer or function.
 type pointerAuth struct{ key string }
 
 func (a *pointerAuth) Authenticate(req *http.Request) error {
@@ -182,34 +182,34 @@ func TestNewClient_RejectsNilPointers(t *testing.T) {
 	}
 }
 
-type noLimiter struct{ asked int }
+type noLimiter struct{ calls int }
 
-func (l *noLimiter) Wait(context.Context) error { l.asked++; return nil }
+func (l *noLimiter) Wait(context.Context) error { l.calls++; return nil }
 
-// explosive is an item whose decoding panics on some page.
-type explosive struct{ ID int }
+// panickingItem is an item whose decoding panics on page 3.
+type panickingItem struct{ ID int }
 
-func (e *explosive) UnmarshalJSON(data []byte) error {
+func (e *panickingItem) UnmarshalJSON(data []byte) error {
 	if strings.Contains(string(data), `"id":3`) {
 		panic("decoding item 3")
 	}
 	return nil
 }
 
-// panicIn calls do and returns what it panicked with.
-func panicIn(do func()) (value any) {
+// panicOf calls do and returns the value with which it panicked.
+func panicOf(do func()) (value any) {
 	defer func() { value = recover() }()
 	do()
 	return nil
 }
 
-func TestPager_PanicComesOutInCallersGoroutine(t *testing.T) {
+func TestPager_PanicsInCallersGoroutine(t *testing.T) {
 	transport := &http.Client{Transport: &pages{count: 20}}
 	request := memfault.Request{Path: "/api/v0/things"}
 	hook := func(text string) func() {
-		asked := new(atomic.Int64)
+		calls := new(atomic.Int64)
 		return func() {
-			if asked.Add(1) == 3 {
+			if calls.Add(1) == 3 {
 				panic(text)
 			}
 		}
@@ -222,23 +222,23 @@ func TestPager_PanicComesOutInCallersGoroutine(t *testing.T) {
 	for want, walk := range map[string]func(){
 		"observer":        func() { _, _ = memfault.NewPager[item](observed, request).Prefetch(4).Collect(t.Context()) },
 		"authenticator":   func() { _, _ = memfault.NewPager[item](signed, request).Prefetch(4).Collect(t.Context()) },
-		"decoding item 3": func() { _, _ = memfault.NewPager[explosive](plain, request).Prefetch(4).Collect(t.Context()) },
+		"decoding item 3": func() { _, _ = memfault.NewPager[panickingItem](plain, request).Prefetch(4).Collect(t.Context()) },
 	} {
-		assert.Equal(t, want, panicIn(walk))
+		assert.Equal(t, want, panicOf(walk))
 	}
 }
 
-func TestMoveDevices_PanicComesOutInCallersGoroutine(t *testing.T) {
+func TestMoveDevices_PanicsInCallersGoroutine(t *testing.T) {
 	client := newClient(t, funcAuth(func(*http.Request) error { panic("authenticator") }))
-	assert.Equal(t, "authenticator", panicIn(func() {
+	assert.Equal(t, "authenticator", panicOf(func() {
 		_, _ = client.Cohorts.MoveDevices(t.Context(), sink, "beta", []string{"A", "B", "C"}, memfault.MoveDevicesOptions{})
 	}))
 }
 
 func TestPager_GoexitEndsCallersGoroutine(t *testing.T) {
-	asked := new(atomic.Int64)
+	calls := new(atomic.Int64)
 	client := newClient(t, funcAuth(func(*http.Request) error {
-		if asked.Add(1) == 3 {
+		if calls.Add(1) == 3 {
 			runtime.Goexit()
 		}
 		return nil
@@ -291,12 +291,12 @@ func TestClient_CloseIdleConnections(t *testing.T) {
 	}
 }
 
-func TestOperationName(t *testing.T) {
+func TestOperationName_InTransport(t *testing.T) {
 	var names []string
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{
 		Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 			names = append(names, memfault.OperationName(req.Context()))
-			return answer(200, `{"data":{"id":1}}`)
+			return newResponse(200, `{"data":{"id":1}}`)
 		}),
 	}))
 	require.NoError(t, get(t.Context(), client))
@@ -337,8 +337,8 @@ func TestErrNoAnswer_UnwrapsToCause(t *testing.T) {
 		require.ErrorAs(t, err, &timeout)
 		assert.True(t, timeout.Timeout())
 
-		s := &script{answers: []func() (*http.Response, error){broken(errReset)}}
-		err = get(t.Context(), scripted(t, s))
+		s := &script{responses: []func() (*http.Response, error){broken(errReset)}}
+		err = get(t.Context(), newScriptedClient(t, s))
 		require.ErrorIs(t, err, memfault.ErrNoAnswer)
 		require.ErrorIs(t, err, errReset)
 		assert.NotErrorIs(t, err, memfault.ErrInvalidArgument)
@@ -360,20 +360,20 @@ func TestErrors_TextHasOnePrefix(t *testing.T) {
 func TestBareResponse_WithoutEssentialFieldIsError(t *testing.T) {
 	query := memfault.LatestReleaseQuery{DeviceSerial: "A", HardwareVersion: "evt"}
 	for call, do := range map[string]func(*memfault.Client) error{
-		"me": func(c *memfault.Client) error { return failureOf(c.Account.Me(t.Context())) },
+		"me": func(c *memfault.Client) error { return errorOf(c.Account.Me(t.Context())) },
 		"latest": func(c *memfault.Client) error {
-			return failureOf(c.WithAuth(memfault.ProjectKey("d3b0")).Releases.Latest(t.Context(), query))
+			return errorOf(c.WithAuth(memfault.ProjectKey("d3b0")).Releases.Latest(t.Context(), query))
 		},
-		"task": func(c *memfault.Client) error { return failureOf(c.Tasks.Get(t.Context(), "1")) },
+		"task": func(c *memfault.Client) error { return errorOf(c.Tasks.Get(t.Context(), "1")) },
 		"wait": func(c *memfault.Client) error {
-			return failureOf(c.Tasks.Wait(t.Context(), "1", memfault.WaitOptions{}))
+			return errorOf(c.Tasks.Wait(t.Context(), "1", memfault.WaitOptions{}))
 		},
-		"API key":    func(c *memfault.Client) error { return failureOf(c.Account.GenerateAPIKey(t.Context())) },
-		"client key": func(c *memfault.Client) error { return failureOf(c.Projects.RefreshProjectKey(t.Context(), sink)) },
+		"API key":    func(c *memfault.Client) error { return errorOf(c.Account.GenerateAPIKey(t.Context())) },
+		"client key": func(c *memfault.Client) error { return errorOf(c.Projects.RefreshProjectKey(t.Context(), sink)) },
 	} {
 		for _, body := range []string{`{}`, `{"data":{"id":1,"version":"1.0.0","status":"SUCCESS"}}`, `{"version":"","status":"","id":0}`} {
 			client := newClient(t, memfault.BasicPassword("jane@acme.example", "x"), memfault.WithHTTPClient(&http.Client{
-				Transport: roundTripper(func(*http.Request) (*http.Response, error) { return answer(200, body) }),
+				Transport: roundTripper(func(*http.Request) (*http.Response, error) { return newResponse(200, body) }),
 			}))
 			err := do(client)
 			require.ErrorIs(t, err, memfault.ErrUnexpectedResponse, call+" "+body)

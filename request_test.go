@@ -22,7 +22,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestEachSegmentIsEscaped(t *testing.T) {
+func TestPath_EscapesEachSegment(t *testing.T) {
 	var got *http.Request
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r
@@ -43,7 +43,7 @@ func TestEachSegmentIsEscaped(t *testing.T) {
 	}
 }
 
-func TestBadSegmentsAreRefusedUnsent(t *testing.T) {
+func TestPath_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	for _, bad := range []string{"", ".", ".."} {
 		for name, call := range map[string]func() error{
@@ -67,7 +67,7 @@ func TestBadSegmentsAreRefusedUnsent(t *testing.T) {
 	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestBadTimesAndPagesAreRefusedUnsent(t *testing.T) {
+func TestList_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	for name, options := range map[string]memfault.DeviceListOptions{
 		"page":     {ListOptions: memfault.ListOptions{Page: -1}},
@@ -87,7 +87,7 @@ func TestBadTimesAndPagesAreRefusedUnsent(t *testing.T) {
 	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestQueryIsEscapedAndListsRepeatTheName(t *testing.T) {
+func TestQuery_EscapesValuesAndRepeatsNames(t *testing.T) {
 	cloud, client := newCloud(t)
 	options := memfault.DeviceListOptions{
 		ListOptions:     memfault.ListOptions{Page: 2, PerPage: 50, Sort: "-last_seen"},
@@ -101,7 +101,7 @@ func TestQueryIsEscapedAndListsRepeatTheName(t *testing.T) {
 		"&page=2&per_page=50&release=0.0.5%2B0&release=1.0+0&sort=-last_seen", cloud.Requests("devices.list")[0].URI)
 }
 
-func TestRequestHeaders(t *testing.T) {
+func TestRequest_Headers(t *testing.T) {
 	cloud, client := newCloud(t, memfault.WithUserAgent("acme-relay/1.2"))
 	_, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"}, memfault.WithHeader("X-Trace", "7"))
 	require.NoError(t, err)
@@ -112,11 +112,11 @@ func TestRequestHeaders(t *testing.T) {
 	assert.Equal(t, "application/json", post.Get("Accept"))
 	assert.Equal(t, "acme-relay/1.2 memfault-go/"+memfault.Version, post.Get("User-Agent"))
 	assert.Equal(t, "7", post.Get("X-Trace"))
-	assert.Empty(t, get.Get("Content-Type"), "nothing is sent")
-	assert.Empty(t, get.Get("X-Trace"), "an option of a call is for that call")
+	assert.Empty(t, get.Get("Content-Type"), "the request has no body")
+	assert.Empty(t, get.Get("X-Trace"), "a call option must not affect the next call")
 }
 
-func TestBadHeadersAreRefusedUnsent(t *testing.T) {
+func TestWithHeader_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	for name, value := range map[string]string{
 		"Authorization": "x", "memfault-project-key": "x", "Cookie": "x", "Host": "x", "content-length": "1", "Content-Type": "x",
@@ -129,10 +129,10 @@ func TestBadHeadersAreRefusedUnsent(t *testing.T) {
 	assert.Empty(t, cloud.Requests(""))
 }
 
-// replies are answers that must not be taken for a result.
-var replies = map[string]struct {
+// unreadableResponses are successful responses that contain no result.
+var unreadableResponses = map[string]struct {
 	body string
-	says string
+	text string // part of the error
 }{
 	"not JSON":     {"<html>login</html>", "not the expected JSON"},
 	"empty":        {"", "no body"},
@@ -145,16 +145,16 @@ var replies = map[string]struct {
 	"two values":   {`{"data":{"id":1}} {"data":{"id":2}}`, "not the expected JSON"},
 }
 
-func TestUnreadableReplies(t *testing.T) {
-	for name, reply := range replies {
+func TestDecode_UnreadableResponse(t *testing.T) {
+	for name, c := range unreadableResponses {
 		t.Run(name, func(t *testing.T) {
-			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, reply.body) })
+			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.body) })
 			project, err := client.Projects.Get(t.Context(), sink)
 			assert.Nil(t, project)
 			got := requireError(t, err, 200)
 			assert.Equal(t, "projects.retrieve", got.Operation)
-			assert.Equal(t, reply.body, string(got.Body))
-			require.ErrorContains(t, err, reply.says)
+			assert.Equal(t, c.body, string(got.Body))
+			require.ErrorContains(t, err, c.text)
 			require.ErrorContains(t, err, "projects.retrieve: 200 OK")
 
 			page, err := client.Cohorts.List(sink, memfault.CohortListOptions{}).Page(t.Context())
@@ -164,25 +164,25 @@ func TestUnreadableReplies(t *testing.T) {
 	}
 }
 
-func TestBareReplyIsNotNull(t *testing.T) {
+func TestDecode_BareNullIsError(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "null") })
 	_, err := client.Account.Me(t.Context())
 	require.ErrorContains(t, err, "is null")
 }
 
-func TestNoContentIsNoObject(t *testing.T) {
+func TestDecode_204IsErrorForObject(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	_, err := client.Projects.Get(t.Context(), sink)
 	requireError(t, err, http.StatusNoContent)
 	require.NoError(t, client.Projects.Delete(t.Context(), sink))
 }
 
-func TestReplyThatIsCutOff(t *testing.T) {
+func TestRetry_CutOffResponse(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "A"})
 	cloud.Fail(fakecloud.Fault{CutBodyAfter: 40, Times: 2})
 	device, err := client.Devices.Get(t.Context(), sink, "A")
-	require.NoError(t, err, "a GET is sent again")
+	require.NoError(t, err, "a GET must be retried")
 	assert.Equal(t, "A", device.DeviceSerial)
 
 	cloud.ClearFaults()
@@ -196,26 +196,26 @@ func TestReplyThatIsCutOff(t *testing.T) {
 	before := len(cloud.Requests("cohorts.create"))
 	_, err = client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"})
 	requireError(t, err, 200)
-	assert.Len(t, cloud.Requests("cohorts.create"), before+1, "a POST is not")
+	assert.Len(t, cloud.Requests("cohorts.create"), before+1, "a POST must not be retried")
 }
 
-func TestPostIsNotRepeatedWhenItsAnswerIsLost(t *testing.T) {
+func TestRetry_POSTNotRetriedAfterLostResponse(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.Fail(fakecloud.Fault{DropResponse: true, Times: 1})
 	_, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x", Slug: "x"})
 	require.Error(t, err)
 	assert.Len(t, cloud.Requests("cohorts.create"), 1)
 	_, err = client.Cohorts.Get(t.Context(), sink, "x")
-	require.NoError(t, err, "it was carried out")
+	require.NoError(t, err, "the cohort must exist: the request was carried out")
 }
 
-func TestReplyThatIsTooLarge(t *testing.T) {
+func TestResponse_AboveLimitIsError(t *testing.T) {
 	const limit = 64 << 20
 	for name, declare := range map[string]bool{"declared": true, "undeclared": false} {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
+			requests := 0
 			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
-				asked++
+				requests++
 				if declare {
 					w.Header().Set("Content-Length", fmt.Sprint(len(`{"data":"`)+limit))
 				}
@@ -229,12 +229,12 @@ func TestReplyThatIsTooLarge(t *testing.T) {
 			require.ErrorContains(t, err, "larger than 64 MiB")
 			assert.True(t, strings.HasPrefix(string(got.Body), `{"data":"xx`))
 			assert.LessOrEqual(t, len(got.Body), 64<<10)
-			assert.Equal(t, 1, asked)
+			assert.Equal(t, 1, requests)
 		})
 	}
 }
 
-func TestRepliesAreReadWhateverTheServerAdds(t *testing.T) {
+func TestDecode_IgnoresUnknownFields(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"warnings":[],"data":{"id":1,"slug":"smart-sink","brand_new":{"x":[1,2]}}}`)
 	})
@@ -243,7 +243,7 @@ func TestRepliesAreReadWhateverTheServerAdds(t *testing.T) {
 	assert.Equal(t, "smart-sink", project.Slug)
 }
 
-// everyCredential are the four credentials, and headers of a caller's own.
+// everyCredential returns the four kinds of credentials and a custom Authenticator.
 func everyCredential() map[string]memfault.Authenticator {
 	return map[string]memfault.Authenticator{
 		"password": memfault.BasicPassword("jane@acme.example", "s3cret-password"),
@@ -254,7 +254,7 @@ func everyCredential() map[string]memfault.Authenticator {
 	}
 }
 
-func TestRedirectToAnotherHostCarriesNoCredential(t *testing.T) {
+func TestRedirect_OtherHostGetsNoCredential(t *testing.T) {
 	var there http.Header
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		there = r.Header
@@ -276,7 +276,7 @@ func TestRedirectToAnotherHostCarriesNoCredential(t *testing.T) {
 	}
 }
 
-func TestRedirectOnTheSameHostKeepsTheCredential(t *testing.T) {
+func TestRedirect_SameHostGetsCredential(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/there" {
 			http.Redirect(w, r, "/there", http.StatusFound)
@@ -291,28 +291,28 @@ func TestRedirectOnTheSameHostKeepsTheCredential(t *testing.T) {
 	assert.Equal(t, 1, response.Attempts)
 }
 
-func TestOnlyReadsFollowRedirects(t *testing.T) {
+func TestRedirect_NotFollowedByWrites(t *testing.T) {
 	for _, code := range []int{301, 302, 303, 307, 308} {
-		asked := 0
+		requests := 0
 		_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-			asked++
+			requests++
 			http.Redirect(w, r, "/there", code)
 		})
 		requireError(t, post(t.Context(), client), code)
 		requireError(t, patch(t.Context(), client), code)
 		requireError(t, client.Projects.Delete(t.Context(), sink), code)
-		assert.Equal(t, 3, asked)
+		assert.Equal(t, 3, requests)
 	}
 }
 
-func TestRedirectsEnd(t *testing.T) {
-	asked := 0
+func TestRedirect_Limits(t *testing.T) {
+	requests := 0
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-		asked++
+		requests++
 		http.Redirect(w, r, "/there", http.StatusFound)
 	})
 	require.ErrorContains(t, get(t.Context(), client), "10 redirects")
-	assert.Equal(t, 10, asked, "and the call is not repeated")
+	assert.Equal(t, 10, requests, "the call must not be retried")
 
 	_, client = newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
@@ -320,22 +320,22 @@ func TestRedirectsEnd(t *testing.T) {
 	require.ErrorContains(t, get(t.Context(), client), "redirect to plain http")
 }
 
-func TestRedirectPolicyOfTheGivenClientIsAsked(t *testing.T) {
+func TestWithHTTPClient_KeepsRedirectPolicy(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", http.StatusFound) }))
 	defer server.Close()
 	given := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithHTTPClient(given))
 	requireError(t, get(t.Context(), client), http.StatusFound)
-	assert.Nil(t, given.Transport, "it is not changed")
+	assert.Nil(t, given.Transport, "the given client must not be modified")
 
-	asked, refused := 0, errors.New("not there")
-	given.CheckRedirect = func(*http.Request, []*http.Request) error { asked++; return refused }
+	requests, errPolicy := 0, errors.New("not there")
+	given.CheckRedirect = func(*http.Request, []*http.Request) error { requests++; return errPolicy }
 	client = newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithHTTPClient(given), quickRetries)
-	require.ErrorIs(t, get(t.Context(), client), refused)
-	assert.Equal(t, 1, asked, "what it refuses is not asked for again")
+	require.ErrorIs(t, get(t.Context(), client), errPolicy)
+	assert.Equal(t, 1, requests, "a call that the policy ends must not be retried")
 }
 
-func TestResponse(t *testing.T) {
+func TestWithResponse_FillsResponse(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.Fail(fakecloud.Fault{Operation: "projects.retrieve", Status: 503, Times: 1})
 	var response memfault.Response
@@ -347,7 +347,7 @@ func TestResponse(t *testing.T) {
 
 	_, err := client.Devices.Get(context.Background(), sink, "B", memfault.WithResponse(&response))
 	require.Error(t, err)
-	assert.Equal(t, 404, response.StatusCode, "it is filled for an error too")
+	assert.Equal(t, 404, response.StatusCode, "Response must also be filled if the call fails")
 
 	for name, fails := range map[string]func() error{
 		"path": func() error {
@@ -359,11 +359,11 @@ func TestResponse(t *testing.T) {
 	} {
 		response = memfault.Response{StatusCode: 200, Attempts: 1}
 		require.Error(t, fails(), name)
-		assert.Zero(t, response, "%s: nothing was sent, and nothing is left of the call before", name)
+		assert.Zero(t, response, "%s: Response must be zero if nothing was sent", name)
 	}
 }
 
-func TestNullIsNoItemAndNoKey(t *testing.T) {
+func TestDecode_NullItemOrKeyIsError(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/api_key") {
 			_, _ = io.WriteString(w, `{"data":{}}`)
@@ -379,7 +379,7 @@ func TestNullIsNoItemAndNoKey(t *testing.T) {
 	require.ErrorContains(t, err, "projects.get_client_key: 200 OK: the response contains no api_key")
 }
 
-func TestHEADFollowsRedirects(t *testing.T) {
+func TestRedirect_FollowedByHEAD(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/there" {
 			http.Redirect(w, r, "/there", http.StatusFound)
@@ -388,7 +388,7 @@ func TestHEADFollowsRedirects(t *testing.T) {
 	require.NoError(t, client.Do(t.Context(), memfault.Request{Method: http.MethodHead, Path: "/x"}, nil))
 }
 
-func TestTimeoutAndJarOfTheGivenClientAreKept(t *testing.T) {
+func TestWithHTTPClient_KeepsTimeoutAndJar(t *testing.T) {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	visits := 0
@@ -409,12 +409,12 @@ func TestTimeoutAndJarOfTheGivenClientAreKept(t *testing.T) {
 	assert.True(t, isTimeout(err), "%v", err)
 }
 
-func TestBadCertificateIsTriedOnce(t *testing.T) {
-	asked := 0
+func TestRetry_InvalidCertificateNotRetried(t *testing.T) {
+	requests := 0
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) { asked++ }))
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) { requests++ }))
 	require.ErrorContains(t, get(t.Context(), client), "certificate")
-	assert.Equal(t, 1, asked)
+	assert.Equal(t, 1, requests)
 }

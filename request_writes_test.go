@@ -31,8 +31,8 @@ func (c *countingConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// countingTransport counts the writes to all its connections.
-func countingTransport() (*http.Transport, *atomic.Int64) {
+// newCountingTransport returns a transport and the number of writes to its connections.
+func newCountingTransport() (*http.Transport, *atomic.Int64) {
 	writes := new(atomic.Int64)
 	return &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
@@ -41,17 +41,17 @@ func countingTransport() (*http.Transport, *atomic.Int64) {
 }
 
 func TestSmallBody_IsSentInOneWrite(t *testing.T) {
-	transport, writes := countingTransport()
+	transport, writes := newCountingTransport()
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, `{"data":{"id":1}}`)
 	}, memfault.WithHTTPClient(&http.Client{Transport: transport}))
 	gateway := client.WithAuth(memfault.ProjectKey("d3b0"))
 	for name, call := range map[string]func() error{
-		"POST":          func() error { return post(t.Context(), client) },
-		"PATCH":         func() error { return patch(t.Context(), client) },
-		"chunk":         func() error { return gateway.Chunks.Upload(t.Context(), "A", [][]byte{{1, 2}}) },
-		"several chunk": func() error { return gateway.Chunks.Upload(t.Context(), "A", [][]byte{{1, 2}, {3}}) },
+		"POST":           func() error { return post(t.Context(), client) },
+		"PATCH":          func() error { return patch(t.Context(), client) },
+		"chunk":          func() error { return gateway.Chunks.Upload(t.Context(), "A", [][]byte{{1, 2}}) },
+		"several chunks": func() error { return gateway.Chunks.Upload(t.Context(), "A", [][]byte{{1, 2}, {3}}) },
 		"Do": func() error {
 			return client.Do(t.Context(), memfault.Request{Method: http.MethodPost, Path: "/x", Body: 1}, nil)
 		},
@@ -62,16 +62,16 @@ func TestSmallBody_IsSentInOneWrite(t *testing.T) {
 	}
 }
 
-// BenchmarkJSONPost compares a JSON POST with one that net/http alone makes.
+// BenchmarkJSONPost compares a JSON POST with the same request through net/http alone.
 func BenchmarkJSONPost(b *testing.B) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, `{"data":{"id":1}}`)
 	}))
 	b.Cleanup(server.Close)
-	transport, writes := countingTransport()
+	transport, writes := newCountingTransport()
 	client := newClient(b, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithHTTPClient(&http.Client{Transport: transport}))
-	bareTransport, bareWrites := countingTransport()
+	bareTransport, bareWrites := newCountingTransport()
 	plain := &http.Client{Transport: bareTransport}
 	const posts = 2000
 	ours, bare, rounds := b.Elapsed(), b.Elapsed(), 0
@@ -101,9 +101,9 @@ func BenchmarkJSONPost(b *testing.B) {
 	b.ReportMetric(float64(bareWrites.Load())/float64(rounds*posts), "bare-writes/post")
 }
 
-// resettingServer speaks just enough HTTP/2 to reset each stream whose request has arrived
-// whole, as a server does that met a protocol error. It counts the requests.
-func resettingServer(t *testing.T) (address string, requests *atomic.Int64) {
+// newResettingServer starts a server that speaks just enough HTTP/2 to reset each stream with
+// PROTOCOL_ERROR after its request has arrived whole. It counts the requests.
+func newResettingServer(t *testing.T) (address string, requests *atomic.Int64) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
@@ -157,7 +157,7 @@ func resetStreams(conn net.Conn, requests *atomic.Int64) {
 }
 
 func TestHTTP2_ResetPOSTIsNotRepeated(t *testing.T) {
-	address, requests := resettingServer(t)
+	address, requests := newResettingServer(t)
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(address), quickRetries,
@@ -165,11 +165,12 @@ func TestHTTP2_ResetPOSTIsNotRepeated(t *testing.T) {
 	for i, opts := range [][]memfault.CallOption{nil, {memfault.WithoutRetry()}} {
 		_, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"}, opts...)
 		require.ErrorIs(t, err, memfault.ErrNoAnswer)
-		assert.Equal(t, int64(i+1), requests.Load(), "one request each")
+		assert.Equal(t, int64(i+1), requests.Load(), "each call must send one request")
 	}
 }
 
-// staleConn fails its second write, of which nothing goes out.
+// staleConn fails its second write without sending anything, as a connection that the server
+// has closed.
 type staleConn struct {
 	net.Conn
 	writes int
@@ -182,7 +183,7 @@ func (c *staleConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-func TestHTTP1_POSTOnClosedConnectionIsSentAgain(t *testing.T) {
+func TestHTTP1_POSTOnClosedConnectionIsRepeated(t *testing.T) {
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		return &staleConn{Conn: conn}, err
@@ -196,7 +197,7 @@ func TestHTTP1_POSTOnClosedConnectionIsSentAgain(t *testing.T) {
 	for range 3 {
 		cohort, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"}, memfault.WithoutRetry())
 		require.NoError(t, err)
-		assert.NotZero(t, cohort.ID, "with its body")
+		assert.NotZero(t, cohort.ID, "the request must have its body")
 	}
 	assert.Equal(t, int64(3), served.Load())
 }

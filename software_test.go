@@ -87,14 +87,14 @@ func TestSoftware_InvalidInput(t *testing.T) {
 }
 
 func TestSoftware_RoundTrip(t *testing.T) {
-	kind := requireKeeps[memfault.SoftwareType](t, `{"id":1,"name":"main","archived":false,"software_version_string_format":null,"software_versions_count":1,
+	kind := requireRoundTrip[memfault.SoftwareType](t, `{"id":1,"name":"main","archived":false,"software_version_string_format":null,"software_versions_count":1,
 		"latest_software_version":{"id":2,"version":"1.0.0","revision":"","archived":true,"software_type":{"id":1,"name":"main"},
 		"symbol_file":{"id":3,"downloadable":false},"created_date":"2022-06-19T14:52:38Z","updated_date":"2022-06-19T14:52:38Z"},
 		"created_date":"2022-06-19T14:52:38Z"}`)
 	assert.True(t, kind.LatestSoftwareVersion.Archived)
-	empty := requireKeeps[memfault.SoftwareType](t, `{"id":1,"name":"main","software_version_string_format":"semver","latest_software_version":null}`)
+	empty := requireRoundTrip[memfault.SoftwareType](t, `{"id":1,"name":"main","software_version_string_format":"semver","latest_software_version":null}`)
 	assert.Nil(t, empty.LatestSoftwareVersion)
-	hardware := requireKeeps[memfault.HardwareVersion](t, `{"name":"evt-1","count_devices":2,
+	hardware := requireRoundTrip[memfault.HardwareVersion](t, `{"name":"evt-1","count_devices":2,
 		"primary_software_type":{"id":1,"name":"main","archived":false,"software_version_string_format":null,"software_versions_count":0,
 		"latest_software_version":null,"created_date":"2022-06-19T14:52:38Z"},"software_types":[{"id":1,"name":"main"}]}`)
 	assert.Equal(t, "main", hardware.PrimarySoftwareType.Name)

@@ -24,13 +24,13 @@ const traceText = `{"id":5,"title":"Assert at f","message":"m","reason":"Assert"
 	"created_date":"2019-05-21T21:08:54Z","captured_date":"2019-05-21T21:08:54Z","received_date":"2019-05-21T21:08:54Z"}`
 
 func TestTrace_RoundTrip(t *testing.T) {
-	trace := requireKeeps[memfault.Trace](t, traceText)
+	trace := requireRoundTrip[memfault.Trace](t, traceText)
 	assert.Equal(t, uint64(1<<64-1), trace.Entries.Threads[0].Registers[0].Value)
 	assert.Nil(t, trace.Entries.Threads[0].Stacktrace[1].Function)
-	detail := requireKeeps[memfault.Trace](t, `{"id":5,"issue_id":7,"source_type":"coredump","coredump":{"id":9,"symbol_file":{"id":4,"downloadable":true}},
+	detail := requireRoundTrip[memfault.Trace](t, `{"id":5,"issue_id":7,"source_type":"coredump","coredump":{"id":9,"symbol_file":{"id":4,"downloadable":true}},
 		"device":{"id":3,"device_serial":"A","hardware_version":{"name":"evt-1"}}}`)
 	assert.True(t, detail.Coredump.SymbolFile.Downloadable)
-	requireKeeps[memfault.Trace](t, `{"id":5,"elf_coredump":{"id":9}}`)
+	requireRoundTrip[memfault.Trace](t, `{"id":5,"elf_coredump":{"id":9}}`)
 }
 
 func TestTracesList_Filters(t *testing.T) {

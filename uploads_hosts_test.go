@@ -19,25 +19,25 @@ const (
 	projectOnAPI   = "https://api.memfault.com/api/v0/organizations/acme/projects/smart-sink"
 )
 
-// failingOnce returns a client whose server fails the first attempt of each request with 503,
-// and the list of its requests. The fake cloud takes its hosts and paths from the table of
+// newFailingOnceClient returns a client whose server fails the first attempt of each request
+// with 503, and the list of its requests. The fake cloud takes its hosts and paths from the table of
 // operations, so it cannot detect wrong ones.
-func failingOnce(t *testing.T, auth memfault.Authenticator) (client *memfault.Client, asked *[]string) {
+func newFailingOnceClient(t *testing.T, auth memfault.Authenticator) (client *memfault.Client, requests *[]string) {
 	t.Helper()
-	asked = new([]string)
+	requests = new([]string)
 	times := map[string]int{}
 	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			_, _ = io.Copy(io.Discard, r.Body)
 		}
 		what := r.Method + " " + r.URL.Scheme + "://" + r.URL.Host + r.URL.EscapedPath()
-		*asked = append(*asked, what)
+		*requests = append(*requests, what)
 		if times[what]++; times[what] == 1 {
-			return answer(http.StatusServiceUnavailable, "")
+			return newResponse(http.StatusServiceUnavailable, "")
 		}
-		return answer(http.StatusOK, `{"data":{"upload_url":"https://storage.example/a?sig=1","token":"t"}}`)
+		return newResponse(http.StatusOK, `{"data":{"upload_url":"https://storage.example/a?sig=1","token":"t"}}`)
 	})
-	return newClient(t, auth, memfault.WithHTTPClient(&http.Client{Transport: transport}), quickRetries), asked
+	return newClient(t, auth, memfault.WithHTTPClient(&http.Client{Transport: transport}), quickRetries), requests
 }
 
 func TestUpload_HostsAndPaths(t *testing.T) {
@@ -65,11 +65,11 @@ func TestUpload_HostsAndPaths(t *testing.T) {
 			if key && !c.flat {
 				continue
 			}
-			client, asked := failingOnce(t, auth)
+			client, requests := newFailingOnceClient(t, auth)
 			file, _ := fileOf("a.bin", c.start, 1000)
 			_, err := c.upload(t.Context(), client.Uploads, ref, file)
 			requireError(t, err, http.StatusServiceUnavailable)
-			assert.Equal(t, []string{prepare, prepare, put, put, commit}, *asked, "all requests but the commit must be retried")
+			assert.Equal(t, []string{prepare, prepare, put, put, commit}, *requests, "all requests but the commit must be retried")
 		}
 	}
 }
@@ -116,14 +116,14 @@ func TestUpload_HostsOfOtherData(t *testing.T) {
 		}, []string{"GET " + projectOnAPI + "/custom-data-recording/7/download", "GET " + projectOnAPI + "/custom-data-recording/7/download"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client, asked := failingOnce(t, c.auth)
+			client, requests := newFailingOnceClient(t, c.auth)
 			err := c.call(t.Context(), client)
-			assert.Equal(t, c.want, *asked)
+			assert.Equal(t, c.want, *requests)
 			if len(c.want) == 2 {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorIs(t, err, memfault.ErrUnavailable, "what may have been carried out is not repeated")
+			require.ErrorIs(t, err, memfault.ErrUnavailable, "a request that may have been carried out must not be retried")
 		})
 	}
 }

@@ -55,16 +55,16 @@ func TestUpload_PrepareDescribesFile(t *testing.T) {
 		upload     func(*memfault.UploadsService, memfault.ProjectRef) error
 	}{
 		"coredump": {`"kind":"COREDUMP",`, "100", func(u *memfault.UploadsService, project memfault.ProjectRef) error {
-			return failureOf(u.Coredump(t.Context(), project, core, memfault.CoredumpOptions{DeviceSerial: "S1"}))
+			return errorOf(u.Coredump(t.Context(), project, core, memfault.CoredumpOptions{DeviceSerial: "S1"}))
 		}},
 		"bug report": {`"kind":"ANDROID_BUG_REPORT",`, "200", func(u *memfault.UploadsService, project memfault.ProjectRef) error {
-			return failureOf(u.BugReport(t.Context(), project, archive, memfault.BugReportOptions{}))
+			return errorOf(u.BugReport(t.Context(), project, archive, memfault.BugReportOptions{}))
 		}},
 		"MAR": {`"kind":"MAR","device":` + device + `,`, "200", func(u *memfault.UploadsService, project memfault.ProjectRef) error {
-			return failureOf(u.MAR(t.Context(), project, archive, memfault.MAROptions{Device: identity}))
+			return errorOf(u.MAR(t.Context(), project, archive, memfault.MAROptions{Device: identity}))
 		}},
 		"ELF coredump": {`"device":` + device + `,`, "300", func(u *memfault.UploadsService, project memfault.ProjectRef) error {
-			return failureOf(u.ELFCoredump(t.Context(), project, elfCore, memfault.ELFCoredumpOptions{Device: identity}))
+			return errorOf(u.ELFCoredump(t.Context(), project, elfCore, memfault.ELFCoredumpOptions{Device: identity}))
 		}},
 	} {
 		recorder, option := newBodyRecorder()
