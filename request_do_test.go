@@ -112,10 +112,10 @@ func TestDo_InvalidInput(t *testing.T) {
 		"not encodable":    {Method: "POST", Path: "/api", Body: func() {}},
 		"presigned host":   {Host: 5, Path: "/api"},
 	} {
-		require.Error(t, client.Do(t.Context(), request, nil), name)
+		require.ErrorIs(t, client.Do(t.Context(), request, nil), memfault.ErrInvalidArgument, name)
 		_, err := memfault.NewPager[item](client, memfault.Request{Method: request.Method, Host: request.Host, Path: request.Path}).Page(t.Context())
 		if request.Body == nil {
-			require.Error(t, err, name)
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
 		}
 	}
 	require.ErrorContains(t, client.Do(t.Context(), memfault.Request{Path: "/api"}, item{}), "must be a pointer")

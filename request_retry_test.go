@@ -275,7 +275,10 @@ func TestCall_ContextCanceledBefore(t *testing.T) {
 	s := &script{responses: []func() (*http.Response, error){status(200)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, get(ctx, newScriptedClient(t, s)), context.Canceled)
+	err := get(ctx, newScriptedClient(t, s))
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, memfault.ErrNoAnswer)
+	assert.Empty(t, s.sentAt)
 }
 
 func TestWithoutRetry_SendsOnce(t *testing.T) {
@@ -389,7 +392,7 @@ func TestRetryPolicy_InvalidInput(t *testing.T) {
 		{MinWait: 2 * time.Second, MaxWait: time.Second},
 	} {
 		_, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), memfault.WithRetry(policy))
-		require.Error(t, err, "%+v", policy)
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, "%+v", policy)
 	}
 	for _, policy := range []memfault.RetryPolicy{{}, {MaxAttempts: 1}, {MinWait: time.Minute}, {MaxWait: time.Millisecond}, {MinWait: math.MaxInt64}} {
 		_, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), memfault.WithRetry(policy))
