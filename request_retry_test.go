@@ -198,6 +198,22 @@ func TestRetryAfter_ZeroWaitsAsWithoutHeader(t *testing.T) {
 	})
 }
 
+func TestRetryAfter_ShorterThanJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const runs = 100
+		start := time.Now()
+		for range runs {
+			s := &script{responses: []func() (*http.Response, error){status(429, "Retry-After", "1")}}
+			require.ErrorIs(t, post(t.Context(), newScriptedClient(t, s)), memfault.ErrRateLimited)
+			for _, wait := range s.waits() {
+				assert.GreaterOrEqual(t, wait, time.Second)
+			}
+		}
+		// The 4 waits of a call take 4 s without the jitter, and 5.4 s on average with it.
+		assert.Greater(t, time.Since(start), runs*4500*time.Millisecond)
+	})
+}
+
 func TestRetryAfter_InvalidIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, text := range []string{"-5", "-99999999999999999999", "soon", "1.5", ""} {
