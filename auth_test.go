@@ -67,13 +67,13 @@ func TestAuth_InvalidInput(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, err := memfault.NewClient(auth)
-			require.Error(t, err)
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 			assert.Nil(t, client)
 			assert.NotContains(t, err.Error(), "s3cret")
 
 			cloud, good := newCloud(t)
 			_, err = good.WithAuth(auth).Projects.Get(t.Context(), sink)
-			require.Error(t, err, "WithAuth returns no error, so the call must")
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument, "WithAuth returns no error, so the call must")
 			assert.NotContains(t, err.Error(), "s3cret")
 			assert.Empty(t, cloud.Requests(""))
 		})
@@ -152,7 +152,7 @@ func TestAuthFromEnv_ReadsVariables(t *testing.T) {
 			}
 			auth, err := memfault.AuthFromEnv()
 			if c.want == nil {
-				require.Error(t, err)
+				require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 				return
 			}
 			require.NoError(t, err)
@@ -167,6 +167,7 @@ func TestProjectFromEnv_ReadsVariables(t *testing.T) {
 	t.Setenv("MEMFAULT_ORG", "acme")
 	t.Setenv("MEMFAULT_PROJECT", "")
 	_, err := memfault.ProjectFromEnv()
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 	require.ErrorContains(t, err, "MEMFAULT_PROJECT")
 	t.Setenv("MEMFAULT_PROJECT", "smart-sink")
 	ref, err := memfault.ProjectFromEnv()

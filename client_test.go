@@ -34,7 +34,7 @@ func TestNewClient_InvalidOptions(t *testing.T) {
 		"user agent":       memfault.WithUserAgent("x\r\ny"),
 	} {
 		client, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), option)
-		require.Error(t, err, name)
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
 		assert.Nil(t, client)
 		assert.NotContains(t, err.Error(), "s3cret")
 	}

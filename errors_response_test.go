@@ -1,6 +1,7 @@
 package memfault_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -263,8 +264,93 @@ func TestResponse_DribblingBodyEndsAfterSeconds(t *testing.T) {
 	}
 }
 
+// textThenDribble returns its text at once, then one byte per second.
+type textThenDribble struct {
+	text io.Reader
+	dribble
+}
+
+func (b *textThenDribble) Read(p []byte) (int, error) {
+	if n, err := b.text.Read(p); err == nil {
+		return n, nil
+	}
+	return b.dribble.Read(p)
+}
+
+// newDribblingClient returns a client whose server responds to each request with a status and a
+// body that does not end, and the number of its requests.
+func newDribblingClient(t *testing.T, status int) (client *memfault.Client, requests *int) {
+	t.Helper()
+	requests = new(int)
+	transport := roundTripper(func(req *http.Request) (*http.Response, error) {
+		*requests++
+		body := &textThenDribble{text: strings.NewReader(`{"error":{"code":7,"message":"no"}}`), dribble: dribble{req: req}}
+		return &http.Response{StatusCode: status, Header: http.Header{}, ContentLength: -1, Body: body}, nil
+	})
+	return newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(0), memfault.WithHTTPClient(&http.Client{Transport: transport})), requests
+}
+
+func TestResponse_DribblingBodyKeepsMessage(t *testing.T) {
+	for status, want := range map[int]int{400: 1, 404: 1, 429: 5, 503: 5} {
+		synctest.Test(t, func(t *testing.T) {
+			client, requests := newDribblingClient(t, status)
+			start := time.Now()
+			got := requireError(t, get(t.Context(), client), status)
+			assert.Equal(t, 7, got.Code)
+			assert.Equal(t, "no", got.Message)
+			assert.Equal(t, want, *requests)
+			assert.LessOrEqual(t, time.Since(start), time.Duration(want)*5*time.Second+7500*time.Millisecond, "5 s for each body, and the waits between attempts")
+		})
+	}
+}
+
+func TestResponse_DribblingBodyOfDownloadEndsAfterSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := newDribblingClient(t, 403)
+		start := time.Now()
+		_, err := client.Recordings.Download(t.Context(), sink, "7", io.Discard)
+		assert.Equal(t, "no", requireError(t, err, 403).Message)
+		assert.LessOrEqual(t, time.Since(start), 6*time.Second)
+	})
+}
+
+func TestResponse_DribblingBodyContextCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := newDribblingClient(t, 503)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		start := time.Now()
+		err := get(ctx, client)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, memfault.ErrUnavailable, "the error must also contain the last response")
+		assert.Equal(t, 2*time.Second, time.Since(start))
+	})
+}
+
+func TestError_CutOffBodyKeepsStatus(t *testing.T) {
+	requests := 0
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		requests++
+		w.Header().Set("Content-Length", "1000")
+		w.WriteHeader(http.StatusConflict)
+		_, _ = io.WriteString(w, `{"error":{"code":7`)
+	})
+	err := get(t.Context(), client)
+	require.ErrorIs(t, err, memfault.ErrConflict)
+	assert.Len(t, requireError(t, err, http.StatusConflict).Body, len(`{"error":{"code":7`))
+	assert.Equal(t, 1, requests)
+}
+
 func TestEmptyResponse_HTMLPageIsNoSuccess(t *testing.T) {
-	page := "\r\n <!DOCTYPE HTML><html><title>Welcome to the hotel</title>"
+	for _, start := range []string{"\r\n <!DOCTYPE HTML><html>", "<html>", "\ufeff\n<HTML lang=en>"} {
+		requireNoSuccess(t, start+"<title>Welcome to the hotel</title>")
+	}
+}
+
+// requireNoSuccess fails unless a successful response with this page is an error of each kind of
+// call that returns nothing.
+func requireNoSuccess(t *testing.T, page string) {
+	t.Helper()
 	requests := 0
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		requests++
@@ -287,18 +373,7 @@ func TestEmptyResponse_HTMLPageIsNoSuccess(t *testing.T) {
 }
 
 func TestErrors_EachHasAKind(t *testing.T) {
-	kinds := []error{
-		memfault.ErrInvalidArgument, memfault.ErrNoAnswer, memfault.ErrUnexpectedResponse, memfault.ErrBadRequest, memfault.ErrUnauthorized,
-		memfault.ErrForbidden, memfault.ErrNotFound, memfault.ErrConflict, memfault.ErrTooLarge, memfault.ErrRateLimited,
-		memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNotReady,
-	}
 	for status := 100; status < 600; status++ {
-		found := 0
-		for _, kind := range kinds {
-			if errors.Is(&memfault.Error{StatusCode: status}, kind) {
-				found++
-			}
-		}
-		assert.Equal(t, 1, found, status)
+		assert.Len(t, kindsOf(&memfault.Error{StatusCode: status}), 1, status)
 	}
 }

@@ -2,14 +2,18 @@ package memfault_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
 func TestRetry_StartsFromSameHeader(t *testing.T) {
@@ -45,33 +50,71 @@ func TestRetry_StartsFromSameHeader(t *testing.T) {
 }
 
 func TestDelete_NotFoundAfterLostResponseIsSuccess(t *testing.T) {
-	for name, first := range map[string]struct {
-		response func() (*http.Response, error)
-		deleted  bool
+	type responses = []func() (*http.Response, error)
+	for name, c := range map[string]struct {
+		first   responses // before the last one
+		deleted bool
 	}{
-		"lost response":   {broken(errReset), true},
-		"bad gateway":     {status(502), true},
-		"gateway timeout": {status(504), true},
-		"unavailable":     {status(503), false},
-		"rate limited":    {status(429), false},
-		"never connected": {broken(errRefused), false},
+		"lost response":              {responses{broken(errReset)}, true},
+		"lost response, unavailable": {responses{broken(errReset), status(503)}, true},
+		"unavailable, lost response": {responses{status(503), broken(errReset)}, true},
+		"bad gateway":                {responses{status(502)}, true},
+		"gateway timeout":            {responses{status(504)}, true},
+		"unavailable":                {responses{status(503)}, false},
+		"rate limited":               {responses{status(429)}, false},
+		"never connected":            {responses{broken(errRefused)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{responses: []func() (*http.Response, error){first.response, status(404)}}
-				err := newScriptedClient(t, s).Devices.Delete(t.Context(), sink, "A")
-				if first.deleted {
+				client := func(last int) *memfault.Client {
+					return newScriptedClient(t, &script{responses: append(c.first[:len(c.first):len(c.first)], status(last))})
+				}
+				err := client(404).Devices.Delete(t.Context(), sink, "A")
+				if c.deleted {
 					require.NoError(t, err)
 				} else {
 					require.ErrorIs(t, err, memfault.ErrNotFound)
 				}
-				s = &script{responses: []func() (*http.Response, error){first.response, status(404)}}
-				require.ErrorIs(t, get(t.Context(), newScriptedClient(t, s)), memfault.ErrNotFound, "a 404 must remain an error of a GET")
+				require.ErrorIs(t, get(t.Context(), client(404)), memfault.ErrNotFound, "a 404 must remain an error of a GET")
+				require.ErrorIs(t, patch(t.Context(), client(404)), memfault.ErrNotFound, "a 404 must remain an error of a PATCH")
+				require.ErrorIs(t, client(403).Devices.Delete(t.Context(), sink, "A"), memfault.ErrForbidden)
 			})
 		})
 	}
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: &script{responses: []func() (*http.Response, error){status(404)}}}))
 	require.ErrorIs(t, client.Devices.Delete(t.Context(), sink, "A"), memfault.ErrNotFound)
+}
+
+func TestDelete_NotFoundAfterTimeoutIsSuccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		transport := roundTripper(func(req *http.Request) (*http.Response, error) {
+			if requests++; requests == 1 {
+				<-req.Context().Done()
+				return nil, req.Context().Err()
+			}
+			return newResponse(404, "")
+		})
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithTimeout(time.Second), memfault.WithHTTPClient(&http.Client{Transport: transport}))
+		require.NoError(t, client.Devices.Delete(t.Context(), sink, "A"))
+		assert.Equal(t, 2, requests)
+	})
+}
+
+// An attempt that got no connection cannot have deleted anything, whatever the type of the
+// dialer's error.
+func TestDelete_NotFoundAfterFailedDialIsError(t *testing.T) {
+	dials := 0
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if dials++; dials == 1 {
+			return nil, errors.New("the tunnel is closed")
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
+		memfault.WithHTTPClient(&http.Client{Transport: transport}))
+	require.ErrorIs(t, client.Devices.Delete(t.Context(), sink, "A"), memfault.ErrNotFound)
+	assert.Equal(t, 2, dials)
 }
 
 func TestUpdate_RenameIsNotRetried(t *testing.T) {
@@ -105,19 +148,27 @@ func TestUpdate_RenameIsNotRetried(t *testing.T) {
 }
 
 func TestTransport_ReturnsNothing(t *testing.T) {
-	for name, transport := range map[string]roundTripper{
-		"nil, nil": func(*http.Request) (*http.Response, error) { return nil, nil },
-		"nil body": func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: 5}, nil
-		},
-		"nil body, failed": func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 404, Header: http.Header{}}, nil
-		},
-		"nil header": func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 500}, nil },
+	for name, c := range map[string]struct {
+		response func() *http.Response
+		kind     error
+	}{
+		"nil, nil": {func() *http.Response { return nil }, memfault.ErrNoAnswer},
+		"nil body": {func() *http.Response {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: 5}
+		}, memfault.ErrUnexpectedResponse},
+		"nil body, failed": {func() *http.Response { return &http.Response{StatusCode: 404, Header: http.Header{}} }, memfault.ErrNotFound},
+		"nil header":       {func() *http.Response { return &http.Response{StatusCode: 500} }, memfault.ErrUnexpectedResponse},
 	} {
+		requests := 0
+		transport := roundTripper(func(*http.Request) (*http.Response, error) {
+			requests++
+			return c.response(), nil
+		})
 		client := newClient(t, memfault.OrganizationToken("oat_test"), quickRetries, memfault.WithHTTPClient(&http.Client{Transport: transport}))
-		require.Error(t, get(t.Context(), client), name)
-		require.Error(t, post(t.Context(), client), name)
+		var response memfault.Response
+		require.ErrorIs(t, get(t.Context(), client, memfault.WithResponse(&response)), c.kind, name)
+		require.ErrorIs(t, post(t.Context(), client), c.kind, name)
+		assert.Equal(t, 2, requests, "%s: neither call must be retried", name)
 	}
 }
 
@@ -155,6 +206,75 @@ func TestZeroClient_ReturnsErrors(t *testing.T) {
 
 func errorOf(_ any, err error) error { return err }
 
+// TestServices_ZeroArguments calls each method of each service with zero arguments and each
+// kind of context. None may panic, and each error must be of a kind.
+func TestServices_ZeroArguments(t *testing.T) {
+	_, client := newCloud(t, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 1}))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	called := 0
+	for name, client := range map[string]*memfault.Client{
+		"token": client, "project key": client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)), "nil credential": client.WithAuth(nil), "zero client": {},
+	} {
+		for which, ctx := range map[string]context.Context{"live": t.Context(), "ended": ended, "nil": nil} {
+			services := reflect.ValueOf(client).Elem()
+			for i := range services.NumField() {
+				field := services.Type().Field(i)
+				if !field.IsExported() {
+					continue
+				}
+				for m := range field.Type.NumMethod() {
+					what := fmt.Sprintf("%s.%s, %s, context %s", field.Name, field.Type.Method(m).Name, name, which)
+					require.NotPanics(t, func() {
+						if err := callWithZeros(ctx, services.Field(i).Method(m)); err != nil {
+							assert.Len(t, kindsOf(err), 1, "%s: %v", what, err)
+						}
+					}, what)
+					called++
+				}
+			}
+		}
+	}
+	assert.Greater(t, called, 12*80)
+}
+
+// callWithZeros calls a method with ctx and otherwise zero arguments. If the method returns an
+// iterator or a Pager, callWithZeros reads it to its end.
+func callWithZeros(ctx context.Context, method reflect.Value) error {
+	var args []reflect.Value
+	for i := range method.Type().NumIn() {
+		arg := reflect.New(method.Type().In(i)).Elem()
+		if context, ok := arg.Addr().Interface().(*context.Context); ok {
+			*context = ctx
+		}
+		args = append(args, arg)
+	}
+	if method.Type().IsVariadic() {
+		args = args[:len(args)-1]
+	}
+	results := method.Call(args)
+	if list := results[0].MethodByName("Collect"); list.IsValid() {
+		return callWithZeros(ctx, list)
+	}
+	if lines, ok := results[0].Interface().(iter.Seq2[memfault.LogLine, error]); ok {
+		for _, err := range lines {
+			return err
+		}
+	}
+	err, _ := results[len(results)-1].Interface().(error)
+	return err
+}
+
+// kindsOf returns the kinds that an error is of.
+func kindsOf(err error) []error {
+	kinds := []error{
+		memfault.ErrInvalidArgument, memfault.ErrNoAnswer, memfault.ErrUnexpectedResponse, memfault.ErrBadRequest, memfault.ErrUnauthorized,
+		memfault.ErrForbidden, memfault.ErrNotFound, memfault.ErrConflict, memfault.ErrTooLarge, memfault.ErrRateLimited,
+		memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNotReady,
+	}
+	return slices.DeleteFunc(kinds, func(kind error) bool { return !errors.Is(err, kind) })
+}
+
 // pointerAuth and funcAuth are Authenticators whose value can be a nil pointer or function.
 type pointerAuth struct{ key string }
 
@@ -175,7 +295,8 @@ func TestNewClient_RejectsNilPointers(t *testing.T) {
 		require.ErrorIs(t, get(t.Context(), client), memfault.ErrInvalidArgument)
 	}
 	for _, option := range []memfault.Option{
-		memfault.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), memfault.WithRateLimiter((*noLimiter)(nil)),
+		memfault.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(nil)}),
+		memfault.WithRateLimiter((*noLimiter)(nil)), memfault.WithRateLimiter(limiter(nil)),
 	} {
 		_, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), option)
 		require.ErrorIs(t, err, memfault.ErrInvalidArgument)
@@ -214,14 +335,17 @@ func TestPager_PanicsInCallersGoroutine(t *testing.T) {
 			}
 		}
 	}
-	observe, authenticate := hook("observer"), hook("authenticator")
+	observe, authenticate, wait := hook("observer"), hook("authenticator"), hook("rate limiter")
 	observed := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(transport),
 		memfault.WithObserver(func(context.Context, memfault.Attempt) { observe() }))
 	signed := newClient(t, funcAuth(func(*http.Request) error { authenticate(); return nil }), memfault.WithHTTPClient(transport))
+	limited := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(transport),
+		memfault.WithRateLimiter(limiter(func(context.Context) error { wait(); return nil })))
 	plain := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(transport))
 	for want, walk := range map[string]func(){
 		"observer":        func() { _, _ = memfault.NewPager[item](observed, request).Prefetch(4).Collect(t.Context()) },
 		"authenticator":   func() { _, _ = memfault.NewPager[item](signed, request).Prefetch(4).Collect(t.Context()) },
+		"rate limiter":    func() { _, _ = memfault.NewPager[item](limited, request).Prefetch(4).Collect(t.Context()) },
 		"decoding item 3": func() { _, _ = memfault.NewPager[panickingItem](plain, request).Prefetch(4).Collect(t.Context()) },
 	} {
 		assert.Equal(t, want, panicOf(walk))

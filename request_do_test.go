@@ -112,10 +112,10 @@ func TestDo_InvalidInput(t *testing.T) {
 		"not encodable":    {Method: "POST", Path: "/api", Body: func() {}},
 		"presigned host":   {Host: 5, Path: "/api"},
 	} {
-		require.Error(t, client.Do(t.Context(), request, nil), name)
+		require.ErrorIs(t, client.Do(t.Context(), request, nil), memfault.ErrInvalidArgument, name)
 		_, err := memfault.NewPager[item](client, memfault.Request{Method: request.Method, Host: request.Host, Path: request.Path}).Page(t.Context())
 		if request.Body == nil {
-			require.Error(t, err, name)
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
 		}
 	}
 	require.ErrorContains(t, client.Do(t.Context(), memfault.Request{Path: "/api"}, item{}), "must be a pointer")
@@ -142,6 +142,8 @@ func TestDo_NullResponseIsError(t *testing.T) {
 		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
 		requireError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &item{}), http.StatusOK)
 		requireError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &[]item{}), http.StatusOK)
+		requireError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, new(*item)), http.StatusOK)
+		requireError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, new(*[]item)), http.StatusOK)
 		var raw json.RawMessage
 		require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &raw), "json.RawMessage receives the whole response")
 		assert.Equal(t, strings.TrimSpace(body), string(raw))
@@ -214,6 +216,14 @@ func TestDo_FillsPointersFromData(t *testing.T) {
 	var deep **memfault.Device
 	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/one"}, &deep))
 	assert.Equal(t, "A", (*deep).DeviceSerial)
+	var whole *struct {
+		Data memfault.Device `json:"data"`
+	}
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/one"}, &whole))
+	assert.Equal(t, "A", whole.Data.DeviceSerial, "a struct with a data field must be filled from the whole response")
+	var raw *json.RawMessage
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/one"}, &raw))
+	assert.JSONEq(t, `{"data":{"device_serial":"A"}}`, string(*raw))
 	var list *[]memfault.Device
 	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/list"}, &list))
 	assert.Len(t, *list, 1)

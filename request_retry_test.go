@@ -198,6 +198,22 @@ func TestRetryAfter_ZeroWaitsAsWithoutHeader(t *testing.T) {
 	})
 }
 
+func TestRetryAfter_ShorterThanJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const runs = 100
+		start := time.Now()
+		for range runs {
+			s := &script{responses: []func() (*http.Response, error){status(429, "Retry-After", "1")}}
+			require.ErrorIs(t, post(t.Context(), newScriptedClient(t, s)), memfault.ErrRateLimited)
+			for _, wait := range s.waits() {
+				assert.GreaterOrEqual(t, wait, time.Second)
+			}
+		}
+		// The 4 waits of a call take 4 s without the jitter, and 5.4 s on average with it.
+		assert.Greater(t, time.Since(start), runs*4500*time.Millisecond)
+	})
+}
+
 func TestRetryAfter_InvalidIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, text := range []string{"-5", "-99999999999999999999", "soon", "1.5", ""} {
@@ -275,7 +291,10 @@ func TestCall_ContextCanceledBefore(t *testing.T) {
 	s := &script{responses: []func() (*http.Response, error){status(200)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, get(ctx, newScriptedClient(t, s)), context.Canceled)
+	err := get(ctx, newScriptedClient(t, s))
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, memfault.ErrNoAnswer)
+	assert.Empty(t, s.sentAt)
 }
 
 func TestWithoutRetry_SendsOnce(t *testing.T) {
@@ -389,7 +408,7 @@ func TestRetryPolicy_InvalidInput(t *testing.T) {
 		{MinWait: 2 * time.Second, MaxWait: time.Second},
 	} {
 		_, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), memfault.WithRetry(policy))
-		require.Error(t, err, "%+v", policy)
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, "%+v", policy)
 	}
 	for _, policy := range []memfault.RetryPolicy{{}, {MaxAttempts: 1}, {MinWait: time.Minute}, {MaxWait: time.Millisecond}, {MinWait: math.MaxInt64}} {
 		_, err := memfault.NewClient(memfault.OrganizationToken("oat_test"), memfault.WithRetry(policy))

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -61,7 +62,9 @@ func TestPath_InvalidInput(t *testing.T) {
 				return err
 			},
 		} {
-			require.ErrorContains(t, call(), name, "%q", bad)
+			err := call()
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+			require.ErrorContains(t, err, name, "%q", bad)
 		}
 	}
 	assert.Empty(t, cloud.Requests(""))
@@ -76,9 +79,10 @@ func TestList_InvalidInput(t *testing.T) {
 	} {
 		pager := client.Devices.List(sink, options)
 		_, err := pager.Page(t.Context())
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
 		require.ErrorContains(t, err, "devices.list", name)
 		_, err = pager.Prefetch(4).Collect(t.Context())
-		require.ErrorContains(t, err, "devices.list", name)
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
 	}
 	_, err := client.Devices.Get(nil, sink, "A") //nolint:staticcheck // the very mistake
 	require.ErrorContains(t, err, "nil context")
@@ -124,7 +128,9 @@ func TestWithHeader_InvalidInput(t *testing.T) {
 		"Idempotency-Key": "x", "x-idempotency-key": "x", "Accept-Encoding": "gzip", "Upgrade": "h2c", "TE": "trailers", "Trailer": "X", "Expect": "100-continue",
 		"Connection": "close", "Keep-Alive": "x", "Proxy-Connection": "x", "Transfer-Encoding": "chunked",
 	} {
-		require.ErrorContains(t, get(t.Context(), client, memfault.WithHeader(name, value)), "WithHeader", "%q", name)
+		err := get(t.Context(), client, memfault.WithHeader(name, value))
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, "%q", name)
+		require.ErrorContains(t, err, "WithHeader", "%q", name)
 	}
 	assert.Empty(t, cloud.Requests(""))
 }
@@ -389,24 +395,27 @@ func TestRedirect_FollowedByHEAD(t *testing.T) {
 }
 
 func TestWithHTTPClient_KeepsTimeoutAndJar(t *testing.T) {
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	visits := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if visits++; visits == 1 {
-			http.SetCookie(w, &http.Cookie{Name: "visit", Value: "1"})
-			return
-		}
-		if _, err := r.Cookie("visit"); err == nil {
-			<-r.Context().Done() // until the client's timeout
-		}
-	}))
-	defer server.Close()
-	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL),
-		memfault.WithHTTPClient(&http.Client{Jar: jar, Timeout: 500 * time.Millisecond}))
-	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, nil))
-	err = client.Do(t.Context(), memfault.Request{Path: "/x"}, nil, memfault.WithoutRetry())
-	assert.True(t, isTimeout(err), "%v", err)
+	synctest.Test(t, func(t *testing.T) {
+		jar, err := cookiejar.New(nil)
+		require.NoError(t, err)
+		visits := 0
+		transport := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if visits++; visits == 1 {
+				return newResponse(200, `{"data":{"id":1}}`, "Set-Cookie", "visit=1; Path=/")
+			}
+			if _, err := r.Cookie("visit"); err != nil {
+				return nil, err
+			}
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: transport, Jar: jar, Timeout: 7 * time.Second}))
+		require.NoError(t, get(t.Context(), client))
+		start := time.Now()
+		err = get(t.Context(), client, memfault.WithoutRetry())
+		assert.True(t, isTimeout(err), "%v", err)
+		assert.Equal(t, 7*time.Second, time.Since(start))
+	})
 }
 
 func TestRetry_InvalidCertificateNotRetried(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -59,6 +60,42 @@ func TestSmallBody_IsSentInOneWrite(t *testing.T) {
 		before := writes.Load()
 		require.NoError(t, call(), name)
 		assert.Equal(t, int64(1), writes.Load()-before, name)
+	}
+}
+
+func TestSmallBody_RetryIsSentInOneWrite(t *testing.T) {
+	transport, writes := newCountingTransport()
+	requests := 0
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if requests++; requests < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, `{"data":{"id":1}}`)
+	}, memfault.WithHTTPClient(&http.Client{Transport: transport}))
+	require.NoError(t, patch(t.Context(), client))
+	assert.Equal(t, 3, requests)
+	assert.Equal(t, int64(3), writes.Load())
+}
+
+// A body of up to 64 KiB must take as many writes as with net/http alone. Its buffer of 4 KiB
+// splits larger ones.
+func TestSmallBody_WritesAsNetHTTP(t *testing.T) {
+	transport, writes := newCountingTransport()
+	bareTransport, bareWrites := newCountingTransport()
+	server, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusNoContent)
+	}, memfault.WithHTTPClient(&http.Client{Transport: transport}))
+	for _, size := range []int{0, 3000, 10_000, 60_000} {
+		text := strings.Repeat("x", size)
+		before, bareBefore := writes.Load(), bareWrites.Load()
+		require.NoError(t, client.Do(t.Context(), memfault.Request{Method: http.MethodPost, Path: "/x", Body: text}, nil))
+		resp, err := (&http.Client{Transport: bareTransport}).Post(server.URL+"/x", "application/json", strings.NewReader(`"`+text+`"`))
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, bareWrites.Load()-bareBefore, writes.Load()-before, size)
 	}
 }
 
@@ -162,10 +199,22 @@ func TestHTTP2_ResetPOSTIsNotRepeated(t *testing.T) {
 	protocols.SetUnencryptedHTTP2(true)
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(address), quickRetries,
 		memfault.WithHTTPClient(&http.Client{Transport: &http.Transport{Protocols: protocols}}))
-	for i, opts := range [][]memfault.CallOption{nil, {memfault.WithoutRetry()}} {
-		_, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"}, opts...)
-		require.ErrorIs(t, err, memfault.ErrNoAnswer)
-		assert.Equal(t, int64(i+1), requests.Load(), "each call must send one request")
+	for name, call := range map[string]func(...memfault.CallOption) error{
+		"create": func(opts ...memfault.CallOption) error {
+			return errorOf(client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"}, opts...))
+		},
+		"rename": func(opts ...memfault.CallOption) error {
+			return errorOf(client.Cohorts.Update(t.Context(), sink, "beta", memfault.CohortUpdate{Slug: memfault.Set("gamma")}, opts...))
+		},
+		"Do": func(opts ...memfault.CallOption) error {
+			return client.Do(t.Context(), memfault.Request{Method: http.MethodPatch, Path: "/x", Body: 1}, nil, opts...)
+		},
+	} {
+		for _, opts := range [][]memfault.CallOption{nil, {memfault.WithoutRetry()}} {
+			before := requests.Load()
+			require.ErrorIs(t, call(opts...), memfault.ErrNoAnswer, name)
+			assert.Equal(t, int64(1), requests.Load()-before, "%s: the call must send one request", name)
+		}
 	}
 }
 
