@@ -62,6 +62,9 @@ func (e *TaskError) Error() string {
 	return fmt.Sprintf("memfault: task %s ended with status %s", e.TaskID, e.Task.Status)
 }
 
+// Is reports whether target is [ErrUnexpectedResponse].
+func (e *TaskError) Is(target error) bool { return target == ErrUnexpectedResponse }
+
 // Get returns a task by its ID, a UUID.
 //
 // UNCERTAIN: whether a [ProjectKey] is sufficient to read a task that it started. One program
