@@ -82,7 +82,7 @@ func TestUpload_HostsOfOtherData(t *testing.T) {
 		want []string
 	}{
 		"symbols exist": {memfault.OrganizationToken("oat_test"), func(ctx context.Context, client *memfault.Client) error {
-			_, err := client.Uploads.Symbols(ctx, sink, &memfault.File{Name: "a", Size: int64(len(elfFile)), Content: bytes.NewReader(elfFile)}, memfault.SymbolsOptions{IfMissing: true})
+			_, err := client.Uploads.Symbols(ctx, sink, &memfault.File{Name: "a", Size: int64(len(elfFile)), Content: bytes.NewReader(elfFile)}, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 			return err
 		}, []string{"HEAD " + projectOnFiles + "/symbols-by-gnu-build-id/01", "HEAD " + projectOnFiles + "/symbols-by-gnu-build-id/01"}},
 		"raw coredump": {memfault.ProjectKey("key"), func(ctx context.Context, client *memfault.Client) error {

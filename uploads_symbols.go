@@ -22,11 +22,14 @@ type SymbolsOptions struct {
 	// looked up first. A file without a build ID is always uploaded, and so is every file if
 	// the token may only upload.
 	IfMissing bool
+	// WithoutDebugInfo also uploads an ELF file without debug information (.debug_info), from
+	// which Memfault can symbolize little. Without the option, such a file is an error.
+	WithoutDebugInfo bool
 }
 
 func (o SymbolsOptions) upload() (upload, error) {
 	kind := upload{projectKeyCommit: operation.UploadCommitSymbols, consoleCommit: operation.UploadCommitSymbols, fields: map[string]any{}}
-	if o == (SymbolsOptions{IfMissing: o.IfMissing}) {
+	if o == (SymbolsOptions{IfMissing: o.IfMissing, WithoutDebugInfo: o.WithoutDebugInfo}) {
 		return kind, nil
 	}
 	if err := required("SymbolsOptions", "SoftwareType", o.SoftwareType, "SoftwareVersion", o.SoftwareVersion); err != nil {
@@ -36,7 +39,10 @@ func (o SymbolsOptions) upload() (upload, error) {
 	return kind, nil
 }
 
-// Symbols uploads the symbols of a build: an ELF file, or a mapping file of Android. With
+// Symbols uploads the symbols of a build: an ELF file, or a mapping file of Android. It returns
+// an error for an ELF file without debug information, unless
+// [SymbolsOptions.WithoutDebugInfo] is set, and for one with neither a GNU build ID nor a
+// software version in the options. With
 // [SymbolsOptions.IfMissing] it sends nothing of a file that Memfault has; the MD5 of the
 // result is then empty. Symbols does not accept a [ProjectKey].
 //
@@ -46,24 +52,20 @@ func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *
 	if err != nil {
 		return nil, err
 	}
+	if err := errors.Join(s.checkCommit(kind.consoleCommit, project), options.checkSymbols(file)); err != nil {
+		return nil, err
+	}
 	kind.existing = s.existingSymbols(project, file, options, opts)
 	if options.IfMissing {
-		if result, err := s.uploadedSymbols(ctx, project, file, kind); result != nil || err != nil {
-			return result, err
+		missing, err := kind.existing.missing(ctx, "")
+		if err != nil {
+			return nil, err
+		}
+		if !missing {
+			return &UploadResult{AlreadyUploaded: true, Size: file.Size}, nil
 		}
 	}
 	return s.send(ctx, project, file, kind, opts)
-}
-
-// uploadedSymbols returns the result for symbols that Memfault has, or nil.
-func (s *UploadsService) uploadedSymbols(ctx context.Context, project ProjectRef, file *File, kind upload) (*UploadResult, error) {
-	if err := errors.Join(s.checkCommit(kind.consoleCommit, project), file.validate()); err != nil {
-		return nil, err
-	}
-	if missing, err := kind.existing.missing(ctx, ""); missing || err != nil {
-		return nil, err
-	}
-	return &UploadResult{AlreadyUploaded: true, Size: file.Size}, nil
 }
 
 // existingSymbols looks for the symbols of a file: by its build ID, or if it has none, by the

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/memfault-go/memfault/internal/buildid"
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
@@ -16,13 +17,16 @@ const symbolsConcurrency = 8
 // SymbolsDirOptions configures [UploadsService.SymbolsDir].
 type SymbolsDirOptions struct {
 	Concurrency int // files uploaded concurrently; defaults to 8
+	// WithoutDebugInfo also uploads ELF files without debug information (.debug_info).
+	WithoutDebugInfo bool
 }
 
 // SymbolsDirResult describes what happened to one file in [UploadsService.SymbolsDir].
 type SymbolsDirResult struct {
 	Path    string
 	BuildID string        // in hexadecimal; empty if it could not be read
-	Result  *UploadResult // nil if Err is set
+	Skipped string        // why the file was left out; empty if it was not
+	Result  *UploadResult // nil if Err or Skipped is set
 	Err     error         // why the file was not read or not uploaded
 }
 
@@ -30,7 +34,9 @@ type SymbolsDirResult struct {
 // ID, unless Memfault already has them. It does not accept a [ProjectKey]. Other files are
 // ignored, and symbolic links inside the directory are not followed. If several files have the
 // same build ID, only the largest, which contains the symbols, is uploaded. If it succeeds,
-// the others count as already uploaded; if it fails, they fail with the same error.
+// the others count as already uploaded; if it fails, they fail with the same error. A file
+// without debug information is left out, unless [SymbolsDirOptions.WithoutDebugInfo] is set;
+// SymbolsDirResult.Skipped contains the reason.
 //
 // SymbolsDir returns one result for each such file and for each path that cannot be read, in
 // the order of filepath.WalkDir. It also returns an error that joins the errors of all failed
@@ -55,7 +61,7 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir
 	if err := s.checkCommit(operation.UploadCommitSymbols, project); err != nil {
 		return nil, err
 	}
-	found, err := findSymbols(ctx, dir)
+	found, err := findSymbols(ctx, dir, options)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +69,7 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir
 	chosen := chooseLargest(found)
 	parallel(len(chosen), workers, func(i int) {
 		file := &found[chosen[i]]
-		file.Result, file.Err = s.uploadPath(ctx, project, file.Path, opts)
+		file.Result, file.Err = s.uploadPath(ctx, project, file.Path, options, opts)
 	})
 	return shareOutcomes(found, chosen)
 }
@@ -75,7 +81,7 @@ type symbolFile struct {
 }
 
 // findSymbols walks a directory. A path that cannot be read becomes a result with an error.
-func findSymbols(ctx context.Context, dir string) ([]symbolFile, error) {
+func findSymbols(ctx context.Context, dir string, options SymbolsDirOptions) ([]symbolFile, error) {
 	var found []symbolFile
 	dir += string(filepath.Separator) // otherwise WalkDir would not follow dir if it is a link
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -87,7 +93,7 @@ func findSymbols(ctx context.Context, dir string) ([]symbolFile, error) {
 		case err != nil:
 			found = append(found, symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path, Err: invalid("SymbolsDir: %w", err)}})
 		case entry.Type().IsRegular():
-			if file := inspect(path); file.BuildID != "" || file.Err != nil {
+			if file := inspect(path, options); file.BuildID != "" || file.Err != nil {
 				found = append(found, file)
 			}
 		}
@@ -97,7 +103,7 @@ func findSymbols(ctx context.Context, dir string) ([]symbolFile, error) {
 }
 
 // inspect reads the build ID of a file. The result has no build ID if the file contains none.
-func inspect(path string) symbolFile {
+func inspect(path string, options SymbolsDirOptions) symbolFile {
 	result := symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path}}
 	file, err := OpenFile(path)
 	if err != nil {
@@ -106,8 +112,13 @@ func inspect(path string) symbolFile {
 	}
 	defer file.Close() //nolint:errcheck // the file was only read
 	result.size = file.Size
-	if result.BuildID, err = readBuildID(file.Content); err != nil && !errors.Is(err, errNotELF) {
-		result.Err = invalid("SymbolsDir: %w", err)
+	info, err := buildid.Inspect(file.Content)
+	result.BuildID = info.BuildID
+	switch {
+	case err != nil && !errors.Is(err, errNotELF):
+		result.Err = invalid("SymbolsDir: %s: %w", path, err)
+	case err == nil && !info.HasDebugInfo && !options.WithoutDebugInfo:
+		result.Skipped = withoutDebugInfo
 	}
 	return result
 }
@@ -117,7 +128,7 @@ func chooseLargest(found []symbolFile) []int {
 	var chosen []int
 	place := map[string]int{} // in chosen
 	for i, file := range found {
-		if file.Err != nil {
+		if file.Err != nil || file.Skipped != "" {
 			continue
 		}
 		at, met := place[file.BuildID]
@@ -132,7 +143,7 @@ func chooseLargest(found []symbolFile) []int {
 	return chosen
 }
 
-func (s *UploadsService) uploadPath(ctx context.Context, project ProjectRef, path string, opts []CallOption) (*UploadResult, error) {
+func (s *UploadsService) uploadPath(ctx context.Context, project ProjectRef, path string, options SymbolsDirOptions, opts []CallOption) (*UploadResult, error) {
 	if ctx.Err() != nil {
 		return nil, contextError(ctx)
 	}
@@ -141,7 +152,7 @@ func (s *UploadsService) uploadPath(ctx context.Context, project ProjectRef, pat
 		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // the file was only read
-	return s.Symbols(ctx, project, file, SymbolsOptions{IfMissing: true}, opts...)
+	return s.Symbols(ctx, project, file, SymbolsOptions{IfMissing: true, WithoutDebugInfo: options.WithoutDebugInfo}, opts...)
 }
 
 // shareOutcomes copies the outcome of each chosen file to the other files with its build ID.
@@ -153,7 +164,7 @@ func shareOutcomes(found []symbolFile, chosen []int) ([]SymbolsDirResult, error)
 	results := make([]SymbolsDirResult, len(found))
 	var failed []error
 	for i, file := range found {
-		if first := byID[file.BuildID]; file.Result == nil && file.Err == nil {
+		if first := byID[file.BuildID]; file.Result == nil && file.Err == nil && file.Skipped == "" {
 			if file.Err = first.Err; first.Err == nil {
 				file.Result = &UploadResult{AlreadyUploaded: true, Size: file.size}
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/elftest"
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
@@ -115,7 +116,7 @@ func TestSymbols_RealBuild(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, known)
 	file := &memfault.File{Name: "sink.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
-	result, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true})
+	result, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 	require.NoError(t, err)
 	assert.Equal(t, &memfault.UploadResult{MD5: md5Of(content), Size: file.Size}, result)
 	assert.NotContains(t, cloud.Uploads()[0].Commit, "software_version", "the build ID identifies the version")
@@ -124,7 +125,7 @@ func TestSymbols_RealBuild(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, known)
 	puts := len(cloud.Requests(putFile))
-	result, err = client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true})
+	result, err = client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 	require.NoError(t, err)
 	assert.Equal(t, &memfault.UploadResult{AlreadyUploaded: true, Size: file.Size}, result)
 	assert.Len(t, cloud.Requests(putFile), puts, "no file must be sent")
@@ -137,7 +138,7 @@ func TestSymbolsIfMissing_LookupForbidden(t *testing.T) {
 	file := &memfault.File{Name: "a.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
 
 	cloud.Fail(fakecloud.Fault{Operation: head, Status: http.StatusInternalServerError, Times: 1})
-	_, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true})
+	_, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 	requireError(t, err, http.StatusInternalServerError)
 	_, err = client.Uploads.SymbolsExist(t.Context(), sink, "")
 	require.Error(t, err)
@@ -145,7 +146,7 @@ func TestSymbolsIfMissing_LookupForbidden(t *testing.T) {
 	cloud.Fail(fakecloud.Fault{Operation: head, Status: http.StatusForbidden})
 	_, err = client.Uploads.SymbolsExist(t.Context(), sink, "01")
 	require.ErrorIs(t, err, memfault.ErrForbidden)
-	result, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true})
+	result, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 	require.NoError(t, err)
 	assert.False(t, result.AlreadyUploaded)
 
@@ -155,7 +156,7 @@ func TestSymbolsIfMissing_LookupForbidden(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, cloud.Requests(head), asked, "a file without a build ID must not be looked up")
 
-	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.Symbols(t.Context(), memfault.ProjectRef{}, file, memfault.SymbolsOptions{IfMissing: true})
+	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.Symbols(t.Context(), memfault.ProjectRef{}, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 }
 
@@ -193,7 +194,7 @@ func TestSymbolsDir_UploadsLargestOfEachBuildID(t *testing.T) {
 	cloud.SetMaxUpload(2000)
 
 	var response memfault.Response
-	results, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{}, memfault.WithResponse(&response))
+	results, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{WithoutDebugInfo: true}, memfault.WithResponse(&response))
 	require.ErrorIs(t, err, memfault.ErrTooLarge)
 	require.ErrorContains(t, err, "3 of 7 files")
 	require.ErrorContains(t, err, filepath.Join(dir, "broken"))
@@ -223,7 +224,7 @@ func TestSymbolsDir_UploadsLargestOfEachBuildID(t *testing.T) {
 
 	require.NoError(t, os.Remove(filepath.Join(dir, "broken")))
 	cloud.SetMaxUpload(0)
-	results, err = client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{Concurrency: 1})
+	results, err = client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{Concurrency: 1, WithoutDebugInfo: true})
 	require.NoError(t, err, "it must be safe to call it again")
 	assert.Len(t, results, 6)
 	assert.Len(t, cloud.Uploads(), 3)
@@ -235,7 +236,7 @@ func TestSymbolsDir_DirectoryIsLink(t *testing.T) {
 	dir := symbolsTree(t, map[string][]byte{"bin/a": noteELF(binary.LittleEndian, []byte{1}, false, 0)})
 	latest := filepath.Join(t.TempDir(), "latest")
 	require.NoError(t, os.Symlink(dir, latest))
-	results, err := client.Uploads.SymbolsDir(t.Context(), sink, latest, memfault.SymbolsDirOptions{})
+	results, err := client.Uploads.SymbolsDir(t.Context(), sink, latest, memfault.SymbolsDirOptions{WithoutDebugInfo: true})
 	require.NoError(t, err)
 	require.Len(t, results, 1)
 	assert.Equal(t, filepath.Join(latest, "bin/a"), results[0].Path)
@@ -250,21 +251,21 @@ func TestSymbolsDir_InvalidInput(t *testing.T) {
 		dir     string
 		options memfault.SymbolsDirOptions
 	}{
-		{nil, dir, memfault.SymbolsDirOptions{}},
-		{t.Context(), "", memfault.SymbolsDirOptions{}},
+		{nil, dir, memfault.SymbolsDirOptions{WithoutDebugInfo: true}},
+		{t.Context(), "", memfault.SymbolsDirOptions{WithoutDebugInfo: true}},
 		{t.Context(), dir, memfault.SymbolsDirOptions{Concurrency: -1}},
-		{t.Context(), filepath.Join(dir, "none"), memfault.SymbolsDirOptions{}},
-		{t.Context(), filepath.Join(dir, "a"), memfault.SymbolsDirOptions{}},
+		{t.Context(), filepath.Join(dir, "none"), memfault.SymbolsDirOptions{WithoutDebugInfo: true}},
+		{t.Context(), filepath.Join(dir, "a"), memfault.SymbolsDirOptions{WithoutDebugInfo: true}},
 	} {
 		_, err := client.Uploads.SymbolsDir(c.ctx, sink, c.dir, c.options)
 		require.Error(t, err)
 	}
-	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{})
+	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{WithoutDebugInfo: true})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	gone := errors.New("no more time")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(gone)
-	_, err = client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{})
+	_, err = client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{WithoutDebugInfo: true})
 	require.ErrorIs(t, err, gone)
 	require.NotErrorIs(t, err, memfault.ErrInvalidArgument)
 	assert.Empty(t, cloud.Requests(""))
@@ -281,7 +282,7 @@ func TestSymbolsDir_ContextCanceled(t *testing.T) {
 	}))
 	little := binary.LittleEndian
 	dir := symbolsTree(t, map[string][]byte{"a": noteELF(little, []byte{1}, false, 0), "b": noteELF(little, []byte{2}, false, 0), "c": noteELF(little, []byte{3}, false, 0)})
-	results, err := client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{Concurrency: 1}, memfault.WithProgress(func(int64, int64) {
+	results, err := client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{Concurrency: 1, WithoutDebugInfo: true}, memfault.WithProgress(func(int64, int64) {
 		t.Error("unexpected progress")
 	}))
 	require.ErrorIs(t, err, gone)
@@ -312,7 +313,7 @@ func TestSymbolsDir_Concurrency(t *testing.T) {
 		}
 		r.SetBasicAuth("", fakecloud.OrgToken)
 	}), memfault.WithBaseURL(server.URL))
-	_, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{Concurrency: 3})
+	_, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{Concurrency: 3, WithoutDebugInfo: true})
 	require.NoError(t, err)
 	assert.Len(t, cloud.Uploads(), 30)
 	assert.Equal(t, 3, gate.most)
@@ -345,4 +346,50 @@ func (g *gate) pass(t *testing.T) {
 	g.mu.Lock()
 	g.waiting--
 	g.mu.Unlock()
+}
+
+func TestSymbols_WithoutDebugInfo(t *testing.T) {
+	cloud, client := newCloud(t)
+	id := []byte{0xC0, 0xFF, 0xEE, 1}
+	debug := elftest.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte("DWARF")}
+	file := func(sections ...elftest.Section) *memfault.File {
+		content := (&elftest.File{Sections: sections}).Bytes()
+		return &memfault.File{Name: "a.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
+	}
+	stripped := file(elftest.BuildID(binary.LittleEndian, id))
+	_, err := client.Uploads.Symbols(t.Context(), sink, stripped, memfault.SymbolsOptions{})
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+	require.ErrorContains(t, err, "no debug information (.debug_info)")
+	_, err = client.Uploads.Symbols(t.Context(), sink, file(debug), memfault.SymbolsOptions{})
+	require.ErrorContains(t, err, "no GNU build ID")
+	assert.Empty(t, cloud.Requests(""), "nothing must be sent")
+
+	_, err = client.Uploads.Symbols(t.Context(), sink, file(debug), memfault.SymbolsOptions{SoftwareType: "main", SoftwareVersion: "1.0.0"})
+	require.NoError(t, err, "the version identifies the software")
+	_, err = client.Uploads.Symbols(t.Context(), sink, stripped, memfault.SymbolsOptions{WithoutDebugInfo: true})
+	require.NoError(t, err)
+	whole := file(elftest.BuildID(binary.LittleEndian, []byte{1, 2, 3, 4}), debug)
+	_, err = client.Uploads.Symbols(t.Context(), sink, whole, memfault.SymbolsOptions{})
+	require.NoError(t, err)
+}
+
+func TestSymbolsDir_SkipsWithoutDebugInfo(t *testing.T) {
+	cloud, client := newCloud(t)
+	dir := t.TempDir()
+	id := elftest.BuildID(binary.LittleEndian, []byte{0xC0, 0xFF, 0xEE, 1})
+	debug := elftest.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte("DWARF")}
+	for name, file := range map[string]elftest.File{
+		"stripped.elf": {Sections: []elftest.Section{id, {Name: ".text", Type: elf.SHT_PROGBITS, Content: make([]byte, 4096)}}},
+		"whole.elf":    {Sections: []elftest.Section{id, debug}},
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), file.Bytes(), 0o600))
+	}
+	results, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{})
+	require.NoError(t, err)
+	require.Len(t, results, 2)
+	assert.Contains(t, results[0].Skipped, ".debug_info")
+	assert.Nil(t, results[0].Result)
+	assert.Empty(t, results[1].Skipped)
+	assert.False(t, results[1].Result.AlreadyUploaded, "the larger file without debug information must not win")
+	assert.Len(t, cloud.Uploads(), 1)
 }
