@@ -2,6 +2,7 @@ package memfault_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -145,6 +146,21 @@ func TestDecodeError_RedactsQuotedValue(t *testing.T) {
 		got, texts := errorWith(t, auth, http.StatusOK, `{"data":{"created_date":"`+value+`"}}`)
 		require.ErrorContains(t, got, "invalid RFC 3339 timestamp")
 		requireNoSecret(t, texts+printAll(error(got)))
+	}
+}
+
+func TestError_RedactsCauseOfNoResponse(t *testing.T) {
+	var observed error
+	client := newClient(t, memfault.OrganizationToken("oat_s3cret"), quickRetries, memfault.WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			return nil, fmt.Errorf("proxy error for %s: https://proxy.example/x?s3cret", r.Header.Get("Authorization"))
+		}),
+	}), memfault.WithObserver(func(_ context.Context, attempt memfault.Attempt) { observed = attempt.Err }))
+	err := get(t.Context(), client)
+	for _, err := range []error{err, observed} {
+		require.ErrorIs(t, err, memfault.ErrNoAnswer)
+		require.ErrorContains(t, err, "proxy error for [redacted]: https://proxy.example/x?[redacted]")
+		requireNoSecret(t, printAll(err))
 	}
 }
 
