@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"runtime"
 	"strconv"
 	"strings"
@@ -225,6 +226,7 @@ func TestPager_EndOfList(t *testing.T) {
 		"empty page of many": {func(page int) string {
 			return strings.Replace(onePage(page, page, 1_000_000_000), `{"id":3}`, "", 1)
 		}, upTo(2)},
+		"negative counts": {counted(`-1`, -5), upTo(1)},
 		"page_count null": {counted(`null`, 5), upTo(5)},
 		"page_count 0":    {counted(`0`, 5), upTo(5)},
 		"only per_page":   {counted(`null`, 0), upTo(5)},
@@ -261,6 +263,19 @@ func TestPager_StartsAtPageOfOptions(t *testing.T) {
 	devices, err := client.Devices.List(sink, memfault.DeviceListOptions{ListOptions: memfault.ListOptions{Page: 3, PerPage: 10}}).Collect(t.Context())
 	require.NoError(t, err)
 	assert.Len(t, devices, 5)
+}
+
+// A list that starts after its first page must end where the server counts only its items.
+func TestPager_StartsAtPageOfHalfCountedList(t *testing.T) {
+	for _, depth := range []int{0, 4} {
+		p := newPages(func(page int) (int, string) { return 200, counted(`null`, 5)(page) })
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: p}))
+		query := url.Values{"page": {"3"}, "per_page": {"1"}}
+		seen, err := ids(t.Context(), memfault.NewPager[item](client, memfault.Request{Path: "/api/v0/things", Query: query}).Prefetch(depth))
+		require.NoError(t, err)
+		assert.Equal(t, []int{3, 4, 5}, seen)
+		assert.Equal(t, int64(3), p.requests.Load())
+	}
 }
 
 func TestPager_DefaultPageSize(t *testing.T) {

@@ -85,6 +85,29 @@ func TestDelete_NotFoundAfterLostResponseIsSuccess(t *testing.T) {
 	require.ErrorIs(t, client.Devices.Delete(t.Context(), sink, "A"), memfault.ErrNotFound)
 }
 
+func TestDo_NotFoundAfterLostResponse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			method  string
+			out     any
+			deleted bool
+		}{
+			"DELETE":              {http.MethodDelete, nil, true},
+			"DELETE for a result": {http.MethodDelete, new(item), false},
+			"PUT":                 {http.MethodPut, nil, false},
+			"HEAD":                {http.MethodHead, nil, false},
+		} {
+			s := &script{responses: []func() (*http.Response, error){broken(errReset), status(404)}}
+			err := newScriptedClient(t, s).Do(t.Context(), memfault.Request{Method: c.method, Path: "/x"}, c.out)
+			if c.deleted {
+				require.NoError(t, err, name)
+			} else {
+				require.ErrorIs(t, err, memfault.ErrNotFound, name)
+			}
+		}
+	})
+}
+
 func TestDelete_NotFoundAfterTimeoutIsSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
@@ -389,7 +412,29 @@ func TestResponse_ClaimedLengthAllocatesLittle(t *testing.T) {
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8<<20))
 }
 
+// closer calls a function when a body is closed.
+type closer struct {
+	io.Reader
+	close func()
+}
+
+func (c closer) Close() error { c.close(); return nil }
+
+func TestCall_ContextCanceledAfterResponse(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			response, err := newResponse(200, `{"data":{"id":1}}`)
+			response.Body = closer{response.Body, cancel}
+			return response, err
+		}),
+	}))
+	require.NoError(t, get(ctx, client), "the response is complete")
+	require.Error(t, ctx.Err())
+}
+
 func TestClient_CloseIdleConnections(t *testing.T) {
+	newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(http.DefaultTransport.RoundTrip)})).CloseIdleConnections()
 	opened := new(atomic.Int64)
 	for _, given := range []*http.Client{nil, {Transport: &http.Transport{}}} {
 		opened.Store(0)

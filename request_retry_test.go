@@ -294,6 +294,7 @@ func TestCall_ContextCanceledBefore(t *testing.T) {
 	err := get(ctx, newScriptedClient(t, s))
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, memfault.ErrNoAnswer)
+	require.EqualError(t, err, "memfault: projects.retrieve: context canceled")
 	assert.Empty(t, s.sentAt)
 }
 
