@@ -9,40 +9,54 @@ import (
 	"github.com/memfault-go/memfault/internal/chunkexport"
 )
 
-// ChunkExportError is a line of a log that holds a damaged chunk.
+// ChunkExportError is a damaged chunk in a log. It is of the kind [ErrInvalidArgument].
+//
+// Each MC: is the start of a chunk, and the chunk is damaged unless base64 and a colon follow
+// in the same line, at most 1 MiB of them. There are two exceptions: a space or tab follows,
+// or the MC: is itself the end of a chunk. But if base64 and a colon follow right after such
+// a chunk, the chunk counts as cut off by the one that begins at its end.
+//
+// A line of hexadecimal digits is a damaged chunk if their number is odd, if it has more than
+// 1 MiB, or if few of its characters are not digits.
 type ChunkExportError struct {
-	Line int // from 1
-	Err  error
+	Line   int   // where the chunk begins, from 1
+	Offset int64 // the same in bytes, from 0
+	Err    error
 }
 
-// Error names the line.
+// Error returns the place of the chunk, and what is wrong with it.
 func (e *ChunkExportError) Error() string {
-	return fmt.Sprintf("memfault: line %d holds a damaged chunk: %v", e.Line, e.Err)
+	return fmt.Sprintf("memfault: DecodeChunkExport: damaged chunk in line %d, byte %d: %v", e.Line, e.Offset, e.Err)
 }
 
-// Unwrap returns what is wrong with the line.
+// Is reports whether target is ErrInvalidArgument.
+func (e *ChunkExportError) Is(target error) bool { return target == ErrInvalidArgument }
+
+// Unwrap returns what is wrong with the chunk.
 func (e *ChunkExportError) Unwrap() error { return e.Err }
 
-// DecodeChunkExport reads the chunks in a log of any size, in their order. A line holds
-// a chunk in the form in which the firmware SDK's data export prints it, MC:<base64>:
-// anywhere in the line, or it is nothing but hexadecimal digits, four pairs or more.
-// Other lines are passed over.
+// DecodeChunkExport returns the chunks that the data export of the firmware SDK printed into
+// a log of any size, in order. For each damaged chunk it yields a [*ChunkExportError] and
+// continues. If the reader fails, it yields the error, of the kind [ErrInvalidArgument], and
+// stops; what the reader broke off is not returned as a chunk.
 //
-// A damaged line is a *ChunkExportError, and reading goes on behind it; an error of the
-// reader comes last.
+// A chunk is MC:<base64>: anywhere in the log, even if other text, a terminal escape sequence
+// or an escape of JSON touches it. A line of at least 8 hexadecimal digits, one of them 0 to
+// 9, is a chunk as well. Lines end with \n, \r\n or \r. Other text in these forms is
+// returned as a chunk. Chunks with a damaged MC: and logs in UTF-16 are not recognized.
 func DecodeChunkExport(log io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if log == nil {
-			yield(nil, invalid("the reader is nil"))
+			yield(nil, invalid("DecodeChunkExport: nil reader"))
 			return
 		}
 		for chunk, err := range chunkexport.Decode(log) {
 			var damage *chunkexport.Error
 			switch {
 			case errors.As(err, &damage):
-				err = &ChunkExportError{damage.Line, damage.Err}
+				err = &ChunkExportError{damage.Line, damage.Offset, damage.Err}
 			case err != nil:
-				err = fmt.Errorf("memfault: reading a chunk export: %w", err)
+				err = invalid("DecodeChunkExport: %w", err)
 			}
 			if !yield(chunk, err) {
 				return

@@ -28,8 +28,35 @@ func TestDecodeChunkExport(t *testing.T) {
 	var damage *memfault.ChunkExportError
 	require.ErrorAs(t, errs[0], &damage)
 	assert.Equal(t, 3, damage.Line)
-	require.ErrorContains(t, errs[0], "memfault: line 3 holds a damaged chunk: the colon at its end is missing")
+	assert.Equal(t, int64(len("boot\nMC:AQID:\n")), damage.Offset)
+	require.EqualError(t, errs[0], "memfault: DecodeChunkExport: damaged chunk in line 3, byte 14: cut off at the end of the line")
+	require.EqualError(t, errs[1], "memfault: DecodeChunkExport: io: read/write on closed pipe")
 	require.ErrorIs(t, errs[1], io.ErrClosedPipe)
+	for _, err := range errs {
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+	}
+}
+
+// Text around the chunks, as it is in real logs, does not hide them.
+func TestDecodeChunkExport_LosesNothing(t *testing.T) {
+	for name, line := range map[string]string{
+		"color":        "\x1b[0;37mMC:AQID:\x1b[0m\n",
+		"cursor":       "\x1b[2K\x1b[1GMC:AQID:\r",
+		"glued text":   "tickMC:AQID:",
+		"escaped line": `\nMC:AQID:`,
+		"escaped ESC":  `\u001b[0mMC:AQID:`,
+		"one line":     strings.Repeat("x", 10_000) + "MC:AQID:",
+	} {
+		t.Run(name, func(t *testing.T) {
+			chunks := 0
+			for chunk, err := range memfault.DecodeChunkExport(strings.NewReader(strings.Repeat(line, 1000))) {
+				require.NoError(t, err)
+				assert.Equal(t, []byte{1, 2, 3}, chunk)
+				chunks++
+			}
+			assert.Equal(t, 1000, chunks)
+		})
+	}
 }
 
 func TestDecodeChunkExport_NilReader(t *testing.T) {

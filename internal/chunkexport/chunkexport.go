@@ -1,174 +1,179 @@
-// Package chunkexport reads the chunks that the data export of the firmware SDK prints into
+// Package chunkexport finds the chunks that the data export of the firmware SDK prints into
 // logs.
 //
-// It promises bounded memory, whatever the log contains, and that a damaged chunk does not
-// affect the chunks after it.
+// It promises that nothing that it recognizes is lost silently: it returns a chunk, or an
+// [Error] with its place. A damaged chunk does not affect the chunks after it. Memory is
+// bounded and time is linear, whatever the log contains.
+//
+// # What is recognized
+//
+// A chunk is MC:<base64>: anywhere in the log, whatever text is before and after it. The
+// base64 text has at most 1 MiB and no line end in it. A JSON encoder may have escaped its
+// characters '/', '+' and '='.
+//
+// Each MC: begins a chunk. If what follows is not base64 and a colon, the chunk is damaged.
+// There are two exceptions. MC: before a space or tab is ordinary text, unless the blank can
+// be the damaged first character of a chunk. MC: at the end of a valid chunk, as in
+// MC:AAMC:, is only a part of it. But if valid base64 and a colon follow there as well, the
+// first chunk was cut off and the second one began right after it; text of that form after
+// such a chunk is taken for a chunk.
+//
+// A line that consists of hexadecimal digits is a chunk as well: at least 8 digits, one of
+// them 0 to 9, and at most 1 MiB. Blanks and terminal escape sequences around the digits are
+// ignored. Such a line is a damaged chunk if the number of digits is odd, if one in 8 of its
+// characters or fewer is another letter, a question mark, a control character or not ASCII,
+// or if it has one other punctuation mark and an even number of characters. Lines end with
+// \n, \r\n or \r.
+//
+// # What is not recognized
+//
+// A chunk whose MC: is damaged, a hexadecimal chunk with more damage than that, and any chunk
+// in an encoding that is not a superset of ASCII, such as UTF-16. Ordinary text that has the
+// form of a chunk is returned as a chunk.
 package chunkexport
 
 import (
 	"bufio"
 	"bytes"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 )
 
+// maxText is the largest number of characters of a chunk.
+const maxText = 1 << 20
+
+var errTooLong = errors.New("longer than 1 MiB")
+
 // Error is a damaged chunk.
 type Error struct {
-	Line int // from 1
-	Err  error
+	Line   int   // where the chunk begins, from 1
+	Offset int64 // the same in bytes, from 0
+	Err    error
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+func (e *Error) Error() string { return fmt.Sprintf("line %d, byte %d: %v", e.Line, e.Offset, e.Err) }
 
 // Unwrap returns what is wrong with the chunk.
 func (e *Error) Unwrap() error { return e.Err }
 
-// maxExportLine bounds what of one line is kept in memory. The chunks of the firmware
-// SDK are far shorter.
-const maxExportLine = 1 << 20
-
-// Decode returns the chunks of a log, in order. It returns a damaged line as an *Error, and
-// continues after it. An error of the reader is last, and is returned as it is.
+// Decode returns the chunks of a log in order, and an *Error for each damaged one. An error
+// of the reader is last, and is returned as it is. Of what the reader broke off, only
+// complete chunks are returned. The caller can keep the chunks.
 func Decode(log io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
+		s := scanner{at: place{line: 1}}
 		reader := bufio.NewReaderSize(log, 64<<10)
-		for number := 1; ; number++ {
-			line, tooLong, err := readLine(reader)
-			for chunk, damage := range chunksOf(line, tooLong) {
-				if damage != nil {
-					damage = &Error{number, damage}
+		for {
+			_, err := reader.Peek(1)
+			block, _ := reader.Peek(reader.Buffered()) // it is in the buffer
+			_, _ = reader.Discard(len(block))          // block stays valid until the next Peek
+			for len(block) > 0 {
+				if block = block[s.skip(block):]; len(block) == 0 {
+					break
 				}
-				if !yield(chunk, damage) {
+				s.next(block[0])
+				block = block[1:]
+				if len(s.found) > 0 && !s.yield(yield) {
 					return
 				}
 			}
-			if err != nil {
-				if !errors.Is(err, io.EOF) {
-					yield(nil, err)
-				}
-				return
+			if err == nil {
+				continue
 			}
-		}
-	}
-}
-
-// readLine returns a line without its end. Of one that is too long it returns the
-// start.
-func readLine(reader *bufio.Reader) (line []byte, tooLong bool, err error) {
-	for {
-		part, err := reader.ReadSlice('\n')
-		if room := maxExportLine - len(line); len(part) > room {
-			part, tooLong = part[:room], true
-		}
-		line = append(line, part...)
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return bytes.TrimRight(line, "\r\n"), tooLong, err
-		}
-	}
-}
-
-// chunksOf returns the chunks of one line, and what is damaged.
-func chunksOf(line []byte, tooLong bool) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		if digits := bytes.TrimSpace(line); looksHex(digits) {
-			chunk, err := decodeHex(digits)
-			if tooLong {
-				chunk, err = nil, errTooLongLine
+			broken := !errors.Is(err, io.EOF)
+			s.end(broken)
+			if s.yield(yield) && broken {
+				yield(nil, err)
 			}
-			yield(chunk, err)
 			return
 		}
-		for {
-			text, rest, found := nextExport(line)
-			if !found {
-				return
-			}
-			line = rest
-			var chunk []byte
-			var err error
-			switch {
-			case len(rest) == 0 && tooLong:
-				err = errTooLongLine
-			case len(rest) == 0 || rest[0] != ':':
-				err = errors.New("the colon at its end is missing, or a character is none of base64")
-			default:
-				chunk, err = decodeBase64(text)
-			}
-			if !yield(chunk, err) {
-				return
-			}
-		}
 	}
 }
 
-var errTooLongLine = errors.New("the line is longer than 1 MiB")
-
-// nextExport finds MC: with base64 behind it, and returns that and what follows. A
-// longer word that ends in MC: is none.
-func nextExport(line []byte) (text, rest []byte, found bool) {
-	for {
-		start := bytes.Index(line, []byte("MC:"))
-		if start < 0 {
-			return nil, nil, false
-		}
-		within := start > 0 && isAlphanumeric(line[start-1])
-		line = line[start+len("MC:"):]
-		end := 0
-		for end < len(line) && isBase64(line[end]) {
-			end++
-		}
-		if end > 0 && !within {
-			return line[:end], line[end:], true
-		}
-	}
+// place is where a byte is.
+type place struct {
+	line   int
+	offset int64
 }
 
-func isAlphanumeric(b byte) bool {
-	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+// result is a chunk or a damaged one.
+type result struct {
+	chunk []byte
+	err   error
 }
 
-func isBase64(b byte) bool { return isAlphanumeric(b) || b == '+' || b == '/' || b == '=' }
+// scanner finds chunks byte by byte.
+type scanner struct {
+	at      place // of the next byte
+	afterCR bool
+	base64  base64Scanner
+	hex     hexScanner
+	found   []result
+}
 
-func decodeBase64(text []byte) ([]byte, error) {
-	chunk := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Strict().Decode(chunk, text)
+// skip handles as many bytes at once as it can, and returns their number. It handles none
+// at the start of a line.
+func (s *scanner) skip(block []byte) int {
+	n := 0
 	switch {
-	case err != nil:
-		return nil, err
-	case n == 0:
-		return nil, errors.New("the chunk is empty")
+	case !s.hex.ignored:
+		return 0
+	case s.base64.state == searching && s.base64.matched == 0:
+		if n = bytes.IndexAny(block, "M\r\n"); n < 0 {
+			n = len(block)
+		}
+	case s.base64.state == inText:
+		n = s.base64.skip(block)
 	}
-	return chunk[:n], nil
+	s.at.offset += int64(n)
+	return n
 }
 
-// looksHex reports whether a line is hexadecimal and nothing else, or is so but for a
-// few damaged characters. Anything shorter than the header of a message, and a word
-// without a figure, is no chunk.
-func looksHex(line []byte) bool {
-	const shortest, damagedOneIn = 8, 8
-	figures, others := 0, 0
-	for _, b := range line {
-		switch {
-		case b >= '0' && b <= '9':
-			figures++
-		case b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F':
-		case isAlphanumeric(b) || b == '?' || b > '~':
-			others++
-		default:
+func (s *scanner) next(b byte) {
+	s.base64.next(b, s)
+	if isLineEnd(b) {
+		s.hex.endLine(s)
+	} else if !s.hex.ignored {
+		s.hex.next(b, s.at)
+	}
+	// A log captured from a terminal can end its lines with \r\r\n.
+	if isLineEnd(b) && !s.afterCR {
+		s.at.line++
+	}
+	s.afterCR = b == '\r'
+	s.at.offset++
+}
+
+// end ends the log. If it is broken, what is incomplete is dropped.
+func (s *scanner) end(broken bool) {
+	s.base64.end(broken, s)
+	if !broken {
+		s.hex.endLine(s)
+	}
+}
+
+func (s *scanner) chunk(content []byte) { s.found = append(s.found, result{chunk: content}) }
+
+func (s *scanner) damaged(at place, err error) {
+	s.found = append(s.found, result{err: &Error{at.line, at.offset, err}})
+}
+
+func (s *scanner) yield(yield func([]byte, error) bool) bool {
+	for _, r := range s.found {
+		if !yield(r.chunk, r.err) {
 			return false
 		}
 	}
-	return len(line) >= shortest && figures > 0 && others*damagedOneIn <= len(line)
+	s.found = s.found[:0]
+	return true
 }
 
-func decodeHex(digits []byte) ([]byte, error) {
-	chunk := make([]byte, hex.DecodedLen(len(digits)))
-	if _, err := hex.Decode(chunk, digits); err != nil {
-		return nil, err
-	}
-	return chunk, nil
+func isLineEnd(b byte) bool { return b == '\n' || b == '\r' }
+
+func isBlank(b byte) bool { return b == ' ' || b == '\t' }
+
+func isAlphanumeric(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
 }
