@@ -52,7 +52,10 @@ func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.checkCommit(kind.consoleCommit, project), options.checkSymbols(file)); err != nil {
+	if err := s.checkCommit(kind.consoleCommit, project); err != nil {
+		return nil, err
+	}
+	if err := options.checkSymbols(file); err != nil {
 		return nil, err
 	}
 	kind.existing = s.existingSymbols(project, file, options, opts)
