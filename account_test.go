@@ -13,7 +13,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestMe(t *testing.T) {
+func TestAccountMe_ByCredential(t *testing.T) {
 	_, client := newCloud(t)
 	me, err := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password)).Account.Me(t.Context())
 	require.NoError(t, err)
@@ -29,7 +29,7 @@ func TestMe(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrForbidden, "the server decides about an organization token")
 }
 
-func TestUserAPIKey(t *testing.T) {
+func TestAccountAPIKey_Lifecycle(t *testing.T) {
 	_, client := newCloud(t)
 	account := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password)).Account
 	key, err := account.GetAPIKey(t.Context())
@@ -49,20 +49,20 @@ func TestUserAPIKey(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrNotFound)
 }
 
-func TestGenerateAPIKeyIsSentOnce(t *testing.T) {
+func TestAccountGenerateAPIKey_NotRetriedAfter503(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.Fail(fakecloud.Fault{Status: http.StatusServiceUnavailable})
 	_, err := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password)).Account.GenerateAPIKey(t.Context())
 	require.ErrorIs(t, err, memfault.ErrUnavailable)
-	assert.Len(t, cloud.Seen("auth.generate_user_api_key"), 1)
+	assert.Len(t, cloud.Requests("auth.generate_user_api_key"), 1)
 }
 
-func TestOrganizations(t *testing.T) {
+func TestOrganizations_ListAndGet(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddOrganization("globex")
 	organizations, err := client.Organizations.List(memfault.OrganizationListOptions{}).Collect(t.Context())
 	require.NoError(t, err)
-	require.Len(t, organizations, 1, "a token shows its own organization")
+	require.Len(t, organizations, 1, "a token can access only its own organization")
 	assert.Equal(t, "Acme", organizations[0].Name)
 
 	organization, err := client.Organizations.Get(t.Context(), "acme")

@@ -7,11 +7,12 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// AlertsService changes alerts: what is watched, and who is told.
+// AlertsService changes alerts: which devices an alert watches, and whom it notifies. Its
+// methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
 type AlertsService struct{ client *Client }
 
-// Alert watches the devices of a project. Only the fields that can be changed are
-// known, not what else comes back.
+// Alert watches the devices of a project. Fields other than those that can be changed are
+// unknown.
 type Alert struct {
 	ID                        int64             `json:"id"`
 	Title                     string            `json:"title"`
@@ -19,30 +20,30 @@ type Alert struct {
 	IncidentStartDelaySeconds int64             `json:"incident_start_delay_seconds"`
 	NotifyOnIncidentStart     bool              `json:"notify_on_incident_start"`
 	NotifyOnIncidentEnd       bool              `json:"notify_on_incident_end"`
-	NotificationTargets       []json.RawMessage `json:"notification_targets"` // objects of a form that is unknown
-	DevicesExpr               json.RawMessage   `json:"devices_expr"`         // true, or an expression as a string
+	NotificationTargets       []json.RawMessage `json:"notification_targets"` // objects; form unknown
+	DevicesExpr               json.RawMessage   `json:"devices_expr"`         // true, or an expression
 }
 
-// AlertUpdate holds the fields of an alert to change.
+// AlertUpdate contains the fields of an alert to change.
 type AlertUpdate struct {
 	Title       Opt[string] `json:"title,omitzero"`
 	Description Opt[string] `json:"description,omitzero"`
-	// IncidentStartDelaySeconds is a multiple of 900 in the one program that sets it.
+	// IncidentStartDelaySeconds is a multiple of 900 in the only program that sets it.
 	IncidentStartDelaySeconds Opt[int64]       `json:"incident_start_delay_seconds,omitzero"`
 	NotifyOnIncidentStart     Opt[bool]        `json:"notify_on_incident_start,omitzero"`
 	NotifyOnIncidentEnd       Opt[bool]        `json:"notify_on_incident_end,omitzero"`
-	NotificationTargets       Opt[[]string]    `json:"notification_targets,omitzero"` // "everyone" was seen
+	NotificationTargets       Opt[[]string]    `json:"notification_targets,omitzero"` // "everyone" was observed
 	DevicesExpr               Opt[DevicesExpr] `json:"devices_expr,omitzero"`
 }
 
-// DevicesExpr says which devices an alert watches, in Memfault's own language:
+// DevicesExpr selects the devices that an alert watches, in Memfault's expression language:
 // cohort != 'bench'.
 type DevicesExpr string
 
-// AllDevices makes an alert watch every device. It is sent as true.
+// AllDevices selects every device. It is encoded as true.
 const AllDevices DevicesExpr = "true"
 
-// MarshalJSON writes a string, or true for AllDevices.
+// MarshalJSON encodes e as a string, or [AllDevices] as true.
 func (e DevicesExpr) MarshalJSON() ([]byte, error) {
 	if e == AllDevices {
 		return []byte("true"), nil
@@ -50,9 +51,11 @@ func (e DevicesExpr) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(e))
 }
 
-// Update changes an alert; one that is unknown is ErrNotFound. That an alert's id
-// is a number is UNCERTAIN. Seen only in the scripts of one author; not documented
-// by Memfault.
+// Update changes an alert. If the alert does not exist, Update fails with [ErrNotFound].
+//
+// UNCERTAIN: whether the ID of an alert is always a number.
+//
+// Not documented by Memfault; observed only in the scripts of one author.
 func (s *AlertsService) Update(ctx context.Context, project ProjectRef, alertID int64, update AlertUpdate, opts ...CallOption) (*Alert, error) {
-	return fetch[Alert](ctx, clientOf(s), operation.AlertsUpdate, input{path: project.path(pathID(alertID)), body: update}, opts)
+	return fetch[Alert](ctx, clientOf(s), operation.AlertsUpdate, requestParams{path: project.path(pathID(alertID)), body: update}, opts)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestAlertUpdate(t *testing.T) {
+func TestAlertsUpdate_ChangesOnlySetFields(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	id := cloud.AddAlert("Low battery")
@@ -35,7 +35,7 @@ func TestAlertUpdate(t *testing.T) {
 
 	alert, err = client.Alerts.Update(ctx, sink, id, memfault.AlertUpdate{DevicesExpr: memfault.Set(memfault.AllDevices)})
 	require.NoError(t, err)
-	assert.Equal(t, "Battery", alert.Title, "what is not set stays")
+	assert.Equal(t, "Battery", alert.Title, "fields that are not set must not change")
 	assert.JSONEq(t, "true", string(alert.DevicesExpr))
 
 	_, err = client.Alerts.Update(ctx, sink, id, memfault.AlertUpdate{DevicesExpr: memfault.Set(memfault.DevicesExpr(""))})
@@ -44,10 +44,10 @@ func TestAlertUpdate(t *testing.T) {
 	assert.Equal(t, 1003, requireError(t, err, http.StatusNotFound).Code)
 }
 
-func TestAlertsRefuseWhatCannotBeSent(t *testing.T) {
+func TestAlerts_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Alerts.Update(t.Context(), sink, 0, memfault.AlertUpdate{})
-	requireUnsent(t, cloud, err, "alert_id is empty")
+	requireUnsent(t, cloud, err, "alert_id must not be empty")
 	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Alerts.Update(t.Context(), sink, 1, memfault.AlertUpdate{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
@@ -56,11 +56,14 @@ func TestAlertsRefuseWhatCannotBeSent(t *testing.T) {
 	})
 }
 
-func TestAlertForms(t *testing.T) {
+func TestAlertUpdate_JSON(t *testing.T) {
 	body, err := json.Marshal(memfault.AlertUpdate{DevicesExpr: memfault.Set(memfault.AllDevices), NotificationTargets: memfault.Set([]string{"everyone"})})
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"devices_expr":true,"notification_targets":["everyone"]}`, string(body))
-	requireKeeps[memfault.Alert](t, `{"id":1,"title":"t","description":"d","incident_start_delay_seconds":900,"notify_on_incident_start":true,
+}
+
+func TestAlert_RoundTrip(t *testing.T) {
+	requireRoundTrip[memfault.Alert](t, `{"id":1,"title":"t","description":"d","incident_start_delay_seconds":900,"notify_on_incident_start":true,
 		"notify_on_incident_end":false,"notification_targets":[{"type":"everyone"},"jane"],"devices_expr":true}`)
 }
 

@@ -19,7 +19,7 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-// unit is a listed object of a usual size.
+// unit is a list item of typical size.
 type unit struct {
 	ID              int64     `json:"id"`
 	DeviceSerial    string    `json:"device_serial"`
@@ -32,8 +32,8 @@ type unit struct {
 	CreatedDate     time.Time `json:"created_date"`
 }
 
-// newFleetServer lists 10,000 units in pages of 100, made before, and answers one at
-// /one.
+// newFleetServer serves a list of 10,000 units in pages of 100, which are encoded in advance.
+// To a request without a page it responds with one device.
 func newFleetServer(t testing.TB) *httptest.Server {
 	t.Helper()
 	bodies := make([]string, 101)
@@ -56,7 +56,7 @@ func newFleetServer(t testing.TB) *httptest.Server {
 	return server
 }
 
-// bare is what a careful program would write with net/http alone.
+// bare is a client as a careful program would write it with net/http alone.
 type bare struct {
 	client  *http.Client
 	buffers sync.Pool
@@ -84,12 +84,12 @@ func (b *bare) get(t testing.TB, url string, into any) {
 
 func (b *bare) list(t testing.TB, url string) (n int) {
 	for page := 1; ; page++ {
-		var reply struct {
+		var body struct {
 			Data   []unit          `json:"data"`
 			Paging memfault.Paging `json:"paging"`
 		}
-		b.get(t, fmt.Sprintf("%s/api/v0/units?page=%d&per_page=100", url, page), &reply)
-		if n += len(reply.Data); page >= reply.Paging.PageCount {
+		b.get(t, fmt.Sprintf("%s/api/v0/units?page=%d&per_page=100", url, page), &body)
+		if n += len(body.Data); page >= body.Paging.PageCount {
 			return n
 		}
 	}
@@ -103,7 +103,8 @@ func listUnits(t testing.TB, client *memfault.Client) (n int) {
 	return n
 }
 
-// compare runs two ways of the same work by turns and reports their ratio.
+// compare alternates between two implementations of the same work and reports the ratio of
+// their times.
 func compare(b *testing.B, ours, theirs func()) {
 	ours()
 	theirs()
@@ -134,29 +135,29 @@ func BenchmarkSmallGet(b *testing.B) {
 		}
 	}, func() {
 		for range 1000 {
-			var reply struct{ Data *memfault.Device }
-			by.get(b, server.URL+"/api/v0/organizations/acme/projects/smart-sink/devices/SN-1", &reply)
+			var body struct{ Data *memfault.Device }
+			by.get(b, server.URL+"/api/v0/organizations/acme/projects/smart-sink/devices/SN-1", &body)
 		}
 	})
 }
 
-func TestAllocationsStayInTheirBudget(t *testing.T) {
+func TestAllocations_WithinBudget(t *testing.T) {
 	server, by := newFleetServer(t), newBare()
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL))
 	require.Equal(t, 10_000, listUnits(t, client))
 	require.Equal(t, 10_000, by.list(t, server.URL))
 
-	// The server runs in the same process: what it allocates is in both.
+	// The server runs in the same process, so both counts include its allocations.
 	listed := testing.AllocsPerRun(3, func() { listUnits(t, client) }) / 10_000
 	listedBare := testing.AllocsPerRun(3, func() { by.list(t, server.URL) }) / 10_000
-	t.Logf("allocations for each listed item: %.2f, bare %.2f", listed, listedBare)
+	t.Logf("allocations per list item: %.2f, bare %.2f", listed, listedBare)
 	assert.LessOrEqual(t, listed, listedBare+0.4)
 
 	one := testing.AllocsPerRun(200, func() { _, _ = client.Devices.Get(t.Context(), sink, "SN-1") })
 	oneBare := testing.AllocsPerRun(200, func() {
-		var reply struct{ Data *memfault.Device }
-		by.get(t, server.URL+"/api/v0/organizations/acme/projects/smart-sink/devices/SN-1", &reply)
+		var body struct{ Data *memfault.Device }
+		by.get(t, server.URL+"/api/v0/organizations/acme/projects/smart-sink/devices/SN-1", &body)
 	})
-	t.Logf("allocations of a small GET: %.0f, bare %.0f", one, oneBare)
+	t.Logf("allocations per small GET: %.0f, bare %.0f", one, oneBare)
 	assert.LessOrEqual(t, one, oneBare+25)
 }

@@ -13,13 +13,16 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-// Programs are compiled against these names and signatures: a change of one is a new
-// major version.
+// Programs are compiled against these names and signatures. Changing one of them requires a
+// new major version.
 var (
 	_ func(memfault.Authenticator, ...memfault.Option) (*memfault.Client, error)                   = memfault.NewClient
 	_ func(*memfault.Client, memfault.Authenticator) *memfault.Client                              = (*memfault.Client).WithAuth
 	_ func(*memfault.Client, context.Context, memfault.Request, any, ...memfault.CallOption) error = (*memfault.Client).Do
 	_ func(*memfault.Client, memfault.Request) *memfault.Pager[any]                                = memfault.NewPager[any]
+	_ func(*memfault.Client)                                                                       = (*memfault.Client).CloseIdleConnections
+	_ func(context.Context) string                                                                 = memfault.OperationName
+	_ func(...int) *memfault.Pager[int]                                                            = memfault.PagerOf[int]
 
 	_ func(string) memfault.Option                                   = memfault.WithBaseURL
 	_ func(memfault.BaseURLs) memfault.Option                        = memfault.WithBaseURLs
@@ -27,7 +30,7 @@ var (
 	_ func(memfault.RetryPolicy) memfault.Option                     = memfault.WithRetry
 	_ func(time.Duration) memfault.Option                            = memfault.WithTimeout
 	_ func(*slog.Logger) memfault.Option                             = memfault.WithLogger
-	_ func(func(memfault.Attempt)) memfault.Option                   = memfault.WithObserver
+	_ func(func(context.Context, memfault.Attempt)) memfault.Option  = memfault.WithObserver
 	_ func(interface{ Wait(context.Context) error }) memfault.Option = memfault.WithRateLimiter
 	_ func(string) memfault.Option                                   = memfault.WithUserAgent
 	_ func() memfault.Option                                         = memfault.WithInsecureHTTP
@@ -54,7 +57,7 @@ var (
 	_ func() memfault.CallOption                        = memfault.WithoutRetry
 	_ func(func(sent, total int64)) memfault.CallOption = memfault.WithProgress
 
-	_ func(*memfault.ChunksService, context.Context, string, ...[]byte) error                                                                = (*memfault.ChunksService).Upload
+	_ func(*memfault.ChunksService, context.Context, string, [][]byte, ...memfault.CallOption) error                                         = (*memfault.ChunksService).Upload
 	_ func(*memfault.ChunksService, memfault.ChunkSenderOptions) *memfault.ChunkSender                                                       = (*memfault.ChunksService).NewSender
 	_ func(*memfault.ChunkSender, context.Context, string, []byte, func(error)) error                                                        = (*memfault.ChunkSender).Send
 	_ func(*memfault.ChunkSender, context.Context) error                                                                                     = (*memfault.ChunkSender).Flush
@@ -121,6 +124,7 @@ var (
 	_ = []error{
 		memfault.ErrBadRequest, memfault.ErrUnauthorized, memfault.ErrForbidden, memfault.ErrNotFound, memfault.ErrConflict,
 		memfault.ErrTooLarge, memfault.ErrRateLimited, memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNotReady,
+		memfault.ErrInvalidArgument, memfault.ErrNoAnswer, memfault.ErrUnexpectedResponse,
 	}
 )
 

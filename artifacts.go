@@ -6,11 +6,14 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// ArtifactsService lists the files of releases.
+// ArtifactsService lists, uploads and downloads the files of releases. Its methods accept an
+// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey]. Download sends no credential.
 type ArtifactsService struct{ client *Client }
 
-// Artifact is a file of a release. Its sizes and the longer hashes are in the form
-// that a device gets by ReleasesService.Latest.
+// Artifact is a file of a release.
+//
+// FileSize, SHA1, SHA256 and ExtraInfo were observed only in the form that
+// [ReleasesService.Latest] returns.
 type Artifact struct {
 	ID              int64              `json:"id"`
 	Type            ArtifactType       `json:"type"`
@@ -18,34 +21,37 @@ type Artifact struct {
 	BuildID         string             `json:"build_id"`
 	Filename        string             `json:"filename"`
 	FileSize        int64              `json:"file_size"` // bytes
-	URL             string             `json:"url"`       // downloads the file, without a credential
-	MD5             string             `json:"md5"`       // hexadecimal, as the other hashes
+	URL             string             `json:"url"`       // for a download without a credential
+	MD5             string             `json:"md5"`       // hexadecimal, like SHA1 and SHA256
 	SHA1            string             `json:"sha1"`
 	SHA256          string             `json:"sha256"`
-	ExtraInfo       json.RawMessage    `json:"extra_info,omitempty"` // the object that was stored with it, or null
+	ExtraInfo       json.RawMessage    `json:"extra_info"` // stored object, or null
 	CreatedDate     Timestamp          `json:"created_date"`
 	UpdatedDate     Timestamp          `json:"updated_date"`
 }
 
-// ArtifactType is what an artifact is for.
+// ArtifactType is the purpose of an artifact.
 type ArtifactType string
 
-// The types of artifacts.
+// Types of artifacts.
 const (
 	ArtifactTypeFirmware ArtifactType = "firmware"
 	ArtifactTypeSymbols  ArtifactType = "symbols"
 )
 
-// ArtifactListOptions selects artifacts. Its sort key is SortCreatedDate. Whether
-// Memfault wants several Types repeated, as they are sent, or joined by commas is
-// UNCERTAIN.
+// ArtifactListOptions filters and sorts artifacts. The sort key is [SortCreatedDate].
+//
+// UNCERTAIN: whether Memfault expects several Types as repeated parameters, as they are sent,
+// or joined by commas.
 type ArtifactListOptions struct {
 	ListOptions
 	Types []string `url:"types,omitempty"`
 }
 
-// List returns the artifacts of a release. Memfault documents that it exists; its
-// path and its parameters are UNCERTAIN. Release.Artifacts tells the same.
+// List returns the artifacts of a release. [Release.Artifacts] contains the same artifacts.
+//
+// UNCERTAIN: whether the path and the parameters are right. Memfault documents only that the
+// operation exists.
 //
 // Memfault: https://docs.memfault.com/api/artifacts
 func (s *ArtifactsService) List(project ProjectRef, releaseVersion string, options ArtifactListOptions, opts ...CallOption) *Pager[Artifact] {

@@ -2,7 +2,7 @@ package memfault
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // the API names SHA-1 for artifacts
+	"crypto/sha1" //nolint:gosec // the API uses SHA-1 for artifacts
 	"encoding/hex"
 	"io"
 	"net/http"
@@ -12,32 +12,34 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Download writes an artifact, such as the payload of an update, to w; see DownloadResult
-// for what all downloads share. It asks the artifact's URL, with no credential: https,
-// or plain http on loopback or after WithInsecureHTTP. A URL from
-// ReleasesService.Latest is valid for six hours; how the server refuses it afterwards
-// is UNCERTAIN.
+// Download writes an artifact, such as an update payload, to w. See [DownloadResult] for the
+// rules of all downloads.
 //
-// The size and the sums that the artifact names are compared with what came. If one
-// differs, the result is a *ChecksumError, and w holds the wrong bytes: do not use
-// them before Download has returned.
+// Download sends no credential, and the client's credential is not checked. The URL must use
+// https, or plain http on loopback or after [WithInsecureHTTP]. A URL from
+// [ReleasesService.Latest] is valid for six hours. UNCERTAIN: how the server responds
+// afterwards.
+//
+// If the size or a checksum of the file differs from the artifact's, Download fails with a
+// [*ChecksumError]. Then w contains the wrong bytes, so do not use them before Download has
+// returned.
 //
 // Memfault: https://docs.memfault.com/api/retrieve-latest-release-for-a-device
 func (s *ArtifactsService) Download(ctx context.Context, artifact Artifact, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
 	op := &operation.Operation{Name: "artifacts.download", Method: http.MethodGet, Host: operation.Presigned, Reply: operation.Stream}
 	client := clientOf(s)
-	if err := client.usable(); err != nil {
+	if err := client.checkInitialized(); err != nil {
 		return nil, err
 	}
-	target, err := client.core.foreignTarget(op, artifact.URL)
+	target, err := client.core.parsePresignedURL(artifact.URL)
 	if err != nil {
-		return nil, err
+		return nil, invalid("%s: artifact: %w", op.Name, err)
 	}
 	d, err := client.openURL(ctx, op, target, opts)
 	if err != nil {
 		return nil, err
 	}
-	middle := sha1.New() //nolint:gosec // the API names SHA-1 for artifacts
+	middle := sha1.New() //nolint:gosec // the API uses SHA-1 for artifacts
 	saved, err := d.save(w, middle)
 	if err != nil {
 		return nil, err

@@ -16,8 +16,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// addArtifact puts a release with a file into the cloud and returns the file as the
-// client sees it.
+// addArtifact adds a release with a file to the cloud and returns the artifact.
 func addArtifact(t testing.TB, cloud *fakecloud.Cloud, client *memfault.Client, content []byte) memfault.Artifact {
 	t.Helper()
 	cloud.AddRelease(fakecloud.Release{Version: "1.0.0", Artifacts: []fakecloud.Artifact{{Filename: "a b+c.bin", Content: content}}})
@@ -27,38 +26,38 @@ func addArtifact(t testing.TB, cloud *fakecloud.Cloud, client *memfault.Client, 
 	return release.Artifacts[0]
 }
 
-func TestArtifactDownload(t *testing.T) {
+func TestArtifactsDownload_ResumesAfterBrokenConnection(t *testing.T) {
 	cloud, client := newCloud(t)
 	content := randomBytes(100_000)
 	artifact := addArtifact(t, cloud, client, content)
-	cloud.Fail(fakecloud.Fault{Operation: "artifacts.download", Cut: 70_000, Times: 1})
+	cloud.Fail(fakecloud.Fault{Operation: "artifacts.download", CutBodyAfter: 70_000, Times: 1})
 	var file bytes.Buffer
 	got, err := client.Artifacts.Download(t.Context(), artifact, &file)
 	require.NoError(t, err)
 	assert.Equal(t, content, file.Bytes())
 	assert.Equal(t, artifact.MD5, got.MD5)
-	seen := cloud.Seen("artifacts.download")
+	seen := cloud.Requests("artifacts.download")
 	require.Len(t, seen, 2)
 	assert.Equal(t, "bytes=70000-", seen[1].Header.Get("Range"))
 
 	artifact.MD5 = strings.ToUpper(artifact.MD5)
 	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Artifacts.Download(t.Context(), artifact, io.Discard, memfault.WithHeader("X-Mine", "1"))
-	require.NoError(t, err, "any credential will do: none is sent")
-	assert.Empty(t, cloud.Seen("artifacts.download")[2].Header.Get("X-Mine"))
+	require.NoError(t, err, "no credential is sent, so any is accepted")
+	assert.Empty(t, cloud.Requests("artifacts.download")[2].Header.Get("X-Mine"))
 
 	artifact.URL += "x"
 	_, err = client.Artifacts.Download(t.Context(), artifact, io.Discard)
 	require.ErrorIs(t, err, memfault.ErrForbidden)
 }
 
-func TestArtifactDownloadComparesSums(t *testing.T) {
+func TestArtifactsDownload_ChecksumMismatch(t *testing.T) {
 	server, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "content") })
 	for name, c := range map[string]struct {
 		artifact  memfault.Artifact
 		algorithm string
 	}{
-		"nothing told": {memfault.Artifact{}, ""},
-		"all right": {memfault.Artifact{
+		"no sums": {memfault.Artifact{}, ""},
+		"matching": {memfault.Artifact{
 			FileSize: 7, MD5: "9A0364B9E99BB480DD25E1F0284C8555", SHA1: "040f06fd774092478d450774f5ba30c5da78acc8",
 			SHA256: "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73",
 		}, ""},
@@ -71,35 +70,36 @@ func TestArtifactDownloadComparesSums(t *testing.T) {
 			c.artifact.URL = server.URL + "/file"
 			var file bytes.Buffer
 			_, err := client.Artifacts.Download(t.Context(), c.artifact, &file)
-			assert.Equal(t, "content", file.String(), "it was written")
+			assert.Equal(t, "content", file.String(), "the content must be written")
 			if c.algorithm == "" {
 				require.NoError(t, err)
 				return
 			}
 			var wrong *memfault.ChecksumError
 			require.ErrorAs(t, err, &wrong)
+			require.ErrorIs(t, err, memfault.ErrUnexpectedResponse)
 			assert.Equal(t, "artifacts.download", wrong.Operation)
 			assert.Equal(t, c.algorithm, wrong.Algorithm)
-			require.ErrorContains(t, err, "artifacts.download: the "+c.algorithm+" of the file is "+wrong.Got+", and "+wrong.Want+" by the API")
+			require.ErrorContains(t, err, "artifacts.download: file "+c.algorithm+" mismatch: got "+wrong.Got+", want "+wrong.Want+" (from the API)")
 		})
 	}
 }
 
-func TestArtifactDownloadRefusesSomeURLs(t *testing.T) {
+func TestArtifactsDownload_UnsafeURL(t *testing.T) {
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-		t.Error("nothing may be sent")
+		t.Error("unexpected request")
 		return nil, errReset
 	})}))
 	for _, address := range []string{"", "file", "http://cdn.example/file?sig=secret", "https://user:secret@cdn.example/file", "ftp://cdn.example/secret", "https://cdn.example/file?sig=secret#x"} {
 		_, err := client.Artifacts.Download(t.Context(), memfault.Artifact{URL: address}, io.Discard)
-		require.ErrorContains(t, err, "memfault: artifacts.download: the URL", address)
+		require.ErrorContains(t, err, "memfault: artifacts.download: artifact: the URL", address)
 		require.NotContains(t, err.Error(), "secret")
 	}
 }
 
-func TestArtifactDownloadShowsNoQuery(t *testing.T) {
+func TestArtifactsDownload_ErrorWithoutQuery(t *testing.T) {
 	server, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-		assert.Equal(t, "sig=secret+%2f", r.URL.RawQuery, "a presigned URL goes out byte for byte")
+		assert.Equal(t, "sig=secret+%2f", r.URL.RawQuery, "a presigned URL must be sent unchanged")
 		assert.Empty(t, r.Header.Get("Authorization"))
 		http.Error(w, "no such file: http://"+r.Host+r.URL.String(), http.StatusForbidden)
 	})
@@ -126,10 +126,10 @@ func ExampleArtifactsService_Download() {
 	if err != nil {
 		panic(err)
 	}
-	var file bytes.Buffer // rather a file
+	var file bytes.Buffer // use a file instead
 	download, err := client.Artifacts.Download(ctx, release.Artifacts[0], &file)
 	if err != nil {
-		panic(err) // a *ChecksumError, if it is not what was uploaded
+		panic(err) // a *ChecksumError if the file is damaged
 	}
 	fmt.Println(download.Size, "bytes:", file.String())
 	// Output:

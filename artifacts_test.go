@@ -13,7 +13,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestArtifactsList(t *testing.T) {
+func TestArtifactsList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddRelease(fakecloud.Release{Version: "1.0.0+a", Artifacts: []fakecloud.Artifact{
 		{Filename: "evt.bin", Content: []byte("evt")}, {Filename: "dvt.bin", HardwareVersion: "dvt-2"}, {Filename: "sink.elf", Type: "symbols"},
@@ -34,13 +34,13 @@ func TestArtifactsList(t *testing.T) {
 	assert.Equal(t, []string{"sink.elf"}, namesOf(some, name))
 }
 
-func TestArtifactsListErrors(t *testing.T) {
+func TestArtifactsList_Errors(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Artifacts.List(sink, "", memfault.ArtifactListOptions{}).Collect(t.Context())
-	require.ErrorContains(t, err, "release_version is empty")
+	require.ErrorContains(t, err, "release_version must not be empty")
 	_, err = client.WithAuth(memfault.ProjectKey("k")).Artifacts.List(sink, "1.0.0", memfault.ArtifactListOptions{}).Collect(t.Context())
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 
 	_, err = client.Artifacts.List(sink, "1.0.0", memfault.ArtifactListOptions{}).Collect(t.Context())
 	require.ErrorIs(t, err, memfault.ErrNotFound)
@@ -48,7 +48,7 @@ func TestArtifactsListErrors(t *testing.T) {
 	assert.Equal(t, "InternalError", requireError(t, err, http.StatusInternalServerError).Type)
 }
 
-func TestArtifactReadsAllForms(t *testing.T) {
+func TestArtifact_RoundTrip(t *testing.T) {
 	for name, text := range map[string]string{
 		"old": `{"id":1,"type":"symbols","hardware_version":"evt-1","build_id":"b","filename":"f","url":"u","md5":"m",
 			"created_date":"2019-05-21T21:08:54Z","updated_date":"2019-05-21T21:08:54Z"}`,
@@ -57,7 +57,7 @@ func TestArtifactReadsAllForms(t *testing.T) {
 			"url":"u","md5":"m","sha1":"s","sha256":"t","build_id":"","extra_info":null}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, "evt-1", requireKeeps[memfault.Artifact](t, text).HardwareVersion.Name)
+			assert.Equal(t, "evt-1", requireRoundTrip[memfault.Artifact](t, text).HardwareVersion.Name)
 		})
 	}
 }

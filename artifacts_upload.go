@@ -9,27 +9,28 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// ArtifactUploadOptions says what a file is to a release.
+// ArtifactUploadOptions describes a file of a release.
 type ArtifactUploadOptions struct {
 	Type            ArtifactType // required
 	HardwareVersion string       // required
 	BuildID         string
 }
 
-// ArtifactUploadResult is what became of an upload to a release.
+// ArtifactUploadResult describes a completed upload to a release.
 type ArtifactUploadResult struct {
 	UploadResult
-	Location string // the URL of the task that processes the file; empty when Memfault names none
+	Location string // URL of the task that processes the file; may be empty
 }
 
-// Upload adds a file to a release, which has to exist. Memfault accepts it and
-// processes it later. The file goes out in one request, which is sent once;
-// WithProgress tells how far it is. A file that the release has is no error, see
-// UploadResult.
+// Upload adds a file to an existing release. Prefer [UploadsService.OTAPayload] or
+// [UploadsService.Symbols]: Upload is the older way.
 //
-// This is the older of two ways: Uploads.OTAPayload and Uploads.Symbols are those of
-// today. Memfault's documents do not agree about the form of the request; it is sent
-// as multipart/form-data.
+// Memfault accepts the file and processes it later. Uploading a file again is not an error;
+// see [UploadResult]. Upload sends one request, and it is not retried once it may have reached
+// Memfault. [WithProgress] reports the progress of the upload.
+//
+// Memfault's documents disagree about the form of the request. It is sent as
+// multipart/form-data.
 //
 // Memfault: https://docs.memfault.com/api/artifacts
 func (s *ArtifactsService) Upload(ctx context.Context, project ProjectRef, releaseVersion string, file *File, options ArtifactUploadOptions, opts ...CallOption) (*ArtifactUploadResult, error) {
@@ -45,14 +46,19 @@ func (s *ArtifactsService) Upload(ctx context.Context, project ProjectRef, relea
 		return nil, invalid("File: %s: %w", file.Name, err)
 	}
 	var response Response
-	result, err := sendWhole(ctx, clientOf(s), operation.ArtifactsUploadForRelease, project.path(releaseVersion), contentType, content, withResponseToo(opts, &response))
+	existing := func(ctx context.Context, md5 string) (bool, string, error) {
+		return findArtifact(ctx, clientOf(s), project, releaseVersion, options.HardwareVersion, md5, opts)
+	}
+	request := singleUpload{operation.ArtifactsUploadForRelease, project.path(releaseVersion), contentType, content, existing}
+	result, err := request.send(ctx, clientOf(s), withExtraResponse(opts, &response))
 	if err != nil {
 		return nil, err
 	}
 	return &ArtifactUploadResult{UploadResult: *result, Location: response.Header.Get("Location")}, nil
 }
 
-// form writes what goes before and after the file, and returns the type of all.
+// form sets the parts of the body before and after the file, and returns the content type of
+// the body.
 func (o ArtifactUploadOptions) form(content *filePayload) (contentType string, err error) {
 	var b bytes.Buffer
 	form := multipart.NewWriter(&b)

@@ -1,7 +1,6 @@
 package memfault
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -9,49 +8,49 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Authenticator adds a credential to a request, for each attempt anew. The
-// client calls it only for requests to its own hosts.
+// Authenticator adds a credential to each attempt of a request. The client calls it only for
+// requests to its own hosts, concurrently for concurrent calls.
 //
-// BasicPassword, BasicAPIKey, OrganizationToken and ProjectKey return the four
-// that Memfault knows. An operation that does not take one of these fails with
-// ErrWrongCredential before anything is sent; an Authenticator of your own is let
-// through.
+// [BasicPassword], [BasicAPIKey], [OrganizationToken] and [ProjectKey] return the four kinds
+// of credentials that Memfault accepts. If an operation does not accept the kind, it fails
+// with [ErrWrongCredential] before anything is sent. A custom Authenticator is used for
+// every operation; if it returns an error, the call fails with that error and is not
+// retried.
 type Authenticator interface {
 	Authenticate(req *http.Request) error
 }
 
-// BasicPassword authenticates as a user with email and password, by HTTP Basic.
-// Memfault's guides advise against it for programs: prefer OrganizationToken.
+// BasicPassword authenticates as a user with email and password, by HTTP Basic. Memfault's
+// guides advise against it for programs. Prefer [OrganizationToken].
 func BasicPassword(email, password string) Authenticator {
 	return newCredential(operation.Password, email, password)
 }
 
-// BasicAPIKey authenticates as a user with email and user API key, by HTTP Basic.
-// The key reaches all of the user's organizations, except those that enforce
-// single sign-on.
+// BasicAPIKey authenticates as a user with email and user API key, by HTTP Basic. The key
+// gives access to all organizations of the user, except those that enforce single sign-on.
 func BasicAPIKey(email, key string) Authenticator {
 	return newCredential(operation.APIKey, email, key)
 }
 
-// OrganizationToken authenticates as an organization with one of its auth tokens
-// (oat_…), sent as a Bearer token. It reaches the organization's projects with
-// the rights of a project manager, unless the token was restricted.
+// OrganizationToken authenticates as an organization with one of its auth tokens (oat_…),
+// sent as a Bearer token. It gives access to the organization's projects with the rights of
+// a project manager, unless the token is restricted.
 func OrganizationToken(token string) Authenticator {
 	return newCredential(operation.OrganizationToken, "", token)
 }
 
-// ProjectKey authenticates a device, or a gateway that speaks for devices, with
-// the header Memfault-Project-Key. Only operations that push data in, and the few
-// made for devices, take it.
+// ProjectKey authenticates a device, or a gateway on behalf of devices, with the
+// Memfault-Project-Key header. Only operations that upload data, and the few operations
+// meant for devices, accept it.
 func ProjectKey(key string) Authenticator {
 	return newCredential(operation.ProjectKey, "", key)
 }
 
 const projectKeyHeader = "Memfault-Project-Key"
 
-// credential is one of the four built-in Authenticators. What it holds is behind
-// two pointers: fmt ignores methods on the unexported fields of a struct, and follows
-// one pointer there when the verb is a wrong one.
+// credential is one of the four built-in Authenticators. The secret is behind two pointers:
+// fmt ignores the methods of unexported fields, and follows one pointer there if the verb
+// does not fit.
 type credential struct {
 	kind   operation.Credential
 	hidden *hidden
@@ -81,53 +80,53 @@ func (c credential) Authenticate(req *http.Request) error {
 func (c credential) String() string   { return "memfault credential (" + c.kind.String() + ")" }
 func (c credential) GoString() string { return c.String() }
 
-// validate refuses what cannot be sent. It shows nothing of the secret.
+// validate returns an error for a credential that cannot be sent, without its secret.
 func (c credential) validate() error {
 	fail := func(what string) error { return invalid("credential %s: %s", c.kind, what) }
 	s, basic := c.hidden, operation.Basic.Has(c.kind)
 	switch {
 	case s.value == "":
-		return fail("the secret is empty")
+		return fail("the secret must not be empty")
 	case basic && s.user == "":
-		return fail("the email is empty")
+		return fail("the email must not be empty")
 	case strings.ContainsFunc(s.user+s.value, isControl):
-		return fail("it holds a line break or another control character")
+		return fail("it must not contain control characters")
 	case strings.Contains(s.user, ":"):
-		return fail("the email holds a colon")
+		return fail("the email must not contain a colon")
 	case !basic && strings.ContainsFunc(s.value, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return fail("it holds a character that a header cannot carry")
+		return fail("it contains a character that a header cannot contain")
 	}
 	return nil
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// validateAuth refuses a missing Authenticator and a built-in one that cannot be
-// sent.
+// validateAuth returns an error for a missing Authenticator, and for a built-in one that
+// cannot be sent.
 func validateAuth(auth Authenticator) error {
-	switch auth := auth.(type) {
-	case nil:
-		return invalid("the authenticator is nil")
-	case credential:
-		return auth.validate()
-	default:
-		return nil
+	if held, ok := auth.(credential); ok {
+		return held.validate()
 	}
+	if isNil(auth) {
+		return invalid("the Authenticator is nil")
+	}
+	return nil
 }
 
-// authorize refuses a built-in credential that an operation does not take.
+// authorize returns an error for a built-in credential that an operation does not accept.
 func authorize(auth Authenticator, op *operation.Operation) error {
 	held, ok := auth.(credential)
 	if !ok || op.Credentials == operation.NoCredential || op.Credentials.Has(held.kind) {
 		return nil
 	}
-	return fmt.Errorf("memfault: %s takes %s, the client holds %s: %w", op.Name, op.Credentials, held.kind, ErrWrongCredential)
+	return newKindError(ErrWrongCredential, "%s accepts %s, but the client uses %s", op.Name, op.Credentials, held.kind)
 }
 
-// AuthFromEnv returns the Authenticator that the variables of Memfault's own
-// command-line tool name: MEMFAULT_ORG_TOKEN, else MEMFAULT_EMAIL with
-// MEMFAULT_PASSWORD or MEMFAULT_API_KEY, else MEMFAULT_PROJECT_KEY. An empty
-// variable counts as not set.
+// AuthFromEnv returns the Authenticator of the credential in the environment, in the
+// variables that Memfault's own command-line tool reads: MEMFAULT_ORG_TOKEN; otherwise
+// MEMFAULT_EMAIL with MEMFAULT_PASSWORD or MEMFAULT_API_KEY; otherwise MEMFAULT_PROJECT_KEY.
+// An empty variable counts as not set. If there is no credential, AuthFromEnv fails with
+// [ErrInvalidArgument].
 func AuthFromEnv() (Authenticator, error) {
 	var auth Authenticator
 	email := os.Getenv("MEMFAULT_EMAIL")
@@ -145,13 +144,13 @@ func AuthFromEnv() (Authenticator, error) {
 			"or MEMFAULT_EMAIL with MEMFAULT_PASSWORD or MEMFAULT_API_KEY, or MEMFAULT_PROJECT_KEY")
 	}
 	if err := validateAuth(auth); err != nil {
-		return nil, fmt.Errorf("%w (read from the environment)", err)
+		return nil, invalid("environment: %w", err)
 	}
 	return auth, nil
 }
 
-// ProjectFromEnv returns the project that MEMFAULT_ORG and MEMFAULT_PROJECT name
-// by their slugs.
+// ProjectFromEnv returns the project whose slugs are in the variables MEMFAULT_ORG and
+// MEMFAULT_PROJECT. If one is not set, it fails with [ErrInvalidArgument].
 func ProjectFromEnv() (ProjectRef, error) {
 	project := ProjectRef{Organization: os.Getenv("MEMFAULT_ORG"), Project: os.Getenv("MEMFAULT_PROJECT")}
 	if project.Organization == "" || project.Project == "" {

@@ -13,12 +13,12 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// authFunc is an Authenticator of a user's own.
+// authFunc is a custom Authenticator.
 type authFunc func(*http.Request) error
 
 func (f authFunc) Authenticate(req *http.Request) error { return f(req) }
 
-func TestCredentialsOnTheWire(t *testing.T) {
+func TestAuth_HeaderOfEachCredential(t *testing.T) {
 	for name, c := range map[string]struct {
 		auth   memfault.Authenticator
 		header string
@@ -37,7 +37,7 @@ func TestCredentialsOnTheWire(t *testing.T) {
 	}
 }
 
-func TestEachCredentialOpensTheCloud(t *testing.T) {
+func TestAuth_FakeCloudAcceptsEachCredential(t *testing.T) {
 	_, client := newCloud(t)
 	for name, auth := range map[string]memfault.Authenticator{
 		"password": memfault.BasicPassword(fakecloud.Email, fakecloud.Password),
@@ -51,7 +51,7 @@ func TestEachCredentialOpensTheCloud(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrUnauthorized)
 }
 
-func TestBadCredentialsAreRefusedUnsent(t *testing.T) {
+func TestAuth_InvalidInput(t *testing.T) {
 	for name, auth := range map[string]memfault.Authenticator{
 		"nil":                 nil,
 		"empty token":         memfault.OrganizationToken(""),
@@ -67,20 +67,20 @@ func TestBadCredentialsAreRefusedUnsent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, err := memfault.NewClient(auth)
-			require.Error(t, err)
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 			assert.Nil(t, client)
 			assert.NotContains(t, err.Error(), "s3cret")
 
 			cloud, good := newCloud(t)
 			_, err = good.WithAuth(auth).Projects.Get(t.Context(), sink)
-			require.Error(t, err, "WithAuth has no error of its own: the call has it")
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument, "WithAuth returns no error, so the call must")
 			assert.NotContains(t, err.Error(), "s3cret")
-			assert.Empty(t, cloud.Seen(""))
+			assert.Empty(t, cloud.Requests(""))
 		})
 	}
 }
 
-func TestWrongCredentialIsRefusedUnsent(t *testing.T) {
+func TestAuth_WrongCredential(t *testing.T) {
 	cloud, client := newCloud(t)
 	for name, call := range map[string]func() error{
 		"project key for a console operation": func() error {
@@ -100,15 +100,15 @@ func TestWrongCredentialIsRefusedUnsent(t *testing.T) {
 		require.ErrorIs(t, err, memfault.ErrWrongCredential, name)
 	}
 	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Devices.Get(t.Context(), sink, "A")
-	require.ErrorContains(t, err, "devices.retrieve takes email+password,email+api-key,organization-token")
-	require.ErrorContains(t, err, "holds project-key")
-	assert.Empty(t, cloud.Seen(""))
+	require.ErrorContains(t, err, "devices.retrieve accepts email+password,email+api-key,organization-token")
+	require.ErrorContains(t, err, "but the client uses project-key")
+	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestCustomAuthenticatorIsLetThrough(t *testing.T) {
+func TestAuth_CustomAuthenticator(t *testing.T) {
 	cloud, client := newCloud(t)
 	auth := authFunc(func(req *http.Request) error {
-		req.SetBasicAuth("", fakecloud.OrgToken) // as the official tool sends it
+		req.SetBasicAuth("", fakecloud.OrgToken) // the form of the official command-line tool
 		return nil
 	})
 	_, err := client.WithAuth(auth).Projects.Get(t.Context(), sink)
@@ -117,23 +117,23 @@ func TestCustomAuthenticatorIsLetThrough(t *testing.T) {
 	failed := errors.New("the vault is locked")
 	_, err = client.WithAuth(authFunc(func(*http.Request) error { return failed })).Projects.Get(t.Context(), sink)
 	require.ErrorIs(t, err, failed)
-	assert.Len(t, cloud.Seen(""), 1)
+	assert.Len(t, cloud.Requests(""), 1)
 }
 
-func TestAuthenticatorIsAskedForEachAttempt(t *testing.T) {
+func TestAuth_CalledForEachAttempt(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.Fail(fakecloud.Fault{Status: 503, Times: 2})
-	asked := 0
+	calls := 0
 	_, err := client.WithAuth(authFunc(func(req *http.Request) error {
-		asked++
+		calls++
 		req.Header.Set("Authorization", "Bearer "+fakecloud.OrgToken)
 		return nil
 	})).Projects.Get(t.Context(), sink)
 	require.NoError(t, err)
-	assert.Equal(t, 3, asked)
+	assert.Equal(t, 3, calls)
 }
 
-func TestAuthFromEnv(t *testing.T) {
+func TestAuthFromEnv_ReadsVariables(t *testing.T) {
 	for name, c := range map[string]struct {
 		env  map[string]string
 		want http.Header
@@ -152,7 +152,7 @@ func TestAuthFromEnv(t *testing.T) {
 			}
 			auth, err := memfault.AuthFromEnv()
 			if c.want == nil {
-				require.Error(t, err)
+				require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 				return
 			}
 			require.NoError(t, err)
@@ -163,10 +163,11 @@ func TestAuthFromEnv(t *testing.T) {
 	}
 }
 
-func TestProjectFromEnv(t *testing.T) {
+func TestProjectFromEnv_ReadsVariables(t *testing.T) {
 	t.Setenv("MEMFAULT_ORG", "acme")
 	t.Setenv("MEMFAULT_PROJECT", "")
 	_, err := memfault.ProjectFromEnv()
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 	require.ErrorContains(t, err, "MEMFAULT_PROJECT")
 	t.Setenv("MEMFAULT_PROJECT", "smart-sink")
 	ref, err := memfault.ProjectFromEnv()

@@ -5,79 +5,70 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"slices"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// ChunksService relays chunks: the pieces, opaque to all but Memfault, in which the
-// firmware SDK hands out what a device recorded. It takes a project key.
+// ChunksService uploads chunks: the pieces, opaque to everything but Memfault, in which the
+// firmware SDK hands out the data that a device recorded. Its operations require a
+// [ProjectKey].
 type ChunksService struct{ client *Client }
 
-// Upload sends chunks of one device, in their order, in one request: a single one
-// as it is, several as multipart/mixed. Memfault wants the chunks of a device one
-// request after the other, in the order in which its packetizer made them; see
-// NewSender, which keeps both for many devices. A repeated chunk does no harm, so a
-// lost request is sent again.
+// Upload uploads chunks of one device, in order, in one request: a single chunk as it is,
+// several as multipart/mixed. Memfault requires that the chunks of a device arrive one
+// request after the other, in the order in which its packetizer made them. A [ChunkSender]
+// does both for many devices. A repeated chunk does no harm, so a lost request is retried.
 //
-// Success means that Memfault queued the chunks, not that it could read them. A
-// chunk cannot be empty; a short one is valid, because a message may end in one.
-// ErrTooLarge and ErrBadRequest concern the request as a whole.
+// Success means that Memfault queued the chunks, not that it could decode them. A chunk
+// must not be empty; it can be short, because the last chunk of a message can be. If Upload
+// fails with [ErrTooLarge] or [ErrBadRequest], the cause can be any of the chunks, or their
+// total size.
 //
 // Memfault: https://docs.memfault.com/api/upload-chunk
-func (s *ChunksService) Upload(ctx context.Context, deviceSerial string, chunks ...[]byte) error {
-	return s.upload(ctx, deviceSerial, chunks)
-}
-
-func (s *ChunksService) upload(ctx context.Context, deviceSerial string, chunks [][]byte, opts ...CallOption) error {
+func (s *ChunksService) Upload(ctx context.Context, deviceSerial string, chunks [][]byte, opts ...CallOption) error {
 	if len(chunks) == 0 {
-		return invalid("chunks.upload: there is no chunk")
+		return invalid("chunks.upload: chunks must not be empty")
 	}
-	for i, chunk := range chunks {
-		if len(chunk) == 0 {
-			return invalid("chunks.upload: chunk %d is empty", i)
-		}
+	if i := slices.IndexFunc(chunks, func(chunk []byte) bool { return len(chunk) == 0 }); i >= 0 {
+		return invalid("chunks.upload: chunk %d must not be empty", i)
 	}
-	return exec(ctx, clientOf(s), operation.ChunksUpload, input{path: []string{deviceSerial}, body: chunkPayload(chunks)}, opts)
+	return exec(ctx, clientOf(s), operation.ChunksUpload, requestParams{path: []string{deviceSerial}, body: chunkPayload(chunks)}, opts)
 }
 
-// CheckProjectKey checks the project key without sending anything: an upload without a body is
-// refused for its length (411) if the key is good, and before that (403,
-// ErrForbidden) if it is not. Seen only in one program; not documented by Memfault.
+// CheckProjectKey checks the project key without uploading anything. It sends an upload
+// without a body, which Memfault rejects because of its length (411) if the key is valid,
+// and otherwise because of the key (403): then CheckProjectKey fails with [ErrForbidden].
+//
+// Not documented by Memfault; observed only in one program.
 func (s *ChunksService) CheckProjectKey(ctx context.Context, opts ...CallOption) error {
-	err := exec(ctx, clientOf(s), operation.ChunksUpload, input{path: []string{"probe"}}, opts)
-	var answer *Error
-	if errors.As(err, &answer) && answer.StatusCode == http.StatusLengthRequired {
+	err := exec(ctx, clientOf(s), operation.ChunksUpload, requestParams{path: []string{"probe"}}, opts)
+	var response *Error
+	if errors.As(err, &response) && response.StatusCode == http.StatusLengthRequired {
 		return nil
 	}
 	return err
 }
 
-// chunkPayload returns the body of an upload. Its size is known, because Memfault
-// takes no body without a Content-Length.
+// chunkPayload returns the body of an upload: a copy of the chunks, because net/http may
+// still read it after the call has returned. Its size is known, because Memfault accepts no
+// body without a Content-Length.
 func chunkPayload(chunks [][]byte) *payload {
 	if len(chunks) == 1 {
-		return bytesPayload("application/octet-stream", chunks[0])
+		return bytesPayload("application/octet-stream", append([]byte(nil), chunks[0]...))
 	}
+	const header = "--%s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
 	boundary := rand.Text()
-	var parts net.Buffers
-	var size int64
+	size := 0
 	for _, chunk := range chunks {
-		head := fmt.Sprintf("--%s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n", boundary, len(chunk))
-		parts = append(parts, []byte(head), chunk, []byte("\r\n"))
-		size += int64(len(head) + len(chunk) + len("\r\n"))
+		size += len(header) + len(boundary) + len(chunk) + len("00000\r\n")
 	}
-	end := "--" + boundary + "--\r\n"
-	parts = append(parts, []byte(end))
-	return &payload{
-		contentType: "multipart/mixed; boundary=" + boundary,
-		size:        size + int64(len(end)),
-		open: func() io.ReadCloser {
-			unread := slices.Clone(parts) // reading uses it up
-			return io.NopCloser(&unread)
-		},
+	body := make([]byte, 0, size+len(boundary)+len("----\r\n"))
+	for _, chunk := range chunks {
+		body = fmt.Appendf(body, header, boundary, len(chunk))
+		body = append(append(body, chunk...), "\r\n"...)
 	}
+	body = append(body, "--"+boundary+"--\r\n"...)
+	return bytesPayload("multipart/mixed; boundary="+boundary, body)
 }

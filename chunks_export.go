@@ -1,181 +1,66 @@
 package memfault
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+
+	"github.com/memfault-go/memfault/internal/chunkexport"
 )
 
-// ChunkExportError is a line of a log that holds a damaged chunk.
+// ChunkExportError is a damaged chunk in a log. It is of the kind [ErrInvalidArgument].
+//
+// Each MC: is the start of a chunk, and the chunk is damaged unless base64 and a colon follow
+// in the same line, at most 1 MiB of them. There are two exceptions: a space or tab follows,
+// or the MC: is itself the end of a chunk. But if base64 and a colon follow right after such
+// a chunk, the chunk counts as cut off by the one that begins at its end.
+//
+// A line of hexadecimal digits is a damaged chunk if their number is odd, if it has more than
+// 1 MiB, or if few of its characters are not digits.
 type ChunkExportError struct {
-	Line int // from 1
-	Err  error
+	Line   int   // where the chunk begins, from 1
+	Offset int64 // the same in bytes, from 0
+	Err    error
 }
 
-// Error names the line.
+// Error returns the place of the chunk, and what is wrong with it.
 func (e *ChunkExportError) Error() string {
-	return fmt.Sprintf("memfault: line %d holds a damaged chunk: %v", e.Line, e.Err)
+	return fmt.Sprintf("memfault: DecodeChunkExport: damaged chunk in line %d, byte %d: %v", e.Line, e.Offset, e.Err)
 }
 
-// Unwrap returns what is wrong with the line.
+// Is reports whether target is ErrInvalidArgument.
+func (e *ChunkExportError) Is(target error) bool { return target == ErrInvalidArgument }
+
+// Unwrap returns what is wrong with the chunk.
 func (e *ChunkExportError) Unwrap() error { return e.Err }
 
-// maxExportLine bounds what of one line is kept in memory. The chunks of the firmware
-// SDK are far shorter.
-const maxExportLine = 1 << 20
-
-// DecodeChunkExport reads the chunks in a log of any size, in their order. A line holds
-// a chunk in the form in which the firmware SDK's data export prints it, MC:<base64>:
-// anywhere in the line, or it is nothing but hexadecimal digits, four pairs or more.
-// Other lines are passed over.
+// DecodeChunkExport returns the chunks that the data export of the firmware SDK printed into
+// a log of any size, in order. For each damaged chunk it yields a [*ChunkExportError] and
+// continues. If the reader fails, it yields the error, of the kind [ErrInvalidArgument], and
+// stops; what the reader broke off is not returned as a chunk.
 //
-// A damaged line is a *ChunkExportError, and reading goes on behind it; an error of the
-// reader comes last.
+// A chunk is MC:<base64>: anywhere in the log, even if other text, a terminal escape sequence
+// or an escape of JSON touches it. A line of at least 8 hexadecimal digits, one of them 0 to
+// 9, is a chunk as well. Lines end with \n, \r\n or \r. Other text in these forms is
+// returned as a chunk. Chunks with a damaged MC: and logs in UTF-16 are not recognized.
 func DecodeChunkExport(log io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if log == nil {
-			yield(nil, invalid("the reader is nil"))
+			yield(nil, invalid("DecodeChunkExport: nil reader"))
 			return
 		}
-		reader := bufio.NewReaderSize(log, 64<<10)
-		for number := 1; ; number++ {
-			line, tooLong, err := readLine(reader)
-			for chunk, damage := range chunksOf(line, tooLong) {
-				if damage != nil {
-					damage = &ChunkExportError{number, damage}
-				}
-				if !yield(chunk, damage) {
-					return
-				}
-			}
-			if err != nil {
-				if !errors.Is(err, io.EOF) {
-					yield(nil, fmt.Errorf("memfault: reading a chunk export: %w", err))
-				}
-				return
-			}
-		}
-	}
-}
-
-// readLine returns a line without its end. Of one that is too long it returns the
-// start.
-func readLine(reader *bufio.Reader) (line []byte, tooLong bool, err error) {
-	for {
-		part, err := reader.ReadSlice('\n')
-		if room := maxExportLine - len(line); len(part) > room {
-			part, tooLong = part[:room], true
-		}
-		line = append(line, part...)
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return bytes.TrimRight(line, "\r\n"), tooLong, err
-		}
-	}
-}
-
-// chunksOf returns the chunks of one line, and what is damaged.
-func chunksOf(line []byte, tooLong bool) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		if digits := bytes.TrimSpace(line); looksHex(digits) {
-			chunk, err := decodeHex(digits)
-			if tooLong {
-				chunk, err = nil, errTooLongLine
-			}
-			yield(chunk, err)
-			return
-		}
-		for {
-			text, rest, found := nextExport(line)
-			if !found {
-				return
-			}
-			line = rest
-			var chunk []byte
-			var err error
+		for chunk, err := range chunkexport.Decode(log) {
+			var damage *chunkexport.Error
 			switch {
-			case len(rest) == 0 && tooLong:
-				err = errTooLongLine
-			case len(rest) == 0 || rest[0] != ':':
-				err = errors.New("the colon at its end is missing, or a character is none of base64")
-			default:
-				chunk, err = decodeBase64(text)
+			case errors.As(err, &damage):
+				err = &ChunkExportError{damage.Line, damage.Offset, damage.Err}
+			case err != nil:
+				err = invalid("DecodeChunkExport: %w", err)
 			}
 			if !yield(chunk, err) {
 				return
 			}
 		}
 	}
-}
-
-var errTooLongLine = errors.New("the line is longer than 1 MiB")
-
-// nextExport finds MC: with base64 behind it, and returns that and what follows. A
-// longer word that ends in MC: is none.
-func nextExport(line []byte) (text, rest []byte, found bool) {
-	for {
-		start := bytes.Index(line, []byte("MC:"))
-		if start < 0 {
-			return nil, nil, false
-		}
-		within := start > 0 && isAlphanumeric(line[start-1])
-		line = line[start+len("MC:"):]
-		end := 0
-		for end < len(line) && isBase64(line[end]) {
-			end++
-		}
-		if end > 0 && !within {
-			return line[:end], line[end:], true
-		}
-	}
-}
-
-func isAlphanumeric(b byte) bool {
-	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
-}
-
-func isBase64(b byte) bool { return isAlphanumeric(b) || b == '+' || b == '/' || b == '=' }
-
-func decodeBase64(text []byte) ([]byte, error) {
-	chunk := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Strict().Decode(chunk, text)
-	switch {
-	case err != nil:
-		return nil, err
-	case n == 0:
-		return nil, errors.New("the chunk is empty")
-	}
-	return chunk[:n], nil
-}
-
-// looksHex reports whether a line is hexadecimal and nothing else, or is so but for a
-// few damaged characters. Anything shorter than the header of a message, and a word
-// without a figure, is no chunk.
-func looksHex(line []byte) bool {
-	const shortest, damagedOneIn = 8, 8
-	figures, others := 0, 0
-	for _, b := range line {
-		switch {
-		case b >= '0' && b <= '9':
-			figures++
-		case b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F':
-		case isAlphanumeric(b) || b == '?' || b > '~':
-			others++
-		default:
-			return false
-		}
-	}
-	return len(line) >= shortest && figures > 0 && others*damagedOneIn <= len(line)
-}
-
-func decodeHex(digits []byte) ([]byte, error) {
-	chunk := make([]byte, hex.DecodedLen(len(digits)))
-	if _, err := hex.Decode(chunk, digits); err != nil {
-		return nil, err
-	}
-	return chunk, nil
 }

@@ -60,7 +60,7 @@ type ChunkSender struct {
 func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 	options, err := options.withDefaults()
 	client := clientOf(s)
-	if err = errors.Join(err, client.usable(), client.invalid, authorize(client.auth, operation.Get(operation.ChunksUpload))); err != nil {
+	if err = errors.Join(err, client.checkInitialized(), client.invalid, authorize(client.auth, operation.Get(operation.ChunksUpload))); err != nil {
 		return &ChunkSender{engine: ordered.New(ordered.Config{}), invalid: err}
 	}
 	return &ChunkSender{engine: ordered.New(options.engine(s)), options: options}
@@ -102,7 +102,7 @@ func (s *ChunkSender) Send(ctx context.Context, deviceSerial string, chunk []byt
 	case errors.Is(err, ordered.ErrDeviceFull):
 		return ErrDeviceFull
 	default:
-		return fmt.Errorf("memfault: waiting for room for a chunk: %w", ended(ctx))
+		return fmt.Errorf("memfault: waiting for room for a chunk: %w", contextError(ctx))
 	}
 }
 
@@ -182,5 +182,5 @@ func waitError(ctx context.Context, err error) error {
 	if errors.Is(err, ordered.ErrStuck) {
 		return fmt.Errorf("a done function has not returned for 10 s: %w", context.DeadlineExceeded)
 	}
-	return ended(ctx)
+	return contextError(ctx)
 }

@@ -28,7 +28,7 @@ import (
 func TestChunkSender_Outcomes(t *testing.T) {
 	const accepted, reported, split, kept, paused = "accepted", "reported", "split and reported", "kept", "kept, sender paused"
 	respond := func(status int, header ...string) roundTripper {
-		return func(*http.Request) (*http.Response, error) { return answer(status, "", header...) }
+		return func(*http.Request) (*http.Response, error) { return newResponse(status, "", header...) }
 	}
 	fail := func(err error) roundTripper {
 		return func(*http.Request) (*http.Response, error) { return nil, err }
@@ -42,6 +42,9 @@ func TestChunkSender_Outcomes(t *testing.T) {
 		"401": {respond(401), paused}, "403": {respond(403), paused},
 		"404": {respond(404), reported}, "409": {respond(409), reported}, "411": {respond(411), reported}, "415": {respond(415), reported},
 		"422": {respond(422), reported}, "405": {respond(405), reported},
+		"captive portal": {func(*http.Request) (*http.Response, error) {
+			return newResponse(200, "<!DOCTYPE html><html>log in</html>", "Content-Type", "text/html")
+		}, kept},
 		"302": {respond(302, "Location", "http://portal.example/"), kept}, "408": {respond(408), kept},
 		"429": {respond(429), kept}, "429 Retry-After": {respond(429, "Retry-After", "9"), kept},
 		"500": {respond(500), kept}, "501": {respond(501), kept}, "521": {respond(521), kept},
@@ -61,11 +64,11 @@ func TestChunkSender_Outcomes(t *testing.T) {
 				gate, requests, pauses := make(chan struct{}), 0, 0
 				sender := senderOver(t, memfault.ChunkSenderOptions{OnPause: func(error) { pauses++ }}, func(req *http.Request) (*http.Response, error) {
 					if serialOf(req) != "A" {
-						return answer(202, "")
+						return newResponse(202, "")
 					}
 					if requests++; requests == 1 { // keeps the others waiting, so that they are one batch
 						<-gate
-						return answer(202, "")
+						return newResponse(202, "")
 					}
 					return test.handle(req)
 				})
@@ -117,7 +120,7 @@ func TestChunkSender_ServerAwayForSeconds(t *testing.T) {
 				if time.Since(start) < away {
 					return nil, &net.OpError{Op: "dial", Err: errReset}
 				}
-				return answer(202, "")
+				return newResponse(202, "")
 			})
 			ledger := newChunkLedger()
 			for s := range 100 {
@@ -136,7 +139,7 @@ func TestChunkSender_ServerAwayForSeconds(t *testing.T) {
 // minute.
 func TestChunkSender_OutageOfAnHour(t *testing.T) {
 	outages := map[string]func(req *http.Request) (*http.Response, error){
-		"503":        func(*http.Request) (*http.Response, error) { return answer(503, "") },
+		"503":        func(*http.Request) (*http.Response, error) { return newResponse(503, "") },
 		"connection": func(*http.Request) (*http.Response, error) { return nil, errReset },
 		"silence": func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
@@ -169,7 +172,7 @@ func TestChunkSender_OutageOfAnHour(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					inFlight--
-					return answer(202, "")
+					return newResponse(202, "")
 				})
 				const devices, span = 500, 75 * time.Minute
 				interval := time.Minute
@@ -203,7 +206,7 @@ func TestChunkSender_WaitsDoNotStartOver(t *testing.T) {
 		start, requests := time.Now(), 0
 		sender := senderOver(t, memfault.ChunkSenderOptions{GiveUpAfter: 570 * time.Second}, func(*http.Request) (*http.Response, error) {
 			requests++
-			return answer(429, "")
+			return newResponse(429, "")
 		})
 		ledger := newChunkLedger()
 		for i := range 60 {
@@ -229,9 +232,9 @@ func TestChunkSender_HeldDeviceStopsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sender := senderOver(t, memfault.ChunkSenderOptions{MaxPendingBytes: 200_000}, func(req *http.Request) (*http.Response, error) {
 			if serialOf(req) == "HELD" {
-				return answer(429, "", "Retry-After", "3600")
+				return newResponse(429, "", "Retry-After", "3600")
 			}
-			return answer(202, "")
+			return newResponse(202, "")
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -259,7 +262,7 @@ func TestChunkSender_LargeChunkGetsRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sender := senderOver(t, memfault.ChunkSenderOptions{MaxPendingBytes: 1 << 20, MaxPendingPerDevice: 1 << 20}, func(*http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
-			return answer(202, "")
+			return newResponse(202, "")
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		var small sync.WaitGroup
@@ -346,9 +349,9 @@ func TestChunkSender_LearnsWhatFits(t *testing.T) {
 					body, err := io.ReadAll(req.Body)
 					require.NoError(t, err)
 					if test.rejects(max(strings.Count(string(body), "Content-Length:"), 1)) {
-						return answer(413, "")
+						return newResponse(413, "")
 					}
-					return answer(202, "")
+					return newResponse(202, "")
 				})
 				ledger := newChunkLedger()
 				ledger.send(t, sender, "A", chunkTexts(10_000)...)
@@ -409,9 +412,9 @@ func TestChunkSender_PausesWhileNothingCanBeSent(t *testing.T) {
 				}
 				opts = append(opts, memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 					if req.Header.Get("Memfault-Project-Key") != "valid" {
-						return answer(403, "")
+						return newResponse(403, "")
 					}
-					return answer(202, "")
+					return newResponse(202, "")
 				})}))
 				client := newClient(t, memfault.ProjectKey("valid"), opts...)
 				if test.auth != nil {
@@ -457,7 +460,7 @@ func TestChunkSender_MemoryOfSmallChunks(t *testing.T) {
 		gate := make(chan struct{})
 		sender := senderOver(t, memfault.ChunkSenderOptions{MaxPendingBytes: limit, MaxPendingPerDevice: limit}, func(*http.Request) (*http.Response, error) {
 			<-gate
-			return answer(202, "")
+			return newResponse(202, "")
 		})
 		before := liveBytes()
 		chunk, n := make([]byte, size), 0
@@ -473,7 +476,26 @@ func TestChunkSender_MemoryOfSmallChunks(t *testing.T) {
 	}
 }
 
-// A response that is known is not waited for.
+// A response whose body stalls delays its device for seconds, not for a minute.
+func TestChunkSender_StalledResponseBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sender := senderOver(t, memfault.ChunkSenderOptions{Concurrency: 1}, func(req *http.Request) (*http.Response, error) {
+			resp, err := newResponse(202, "")
+			resp.ContentLength = 8
+			resp.Body = &slowBody{Reader: strings.NewReader("Accepted"), pause: time.Hour, ctx: req.Context()}
+			return resp, err
+		})
+		ledger := newChunkLedger()
+		ledger.send(t, sender, "A", "1")
+		ledger.send(t, sender, "B", "1")
+		require.NoError(t, sender.Close(t.Context()))
+		accepted, _ := ledger.count(t)
+		assert.Equal(t, 2, accepted)
+		assert.LessOrEqual(t, ledger.times["A 1"], 5*time.Second)
+		assert.LessOrEqual(t, ledger.times["B 1"], 10*time.Second)
+	})
+}
+
 func TestChunkSender_CloseCancelsRequests(t *testing.T) {
 	cloud, client := newRelay(t, memfault.WithTimeout(0))
 	cloud.Fail(fakecloud.Fault{Delay: time.Hour})

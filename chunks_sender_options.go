@@ -79,7 +79,7 @@ func (o ChunkSenderOptions) engine(service *ChunksService) ordered.Config {
 	config := service.client.core.config
 	return ordered.Config{
 		Send: func(ctx context.Context, serial string, chunks [][]byte) ordered.Outcome {
-			return chunkOutcome(service.upload(ctx, serial, chunks, WithoutRetry()))
+			return chunkOutcome(service.Upload(ctx, serial, chunks, WithoutRetry()))
 		},
 		Panicked: func(value any, stack []byte) error {
 			err := &sendPanic{value}

@@ -3,9 +3,7 @@ package memfault
 import (
 	"crypto/tls"
 	"errors"
-	"net"
 	"net/http"
-	"strings"
 
 	"github.com/memfault-go/memfault/internal/ordered"
 )
@@ -63,14 +61,12 @@ func statusOutcome(response *Error) ordered.Kind {
 
 // isLocalRefusal reports whether the Authenticator or the RateLimiter returned an error.
 func isLocalRefusal(err error) bool {
-	var permanent *permanentError
-	return errors.As(err, &permanent) &&
-		(strings.HasPrefix(permanent.Error(), "authenticator: ") || strings.HasPrefix(permanent.Error(), "rate limiter: "))
+	var hook *hookError
+	return errors.As(err, &hook)
 }
 
 // isNotSent reports whether the connection failed before the request was sent.
 func isNotSent(err error) bool {
-	var network *net.OpError
 	var certificate *tls.CertificateVerificationError
-	return errors.As(err, &certificate) || errors.As(err, &network) && network.Op == "dial"
+	return neverLeft(err) || errors.As(err, &certificate)
 }

@@ -114,7 +114,7 @@ func TestChunkSender_ManyDevicesWithFaults(t *testing.T) {
 	const serials, chunks = 1000, 20
 	cloud, client := newRelay(t, memfault.WithRetry(memfault.RetryPolicy{MinWait: time.Millisecond, MaxWait: 20 * time.Millisecond}))
 	cloud.Fail(fakecloud.Fault{Drop: true, Every: 100})
-	cloud.Fail(fakecloud.Fault{Lose: true, Every: 100})
+	cloud.Fail(fakecloud.Fault{DropResponse: true, Every: 100})
 	cloud.Fail(fakecloud.Fault{Status: 429, Every: 100})
 	cloud.Fail(fakecloud.Fault{Status: 503, RetryAfter: "0", Every: 100})
 	cloud.Fail(fakecloud.Fault{Status: 500, Every: 100})
@@ -184,7 +184,7 @@ func TestChunkSender_BatchesFillWhileRequestInFlight(t *testing.T) {
 		sender := senderOver(t, memfault.ChunkSenderOptions{BatchSize: 4, MaxBatchBytes: 4000}, func(req *http.Request) (*http.Response, error) {
 			sizes = append(sizes, req.ContentLength)
 			time.Sleep(time.Second)
-			return answer(202, "Accepted")
+			return newResponse(202, "Accepted")
 		})
 		for i := range 12 {
 			require.NoError(t, sender.Send(t.Context(), "A", make([]byte, 10+i/9*1500), nil))
@@ -210,10 +210,10 @@ func TestChunkSender_RetryAfterDelaysOneDevice(t *testing.T) {
 				sender := senderOver(t, memfault.ChunkSenderOptions{Concurrency: 1}, func(req *http.Request) (*http.Response, error) {
 					if serialOf(req) == "HELD" {
 						if requests++; requests == 1 {
-							return answer(status, "", "Retry-After", retryAfter)
+							return newResponse(status, "", "Retry-After", retryAfter)
 						}
 					}
-					return answer(202, "")
+					return newResponse(202, "")
 				})
 				ledger := newChunkLedger()
 				for i, serial := range []string{"HELD", "A", "B", "HELD"} {
@@ -264,7 +264,7 @@ func TestChunkSender_InvalidInput(t *testing.T) {
 	sender := client.Chunks.NewSender(memfault.ChunkSenderOptions{MaxPendingBytes: 4})
 	done := func(error) { t.Error("done of a chunk that was not queued") }
 	require.ErrorContains(t, sender.Send(t.Context(), "A", nil, done), "empty")
-	require.ErrorContains(t, sender.Send(t.Context(), "", []byte{1}, done), "device_serial is empty")
+	require.ErrorContains(t, sender.Send(t.Context(), "", []byte{1}, done), "device_serial must not be empty")
 	require.ErrorContains(t, sender.Send(t.Context(), "..", []byte{1}, done), "device_serial")
 	require.ErrorIs(t, sender.Send(t.Context(), "A", make([]byte, 5), done), memfault.ErrTooLarge)
 	for _, sender := range []*memfault.ChunkSender{sender, nil, new(memfault.ChunkSender)} {
@@ -286,7 +286,7 @@ func TestChunkSender_InvalidInput(t *testing.T) {
 		require.ErrorIs(t, invalid.Send(t.Context(), "A", []byte{1}, done), memfault.ErrInvalidArgument)
 		require.ErrorContains(t, invalid.Send(t.Context(), "A", []byte{1}, done), "negative")
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func TestChunkSender_CopiesChunk(t *testing.T) {
@@ -354,7 +354,7 @@ func TestChunkSender_WaitErrors(t *testing.T) {
 
 func TestChunkSender_CalledByDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sender := senderOver(t, memfault.ChunkSenderOptions{}, func(*http.Request) (*http.Response, error) { return answer(202, "") })
+		sender := senderOver(t, memfault.ChunkSenderOptions{}, func(*http.Request) (*http.Response, error) { return newResponse(202, "") })
 		gate := make(chan struct{})
 		require.NoError(t, sender.Send(t.Context(), "A", []byte{1}, func(error) {
 			assert.ErrorIs(t, sender.Flush(context.Background()), memfault.ErrInvalidArgument)
@@ -381,7 +381,7 @@ func BenchmarkChunkSender(b *testing.B) {
 	const sample = 100
 	start := time.Now()
 	for range sample {
-		require.NoError(b, client.Chunks.Upload(b.Context(), "A", make([]byte, 100)))
+		require.NoError(b, client.Chunks.Upload(b.Context(), "A", [][]byte{make([]byte, 100)}))
 	}
 	each := time.Since(start) / sample
 	var took time.Duration

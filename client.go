@@ -1,21 +1,25 @@
 package memfault
 
 import (
+	"net"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// Version is the version of this package, as its User-Agent header names it.
+// Version is the version of this package in its User-Agent header.
 const Version = "0.1.0"
 
-// Client talks to the Memfault cloud through its services. It is safe for
-// concurrent use and never changes; NewClient makes one.
+// Client calls the Memfault API through its services. Create it with [NewClient]; the
+// methods of a zero Client return an error. A Client is not modified by its methods and is
+// safe for concurrent use by multiple goroutines. It is meant to be kept: it reuses
+// connections.
 type Client struct {
 	core    *core
 	auth    Authenticator
-	invalid error // why auth cannot be used; WithAuth has no other way to tell
+	invalid error // why auth cannot be used; WithAuth returns no error
 
 	Account          *AccountService
 	Organizations    *OrganizationsService
@@ -41,17 +45,19 @@ type Client struct {
 	Uploads          *UploadsService
 }
 
-// core is what clients of different credentials share.
+// core is shared by the clients that WithAuth returns.
 type core struct {
 	config  config
 	hosts   hosts
 	retrier *retryablehttp.Client
 	buffers bufferPool
 
+	closeIdle func()
 	userAgent []string // the header's value
 }
 
-// NewClient returns a Client that authenticates with auth. It opens no connection.
+// NewClient returns a Client that authenticates with auth. It opens no connection. If auth
+// or an option cannot be used, NewClient fails with [ErrInvalidArgument].
 func NewClient(auth Authenticator, opts ...Option) (*Client, error) {
 	if err := validateAuth(auth); err != nil {
 		return nil, err
@@ -72,7 +78,11 @@ func NewClient(auth Authenticator, opts ...Option) (*Client, error) {
 	if cfg.retry, err = cfg.retry.withDefaults(); err != nil {
 		return nil, err
 	}
-	shared := &core{config: cfg, hosts: base, userAgent: []string{cfg.userAgent}}
+	if cfg.httpClient == nil {
+		cfg.httpClient = &http.Client{Transport: newTransport()}
+	}
+	given := *cfg.httpClient
+	shared := &core{config: cfg, hosts: base, closeIdle: given.CloseIdleConnections, userAgent: []string{cfg.userAgent}}
 	shared.retrier = cfg.retry.newRetrier(shared.newHTTPClient())
 	return newClient(shared, auth), nil
 }
@@ -104,8 +114,9 @@ func newClient(shared *core, auth Authenticator) *Client {
 	return c
 }
 
-// WithAuth returns a Client that differs only in its credential and shares all
-// else with c, connections included. A nil or unusable auth makes every call fail.
+// WithAuth returns a Client that differs from c only in its credential and shares
+// everything else with c, including connections. If auth is nil or cannot be used, every
+// call of the returned Client fails with [ErrInvalidArgument].
 func (c *Client) WithAuth(auth Authenticator) *Client {
 	if c == nil {
 		return newClient(nil, auth)
@@ -113,18 +124,27 @@ func (c *Client) WithAuth(auth Authenticator) *Client {
 	return newClient(c.core, auth)
 }
 
-// usable refuses a client that is nil or was not made by NewClient.
-func (c *Client) usable() error {
+// CloseIdleConnections closes the connections that are idle, as the method of
+// [net/http.Client] does. Requests in flight are not affected. Clients made by
+// [Client.WithAuth] share their connections.
+func (c *Client) CloseIdleConnections() {
+	if c.checkInitialized() == nil {
+		c.core.closeIdle()
+	}
+}
+
+// checkInitialized returns an error for a client that NewClient did not create.
+func (c *Client) checkInitialized() error {
 	if c == nil || c.core == nil {
-		return invalid("the client is nil, or was not made by NewClient")
+		return invalid("the Client is nil or was not created by NewClient")
 	}
 	return nil
 }
 
-// String names the client's credential by its kind and its API host.
+// String returns the API host and the kind of the client's credential.
 func (c *Client) String() string {
-	if c.usable() != nil {
-		return "memfault.Client (not made by NewClient)"
+	if c.checkInitialized() != nil {
+		return "memfault.Client (not created by NewClient)"
 	}
 	kind := "custom authenticator"
 	if held, ok := c.auth.(credential); ok {
@@ -133,7 +153,7 @@ func (c *Client) String() string {
 	return "memfault.Client (" + c.core.hosts[HostAPI].Redacted() + ", " + kind + ")"
 }
 
-// GoString is String.
+// GoString returns the same as String.
 func (c *Client) GoString() string { return c.String() }
 
 // clientOf returns the client of a service. For a service without one, such as those of a
@@ -145,7 +165,7 @@ func clientOf[S ~struct{ client *Client }](service *S) *Client {
 	return (struct{ client *Client })(*service).client
 }
 
-// ProjectRef names a project by the slugs of its organization and its own.
+// ProjectRef identifies a project by its slug and the slug of its organization.
 type ProjectRef struct {
 	Organization string
 	Project      string
@@ -159,36 +179,38 @@ func (p ProjectRef) path(more ...string) []string {
 
 // newHTTPClient returns the http.Client that sends the attempts.
 func (c *core) newHTTPClient() *http.Client {
-	given := c.config.httpClient
-	if given == nil {
-		given = &http.Client{Transport: newTransport()}
+	client := *c.config.httpClient
+	next := client.Transport
+	if next == nil {
+		next = http.DefaultTransport
 	}
-	client := *given
-	if client.Transport == nil {
-		client.Transport = http.DefaultTransport
-	}
-	client.Transport = &signer{core: c, next: client.Transport}
-	client.CheckRedirect = c.redirectPolicy(given.CheckRedirect)
+	client.Transport = &attemptTransport{core: c, next: next}
+	client.CheckRedirect = c.redirectPolicy(client.CheckRedirect)
 	return &client
 }
 
-// newTransport keeps enough idle connections to one host for the parallel
-// requests of a prefetching Pager and of a chunk sender: with net/http's two,
-// nearly each of them would open a new one.
+// newTransport keeps enough idle connections to one host for the concurrent requests of a
+// prefetching Pager and of a chunk sender: with net/http's two, nearly each of them would
+// open a new one.
 func newTransport() *http.Transport {
 	transport, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		transport = &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	if ok {
+		transport = transport.Clone()
+	} else { // a program replaced the default; these are the values of net/http
+		dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+		transport = &http.Transport{
+			Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
+			IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: time.Second,
+		}
 	}
-	transport = transport.Clone()
 	transport.MaxIdleConns = 512
 	transport.MaxIdleConnsPerHost = 128
 	return transport
 }
 
-// redirectPolicy follows redirects of GET and HEAD only: another method would
-// either be turned into a GET or send its body to a host that nobody named. The
-// credential is added below this level, to the client's own hosts alone.
+// redirectPolicy follows redirects of GET and HEAD only: net/http would turn another method
+// into a GET, or send its body to a host that nobody named. attemptTransport adds the
+// credential to requests to the client's own hosts alone.
 func (c *core) redirectPolicy(next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
 		first := via[0]
@@ -198,7 +220,7 @@ func (c *core) redirectPolicy(next func(*http.Request, []*http.Request) error) f
 		case len(via) >= 10:
 			return permanent("stopped after 10 redirects")
 		case !c.allowedScheme(req.URL):
-			return permanent("a redirect to plain http was refused")
+			return permanent("redirect to plain http")
 		case next == nil:
 			return nil
 		}

@@ -7,11 +7,11 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// CohortsService manages cohorts: the groups of devices that releases are deployed
-// to.
+// CohortsService manages cohorts, the groups of devices to which releases are deployed. Its
+// methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
 type CohortsService struct{ client *Client }
 
-// Cohort is a group of devices. Each project has one with the slug default.
+// Cohort is a group of devices. Each project has a cohort with the slug default.
 type Cohort struct {
 	ID                             int64        `json:"id"`
 	Name                           string       `json:"name"`
@@ -20,8 +20,8 @@ type Cohort struct {
 	CountActiveDeployments         int          `json:"count_active_deployments"`
 	CountActiveReleases            int          `json:"count_active_releases"`
 	CountStagedDevices             int          `json:"count_staged_devices"`
-	LastDeployment                 *Deployment  `json:"last_deployment"` // nil when nothing was deployed
-	Deployments                    []Deployment `json:"deployments"`     // only in older replies
+	LastDeployment                 *Deployment  `json:"last_deployment"` // nil if nothing was deployed
+	Deployments                    []Deployment `json:"deployments"`     // only in some responses
 	BypassPrimarySoftwareTypeCheck bool         `json:"bypass_primary_software_type_check"`
 	BypassVersionChecks            bool         `json:"bypass_version_checks"`
 	IgnoreTraces                   bool         `json:"ignore_traces"`
@@ -34,11 +34,13 @@ type Cohort struct {
 // CohortCreate describes a new cohort.
 type CohortCreate struct {
 	Name string `json:"name"`           // required
-	Slug string `json:"slug,omitempty"` // made from the name when empty
+	Slug string `json:"slug,omitempty"` // by default, derived from the name
 }
 
-// CohortUpdate holds the fields of a cohort to change. Only Name and Slug are
-// documented; whether the switches can be set is UNCERTAIN.
+// CohortUpdate contains the fields of a cohort to change.
+//
+// UNCERTAIN: whether Memfault accepts fields other than Name and Slug, the only fields that it
+// documents.
 type CohortUpdate struct {
 	Name                           Opt[string] `json:"name,omitzero"`
 	Slug                           Opt[string] `json:"slug,omitzero"`
@@ -49,14 +51,14 @@ type CohortUpdate struct {
 	UpdatesEnabled                 Opt[bool]   `json:"updates_enabled,omitzero"`
 }
 
-// CohortListOptions selects cohorts. Its sort key is SortCreatedDate.
+// CohortListOptions filters and sorts cohorts. The sort key is [SortCreatedDate].
 type CohortListOptions struct {
 	ListOptions
 	Name []string `url:"name,omitempty"`
 	Slug []string `url:"slug,omitempty"`
 }
 
-// CohortDeviceListOptions selects devices of a cohort.
+// CohortDeviceListOptions selects a page of the devices of a cohort.
 type CohortDeviceListOptions struct {
 	ListOptions
 }
@@ -72,18 +74,21 @@ func (s *CohortsService) List(project ProjectRef, options CohortListOptions, opt
 //
 // Memfault: https://docs.memfault.com/api/retrieve-cohort
 func (s *CohortsService) Get(ctx context.Context, project ProjectRef, cohortSlug string, opts ...CallOption) (*Cohort, error) {
-	return fetch[Cohort](ctx, clientOf(s), operation.CohortsRetrieve, input{path: project.path(cohortSlug)}, opts)
+	return fetch[Cohort](ctx, clientOf(s), operation.CohortsRetrieve, requestParams{path: project.path(cohortSlug)}, opts)
 }
 
-// Create makes a cohort. One that exists is ErrConflict; see Ensure.
+// Create creates a cohort. If the cohort exists, Create fails with [ErrConflict]; see
+// [CohortsService.Ensure].
 //
 // Memfault: https://docs.memfault.com/api/create-cohort
 func (s *CohortsService) Create(ctx context.Context, project ProjectRef, create CohortCreate, opts ...CallOption) (*Cohort, error) {
-	return fetch[Cohort](ctx, clientOf(s), operation.CohortsCreate, input{path: project.path(), body: create}, opts)
+	return fetch[Cohort](ctx, clientOf(s), operation.CohortsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
-// Ensure makes a cohort, or returns the one that has its slug already, or its name
-// when create has no slug. That one is not changed.
+// Ensure creates a cohort, or returns the existing cohort with the same slug, or with the same
+// name if create has no slug. It does not change an existing cohort.
+//
+// If the name is in use with another slug, Ensure fails with [ErrConflict].
 //
 // Memfault: https://docs.memfault.com/api/create-cohort
 func (s *CohortsService) Ensure(ctx context.Context, project ProjectRef, create CohortCreate, opts ...CallOption) (*Cohort, error) {
@@ -96,7 +101,7 @@ func (s *CohortsService) Ensure(ctx context.Context, project ProjectRef, create 
 		if !errors.Is(getErr, ErrNotFound) {
 			return existing, getErr
 		}
-		return nil, err // the name is in use, with another slug
+		return nil, err // the name is in use with another slug
 	}
 	for existing, listErr := range s.List(project, CohortListOptions{Name: []string{create.Name}}, opts...).All(ctx) {
 		if listErr != nil {
@@ -113,14 +118,14 @@ func (s *CohortsService) Ensure(ctx context.Context, project ProjectRef, create 
 //
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) Update(ctx context.Context, project ProjectRef, cohortSlug string, update CohortUpdate, opts ...CallOption) (*Cohort, error) {
-	return fetch[Cohort](ctx, clientOf(s), operation.CohortsUpdate, input{path: project.path(cohortSlug), body: update}, opts)
+	return fetch[Cohort](ctx, clientOf(s), operation.CohortsUpdate, requestParams{path: project.path(cohortSlug), body: update, once: !update.Slug.IsZero()}, opts)
 }
 
 // Delete removes a cohort.
 //
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) Delete(ctx context.Context, project ProjectRef, cohortSlug string, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.CohortsDelete, input{path: project.path(cohortSlug)}, opts)
+	return exec(ctx, clientOf(s), operation.CohortsDelete, requestParams{path: project.path(cohortSlug)}, opts)
 }
 
 // ListDevices returns the devices of a cohort.

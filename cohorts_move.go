@@ -6,36 +6,41 @@ import (
 	"fmt"
 )
 
-// moveConcurrency is how many devices MoveDevices moves at the same time when its
-// options do not say.
+// moveConcurrency is the default of MoveDevicesOptions.Concurrency.
 const moveConcurrency = 8
 
-// MoveDevicesOptions configures MoveDevices.
+// MoveDevicesOptions configures [CohortsService.MoveDevices].
 type MoveDevicesOptions struct {
-	Concurrency int // devices moved at the same time; 8 by default
+	Concurrency int // devices moved concurrently; defaults to 8
 }
 
-// MoveDevicesResult is what became of one device of a MoveDevices.
+// MoveDevicesResult describes what happened to one device in [CohortsService.MoveDevices].
 type MoveDevicesResult struct {
 	DeviceSerial string
-	Device       *Device // as it is in its new cohort; nil when it was not moved
+	Device       *Device // after the move; nil if it was not moved
 	Err          error   // why it was not moved
 }
 
-// MoveDevices puts devices into a cohort, and so out of the one they were in. It
-// returns what became of each, in the order of the serials, and an error that
-// joins those of all that failed; the others are moved all the same. When the
-// context ends, the devices not yet moved fail with its error.
+// MoveDevices moves devices into a cohort, out of their previous cohorts.
 //
-// Memfault has an operation for many devices, but documents no body for it, so
-// each is moved by an update of its own. Moving a device into the cohort it is in
-// changes nothing, so a failed MoveDevices may be repeated whole. WithResponse is
-// not obeyed: there are as many responses as devices.
+// It returns one result for each device, in the order of deviceSerials, and an error that
+// joins the errors of all failed devices. A failed device does not stop the others. If the
+// context ends, the remaining devices fail with its error. It is safe to call MoveDevices
+// again, because moving a device into its current cohort changes nothing.
+//
+// Memfault has an operation for many devices but documents no request body for it, so
+// MoveDevices updates each device separately. [WithResponse] is ignored, because there is one
+// response for each device.
 //
 // Memfault: https://docs.memfault.com/api/update-device
 func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, cohortSlug string, deviceSerials []string, options MoveDevicesOptions, opts ...CallOption) ([]MoveDevicesResult, error) {
-	if ctx == nil || cohortSlug == "" || options.Concurrency < 0 {
-		return nil, invalid("MoveDevices: the context is nil, the cohort is empty, or Concurrency is negative")
+	switch {
+	case ctx == nil:
+		return nil, invalid("MoveDevices: nil context")
+	case cohortSlug == "":
+		return nil, invalid("MoveDevices: cohort must not be empty")
+	case options.Concurrency < 0:
+		return nil, invalid("MoveDevices: Concurrency must not be negative")
 	}
 	workers := options.Concurrency
 	if workers == 0 {
@@ -52,7 +57,7 @@ func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, co
 func (s *CohortsService) move(ctx context.Context, project ProjectRef, cohortSlug, deviceSerial string, opts []CallOption) MoveDevicesResult {
 	move := MoveDevicesResult{DeviceSerial: deviceSerial}
 	if ctx.Err() != nil {
-		move.Err = ended(ctx)
+		move.Err = contextError(ctx)
 	} else {
 		move.Device, move.Err = clientOf(s).Devices.Update(ctx, project, deviceSerial, DeviceUpdate{Cohort: Set(cohortSlug)}, opts...)
 	}
@@ -69,5 +74,5 @@ func moveErrors(moves []MoveDevicesResult) error {
 	if len(failed) == 0 {
 		return nil
 	}
-	return fmt.Errorf("memfault: %d of %d devices were not moved: %w", len(failed), len(moves), errors.Join(failed...))
+	return fmt.Errorf("memfault: MoveDevices: %d of %d devices were not moved: %w", len(failed), len(moves), errors.Join(failed...))
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestCohortsLifecycle(t *testing.T) {
+func TestCohorts_Lifecycle(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	created, err := client.Cohorts.Create(ctx, sink, memfault.CohortCreate{Name: "Beta testers"})
@@ -46,7 +46,7 @@ func TestCohortsLifecycle(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrNotFound)
 }
 
-func TestCohortDevices(t *testing.T) {
+func TestCohortsListDevices_ReturnsDevices(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.SeedFleet(250)
 	devices, err := client.Cohorts.ListDevices(sink, "beta", memfault.CohortDeviceListOptions{ListOptions: memfault.ListOptions{PerPage: 20}}).Prefetch(3).Collect(t.Context())
@@ -59,7 +59,7 @@ func TestCohortDevices(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrNotFound)
 }
 
-func TestEnsureCohort(t *testing.T) {
+func TestCohortsEnsure_ReturnsExistingCohort(t *testing.T) {
 	_, client := newCloud(t)
 	ctx := t.Context()
 	first, err := client.Cohorts.Ensure(ctx, sink, memfault.CohortCreate{Name: "Beta", Slug: "beta"})
@@ -75,15 +75,15 @@ func TestEnsureCohort(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrBadRequest)
 }
 
-func TestMoveDevices(t *testing.T) {
+func TestMoveDevices_ReturnsResultForEachDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var flying, most atomic.Int64
 		cloud, client := newCloudInBubble(t, memfault.WithRateLimiter(limiter(func(context.Context) error {
 			for now, top := flying.Add(1), most.Load(); now > top && !most.CompareAndSwap(top, now); top = most.Load() {
 			}
-			time.Sleep(time.Second) // of the bubble: the others come
+			time.Sleep(time.Second) // lets the other requests arrive; in a bubble
 			return nil
-		})), memfault.WithObserver(func(memfault.Attempt) { flying.Add(-1) }))
+		})), memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) { flying.Add(-1) }))
 		cloud.SeedFleet(60)
 		serials := append(sinkSerials(50), "GONE", "")
 		cloud.Fail(fakecloud.Fault{Operation: "devices.update", Status: 503, Times: 3})
@@ -98,12 +98,12 @@ func TestMoveDevices(t *testing.T) {
 			}
 		}
 		require.ErrorIs(t, moves[50].Err, memfault.ErrNotFound)
-		require.ErrorContains(t, moves[51].Err, "device_serial is empty")
+		require.ErrorContains(t, moves[51].Err, "device_serial must not be empty")
 		require.ErrorIs(t, err, memfault.ErrNotFound)
 		require.ErrorContains(t, err, "2 of 52 devices were not moved")
 		require.ErrorContains(t, err, "GONE")
 		assert.Equal(t, int64(4), most.Load())
-		assert.Empty(t, cloud.Seen("cohorts.move_devices"), "nobody knows the body of that operation")
+		assert.Empty(t, cloud.Requests("cohorts.move_devices"), "the request body of that operation is unknown")
 	})
 }
 
@@ -116,7 +116,7 @@ func sinkSerials(n int) []string {
 	return serials
 }
 
-func TestMoveDevicesEndsWithTheContext(t *testing.T) {
+func TestMoveDevices_ContextCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)
 		cloud.SeedFleet(40)
@@ -126,7 +126,7 @@ func TestMoveDevicesEndsWithTheContext(t *testing.T) {
 		time.AfterFunc(time.Second, func() { cancel(why) })
 		moves, err := client.Cohorts.MoveDevices(ctx, sink, "beta", sinkSerials(40), memfault.MoveDevicesOptions{Concurrency: 2})
 		require.ErrorIs(t, err, why)
-		require.ErrorIs(t, moves[39].Err, context.Canceled, "one that was not begun")
+		require.ErrorIs(t, moves[39].Err, context.Canceled, "a device whose move had not started")
 		moved := 0
 		for _, move := range moves {
 			if move.Err == nil {
@@ -137,18 +137,18 @@ func TestMoveDevicesEndsWithTheContext(t *testing.T) {
 	})
 }
 
-func TestMoveDevicesBadInput(t *testing.T) {
+func TestMoveDevices_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Cohorts.MoveDevices(t.Context(), sink, "", []string{"A"}, memfault.MoveDevicesOptions{})
 	require.Error(t, err)
 	_, err = client.Cohorts.MoveDevices(t.Context(), sink, "beta", []string{"A"}, memfault.MoveDevicesOptions{Concurrency: -1})
 	require.Error(t, err)
-	_, err = client.Cohorts.MoveDevices(nil, sink, "beta", []string{"A"}, memfault.MoveDevicesOptions{}) //nolint:staticcheck // the very mistake
+	_, err = client.Cohorts.MoveDevices(nil, sink, "beta", []string{"A"}, memfault.MoveDevicesOptions{}) //nolint:staticcheck // nil is the invalid input
 	require.Error(t, err)
 	moves, err := client.Cohorts.MoveDevices(t.Context(), sink, "beta", nil, memfault.MoveDevicesOptions{})
 	require.NoError(t, err)
 	assert.Empty(t, moves)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
 func ExampleCohortsService_MoveDevices() {
@@ -165,7 +165,7 @@ func ExampleCohortsService_MoveDevices() {
 	for _, move := range moves {
 		fmt.Println(move.DeviceSerial, move.Err == nil)
 	}
-	fmt.Println(strings.Split(err.Error(), ":")[1])
+	fmt.Println(strings.Split(err.Error(), ":")[2])
 	// Output:
 	// A true
 	// NO-SUCH false
@@ -173,7 +173,7 @@ func ExampleCohortsService_MoveDevices() {
 	//  1 of 3 devices were not moved
 }
 
-func TestCohortEnsureTakesNoOtherCohortOfAServerThatDoesNotFilter(t *testing.T) {
+func TestCohortsEnsure_IgnoresOtherCohortsInUnfilteredList(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			w.WriteHeader(http.StatusConflict)

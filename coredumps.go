@@ -6,38 +6,42 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// CoredumpsService reads coredumps: the memory of devices at a crash.
+// CoredumpsService lists and downloads coredumps, the memory of devices at a crash, and
+// downloads symbol files. Its methods accept an [OrganizationToken], a [BasicPassword] or a
+// [BasicAPIKey].
 type CoredumpsService struct{ client *Client }
 
-// Coredump names a coredump. Its other fields are unknown.
+// Coredump identifies a coredump. Other fields are unknown.
 type Coredump struct {
 	ID      int64 `json:"id"`
 	IssueID int64 `json:"issue_id"`
 }
 
-// CoredumpListOptions selects coredumps.
+// CoredumpListOptions selects a page of coredumps.
 type CoredumpListOptions struct {
 	ListOptions
 }
 
-// List returns the coredumps of a project. Seen only in one program of 2026; not
-// documented by Memfault.
+// List returns the coredumps of a project.
+//
+// Not documented by Memfault; observed only in one program from 2026.
 func (s *CoredumpsService) List(project ProjectRef, options CoredumpListOptions, opts ...CallOption) *Pager[Coredump] {
 	return list[Coredump](clientOf(s), operation.CoredumpsList, project.path(), options, opts)
 }
 
-// ELFCoredump is a coredump of a Linux process. It is the JSON that came: none of
-// its fields is known.
+// ELFCoredump is a coredump of a Linux process. It contains the JSON of the response, because
+// its fields are unknown.
 type ELFCoredump struct{ json.RawMessage }
 
-// ELFCoredumpListOptions selects coredumps of Linux processes.
+// ELFCoredumpListOptions filters coredumps of Linux processes.
 type ELFCoredumpListOptions struct {
 	ListOptions
 	Device string `url:"device,omitempty"` // a serial
 }
 
-// ListELF returns the coredumps of Linux processes. Seen only in Memfault's own
-// tests; not documented by Memfault.
+// ListELF returns the coredumps of Linux processes.
+//
+// Not documented by Memfault; observed only in Memfault's own tests.
 func (s *CoredumpsService) ListELF(project ProjectRef, options ELFCoredumpListOptions, opts ...CallOption) *Pager[ELFCoredump] {
 	return list[ELFCoredump](clientOf(s), operation.ELFCoredumpsList, project.path(), options, opts)
 }

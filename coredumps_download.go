@@ -7,22 +7,25 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// CoredumpFormat is the form in which a coredump is downloaded.
+// CoredumpFormat is the format in which a coredump is downloaded.
 type CoredumpFormat string
 
-// CoredumpFormatELF is an ELF file, for debuggers.
+// CoredumpFormatELF is an ELF file, for use with debuggers.
 const CoredumpFormatELF CoredumpFormat = "elf"
 
-// CoredumpDownloadOptions says how a coredump is downloaded.
+// CoredumpDownloadOptions configures [CoredumpsService.Download].
 type CoredumpDownloadOptions struct {
-	Format CoredumpFormat `url:"format,omitempty"` // as it was uploaded, when empty
+	Format CoredumpFormat `url:"format,omitempty"` // defaults to the uploaded format
 }
 
-// Download writes a coredump to w; see DownloadResult for what all downloads share. One
-// that Memfault still processes, which it answers with an empty file, is ErrNotReady,
-// and nothing was written. Seen only in programs of 2026; not documented by Memfault.
+// Download writes a coredump to w. See [DownloadResult] for the rules of all downloads.
+//
+// If Memfault is still processing the coredump, it sends an empty file. Then Download writes
+// nothing and fails with [ErrNotReady].
+//
+// Not documented by Memfault; observed only in programs from 2026.
 func (s *CoredumpsService) Download(ctx context.Context, project ProjectRef, coredumpID int64, w io.Writer, options CoredumpDownloadOptions, opts ...CallOption) (*DownloadResult, error) {
-	d, err := clientOf(s).openFile(ctx, operation.CoredumpsDownload, input{path: project.path(pathID(coredumpID)), query: options}, opts)
+	d, err := clientOf(s).openFile(ctx, operation.CoredumpsDownload, requestParams{path: project.path(pathID(coredumpID)), query: options}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -30,15 +33,16 @@ func (s *CoredumpsService) Download(ctx context.Context, project ProjectRef, cor
 	if err != nil || saved.Size > 0 {
 		return saved, err
 	}
-	notReady := bareError(d.call, d.call.last, nil)
-	notReady.Message, notReady.cause = "Memfault is still processing the coredump", ErrNotReady
-	notReady.RetryAfter, _ = retryAfter(d.call.last)
+	notReady := newResponseError(d.call, d.call.lastResponse, nil)
+	notReady.Message, notReady.kind = "Memfault is still processing the coredump", ErrNotReady
+	notReady.RetryAfter, _ = retryAfter(d.call.lastResponse)
 	return nil, notReady
 }
 
-// DownloadSymbols writes a symbol file to w; see DownloadResult for what all downloads
-// share. The id is in a trace, with its coredump. Seen only in a program of 2026; not
-// documented by Memfault.
+// DownloadSymbols writes a symbol file to w. See [DownloadResult] for the rules of all
+// downloads. The ID is in the coredump of a trace; see [TraceCoredump.SymbolFile].
+//
+// Not documented by Memfault; observed only in a program from 2026.
 func (s *CoredumpsService) DownloadSymbols(ctx context.Context, project ProjectRef, symbolID int64, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
-	return clientOf(s).saveFile(ctx, operation.SymbolsDownload, input{path: project.path(pathID(symbolID))}, w, opts)
+	return clientOf(s).saveFile(ctx, operation.SymbolsDownload, requestParams{path: project.path(pathID(symbolID))}, w, opts)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestCoredumpsList(t *testing.T) {
+func TestCoredumpsList_AllPages(t *testing.T) {
 	cloud, client := newCloud(t)
 	ids := cloud.AddTraces(
 		fakecloud.Trace{Issue: 7, DeviceSerial: "A", Coredump: true},
@@ -27,10 +27,10 @@ func TestCoredumpsList(t *testing.T) {
 	trace, err := client.Traces.Get(t.Context(), sink, ids[2])
 	require.NoError(t, err)
 	assert.Equal(t, trace.Coredump.ID, dumps[1].ID)
-	requireKeeps[memfault.Coredump](t, `{"id":3,"issue_id":4}`)
+	requireRoundTrip[memfault.Coredump](t, `{"id":3,"issue_id":4}`)
 }
 
-func TestELFCoredumpsList(t *testing.T) {
+func TestCoredumpsListELF_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddTraces(
 		fakecloud.Trace{DeviceSerial: "A", Coredump: true, ELF: true},
@@ -46,12 +46,12 @@ func TestELFCoredumpsList(t *testing.T) {
 	some, err := client.Coredumps.ListELF(sink, options).Collect(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, all[:2], some)
-	requireKeeps[[]memfault.ELFCoredump](t, `[{"id":3,"anything":[1]},"else",null]`)
+	requireRoundTrip[[]memfault.ELFCoredump](t, `[{"id":3,"anything":[1]},"else",null]`)
 }
 
-func TestCoredumpsRefuseWhatCannotBeSent(t *testing.T) {
+func TestCoredumps_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
-	requireUnsent(t, cloud, failing(client.Coredumps.List(memfault.ProjectRef{}, memfault.CoredumpListOptions{})), "organization_slug is empty")
+	requireUnsent(t, cloud, failing(client.Coredumps.List(memfault.ProjectRef{}, memfault.CoredumpListOptions{})), "organization_slug must not be empty")
 	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	require.ErrorIs(t, failing(byKey.Coredumps.List(sink, memfault.CoredumpListOptions{})), memfault.ErrWrongCredential)
 	require.ErrorIs(t, failing(byKey.Coredumps.ListELF(sink, memfault.ELFCoredumpListOptions{})), memfault.ErrWrongCredential)

@@ -1,9 +1,12 @@
 package memfault_test
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,89 +17,108 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
+// source is the analysis of the package in this directory.
+var source = sync.OnceValues(func() (*coverage.Package, error) { return coverage.Load(".") })
+
 func loadSource(t *testing.T) *coverage.Package {
 	t.Helper()
-	source, err := coverage.Load(".")
+	loaded, err := source()
 	require.NoError(t, err)
-	return source
+	return loaded
 }
 
-func TestEveryOperationIsCovered(t *testing.T) {
+func TestOperations_Covered(t *testing.T) {
+	withoutMethod := map[string]string{
+		"cohorts.move_devices": "its request body is unknown; Cohorts.MoveDevices updates each device instead",
+	}
 	source, cloud := loadSource(t), fakecloud.New()
 	for i, op := range operation.All() {
+		id := operation.ID(i)
 		t.Run(op.Name, func(t *testing.T) {
-			assert.True(t, op.Implemented(), "the row is planned")
-			assert.True(t, cloud.Serves(operation.ID(i)), "the fake cloud has no handler")
-			methods := source.MethodsOf(op)
-			require.NotEmpty(t, methods, "no method calls it")
-			tested := false
-			for _, method := range methods {
-				tested = tested || source.Tested(method)
+			assert.True(t, cloud.Serves(id), "the fake cloud has no handler")
+			methods := source.MethodsOf(id)
+			if reason := withoutMethod[op.Name]; reason != "" {
+				assert.False(t, op.Implemented(), reason)
+				assert.Empty(t, methods, reason)
+				return
 			}
-			assert.True(t, tested, "no test calls %s", methods)
+			assert.True(t, op.Implemented(), "the row has no method and is not in the list of such rows")
+			require.NotEmpty(t, methods, "no method sends the operation, and it is not in the list of such rows")
+			assert.True(t, slices.ContainsFunc(methods, source.Tested), "no test calls %s", methods)
 		})
 	}
 }
 
-func TestEveryMethodSaysWhereItIsKnownFrom(t *testing.T) {
+func TestMethods_DocumentTheirSource(t *testing.T) {
 	source := loadSource(t)
-	seen := 0
-	for _, methods := range source.Methods {
-		for _, method := range methods {
-			seen++
-			doc := strings.Join(strings.Fields(method.Doc), " ")
-			assert.True(t, strings.HasPrefix(doc, method.Name+" "), "%s: the comment begins with another name", method)
-			documented, observed := strings.Contains(doc, "Memfault: https://docs.memfault.com/"), strings.Contains(doc, "ot documented by Memfault")
-			assert.True(t, documented || observed, "%s does not say where it is known from", method)
-			assert.True(t, source.Tested(method), "no test calls %s", method)
-		}
+	for _, method := range source.Methods {
+		doc := strings.Join(strings.Fields(method.Doc), " ")
+		assert.True(t, strings.HasPrefix(doc, method.Name+" "), "the comment of %s does not start with its name", method)
+		documented, observed := strings.Contains(doc, "Memfault: https://docs.memfault.com/"), strings.Contains(doc, "ot documented by Memfault")
+		assert.True(t, documented || observed, "the comment of %s does not contain its source", method)
+		assert.True(t, source.Tested(method), "no test calls %s", method)
 	}
-	assert.Greater(t, seen, 100)
+	assert.Greater(t, len(source.Methods), 100)
 }
 
-func TestEveryServiceHasAnExample(t *testing.T) {
+func TestMethods_OperationsByCredential(t *testing.T) {
 	source := loadSource(t)
-	for _, methods := range source.Methods {
-		for _, method := range methods {
-			assert.True(t, source.Examples[method.Service], "%s has no Example with an output", method.Service)
+	names := func(id operation.ID) (names []string) {
+		for _, method := range source.MethodsOf(id) {
+			names = append(names, method.String())
 		}
+		return names
+	}
+	withKey := []string{
+		"Uploads.BugReport", "Uploads.Coredump", "Uploads.CustomDataRecording", "Uploads.ELFCoredump", "Uploads.MAR", "Uploads.XED",
+	}
+	assert.Equal(t, withKey, names(operation.UploadPrepareProjectKey))
+	assert.Subset(t, names(operation.UploadPrepareBasicAuth),
+		append(withKey, "Uploads.OTAPayload", "Uploads.SBOM", "Uploads.Symbols", "Uploads.SymbolsDir"))
+	assert.Contains(t, names(operation.DevicesUpdate), "Cohorts.MoveDevices")
+}
+
+func TestServices_HaveExamples(t *testing.T) {
+	source := loadSource(t)
+	for _, method := range source.Methods {
+		assert.True(t, source.Examples[method.Service], "%s has no Example with an output", method.Service)
 	}
 	assert.Len(t, source.Examples, 22)
 }
 
-func TestPlainMethodsStayShort(t *testing.T) {
-	longer := []string{ // because they do more than to call an operation
-		"Artifacts.Download", "Artifacts.Upload", "Cohorts.Ensure", "Coredumps.Download", "Deployments.Deactivate", "Devices.ReadLogFile",
+func TestMethods_PlainMethodsAreShort(t *testing.T) {
+	longer := []string{ // they do more than call an operation
+		"Artifacts.Download", "Artifacts.Upload", "Cohorts.Ensure", "Cohorts.MoveDevices", "Coredumps.Download", "Deployments.Deactivate", "Devices.ReadLogFile",
 		"Devices.WaitForVersion", "Events.Upload", "Releases.Latest", "Releases.LatestURL", "Tasks.Wait", "Uploads.CustomDataRecording",
-		"Uploads.MAR", "Uploads.OTAPayload", "Uploads.SymbolsDir", "Uploads.UploadSymbolsIfMissing",
+		"Uploads.MAR", "Uploads.OTAPayload", "Uploads.Symbols", "Uploads.SymbolsDir", "Uploads.SymbolsLegacy", "Uploads.XED",
 	}
-	for _, methods := range loadSource(t).Methods {
-		for _, method := range methods {
-			assert.True(t, method.Lines <= 8 || slices.Contains(longer, method.String()), "%s has %d lines", method, method.Lines)
+	for _, method := range loadSource(t).Methods {
+		assert.True(t, method.Lines <= 8 || slices.Contains(longer, method.String()), "%s has %d lines", method, method.Lines)
+	}
+}
+
+func TestFiles_AreShort(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
 		}
-	}
-}
-
-func TestFilesStayShort(t *testing.T) {
-	source := loadSource(t)
-	for file, lines := range source.Lines {
-		assert.LessOrEqual(t, lines, 250, file)
-	}
-}
-
-func TestReadmeShowsTheTableOfToday(t *testing.T) {
-	old, err := os.ReadFile("README.md")
+		text, err := os.ReadFile(path)
+		assert.LessOrEqual(t, strings.Count(string(text), "\n"), 250, path)
+		return err
+	})
 	require.NoError(t, err)
-	made, err := loadSource(t).Readme(string(old))
-	require.NoError(t, err)
-	assert.Equal(t, made, string(old), "run go generate")
 }
 
-func TestReadmeShowsWhatAMethodCallsOnItsParameters(t *testing.T) {
-	for _, method := range loadSource(t).MethodsOf(*operation.Get(operation.UploadCommitSymbols)) {
-		if method.String() == "Uploads.Symbols" {
-			return
-		}
-	}
-	t.Error("Uploads.Symbols names its operation in a method of its options")
+func TestReadme_TableIsCurrent(t *testing.T) {
+	current, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	generated, err := loadSource(t).Readme(string(current))
+	require.NoError(t, err)
+	assert.Equal(t, generated, string(current), "run go generate")
+}
+
+func TestReadme_CodeCompiles(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	require.NoError(t, coverage.CheckCode(".", string(readme)))
 }

@@ -7,17 +7,21 @@ import (
 	"strings"
 )
 
-// DeploymentSelector names a deployment by what was deployed, and where to.
+// DeploymentSelector selects a deployment by its release and its cohort.
 type DeploymentSelector struct {
 	Cohort  string // a slug
 	Release ReleaseSelector
 }
 
 func (d DeploymentSelector) validate() error {
-	if d.Cohort == "" || d.Release.isIncomplete() {
-		return invalid("DeploymentSelector: Cohort is empty, or Release names no version or half a delta")
+	switch {
+	case d.Cohort == "":
+		return invalid("DeploymentSelector: Cohort must not be empty")
+	case d.Release.isIncomplete():
+		return invalid("DeploymentSelector: Release must have a version, or both versions of a delta release")
+	default:
+		return nil
 	}
-	return nil
 }
 
 func (d DeploymentSelector) listOptions() DeploymentListOptions {
@@ -30,26 +34,26 @@ func (d DeploymentSelector) listOptions() DeploymentListOptions {
 	return options
 }
 
-// selects reports whether a deployment is one that was asked for: Memfault ignores
-// query parameters that it does not know, and would list others too.
+// selects reports whether d selects the deployment. Memfault ignores unknown query parameters,
+// and then lists other deployments too.
 func (d DeploymentSelector) selects(deployment Deployment) bool {
 	cohort := deployment.Cohort.Slug
-	return (cohort == "" || cohort == d.Cohort) && deployment.Release.is(d.Release)
+	return (cohort == "" || cohort == d.Cohort) && deployment.Release.matches(d.Release)
 }
 
-// DeploymentSelectionError says that a DeploymentSelector names no active
-// deployment, for which errors.Is knows ErrNotFound, or more than one, for which
-// it knows ErrConflict.
+// DeploymentSelectionError is returned if a [DeploymentSelector] does not select exactly one
+// active deployment. errors.Is matches it with [ErrNotFound] if there is none, and with
+// [ErrConflict] if there are several.
 type DeploymentSelectionError struct {
 	Selector DeploymentSelector
-	Found    []Deployment // all that were selected, active or not
+	Found    []Deployment // all selected deployments, active or not
 }
 
 func (e *DeploymentSelectionError) active() []Deployment {
 	return slices.DeleteFunc(slices.Clone(e.Found), func(d Deployment) bool { return !d.Status.IsActive() })
 }
 
-// Error returns one line that names the ids and statuses of what was found.
+// Error returns one line with the IDs and the statuses of the selected deployments.
 func (e *DeploymentSelectionError) Error() string {
 	var found []string
 	for _, d := range e.Found {
@@ -58,11 +62,11 @@ func (e *DeploymentSelectionError) Error() string {
 	if len(found) == 0 {
 		found = []string{"none"}
 	}
-	return fmt.Sprintf("memfault: %s has %d active deployments on cohort %s, not one; found: %s",
-		e.Selector.Release, len(e.active()), e.Selector.Cohort, strings.Join(found, ", "))
+	return fmt.Sprintf("memfault: expected 1 active deployment of %s on cohort %s, got %d; found: %s",
+		e.Selector.Release, e.Selector.Cohort, len(e.active()), strings.Join(found, ", "))
 }
 
-// Is reports whether the error is of the kind that target names.
+// Is reports whether target is the kind of e, for use with errors.Is.
 func (e *DeploymentSelectionError) Is(target error) bool {
 	if len(e.active()) == 0 {
 		return target == ErrNotFound
@@ -70,12 +74,14 @@ func (e *DeploymentSelectionError) Is(target error) bool {
 	return target == ErrConflict
 }
 
-// Deactivate pulls the active deployment of a release, or of a delta release, on a
-// cohort, and returns it as it was before. Unless there is exactly one, nothing is
-// changed and the error is a *DeploymentSelectionError.
+// Deactivate pulls the active deployment of a release, or of a delta release, on a cohort. It
+// returns the deployment as it was before.
 //
-// It lists the deployments, as Memfault's command line tool does, and calls
-// DeactivateByID, which is not documented by Memfault.
+// If there is not exactly one such deployment, Deactivate changes nothing and fails with a
+// [*DeploymentSelectionError]. Deactivate lists the deployments and calls
+// [DeploymentsService.DeactivateByID].
+//
+// Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *DeploymentsService) Deactivate(ctx context.Context, project ProjectRef, selector DeploymentSelector, opts ...CallOption) (*Deployment, error) {
 	if err := selector.validate(); err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestDeactivate(t *testing.T) {
+func TestDeactivate_PullsActiveDeployment(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	cloud.AddRelease(fakecloud.Release{Version: "2.0.0+b", DeltaFrom: "1.0.0"})
@@ -44,14 +44,14 @@ func TestDeactivate(t *testing.T) {
 		require.NotErrorIs(t, err, memfault.ErrConflict)
 		assert.Equal(t, selector, selection.Selector)
 		require.Len(t, selection.Found, 1)
-		require.ErrorContains(t, err, fmt.Sprintf("%s has 0 active deployments on cohort default, not one; found: %d (pulled)", selected, want.ID))
+		require.ErrorContains(t, err, fmt.Sprintf("memfault: expected 1 active deployment of %s on cohort default, got 0; found: %d (pulled)", selected, want.ID))
 	}
 	_, err = client.Deployments.Deactivate(ctx, sink, memfault.DeploymentSelector{Cohort: "default", Release: memfault.ReleaseVersion("9.9.9")})
 	require.ErrorContains(t, err, "found: none")
-	assert.Len(t, cloud.Seen("deployments.deactivate"), 2)
+	assert.Len(t, cloud.Requests("deployments.deactivate"), 2)
 }
 
-func TestDeactivateTakesNoOtherDeployment(t *testing.T) {
+func TestDeactivate_IgnoresOtherDeployments(t *testing.T) {
 	const entry = `{"id":%d,"status":"%s","release":%s,"cohort":{"id":1,"name":"Beta","slug":"%s"}}`
 	one := fmt.Sprintf(entry, 1, "done", `{"id":3,"version":"1.0.0","revision":""}`, "beta")
 	again := fmt.Sprintf(entry, 2, "in_progress", `"1.0.0"`, "beta")
@@ -84,7 +84,7 @@ func TestDeactivateTakesNoOtherDeployment(t *testing.T) {
 	}
 }
 
-func TestDeactivateErrors(t *testing.T) {
+func TestDeactivate_Errors(t *testing.T) {
 	cloud, client := newCloud(t)
 	for _, selector := range []memfault.DeploymentSelector{
 		{Release: memfault.ReleaseVersion("1.0.0")}, {Cohort: "default"}, {Cohort: "default", Release: memfault.DeltaRelease("", "2.0.0")},
@@ -92,7 +92,7 @@ func TestDeactivateErrors(t *testing.T) {
 		_, err := client.Deployments.Deactivate(t.Context(), sink, selector)
 		require.ErrorContains(t, err, "DeploymentSelector")
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 
 	cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
 	deploy(t, client, "1.0.0")
@@ -102,7 +102,7 @@ func TestDeactivateErrors(t *testing.T) {
 		deployment, err := client.Deployments.Deactivate(t.Context(), sink, selector)
 		require.ErrorIs(t, err, memfault.ErrForbidden)
 		assert.Nil(t, deployment)
-		cloud.Heal()
+		cloud.ClearFaults()
 	}
 	_, err := client.Deployments.Deactivate(t.Context(), wrongProject, selector)
 	_ = requireError(t, err, http.StatusInternalServerError)
@@ -125,7 +125,7 @@ func ExampleDeploymentsService_Deactivate() {
 		deployment, err := client.Deployments.Deactivate(ctx, sink, memfault.DeploymentSelector{Cohort: "default", Release: release})
 		switch {
 		case errors.Is(err, memfault.ErrNotFound):
-			fmt.Println("it is not active")
+			fmt.Println("not active")
 		case err != nil:
 			panic(err)
 		default:
@@ -134,5 +134,5 @@ func ExampleDeploymentsService_Deactivate() {
 	}
 	// Output:
 	// deactivated 1.4.0
-	// it is not active
+	// not active
 }

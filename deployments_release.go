@@ -3,11 +3,11 @@ package memfault
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
+	"fmt"
 )
 
-// ReleaseSelector names what to deploy: a release, or a delta release. See
-// ReleaseVersion and DeltaRelease.
+// ReleaseSelector selects a release, or a delta release, to deploy. Create it with
+// [ReleaseVersion] or [DeltaRelease]; the zero value selects nothing.
 type ReleaseSelector struct{ version, from, to string }
 
 // ReleaseVersion selects the release of a version.
@@ -22,7 +22,7 @@ func (r ReleaseSelector) isIncomplete() bool {
 	return r.version == "" && (r.from == "" || r.to == "")
 }
 
-// String returns the version, or both of a delta release.
+// String returns the version, or both versions of a delta release.
 func (r ReleaseSelector) String() string {
 	if r.isDelta() {
 		return r.from + " to " + r.to
@@ -30,11 +30,10 @@ func (r ReleaseSelector) String() string {
 	return r.version
 }
 
-// MarshalJSON writes the version as a string, or a delta release as an array of
-// two.
+// MarshalJSON encodes r as a version, or a delta release as an array of two versions.
 func (r ReleaseSelector) MarshalJSON() ([]byte, error) {
 	if r.isIncomplete() {
-		return nil, invalid("a ReleaseSelector names no version, or half a delta")
+		return nil, invalid("ReleaseSelector must have a version, or both versions of a delta release")
 	}
 	if r.isDelta() {
 		return json.Marshal([2]string{r.from, r.to})
@@ -45,8 +44,9 @@ func (r ReleaseSelector) MarshalJSON() ([]byte, error) {
 // releaseTypeDelta is the type of a DeploymentRelease that is a delta.
 const releaseTypeDelta = "delta"
 
-// DeploymentRelease is what was deployed: a release, or a delta release. Memfault
-// gives an object; a version, or an array of two, is read as well.
+// DeploymentRelease is the release, or the delta release, of a deployment.
+//
+// Memfault sends an object. A version and an array of two versions are decoded as well.
 type DeploymentRelease struct {
 	Type        string      // "delta", or "normal" or empty
 	ID          int64       // 0 for a delta release
@@ -58,7 +58,7 @@ type DeploymentRelease struct {
 	form releaseForm
 }
 
-// releaseForm is the JSON that a DeploymentRelease was read from.
+// releaseForm is the JSON form from which a DeploymentRelease was decoded.
 type releaseForm uint8
 
 const (
@@ -67,24 +67,20 @@ const (
 	releasePair
 )
 
-// IsDelta reports whether it is a delta release.
+// IsDelta reports whether r is a delta release.
 func (r DeploymentRelease) IsDelta() bool {
 	return r.Type == releaseTypeDelta || r.FromVersion != nil || r.ToVersion != nil
 }
 
-type wholeRelease struct {
+// deployedObject is the JSON object of a DeploymentRelease.
+type deployedObject struct {
 	ReleaseRef
-	Type string `json:"type,omitempty"`
-}
-
-type deltaRelease struct {
-	Type        string      `json:"type,omitempty"`
-	ID          int64       `json:"id,omitempty"`
+	Type        string      `json:"type"`
 	FromVersion *ReleaseRef `json:"from_version"`
 	ToVersion   *ReleaseRef `json:"to_version"`
 }
 
-// UnmarshalJSON reads an object, a version, or an array of two versions.
+// UnmarshalJSON decodes an object, a version, or an array of two versions.
 func (r *DeploymentRelease) UnmarshalJSON(data []byte) error {
 	*r = DeploymentRelease{}
 	switch {
@@ -97,16 +93,12 @@ func (r *DeploymentRelease) UnmarshalJSON(data []byte) error {
 			return err
 		}
 		if len(pair) != 2 {
-			return errors.New("memfault: a delta release names other than two versions")
+			return fmt.Errorf("memfault: unexpected delta release: got %d versions, want 2", len(pair))
 		}
 		*r = DeploymentRelease{Type: releaseTypeDelta, FromVersion: &ReleaseRef{Version: pair[0]}, ToVersion: &ReleaseRef{Version: pair[1]}, form: releasePair}
 		return nil
 	}
-	var object struct {
-		wholeRelease
-		FromVersion *ReleaseRef `json:"from_version"`
-		ToVersion   *ReleaseRef `json:"to_version"`
-	}
+	var object deployedObject
 	err := json.Unmarshal(data, &object)
 	*r = DeploymentRelease{
 		Type: object.Type, ID: object.ID, Version: object.Version, Revision: object.Revision,
@@ -115,22 +107,20 @@ func (r *DeploymentRelease) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// MarshalJSON writes the form that was read.
+// MarshalJSON encodes r in the form from which it was decoded.
 func (r DeploymentRelease) MarshalJSON() ([]byte, error) {
 	switch {
 	case r.form == releaseText:
 		return json.Marshal(r.Version)
 	case r.form == releasePair && r.FromVersion != nil && r.ToVersion != nil:
 		return json.Marshal([2]string{r.FromVersion.Version, r.ToVersion.Version})
-	case r.IsDelta():
-		return json.Marshal(deltaRelease{r.Type, r.ID, r.FromVersion, r.ToVersion})
 	default:
-		return json.Marshal(wholeRelease{ReleaseRef{r.ID, r.Version, r.Revision}, r.Type})
+		return json.Marshal(deployedObject{ReleaseRef{r.ID, r.Version, r.Revision}, r.Type, r.FromVersion, r.ToVersion})
 	}
 }
 
-// is reports whether it is what a selector names.
-func (r DeploymentRelease) is(selected ReleaseSelector) bool {
+// matches reports whether r is the release that selected selects.
+func (r DeploymentRelease) matches(selected ReleaseSelector) bool {
 	if !selected.isDelta() {
 		return !r.IsDelta() && r.Version == selected.version
 	}

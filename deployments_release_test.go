@@ -10,7 +10,7 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-func TestDeploymentReadsAllFormsOfItsRelease(t *testing.T) {
+func TestDeploymentRelease_RoundTrip(t *testing.T) {
 	for name, c := range map[string]struct {
 		text     string
 		version  string
@@ -25,10 +25,10 @@ func TestDeploymentReadsAllFormsOfItsRelease(t *testing.T) {
 		"pair":            {`["1.0.0","2.0.0"]`, "", "1.0.0", "2.0.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := requireKeeps[memfault.Deployment](t, `{"id":1,"type":"normal","status":"paused","rollout_percent":0,"release":`+c.text+`,
+			d := requireRoundTrip[memfault.Deployment](t, `{"id":1,"type":"normal","status":"paused","rollout_percent":0,"release":`+c.text+`,
 				"cohort":{"id":1,"name":"Beta","slug":"beta","count_devices":3},"deployer":null,"extra_info":null,
 				"created_date":"2019-05-21T21:08:54Z","updated_date":"2019-05-21T21:08:54Z","deployed_date":null}`)
-			assert.Equal(t, memfault.DeploymentStatus("paused"), d.Status, "an unknown value survives")
+			assert.Equal(t, memfault.DeploymentStatus("paused"), d.Status, "an unknown value must be kept")
 			assert.Equal(t, c.version, d.Release.Version)
 			assert.Equal(t, c.to != "", d.Release.IsDelta())
 			if c.from != "" {
@@ -46,17 +46,17 @@ func TestDeploymentReadsAllFormsOfItsRelease(t *testing.T) {
 	require.Error(t, release.UnmarshalJSON(nil))
 }
 
-func TestCohortReadsItsDeployments(t *testing.T) {
-	cohort := requireKeeps[memfault.Cohort](t, `{"id":1,"slug":"beta","last_deployment":{"id":4,"type":"normal","status":"done",
+func TestCohort_RoundTrip(t *testing.T) {
+	cohort := requireRoundTrip[memfault.Cohort](t, `{"id":1,"slug":"beta","last_deployment":{"id":4,"type":"normal","status":"done",
 		"deployer":{"id":1,"email":"jane@acme.example","name":"Jane"},"release":{"id":3,"version":"1.0.0","revision":""}},"count_active_releases":1}`)
 	require.NotNil(t, cohort.LastDeployment)
 	assert.Equal(t, "1.0.0", cohort.LastDeployment.Release.Version)
 	assert.Equal(t, "Jane", cohort.LastDeployment.Deployer.Name)
 
-	old := requireKeeps[memfault.Cohort](t, `{"id":1,"deployments":[{"id":4,"type":"staged_rollout","status":"in_progress","deployer":null,"release":"1.0.0"}]}`)
+	old := requireRoundTrip[memfault.Cohort](t, `{"id":1,"deployments":[{"id":4,"type":"staged_rollout","status":"in_progress","deployer":null,"release":"1.0.0"}]}`)
 	require.Len(t, old.Deployments, 1)
 	assert.Equal(t, "1.0.0", old.Deployments[0].Release.Version)
 
-	none := requireKeeps[memfault.Cohort](t, `{"id":1,"last_deployment":null,"deployments":[]}`)
+	none := requireRoundTrip[memfault.Cohort](t, `{"id":1,"last_deployment":null,"deployments":[]}`)
 	assert.Nil(t, none.LastDeployment)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestDeploymentsLifecycle(t *testing.T) {
+func TestDeployments_Lifecycle(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddRelease(fakecloud.Release{Version: "1.0.0+a", Revision: "r1"})
 	ctx := t.Context()
@@ -31,7 +31,7 @@ func TestDeploymentsLifecycle(t *testing.T) {
 	assert.Equal(t, "r1", created.Release.Revision)
 	assert.False(t, created.Release.IsDelta())
 	assert.Equal(t, "default", created.Cohort.Slug)
-	assert.Nil(t, created.Deployer, "a token is no user")
+	assert.Nil(t, created.Deployer, "a token is not a user")
 	assert.JSONEq(t, `{"ticket":"S-1"}`, string(created.ExtraInfo))
 
 	_, err = client.Deployments.Create(ctx, sink, create)
@@ -62,12 +62,12 @@ func TestDeploymentsLifecycle(t *testing.T) {
 	assert.False(t, pulled.Status.IsActive())
 
 	again, err := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password)).Deployments.Create(ctx, sink, create)
-	require.NoError(t, err, "a pulled one does not keep it from being deployed again")
+	require.NoError(t, err, "a pulled deployment must not prevent a new one")
 	require.NotNil(t, again.Deployer)
 	assert.Equal(t, fakecloud.Email, again.Deployer.Email)
 }
 
-func TestStagedAndDeltaDeployments(t *testing.T) {
+func TestDeploymentsCreate_StagedDeltaRelease(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddRelease(fakecloud.Release{Version: "2.0.0", DeltaFrom: "1.0.0"})
 	for i := range 20 {
@@ -96,7 +96,7 @@ func TestStagedAndDeltaDeployments(t *testing.T) {
 	assert.Equal(t, 100, raised.RolloutPercent)
 }
 
-func TestDeploymentCreateSends(t *testing.T) {
+func TestDeploymentCreate_JSON(t *testing.T) {
 	for want, create := range map[string]memfault.DeploymentCreate{
 		`{"type":"normal","release":"1.0.0","cohort":"beta"}`: {
 			Type: memfault.DeploymentTypeNormal, Release: memfault.ReleaseVersion("1.0.0"), Cohort: "beta",
@@ -114,36 +114,36 @@ func TestDeploymentCreateSends(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestDeploymentsRefuseBeforeSending(t *testing.T) {
+func TestDeployments_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	version := memfault.ReleaseVersion("1.0.0")
 	for want, create := range map[string]memfault.DeploymentCreate{
-		"Type is empty":                  {Release: version, Cohort: "beta"},
-		"Cohort is empty":                {Type: memfault.DeploymentTypeNormal, Release: version},
-		"Release names no version":       {Type: memfault.DeploymentTypeNormal, Cohort: "beta"},
-		"or half a delta":                {Type: memfault.DeploymentTypeNormal, Release: memfault.DeltaRelease("1.0.0", ""), Cohort: "beta"},
-		"RolloutPercent is for a staged": {Type: memfault.DeploymentTypeNormal, Release: version, Cohort: "beta", RolloutPercent: 5},
-		"RolloutPercent is 0":            {Type: memfault.DeploymentTypeStagedRollout, Release: version, Cohort: "beta"},
-		"RolloutPercent is 101":          {Type: memfault.DeploymentTypeStagedRollout, Release: version, Cohort: "beta", RolloutPercent: 101},
+		"Type must not be empty":                                               {Release: version, Cohort: "beta"},
+		"Cohort must not be empty":                                             {Type: memfault.DeploymentTypeNormal, Release: version},
+		"Release must have a version":                                          {Type: memfault.DeploymentTypeNormal, Cohort: "beta"},
+		"or both versions of a delta":                                          {Type: memfault.DeploymentTypeNormal, Release: memfault.DeltaRelease("1.0.0", ""), Cohort: "beta"},
+		`RolloutPercent must be 0 for Type "normal"`:                           {Type: memfault.DeploymentTypeNormal, Release: version, Cohort: "beta", RolloutPercent: 5},
+		"RolloutPercent must be between 1 and 100 for a staged rollout, got 0": {Type: memfault.DeploymentTypeStagedRollout, Release: version, Cohort: "beta"},
+		"for a staged rollout, got 101":                                        {Type: memfault.DeploymentTypeStagedRollout, Release: version, Cohort: "beta", RolloutPercent: 101},
 	} {
 		_, err := client.Deployments.Create(ctx, sink, create)
 		require.ErrorContains(t, err, want)
 	}
 	_, err := client.Deployments.Get(ctx, sink, 0)
-	require.ErrorContains(t, err, "deployment_id is empty or below 1")
+	require.ErrorContains(t, err, "deployment_id must not be empty or less than 1")
 	_, err = client.Deployments.Update(ctx, sink, -3, memfault.DeploymentUpdate{})
-	require.ErrorContains(t, err, "deployment_id is empty or below 1")
-	require.ErrorContains(t, client.Deployments.DeactivateByID(ctx, sink, 0), "deployment_id is empty or below 1")
+	require.ErrorContains(t, err, "deployment_id must not be empty or less than 1")
+	require.ErrorContains(t, client.Deployments.DeactivateByID(ctx, sink, 0), "deployment_id must not be empty or less than 1")
 	_, err = client.Deployments.List(sink, memfault.DeploymentListOptions{Since: memfault.NewTimestamp(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC))}).Collect(ctx)
 	require.ErrorContains(t, err, "out of range")
 	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	_, err = device.Deployments.Create(ctx, sink, memfault.DeploymentCreate{Type: memfault.DeploymentTypeNormal, Release: version, Cohort: "default"})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestDeploymentErrors(t *testing.T) {
+func TestDeployments_Errors(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
 	ctx := t.Context()
@@ -161,7 +161,7 @@ func TestDeploymentErrors(t *testing.T) {
 	wrong := create
 	wrong.Type = "sudden"
 	_, err := client.Deployments.Create(ctx, sink, wrong)
-	require.ErrorIs(t, err, memfault.ErrBadRequest, "an unknown type is for the API to judge")
+	require.ErrorIs(t, err, memfault.ErrBadRequest, "unknown types are checked by the API")
 	_, err = client.Deployments.Get(ctx, sink, 1<<40)
 	require.ErrorIs(t, err, memfault.ErrNotFound)
 	require.ErrorIs(t, client.Deployments.DeactivateByID(ctx, sink, 1<<40), memfault.ErrNotFound)
@@ -171,14 +171,14 @@ func TestDeploymentErrors(t *testing.T) {
 	cloud.Fail(fakecloud.Fault{Operation: "deployments.create", Status: http.StatusForbidden})
 	_, err = client.Deployments.Create(ctx, sink, create)
 	require.ErrorIs(t, err, memfault.ErrForbidden, "a restricted token may not deploy")
-	cloud.Heal()
-	cloud.Fail(fakecloud.Fault{Operation: "deployments.create", Lose: true})
+	cloud.ClearFaults()
+	cloud.Fail(fakecloud.Fault{Operation: "deployments.create", DropResponse: true})
 	_, err = client.Deployments.Create(ctx, sink, create)
 	require.Error(t, err)
-	assert.Len(t, cloud.Seen("deployments.create"), 7, "one that may have been carried out is not sent again")
+	assert.Len(t, cloud.Requests("deployments.create"), 7, "a POST that may have been carried out must not be retried")
 }
 
-func TestDeploymentsList(t *testing.T) {
+func TestDeploymentsList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	start := time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)
 	now := start

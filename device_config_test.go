@@ -15,14 +15,14 @@ import (
 
 var sinkTraits = memfault.DeviceIdentity{DeviceSerial: "A", HardwareVersion: "evt-1", SoftwareVersion: "1.0.0", SoftwareType: "main"}
 
-// newKeyCloud is newCloud with a client that holds the project key.
+// newKeyCloud is like newCloud, but its client uses the project key.
 func newKeyCloud(t testing.TB) (*fakecloud.Cloud, *memfault.Client) {
 	t.Helper()
 	cloud, client := newCloud(t)
 	return cloud, client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 }
 
-func TestDeviceConfigFetch(t *testing.T) {
+func TestDeviceConfigFetch_ReturnsConfig(t *testing.T) {
 	_, client := newKeyCloud(t)
 	config, err := client.DeviceConfig.Fetch(t.Context(), sinkTraits)
 	require.NoError(t, err)
@@ -38,17 +38,17 @@ func TestDeviceConfigFetch(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrForbidden)
 }
 
-func TestDeviceConfigKeepsWhatItRead(t *testing.T) {
-	config := requireKeeps[memfault.DeviceConfig](t, `{"config":{"memfault":{"sampling":{"debugging.resolution":"high","logging.resolution":"off",
+func TestDeviceConfig_RoundTrip(t *testing.T) {
+	config := requireRoundTrip[memfault.DeviceConfig](t, `{"config":{"memfault":{"sampling":{"debugging.resolution":"high","logging.resolution":"off",
 		"monitoring.resolution":"ultra"},"data_upload_start_date":"2025-02-27T12:00:00Z","bort":{"sdk-settings":{"a":1}}}},"revision":3,"completed":2}`)
 	assert.Equal(t, memfault.SamplingResolutionHigh, config.Config.Memfault.Sampling.Debugging)
 	assert.Equal(t, memfault.SamplingResolution("ultra"), config.Config.Memfault.Sampling.Monitoring)
 	assert.Equal(t, noon, config.Config.Memfault.DataUploadStartDate.Time)
-	requireKeeps[memfault.DeviceConfig](t, `{"config":{"memfault":{"sampling":{},"data_upload_start_date":null}},"revision":0,"completed":null}`)
-	requireKeeps[memfault.DeviceIdentity](t, `{"device_serial":"A","hardware_version":"evt-1","software_version":"1.0.0"}`)
+	requireRoundTrip[memfault.DeviceConfig](t, `{"config":{"memfault":{"sampling":{},"data_upload_start_date":null}},"revision":0,"completed":null}`)
+	requireRoundTrip[memfault.DeviceIdentity](t, `{"device_serial":"A","hardware_version":"evt-1","software_version":"1.0.0"}`)
 }
 
-func TestDeviceConfigIgnoresWhatIsUnknown(t *testing.T) {
+func TestDeviceConfigFetch_IgnoresUnknownFields(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"data":{"config":{"memfault":{"sampling":{"debugging.resolution":"low","x":1},"y":[]},"other":{}},"revision":3,"z":null},"more":1}`))
 	})
@@ -58,19 +58,19 @@ func TestDeviceConfigIgnoresWhatIsUnknown(t *testing.T) {
 	assert.Equal(t, int64(3), config.Revision)
 }
 
-func TestSDKSettings(t *testing.T) {
+func TestSDKSettings_ReturnsJSON(t *testing.T) {
 	cloud, client := newKeyCloud(t)
 	cloud.SetSDKSettings(map[string]any{"anything": []int{1}})
 	settings, err := client.DeviceConfig.SDKSettings(t.Context(), "main+x")
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"anything":[1]}`, string(settings))
-	assert.Equal(t, "/api/v0/sdk-settings?software_type=main%2Bx", cloud.Seen("sdk_settings.get")[0].URI)
+	assert.Equal(t, "/api/v0/sdk-settings?software_type=main%2Bx", cloud.Requests("sdk_settings.get")[0].URI)
 
 	_, err = client.WithAuth(memfault.ProjectKey("wrong")).DeviceConfig.SDKSettings(t.Context(), "main")
 	require.ErrorIs(t, err, memfault.ErrUnauthorized)
 }
 
-func TestAttributesByProjectKey(t *testing.T) {
+func TestDeviceConfigUpdateAttributes_SetsAttributes(t *testing.T) {
 	cloud, client := newKeyCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "A +1"})
 	ctx := t.Context()
@@ -81,7 +81,7 @@ func TestAttributesByProjectKey(t *testing.T) {
 	require.Len(t, attributes, 1)
 	assert.JSONEq(t, `"eu"`, string(attributes[0].State.Value))
 
-	require.NoError(t, client.DeviceConfig.UpdateAttributes(ctx, "A +1", nil), "nil is an empty list")
+	require.NoError(t, client.DeviceConfig.UpdateAttributes(ctx, "A +1", nil), "nil must be sent as an empty list")
 	err = client.DeviceConfig.UpdateAttributes(ctx, "A +1", []memfault.AttributeValue{{StringKey: "region", Value: []int{1}}})
 	assert.NotEmpty(t, requireError(t, err, http.StatusBadRequest).Details)
 	require.ErrorIs(t, client.DeviceConfig.UpdateAttributes(ctx, "B", nil), memfault.ErrNotFound)
@@ -89,11 +89,11 @@ func TestAttributesByProjectKey(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrForbidden)
 }
 
-func TestDeviceConfigRefusesWhatCannotBeSent(t *testing.T) {
+func TestDeviceConfig_InvalidInput(t *testing.T) {
 	cloud, client := newKeyCloud(t)
 	_, err := client.DeviceConfig.SDKSettings(t.Context(), "")
-	requireUnsent(t, cloud, err, "the software type is empty")
-	requireUnsent(t, cloud, client.DeviceConfig.UpdateAttributes(t.Context(), "", nil), "the device serial is empty")
+	requireUnsent(t, cloud, err, "SDKSettings: software type must not be empty")
+	requireUnsent(t, cloud, client.DeviceConfig.UpdateAttributes(t.Context(), "", nil), "UpdateAttributes: device serial must not be empty")
 
 	console := client.WithAuth(memfault.OrganizationToken(fakecloud.OrgToken)).DeviceConfig
 	_, fetchErr := console.Fetch(t.Context(), sinkTraits)
@@ -101,7 +101,7 @@ func TestDeviceConfigRefusesWhatCannotBeSent(t *testing.T) {
 	for _, err := range []error{fetchErr, settingsErr, console.UpdateAttributes(t.Context(), "A", nil)} {
 		require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	}
-	require.Empty(t, cloud.Seen(""))
+	require.Empty(t, cloud.Requests(""))
 }
 
 func ExampleDeviceConfigService_Fetch() {

@@ -9,7 +9,8 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// DevicesService manages devices and reads what they reported.
+// DevicesService manages devices and reads their attributes, reboots and log files. Its
+// methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
 type DevicesService struct{ client *Client }
 
 // Device is one unit of a product.
@@ -18,16 +19,16 @@ type Device struct {
 	DeviceSerial               string                      `json:"device_serial"`
 	Nickname                   string                      `json:"nickname"`
 	Description                string                      `json:"description"`
-	OwnerRef                   string                      `json:"owner_ref"` // only in older replies
+	OwnerRef                   string                      `json:"owner_ref"` // only in older responses
 	HardwareVersion            HardwareVersionRef          `json:"hardware_version"`
 	Cohort                     CohortRef                   `json:"cohort"`
 	Project                    *ProjectSummary             `json:"project"`
 	FirstSeen                  Timestamp                   `json:"first_seen"`
-	LastSeen                   Timestamp                   `json:"last_seen"`                  // zero until the device first reports
-	LastSeenSoftwareVersion    *SoftwareVersionRef         `json:"last_seen_software_version"` // nil until the device first reports
-	LastSeenRelease            *ReleaseRef                 `json:"last_seen_release"`          // only in older replies
-	LatestInstall              json.RawMessage             `json:"latest_install,omitempty"`   // only in older replies
-	LatestTrace                json.RawMessage             `json:"latest_trace,omitempty"`     // only in older replies
+	LastSeen                   Timestamp                   `json:"last_seen"`                  // the zero value until the device reports
+	LastSeenSoftwareVersion    *SoftwareVersionRef         `json:"last_seen_software_version"` // nil until the device reports
+	LastSeenRelease            *ReleaseRef                 `json:"last_seen_release"`          // only in older responses
+	LatestInstall              json.RawMessage             `json:"latest_install"`             // only in older responses
+	LatestTrace                json.RawMessage             `json:"latest_trace"`               // only in older responses
 	AttributesResolution       SamplingResolution          `json:"attributes_resolution"`
 	AttributesManualResolution *SamplingResolution         `json:"attributes_manual_resolution"`
 	DebuggingResolution        SamplingResolution          `json:"debugging_resolution"`
@@ -42,10 +43,10 @@ type Device struct {
 	UpdatedDate                Timestamp                   `json:"updated_date"`
 }
 
-// SamplingResolution is how much of a kind of data a device is asked for.
+// SamplingResolution describes how much of a kind of data a device should upload.
 type SamplingResolution string
 
-// The resolutions of fleet sampling.
+// Resolutions of fleet sampling.
 const (
 	SamplingResolutionOff    SamplingResolution = "off"
 	SamplingResolutionLow    SamplingResolution = "low"
@@ -53,15 +54,16 @@ const (
 	SamplingResolutionHigh   SamplingResolution = "high"
 )
 
-// FleetSamplingConfiguration names the fleet sampling configuration of a device.
-// Memfault may give a number or an object with an id; which is UNCERTAIN.
+// FleetSamplingConfiguration identifies the fleet sampling configuration of a device.
+//
+// UNCERTAIN: whether Memfault sends a number or an object with an ID. Both are decoded.
 type FleetSamplingConfiguration struct {
 	ID int64 `json:"id"`
 
 	asNumber bool
 }
 
-// UnmarshalJSON reads an object with an id, or a number.
+// UnmarshalJSON decodes an object with an ID, or a number.
 func (f *FleetSamplingConfiguration) UnmarshalJSON(data []byte) error {
 	type object FleetSamplingConfiguration
 	if f.asNumber = len(data) > 0 && data[0] != '{'; f.asNumber {
@@ -70,7 +72,7 @@ func (f *FleetSamplingConfiguration) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*object)(f))
 }
 
-// MarshalJSON writes the form that was read.
+// MarshalJSON encodes f in the form from which it was decoded.
 func (f FleetSamplingConfiguration) MarshalJSON() ([]byte, error) {
 	type object FleetSamplingConfiguration
 	if f.asNumber {
@@ -83,32 +85,33 @@ func (f FleetSamplingConfiguration) MarshalJSON() ([]byte, error) {
 type DeviceCreate struct {
 	DeviceSerial    string `json:"device_serial"`    // required
 	HardwareVersion string `json:"hardware_version"` // required
-	Cohort          string `json:"cohort,omitempty"` // a slug; the project's default cohort when empty
+	Cohort          string `json:"cohort,omitempty"` // a slug; defaults to the default cohort
 	OwnerRef        string `json:"owner_ref,omitempty"`
 }
 
-// DeviceUpdate holds the fields of a device to change.
+// DeviceUpdate contains the fields of a device to change.
 type DeviceUpdate struct {
 	Cohort          Opt[string] `json:"cohort,omitzero"`           // a slug
-	HardwareVersion Opt[string] `json:"hardware_version,omitzero"` // has to exist
+	HardwareVersion Opt[string] `json:"hardware_version,omitzero"` // must exist
 	Nickname        Opt[string] `json:"nickname,omitzero"`
 	Description     Opt[string] `json:"description,omitzero"`
 	OwnerRef        Opt[string] `json:"owner_ref,omitzero"`
-	// ServerSideDeveloperMode lifts the device's rate limits. Seen only in a program
-	// of one chip maker, together with FleetSamplingConfiguration.
+	// ServerSideDeveloperMode lifts the device's rate limits. Observed only in a program of
+	// one chip maker, together with FleetSamplingConfiguration.
 	ServerSideDeveloperMode    Opt[bool]  `json:"server_side_developer_mode,omitzero"`
 	FleetSamplingConfiguration Opt[int64] `json:"fleet_sampling_configuration,omitzero"`
-	// Release pins the device to a release by its version, Null unpins it. Seen only
-	// in a program of one chip maker.
+	// Release pins the device to a version. [Null] unpins it. Observed only in a program of
+	// one chip maker.
 	Release Opt[string] `json:"release,omitzero"`
 }
 
-// SortLastSeen sorts devices and issues by when they were last seen.
+// SortLastSeen sorts devices and issues by the time at which they were last seen.
 const SortLastSeen = "last_seen"
 
-// DeviceListOptions selects devices. Its sort key is SortLastSeen. Whether Memfault
-// still obeys Release and OwnerRef, which today's devices no longer show, is
-// UNCERTAIN.
+// DeviceListOptions filters and sorts devices. The sort key is [SortLastSeen].
+//
+// UNCERTAIN: whether Memfault honors Release and OwnerRef, because devices no longer have
+// these fields in responses.
 type DeviceListOptions struct {
 	ListOptions
 	LastSeenSince   Timestamp `url:"last_seen_since,omitempty"`
@@ -125,34 +128,34 @@ func (s *DevicesService) List(project ProjectRef, options DeviceListOptions, opt
 	return list[Device](clientOf(s), operation.DevicesList, project.path(), options, opts)
 }
 
-// Get returns a device. One that never reported and was not created is
-// ErrNotFound.
+// Get returns a device. If the device never reported and was not created, Get fails with
+// [ErrNotFound].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-device
 func (s *DevicesService) Get(ctx context.Context, project ProjectRef, deviceSerial string, opts ...CallOption) (*Device, error) {
-	return fetch[Device](ctx, clientOf(s), operation.DevicesRetrieve, input{path: project.path(deviceSerial)}, opts)
+	return fetch[Device](ctx, clientOf(s), operation.DevicesRetrieve, requestParams{path: project.path(deviceSerial)}, opts)
 }
 
-// Create makes a device before it reports for the first time; there is no need to,
-// its first data does so too. A serial in use is ErrConflict.
+// Create creates a device before it reports for the first time. It is not needed, because the
+// first data of a device creates it. If the serial is in use, Create fails with [ErrConflict];
+// see [DevicesService.Ensure].
 //
-// Memfault's text says that it only accepts the job (202, without a device); every
-// program seen got the device (200). After the former, the result holds what was
-// sent and no ID.
+// Memfault's documentation says that it only accepts the job (202, without a device), but
+// every known program received the device (200). After a 202, the result contains only the
+// fields of create, and no ID.
 //
 // Memfault: https://docs.memfault.com/api/create-device
 func (s *DevicesService) Create(ctx context.Context, project ProjectRef, create DeviceCreate, opts ...CallOption) (*Device, error) {
 	var accepted Response
-	device, err := fetch[Device](ctx, clientOf(s), operation.DevicesCreate, input{path: project.path(), body: create}, withResponseToo(opts, &accepted))
+	device, err := fetch[Device](ctx, clientOf(s), operation.DevicesCreate, requestParams{path: project.path(), body: create}, withExtraResponse(opts, &accepted))
 	if err != nil && accepted.StatusCode == http.StatusAccepted {
 		return create.device(), nil
 	}
 	return device, err
 }
 
-// Ensure makes a device, or returns the one that has its serial already. That one
-// is not changed: if create names another cohort than the device is in, it stays
-// where it is.
+// Ensure creates a device, or returns the existing device with the same serial. It does not
+// change an existing device, even if create has another cohort.
 //
 // Memfault: https://docs.memfault.com/api/create-device
 func (s *DevicesService) Ensure(ctx context.Context, project ProjectRef, create DeviceCreate, opts ...CallOption) (*Device, error) {
@@ -163,7 +166,7 @@ func (s *DevicesService) Ensure(ctx context.Context, project ProjectRef, create 
 	return device, err
 }
 
-// device is the device as far as it is known when it was only accepted.
+// device returns the device as far as it is known after a 202.
 func (d DeviceCreate) device() *Device {
 	return &Device{
 		DeviceSerial:    d.DeviceSerial,
@@ -173,18 +176,19 @@ func (d DeviceCreate) device() *Device {
 	}
 }
 
-// Update changes a device. An unknown hardware version is ErrNotFound too, with the
-// code 1003 and a message that names it.
+// Update changes a device. If the device or the hardware version does not exist, Update fails
+// with [ErrNotFound]. For a hardware version, the code of the [*Error] is 1003 and its message
+// contains the name.
 //
 // Memfault: https://docs.memfault.com/api/update-device
 func (s *DevicesService) Update(ctx context.Context, project ProjectRef, deviceSerial string, update DeviceUpdate, opts ...CallOption) (*Device, error) {
-	return fetch[Device](ctx, clientOf(s), operation.DevicesUpdate, input{path: project.path(deviceSerial), body: update}, opts)
+	return fetch[Device](ctx, clientOf(s), operation.DevicesUpdate, requestParams{path: project.path(deviceSerial), body: update}, opts)
 }
 
-// Delete removes a device. Memfault keeps its data under another serial, made of
-// the old one and the time.
+// Delete removes a device. Memfault keeps its data under another serial, made of the old
+// serial and the time.
 //
 // Memfault: https://docs.memfault.com/api/delete-device
 func (s *DevicesService) Delete(ctx context.Context, project ProjectRef, deviceSerial string, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.DevicesDelete, input{path: project.path(deviceSerial)}, opts)
+	return exec(ctx, clientOf(s), operation.DevicesDelete, requestParams{path: project.path(deviceSerial)}, opts)
 }

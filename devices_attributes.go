@@ -7,25 +7,32 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// DeviceAttribute is an attribute that a project knows, with its state on one
-// device.
+// DeviceAttribute is an attribute of a project and its state on one device.
 type DeviceAttribute struct {
 	CustomMetric CustomMetric    `json:"custom_metric"`
-	State        *AttributeState `json:"state"` // nil when the device never set it
+	State        *AttributeState `json:"state"` // nil if the device never set it
 
 	form attributeForm
 }
 
-// attributeForm is where the JSON that a DeviceAttribute was read from has its key.
+// attributeForm describes where the JSON of a DeviceAttribute had its metric and its key.
 type attributeForm uint8
 
 const (
-	keyInCustomMetric attributeForm = iota
-	keyInMetricConfig
+	metricInCustomMetric attributeForm = 1 << iota
+	metricInMetricConfig
 	keyAtTop
 )
 
-// CustomMetric defines an attribute or a metric.
+// attributeObject is the JSON object of a DeviceAttribute in all its forms.
+type attributeObject struct {
+	CustomMetric *CustomMetric   `json:"custom_metric"`
+	MetricConfig *CustomMetric   `json:"metric_config,omitempty"`
+	StringKey    *string         `json:"string_key,omitempty"`
+	State        *AttributeState `json:"state"`
+}
+
+// CustomMetric is the definition of an attribute or a metric.
 type CustomMetric struct {
 	ID                     string       `json:"id"` // a UUID
 	StringKey              string       `json:"string_key"`
@@ -33,15 +40,15 @@ type CustomMetric struct {
 	DisplayName            string       `json:"display_name"`
 	Description            string       `json:"description"`
 	Favorite               bool         `json:"favorite"`
-	DeviceWritePolicy      string       `json:"device_write_policy"`      // "writable" was seen
-	RangeViolationBehavior string       `json:"range_violation_behavior"` // "accept" was seen
+	DeviceWritePolicy      string       `json:"device_write_policy"`      // "writable" was observed
+	RangeViolationBehavior string       `json:"range_violation_behavior"` // "accept" was observed
 	Range                  *MetricRange `json:"range"`
 }
 
-// DataType is the type of an attribute's or a metric's value.
+// DataType is the type of the values of an attribute or a metric.
 type DataType string
 
-// The data types.
+// Types of values.
 const (
 	DataTypeInt    DataType = "INT"
 	DataTypeFloat  DataType = "FLOAT"
@@ -49,7 +56,8 @@ const (
 	DataTypeBool   DataType = "BOOL"
 )
 
-// MetricRange is the range of a metric's valid values; a nil end is open.
+// MetricRange is the range of the valid values of a metric. If Min or Max is nil, that end is
+// open.
 type MetricRange struct {
 	Min          *float64 `json:"min"`
 	Max          *float64 `json:"max"`
@@ -57,7 +65,7 @@ type MetricRange struct {
 	MaxInclusive bool     `json:"max_inclusive"`
 }
 
-// AttributeState is the value that an attribute has on a device.
+// AttributeState is the value of an attribute on a device.
 type AttributeState struct {
 	Value       json.RawMessage `json:"value"` // a number, a string or a bool
 	Time        Timestamp       `json:"time"`
@@ -65,57 +73,54 @@ type AttributeState struct {
 	UpdatedDate Timestamp       `json:"updated_date"`
 }
 
-// UnmarshalJSON reads an attribute whose key stands in custom_metric, in
-// metric_config or at its top: programs have met all three.
+// UnmarshalJSON decodes an attribute whose key is in custom_metric, in metric_config or at
+// the top level.
 func (a *DeviceAttribute) UnmarshalJSON(data []byte) error {
-	type object DeviceAttribute
-	var read struct {
-		object
-		MetricConfig CustomMetric `json:"metric_config"`
-		StringKey    string       `json:"string_key"`
-	}
+	var read attributeObject
 	if err := json.Unmarshal(data, &read); err != nil {
 		return err
 	}
-	*a = DeviceAttribute(read.object)
-	if a.CustomMetric.StringKey == "" && read.MetricConfig.StringKey != "" {
-		a.CustomMetric, a.form = read.MetricConfig, keyInMetricConfig
+	*a = DeviceAttribute{State: read.State}
+	switch custom, config := read.CustomMetric, read.MetricConfig; {
+	case config != nil && (custom == nil || custom.StringKey == ""):
+		a.CustomMetric, a.form = *config, metricInMetricConfig
+	case custom != nil:
+		a.CustomMetric, a.form = *custom, metricInCustomMetric
 	}
-	if a.CustomMetric.StringKey == "" && read.StringKey != "" {
-		a.CustomMetric.StringKey, a.form = read.StringKey, keyAtTop
+	if read.StringKey != nil {
+		a.form |= keyAtTop
+		if a.CustomMetric.StringKey == "" {
+			a.CustomMetric.StringKey = *read.StringKey
+		}
 	}
 	return nil
 }
 
-// MarshalJSON writes the form that was read.
+// MarshalJSON encodes a in the form in which it was decoded.
 func (a DeviceAttribute) MarshalJSON() ([]byte, error) {
-	type object DeviceAttribute
-	switch a.form {
-	case keyInMetricConfig:
-		return json.Marshal(struct {
-			MetricConfig CustomMetric    `json:"metric_config"`
-			State        *AttributeState `json:"state"`
-		}{a.CustomMetric, a.State})
-	case keyAtTop:
-		return json.Marshal(struct {
-			StringKey string          `json:"string_key"`
-			State     *AttributeState `json:"state"`
-		}{a.CustomMetric.StringKey, a.State})
-	default:
-		return json.Marshal(object(a))
+	written := attributeObject{State: a.State}
+	if a.form&metricInCustomMetric != 0 || a.form == 0 {
+		written.CustomMetric = &a.CustomMetric
 	}
+	if a.form&metricInMetricConfig != 0 {
+		written.MetricConfig = &a.CustomMetric
+	}
+	if a.form&keyAtTop != 0 {
+		written.StringKey = &a.CustomMetric.StringKey
+	}
+	return json.Marshal(written)
 }
 
-// AttributeValue sets an attribute of a device.
+// AttributeValue is the new value of an attribute of a device.
 type AttributeValue struct {
 	StringKey string `json:"string_key"`
 	Value     any    `json:"value"` // a bool, a number or a string
 }
 
-// DeviceAttributeListOptions selects attributes.
+// DeviceAttributeListOptions filters attributes.
 type DeviceAttributeListOptions struct {
 	ListOptions
-	Query string `url:"q,omitempty"` // matches the key; * stands for any characters
+	Query string `url:"q,omitempty"` // pattern for the key; * matches any characters
 }
 
 // ListAttributes returns the attributes of a device.
@@ -125,13 +130,16 @@ func (s *DevicesService) ListAttributes(project ProjectRef, deviceSerial string,
 	return list[DeviceAttribute](clientOf(s), operation.DeviceAttributesList, project.path(deviceSerial), options, opts)
 }
 
-// UpdateAttributes sets attributes of a device. Seen only in Memfault's own
-// end-to-end tests; not documented by Memfault.
+// UpdateAttributes sets attributes of a device. With a [ProjectKey], use
+// [DeviceConfigService.UpdateAttributes]. If the device does not exist, UpdateAttributes fails
+// with [ErrNotFound].
+//
+// Not documented by Memfault; observed only in Memfault's own end-to-end tests.
 func (s *DevicesService) UpdateAttributes(ctx context.Context, project ProjectRef, deviceSerial string, values []AttributeValue, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.DeviceAttributesUpdate, input{path: project.path(deviceSerial), body: nonNil(values)}, opts)
+	return exec(ctx, clientOf(s), operation.DeviceAttributesUpdate, requestParams{path: project.path(deviceSerial), body: nonNil(values)}, opts)
 }
 
-// nonNil makes a nil slice an empty one, which JSON writes as [] and not as null.
+// nonNil returns values, or an empty slice if values is nil: JSON encodes a nil slice as null.
 func nonNil[T any](values []T) []T {
 	if values == nil {
 		return []T{}

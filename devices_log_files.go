@@ -13,57 +13,65 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// maxLogLine is the size from which a line of a log file is refused.
+// maxLogLine is the size at which a line of a log file is an error.
 const maxLogLine = 16 << 20
 
-// LogFile is a log that a device uploaded. Its fields other than CID are unknown.
+// LogFile is a log that a device uploaded. Fields other than CID are unknown.
 type LogFile struct {
 	CID string `json:"cid"` // a UUID
 }
 
 // LogFileListOptions selects log files.
+//
+// UNCERTAIN: whether Memfault honors Limit, which one program sends.
 type LogFileListOptions struct {
 	ListOptions
-	Limit int `url:"limit,omitempty"` // one program sends it; whether Memfault obeys it is UNCERTAIN
+	Limit int `url:"limit,omitempty"`
 }
 
 // LogLine is a line of a log file.
 type LogLine struct {
-	Line string          // without its end
-	JSON json.RawMessage // the object that the line came in, with all its members; nil in a file of plain text
+	Line string // without the line end
+	// JSON is the object that contained the line, with all its fields. It is nil in a file of
+	// plain text.
+	JSON json.RawMessage
 }
 
-// ListLogFiles returns the log files of a device. Seen only in Memfault's own
-// tests; not documented by Memfault.
+// ListLogFiles returns the log files of a device.
+//
+// Not documented by Memfault; observed only in Memfault's own tests.
 func (s *DevicesService) ListLogFiles(project ProjectRef, deviceSerial string, options LogFileListOptions, opts ...CallOption) *Pager[LogFile] {
 	return list[LogFile](clientOf(s), operation.DeviceLogFilesList, project.path(deviceSerial), options, opts)
 }
 
-// DownloadLogFile writes a log file of a device to w, as it was stored; see DownloadResult
-// for what all downloads share. Seen only in Memfault's own tests and in one program;
-// not documented by Memfault.
+// DownloadLogFile writes a log file of a device to w, as it is stored. See [DownloadResult]
+// for the rules of all downloads.
+//
+// Not documented by Memfault; observed only in Memfault's own tests and in one program.
 func (s *DevicesService) DownloadLogFile(ctx context.Context, project ProjectRef, deviceSerial, cid string, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
-	return clientOf(s).saveFile(ctx, operation.DeviceLogFilesDownload, input{path: project.path(deviceSerial, cid)}, w, opts)
+	return clientOf(s).saveFile(ctx, operation.DeviceLogFilesDownload, requestParams{path: project.path(deviceSerial, cid)}, w, opts)
 }
 
-// ReadLogFile returns the lines of a log file of a device, one by one, while the file
-// comes; see DownloadResult for what happens when the connection breaks. Ranging again
-// downloads it again. An error comes once and last; a line of 16 MiB or more is one.
+// ReadLogFile returns the lines of a log file of a device while the file is downloaded. See
+// [DownloadResult] for the rules of all downloads. Each iteration downloads the file again. If
+// an error occurs, the iterator yields it once and stops. A line of 16 MiB or more is an
+// error.
 //
-// The file is plain text, or objects in JSON, one on each line, with the text in
-// their member line; the first line decides. Either may be compressed with gzip.
-// Memfault's own tests show the former, one program met the latter; not documented by
-// Memfault.
+// The file contains plain text, or a JSON object on each line with the text in its field line.
+// The first line determines the form. Both forms may be compressed with gzip.
+//
+// Not documented by Memfault; observed only in Memfault's own tests (plain text) and in one
+// program (objects).
 func (s *DevicesService) ReadLogFile(ctx context.Context, project ProjectRef, deviceSerial, cid string, opts ...CallOption) iter.Seq2[LogLine, error] {
 	return func(yield func(LogLine, error) bool) {
-		d, err := clientOf(s).openFile(ctx, operation.DeviceLogFilesDownload, input{path: project.path(deviceSerial, cid)}, opts)
+		d, err := clientOf(s).openFile(ctx, operation.DeviceLogFilesDownload, requestParams{path: project.path(deviceSerial, cid)}, opts)
 		if err != nil {
 			yield(LogLine{}, err)
 			return
 		}
 		defer d.close()
 		if err := readLines(d, yield); err != nil {
-			if d.err == nil || errors.Is(d.err, io.EOF) { // it is no error of the download itself
+			if d.err == nil || errors.Is(d.err, io.EOF) { // it is not an error of the download itself
 				err = fmt.Errorf("memfault: %s: %w", d.call.op.Name, err)
 			}
 			yield(LogLine{}, err)
@@ -71,8 +79,7 @@ func (s *DevicesService) ReadLogFile(ctx context.Context, project ProjectRef, de
 	}
 }
 
-// readLines hands out the lines of a log file until there is no more, or no more is
-// wanted.
+// readLines yields the lines of a log file until the file ends or the consumer stops.
 func readLines(file io.Reader, yield func(LogLine, error) bool) error {
 	lines, err := newLineReader(file)
 	if err != nil {
@@ -99,12 +106,12 @@ func readLines(file io.Reader, yield func(LogLine, error) bool) error {
 		}
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return fmt.Errorf("a line is %d MiB or longer", maxLogLine>>20)
+		return fmt.Errorf("line of %d MiB or more", maxLogLine>>20)
 	}
 	return lines.Err()
 }
 
-// logObject reads a line that is an object with the text in it.
+// logObject decodes a line that is an object with the text in its field line.
 func logObject(text []byte) (LogLine, bool) {
 	var object struct {
 		Line *string `json:"line"`
@@ -115,12 +122,12 @@ func logObject(text []byte) (LogLine, bool) {
 	return LogLine{Line: *object.Line, JSON: append(json.RawMessage(nil), text...)}, true
 }
 
-// newLineReader splits a file, decompressed if it is compressed. What stands after
-// the last line end is a line only if the file was read to its end.
+// newLineReader splits a file into lines and decompresses it if needed. Text after the last
+// line end is a line only if the file was read completely.
 func newLineReader(file io.Reader) (*bufio.Scanner, error) {
 	buffered := bufio.NewReader(file)
 	source := &failing{Reader: buffered}
-	if magic, _ := buffered.Peek(2); string(magic) == "\x1f\x8b" { // an error comes again with the first line
+	if magic, _ := buffered.Peek(2); string(magic) == "\x1f\x8b" { // the first line returns the same error
 		unpacked, err := gzip.NewReader(buffered)
 		if err != nil {
 			return nil, err

@@ -40,7 +40,7 @@ func readLog(ctx context.Context, client *memfault.Client) ([]memfault.LogLine, 
 	return lines, nil
 }
 
-func TestReadLogFile(t *testing.T) {
+func TestReadLogFile_Forms(t *testing.T) {
 	long := strings.Repeat("x", 200_000)
 	text := func(lines ...string) (all []memfault.LogLine) {
 		for _, line := range lines {
@@ -81,23 +81,23 @@ func TestReadLogFile(t *testing.T) {
 	}
 }
 
-func TestReadLogFileWhoseConnectionBreaks(t *testing.T) {
+func TestReadLogFile_ResumesAfterBrokenConnection(t *testing.T) {
 	cloud, client := newCloud(t)
 	var content strings.Builder
 	for i := range 10_000 {
 		fmt.Fprintf(&content, "{\"line\":\"line %d\"}\n", i)
 	}
 	cloud.SetLogFile("A", "c", gzipped(t, content.String()))
-	cloud.Fail(fakecloud.Fault{Cut: 5000, Times: 3})
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 5000, Times: 3})
 	lines, err := readLog(t.Context(), client)
 	require.NoError(t, err)
 	require.Len(t, lines, 10_000)
 	assert.Equal(t, "line 9999", lines[9999].Line)
 
 	cloud.SetLogFile("A", "c", []byte("one\ntwo\nthree"))
-	cloud.Heal()
-	cloud.Fail(fakecloud.Fault{Cut: 10, Times: 1})
-	cloud.Fail(fakecloud.Fault{Cut: -1})
+	cloud.ClearFaults()
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 10, Times: 1})
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: -1})
 	errorsSeen := 0
 	var got []string
 	for line, err := range client.Devices.ReadLogFile(t.Context(), sink, "A", "c") {
@@ -110,11 +110,11 @@ func TestReadLogFileWhoseConnectionBreaks(t *testing.T) {
 		}
 		got = append(got, line.Line)
 	}
-	assert.Equal(t, 1, errorsSeen, "an error comes once and last")
-	assert.Equal(t, []string{"one", "two"}, got, "no cut line is handed out as a whole one")
+	assert.Equal(t, 1, errorsSeen, "the error must be yielded once")
+	assert.Equal(t, []string{"one", "two"}, got, "a truncated line must not be yielded")
 }
 
-func TestReadLogFileThatIsNoGoodFile(t *testing.T) {
+func TestReadLogFile_DamagedFile(t *testing.T) {
 	packed := gzipped(t, strings.Repeat("one\n", 1000))
 	wrongSum := bytes.Clone(packed)
 	wrongSum[len(wrongSum)-5]++
@@ -126,8 +126,8 @@ func TestReadLogFileThatIsNoGoodFile(t *testing.T) {
 		"wrong sum":     {wrongSum, "invalid checksum"},
 		"header only":   {packed[:2], "EOF"},
 		"not packed":    {[]byte("\x1f\x8b is no gzip"), "gzip"},
-		"endless line":  {bytes.Repeat([]byte("x"), 16<<20), "a line is 16 MiB or longer"},
-		"endless, long": {bytes.Repeat([]byte("x"), 17<<20), "a line is 16 MiB or longer"},
+		"endless line":  {bytes.Repeat([]byte("x"), 16<<20), "line of 16 MiB or more"},
+		"endless, long": {bytes.Repeat([]byte("x"), 17<<20), "line of 16 MiB or more"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cloud, client := newCloud(t)
@@ -152,7 +152,7 @@ func TestReadLogFileThatIsNoGoodFile(t *testing.T) {
 	require.Len(t, lines, 2)
 }
 
-func TestReadLogFileStopsWithItsLoop(t *testing.T) {
+func TestReadLogFile_StopsWithLoop(t *testing.T) {
 	gone := make(chan struct{})
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "one\ntwo\n")
@@ -168,7 +168,7 @@ func TestReadLogFileStopsWithItsLoop(t *testing.T) {
 	<-gone
 }
 
-func TestReadLogFileHoldsNoFileInMemory(t *testing.T) {
+func TestReadLogFile_UsesLittleMemory(t *testing.T) {
 	packed := gzipped(t, strings.Repeat(strings.Repeat("x", 1023)+"\n", 64<<10))
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(packed) })
 	var before, during runtime.MemStats

@@ -6,19 +6,20 @@ import "github.com/memfault-go/memfault/internal/operation"
 type Reboot struct {
 	Type              string              `json:"type"` // "memfault" or "android"
 	Reason            RebootReason        `json:"reason"`
-	MCUReasonRegister *int64              `json:"mcu_reason_register"` // nil when the device did not tell
+	MCUReasonRegister *int64              `json:"mcu_reason_register"` // nil if not reported
 	Time              Timestamp           `json:"time"`
 	SoftwareVersion   *SoftwareVersionRef `json:"software_version"`
 }
 
-// RebootListOptions selects reboots.
+// RebootListOptions filters reboots.
 type RebootListOptions struct {
 	ListOptions
 	Since Timestamp `url:"since,omitempty"`
 }
 
-// ListReboots returns the reboots of a device, the newest first. Seen only in
-// Memfault's own tests and in dashboards; not documented by Memfault.
+// ListReboots returns the reboots of a device, the newest first.
+//
+// Not documented by Memfault; observed only in Memfault's own tests and in dashboards.
 func (s *DevicesService) ListReboots(project ProjectRef, deviceSerial string, options RebootListOptions, opts ...CallOption) *Pager[Reboot] {
 	return list[Reboot](clientOf(s), operation.DeviceRebootsList, project.path(deviceSerial), options, opts)
 }

@@ -6,15 +6,17 @@ import (
 	"fmt"
 )
 
-// WaitForVersion asks for a device again and again until it reports that it runs a
-// software version, and returns it. A device that is unknown, because it never
-// reported, counts as not there yet; any other failure to ask ends the wait. ctx
-// should have a deadline: a version that never comes is waited for as long.
+// WaitForVersion polls a device until it reports that it runs a software version, and returns
+// the device.
+//
+// If the device does not exist because it has never reported, WaitForVersion keeps polling.
+// Any other error ends the wait. ctx should have a deadline, because the device may never
+// report the version.
 //
 // Memfault: https://docs.memfault.com/api/retrieve-device
 func (s *DevicesService) WaitForVersion(ctx context.Context, project ProjectRef, deviceSerial, version string, options WaitOptions, opts ...CallOption) (*Device, error) {
 	if version == "" {
-		return nil, invalid("WaitForVersion: the version is empty")
+		return nil, invalid("WaitForVersion: version must not be empty")
 	}
 	what := fmt.Sprintf("version %s on device %s", version, deviceSerial)
 	return poll(ctx, what, options, func() (*Device, bool, error) {
@@ -22,13 +24,13 @@ func (s *DevicesService) WaitForVersion(ctx context.Context, project ProjectRef,
 		if errors.Is(err, ErrNotFound) {
 			return nil, false, nil
 		}
-		return device, err == nil && device.runs(version), err
+		return device, err == nil && device.isRunning(version), err
 	})
 }
 
-// runs reports whether the device last reported a version, in the new form of
-// replies or in the old one.
-func (d *Device) runs(version string) bool {
+// isRunning reports whether d last reported the version, in the newer or the older form of the
+// response.
+func (d *Device) isRunning(version string) bool {
 	return d.LastSeenSoftwareVersion != nil && d.LastSeenSoftwareVersion.Version == version ||
 		d.LastSeenRelease != nil && d.LastSeenRelease.Version == version
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestDeviceEnsure(t *testing.T) {
+func TestDevicesEnsure_ReturnsExistingDevice(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "there", Cohort: "beta"})
 	ctx := t.Context()
@@ -30,15 +30,15 @@ func TestDeviceEnsure(t *testing.T) {
 
 	existing, err := client.Devices.Ensure(ctx, sink, memfault.DeviceCreate{DeviceSerial: "there", HardwareVersion: "evt-1", Cohort: "default"})
 	require.NoError(t, err)
-	assert.Equal(t, "beta", existing.Cohort.Slug, "an existing device is left where it is")
-	assert.Empty(t, cloud.Seen("devices.update"))
+	assert.Equal(t, "beta", existing.Cohort.Slug, "an existing device must not be moved")
+	assert.Empty(t, cloud.Requests("devices.update"))
 
 	_, err = client.Devices.Ensure(ctx, sink, memfault.DeviceCreate{DeviceSerial: "other", HardwareVersion: "nope"})
 	assert.Contains(t, requireError(t, err, http.StatusNotFound).Message, "nope")
-	assert.Len(t, cloud.Seen("devices.retrieve"), 2)
+	assert.Len(t, cloud.Requests("devices.retrieve"), 2)
 }
 
-func TestWaitForVersion(t *testing.T) {
+func TestWaitForVersion_PollsUntilReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)
 		start := time.Now()
@@ -53,11 +53,11 @@ func TestWaitForVersion(t *testing.T) {
 
 		_, err = client.Devices.WaitForVersion(t.Context(), sink, "A", "2.0.0", options)
 		require.NoError(t, err)
-		assert.Equal(t, 11*time.Second, time.Since(start), "what is there already counts at once")
+		assert.Equal(t, 11*time.Second, time.Since(start), "a version that was reported before must end the wait immediately")
 	})
 }
 
-func TestWaitForVersionEnds(t *testing.T) {
+func TestWaitForVersion_EndsWithContextOrError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -73,7 +73,7 @@ func TestWaitForVersionEnds(t *testing.T) {
 	})
 }
 
-func TestWaitForVersionReadsOlderReplies(t *testing.T) {
+func TestWaitForVersion_OlderForm(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		reply := map[string]any{"data": map[string]any{"device_serial": "A", "last_seen_release": map[string]any{"version": "1.0.0"}}}
 		_ = json.NewEncoder(w).Encode(reply)
@@ -82,14 +82,14 @@ func TestWaitForVersionReadsOlderReplies(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestDeviceHelpersRefuseWhatCannotBeSent(t *testing.T) {
+func TestDeviceHelpers_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Devices.WaitForVersion(t.Context(), sink, "A", "", memfault.WaitOptions{})
-	requireUnsent(t, cloud, err, "the version is empty")
+	requireUnsent(t, cloud, err, "WaitForVersion: version must not be empty")
 	_, err = client.Devices.WaitForVersion(t.Context(), sink, "", "1.0.0", memfault.WaitOptions{})
-	requireUnsent(t, cloud, err, "device_serial is empty")
+	requireUnsent(t, cloud, err, "device_serial must not be empty")
 	_, err = client.Devices.Ensure(t.Context(), memfault.ProjectRef{}, memfault.DeviceCreate{})
-	requireUnsent(t, cloud, err, "organization_slug is empty")
+	requireUnsent(t, cloud, err, "organization_slug must not be empty")
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
 		_, err := client.Devices.WaitForVersion(t.Context(), project, "A", "1.0.0", memfault.WaitOptions{}, opts...)
 		return err
@@ -107,7 +107,7 @@ func ExampleDevicesService_WaitForVersion() {
 	if err != nil {
 		panic(err)
 	}
-	cloud.ReportSoftwareVersion("ABCD1234", "2.0.0") // the device does that
+	cloud.ReportSoftwareVersion("ABCD1234", "2.0.0") // in reality, the device reports it
 	device, err := client.Devices.WaitForVersion(ctx, sink, "ABCD1234", "2.0.0", memfault.WaitOptions{})
 	if err != nil {
 		panic(err)

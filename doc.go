@@ -1,17 +1,21 @@
-// Package memfault is a client for the REST API of Memfault, the cloud that watches
-// fleets of embedded devices.
+// Package memfault is a client for the REST API of Memfault, the cloud that watches fleets
+// of embedded devices: crashes, metrics, releases over the air.
 //
 //	client, err := memfault.NewClient(memfault.OrganizationToken(os.Getenv("MEMFAULT_ORG_TOKEN")))
+//	if err != nil {
+//		return err
+//	}
 //	sink := memfault.ProjectRef{Organization: "acme", Project: "smart-sink"}
 //	device, err := client.Devices.Get(ctx, sink, "ABCD1234")
 //
-// A Client holds one credential and offers the API's resources as services. It is
-// safe for concurrent use and meant to be kept.
+// A [Client] has one credential and offers the API's resources as services. It is safe for
+// concurrent use by multiple goroutines and meant to be kept.
 //
 // # Lists
 //
-// A list method does no I/O and returns a Pager, which reads pages of 100 items as a
-// loop asks for them, with Prefetch several at a time. An error comes once and last.
+// A list method does no I/O. It returns a [Pager], which by default reads pages of 100 items
+// while the loop runs. With [Pager.Prefetch] it reads several pages concurrently. If a
+// request fails, the iterator yields the error once and stops.
 //
 //	for device, err := range client.Devices.List(sink, memfault.DeviceListOptions{}).Prefetch(8).All(ctx) {
 //		if err != nil {
@@ -22,35 +26,61 @@
 //
 // # Errors
 //
-// What the API refuses is an *Error, for errors.As; its kind is told by errors.Is
-// and ErrNotFound, ErrConflict, ErrRateLimited and the other sentinels. No text of
-// the package holds a credential, a query or a presigned URL.
+// If the API rejects a request, the error is an [*Error]; use errors.As to get it. To test
+// for a kind, use errors.Is with [ErrNotFound], [ErrConflict], [ErrRateLimited] or another
+// Err variable: [ErrInvalidArgument] if nothing was sent, [ErrNoAnswer] if no complete
+// response was received. Other types carry more about some failures: [*ChecksumError],
+// [*ChunkExportError], [*DeploymentSelectionError] and [*TaskError]. Error and log texts are
+// one line each and contain no credentials, query strings or presigned URLs.
 //
-// # Repeated requests
+// # Retries
 //
-// A request that failed is sent again, five times at most, where that does no harm:
+// A failed request is retried if a retry is safe. By default, a call makes at most 5 attempts
+// in total ([RetryPolicy.MaxAttempts]). These requests are retried:
 //
-//   - any, when the API answers 429 or the connection could not be made;
-//   - GET, HEAD, PUT, DELETE, PATCH with absolute values, and the few POSTs that may
-//     be repeated, when the connection breaks or the API answers 502, 503, 504 or 529.
+//   - any request, if the API responds with 429 or the connection cannot be established;
+//   - GET, HEAD, PUT and DELETE requests, PATCH requests with absolute values, and the few
+//     POST requests that are safe to repeat, if the connection breaks or the API responds
+//     with 502, 503, 504 or 529.
 //
-// A POST that may have been carried out is never sent twice, and no 500 is repeated:
-// Memfault advises against it, and answers 500 to a wrong slug. The wait before the
-// next attempt is what Retry-After asks for, in seconds or as a date, if that is no
-// longer than RetryPolicy.MaxWait, and ends the call at once if it is. Without the
-// header it is random, in a window that doubles from 0.5 s to 30 s. A context that
-// ends while a call waits ends the call; its error holds the last answer too.
+// Other POST requests, and PATCH requests that rename what their path names, are not retried
+// once they may have reached Memfault. The POST requests that are safe to repeat are uploads
+// of chunks, the first step of a file upload, and the request for a device's configuration.
+// A 500 is never retried: Memfault advises against it. UNCERTAIN: whether a 500 is also the
+// response to a wrong organization or project slug; one author found it so. A DELETE that
+// finds nothing after an attempt without a response is a success. What net/http repeats by
+// itself is not a retry; see [Response.Attempts].
+//
+// Before the next attempt, the client waits for a random time, within a window that doubles
+// from 0.5 s to 30 s, but at least for the time in the Retry-After header (seconds or a
+// date). If that time is longer than [RetryPolicy.MaxWait], the call fails immediately; a
+// [ChunkSender] waits all the same. If the context ends during a wait, the call ends; the
+// error also contains the last response.
 //
 // # Models
 //
-// A model that was read and is encoded to JSON again has every member that the
-// package knows, in the form in which Memfault sent it, also where that is null,
-// empty or 0; those that Memfault did not send are so too. Members that the package
-// does not know are not kept: Client.Do reads them.
+// If a model is decoded and encoded again, every known field keeps the form in which
+// Memfault sent it, with these exceptions:
+//
+//   - null in a string, a number, a bool or a nested struct becomes the zero value. In a
+//     pointer, a slice, a map, raw JSON or a time it stays null.
+//   - A time is encoded in UTC with a Z, in microseconds.
+//   - A [Task] encodes its status alone; Task.Reply contains the rest.
+//   - A [DeviceAttribute] keeps one of the forms in which Memfault sends its metric.
+//
+// Fields that Memfault did not send are encoded as null, empty or 0. Unknown fields are
+// dropped; use [Client.Do] to read them.
 //
 // # Times
 //
-// Times are sent in UTC with a Z, the only form that the API accepts; see Timestamp.
+// Times are sent in UTC with a Z, the only form that the API accepts; see [Timestamp].
+//
+// # Uncertain facts
+//
+// Memfault publishes its API in part. A comment that says "Not documented by Memfault" names
+// the programs in which an operation or a field was observed. UNCERTAIN marks a fact that
+// sources contradict or that nobody has confirmed: the package is tolerant there in what it
+// reads, and a program should not rely on it without a test against the real cloud.
 package memfault
 
 //go:generate go run ./internal/coverage/readme

@@ -2,8 +2,7 @@ package memfault
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // the API names MD5 for its files
-	"crypto/sha256"
+	"crypto/md5" //nolint:gosec // the API uses MD5 for its files
 	"encoding/hex"
 	"fmt"
 	"hash"
@@ -17,40 +16,52 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// DownloadResult tells what a download wrote.
+// DownloadResult describes a completed download.
 //
-// Every download goes to its writer as it comes and is never held in memory. One
-// whose connection breaks is continued where it stopped, unless WithoutRetry: with
-// the waits of the client's RetryPolicy, and for as long as fewer than MaxAttempts
-// attempts in a row brought nothing. If the file has changed since, that is an
-// error: a writer cannot go back. An error of the writer ends the download at once.
-// After any error, the writer may hold a part of the file. What is stored compressed
-// is written as it is stored.
+// A download is written to its writer as it arrives and is never held in memory. Compressed
+// files are written as they are stored. An error of the writer ends the download
+// immediately. After any error, the writer may contain part of the file.
+//
+// If the connection breaks, or the response body stalls for 1 minute, the download resumes
+// at that point. It waits as in the client's [RetryPolicy], and fails after MaxAttempts
+// consecutive attempts without a new byte. Every request counts as an attempt, even if it
+// gets no response. If [WithoutRetry] is set or MaxAttempts is 1, there is no second
+// attempt.
+//
+// Two versions of a file are never mixed. The rest of the file is requested only if the
+// server identified the file by a strong validator: an ETag without W/, or, without an ETag,
+// a Last-Modified at least 60 seconds before the Date of the response. Otherwise the whole
+// file is requested again, and its beginning is compared with what was written. If the file
+// has changed in the meantime, the download fails, because a writer cannot go back.
 type DownloadResult struct {
 	Size        int64  // bytes
-	Filename    string // as the server names it, without directories; may be empty
+	Filename    string // from the server, without directories; can be empty
 	ContentType string
-	MD5         string // of the bytes written, hexadecimal, as SHA256
-	SHA256      string
+	MD5         string // of the written bytes, in hexadecimal
+	SHA256      string // as MD5
 }
 
-// ChecksumError is a file that was downloaded whole and is not the one that the API
-// described. Its bytes were written before that could be known.
+// ChecksumError is returned if a complete download differs from the API's description of
+// the file. The writer contains all of it, because the difference is known only at the end.
+// The error is of the kind [ErrUnexpectedResponse].
 type ChecksumError struct {
 	Operation string
-	Algorithm string // what differs: size, sha256, sha1 or md5
-	Want, Got string // hexadecimal, of a size decimal
+	Algorithm string // size, sha256, sha1 or md5
+	Want, Got string // hexadecimal; decimal for a size
 }
 
-// Error names the operation, the algorithm and both sums.
+// Error returns the operation, the algorithm and both values.
 func (e *ChecksumError) Error() string {
-	return fmt.Sprintf("memfault: %s: the %s of the file is %s, and %s by the API", e.Operation, e.Algorithm, e.Got, e.Want)
+	return fmt.Sprintf("memfault: %s: file %s mismatch: got %s, want %s (from the API)", e.Operation, e.Algorithm, e.Got, e.Want)
 }
 
-// openFile asks for the file of an operation.
-func (c *Client) openFile(ctx context.Context, id operation.ID, in input, opts []CallOption) (*download, error) {
+// Is reports whether target is ErrUnexpectedResponse.
+func (e *ChecksumError) Is(target error) bool { return target == ErrUnexpectedResponse }
+
+// openFile prepares the download of an operation's file. The first Read sends the request.
+func (c *Client) openFile(ctx context.Context, id operation.ID, params requestParams, opts []CallOption) (*download, error) {
 	op := operation.Get(id)
-	target, err := c.fill(op, in)
+	target, err := c.requestURL(op, params)
 	if err != nil {
 		return nil, err
 	}
@@ -58,22 +69,21 @@ func (c *Client) openFile(ctx context.Context, id operation.ID, in input, opts [
 }
 
 func (c *Client) openURL(ctx context.Context, op *operation.Operation, target *url.URL, opts []CallOption) (*download, error) {
-	d := &download{ctx: ctx, call: &call{client: c, op: op, options: newCallOptions(opts)}, target: target, sum: sha256.New()}
-	for _, header := range d.call.options.headers {
+	options := newCallOptions(opts)
+	for _, header := range options.headers {
 		switch name := http.CanonicalHeaderKey(header[0]); name {
 		case "Range", "If-Range", "Accept-Encoding":
-			return nil, invalid("%s: WithHeader: %s is not for the caller to set", op.Name, name)
+			return nil, invalid("%s: WithHeader: %s cannot be set by the caller", op.Name, name)
 		}
 	}
-	if err := d.connect(); err != nil {
-		return nil, err
-	}
-	return d, nil
+	once := options.withoutRetry
+	options.withoutRetry = true // resume.Reader counts all attempts of the download
+	return &download{ctx: ctx, call: &call{client: c, op: op, options: options}, target: target, once: once}, nil
 }
 
 // saveFile writes the file of an operation to w.
-func (c *Client) saveFile(ctx context.Context, id operation.ID, in input, w io.Writer, opts []CallOption) (*DownloadResult, error) {
-	d, err := c.openFile(ctx, id, in, opts)
+func (c *Client) saveFile(ctx context.Context, id operation.ID, params requestParams, w io.Writer, opts []CallOption) (*DownloadResult, error) {
+	d, err := c.openFile(ctx, id, params, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +94,10 @@ func (c *Client) saveFile(ctx context.Context, id operation.ID, in input, w io.W
 func (d *download) save(w io.Writer, hashes ...hash.Hash) (*DownloadResult, error) {
 	defer d.close()
 	if w == nil {
-		return nil, invalid("%s: the writer is nil", d.call.op.Name)
+		return nil, invalid("%s: nil writer", d.call.op.Name)
 	}
-	short := md5.New() //nolint:gosec // the API names MD5 for its files
-	hashes = append(hashes, short)
+	md5Sum := md5.New() //nolint:gosec // the API uses MD5 for its files
+	hashes = append(hashes, md5Sum)
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := d.Read(buffer)
@@ -107,11 +117,11 @@ func (d *download) save(w io.Writer, hashes ...hash.Hash) (*DownloadResult, erro
 		}
 	}
 	return &DownloadResult{
-		Size:        d.offset,
-		Filename:    filename(d.header.Get("Content-Disposition")),
-		ContentType: d.header.Get("Content-Type"),
-		MD5:         hex.EncodeToString(short.Sum(nil)),
-		SHA256:      hex.EncodeToString(d.sum.Sum(nil)),
+		Size:        d.file.Size(),
+		Filename:    filename(d.file.Header().Get("Content-Disposition")),
+		ContentType: d.file.Header().Get("Content-Type"),
+		MD5:         hex.EncodeToString(md5Sum.Sum(nil)),
+		SHA256:      hex.EncodeToString(d.file.SHA256()),
 	}, nil
 }
 
@@ -121,7 +131,7 @@ func (d *download) write(w io.Writer, part []byte) error {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
-		return fmt.Errorf("memfault: %s: the writer: %w", d.call.op.Name, err)
+		return invalid("%s: writer: %w", d.call.op.Name, err)
 	}
 	return nil
 }

@@ -1,218 +1,117 @@
 package memfault
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
-	"hash"
-	"io"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/memfault-go/memfault/internal/resume"
 )
 
-// download reads a file as if its connection never broke.
+// download is a file that is being downloaded. Its Reader counts all attempts, so each call
+// makes only one.
 type download struct {
-	ctx    context.Context
-	call   *call
-	target *url.URL
-
-	header   http.Header   // of the answer that the file began with
-	size     int64         // of the whole file; -1 when nobody said
-	body     io.ReadCloser // nil after the connection broke
-	offset   int64         // how much was read
-	sum      hash.Hash     // the SHA-256 of that
-	failures int           // attempts in a row that brought nothing
-	lost     error         // why the connection broke
-	err      error         // the end
+	ctx      context.Context
+	call     *call
+	target   *url.URL
+	once     bool // WithoutRetry is set
+	file     *resume.Reader
+	response *http.Response // of the last attempt; nil if there was none
+	err      error          // the final error of Read
 }
 
-// Read reads on, over a new connection if the last one broke.
-func (d *download) Read(p []byte) (int, error) {
-	for d.err == nil {
-		if d.body == nil {
-			d.err = d.resume()
-			continue
-		}
-		if d.size >= 0 {
-			p = p[:min(int64(len(p)), d.size-d.offset)]
-		}
-		n, err := d.body.Read(p)
-		_, _ = d.sum.Write(p[:n]) // never fails
-		d.offset += int64(n)
-		if n > 0 {
-			d.failures = 0
-		}
-		whole := d.offset == d.size || d.size < 0 && err == io.EOF
-		switch {
-		case whole:
-			d.err = io.EOF
-		case err != nil:
-			d.lose(err)
-		}
-		if n > 0 || err == nil && !whole {
-			return n, nil
-		}
+// open requests the file.
+func (d *download) open() error {
+	attempts := d.call.client.core.config.retry.MaxAttempts
+	if d.once {
+		attempts = 1
 	}
-	return 0, d.err
+	var err error
+	d.file, err = resume.Open(resume.Source{Fetch: d.fetch, Retry: d.retry, MaxAttempts: attempts})
+	return d.translate(err)
+}
+
+// Read requests the file if that was not done before, and continues on a new connection if
+// the last one broke.
+func (d *download) Read(p []byte) (int, error) {
+	if d.file == nil && d.err == nil {
+		d.err = d.open()
+	}
+	if d.err != nil {
+		return 0, d.err
+	}
+	n, err := d.file.Read(p)
+	d.err = d.translate(err)
+	return n, d.err
 }
 
 func (d *download) close() {
-	if d.body != nil {
-		_ = d.body.Close() // nothing more is read from it
-		d.body = nil
+	if d.file != nil {
+		_ = d.file.Close() // never fails
 	}
 }
 
-// lose notes that the body of a success broke.
-func (d *download) lose(err error) {
-	d.close()
-	d.call.answer = nil
-	if d.lost = err; errors.Is(err, io.EOF) {
-		d.lost = io.ErrUnexpectedEOF
+// fetch makes one attempt.
+func (d *download) fetch(header http.Header) (*http.Response, error) {
+	d.call.header = header
+	resp, err := d.call.do(d.ctx, d.target, nil, nil)
+	d.response = resp
+	if resp != nil && resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && header.Get("Range") != "" {
+		err = nil
 	}
+	if err == nil {
+		d.call.lastError = nil // of an earlier attempt
+	}
+	return resp, err
 }
 
-// resume waits and connects anew, if the policy allows it.
-func (d *download) resume() error {
+// retry waits as the client's policy demands, if it allows another attempt.
+func (d *download) retry(waits int, cause error) error {
 	policy := d.call.client.core.config.retry
-	if d.failures++; d.call.options.withoutRetry || d.failures >= policy.MaxAttempts {
-		return d.call.failure(d.ctx, nil, d.lost)
+	var lost *resume.LostError
+	if errors.As(cause, &lost) {
+		d.response = nil // its Retry-After is not about the broken connection
+	} else if !d.retryable(policy, cause) {
+		return cause
 	}
-	wait := time.NewTimer(policy.backoff(0, 0, d.failures-1, nil))
+	wait := time.NewTimer(policy.backoff(0, 0, waits, d.response))
 	defer wait.Stop()
 	select {
 	case <-wait.C:
-		return d.connect()
+		return nil
 	case <-d.ctx.Done():
-		return d.call.failure(d.ctx, nil, d.lost)
+		return d.call.failure(d.ctx, nil, cause)
 	}
 }
 
-// connect asks for the file, or for the rest of it.
-func (d *download) connect() error {
-	d.call.header = http.Header{"Accept-Encoding": {"identity"}} // else neither lengths nor offsets would be exact
-	if d.offset > 0 {
-		d.call.header.Set("Range", fmt.Sprintf("bytes=%d-", d.offset))
-		if version := d.version(); version != "" {
-			d.call.header.Set("If-Range", version)
-		}
-	}
-	resp, err := d.call.exchange(d.ctx, d.target, nil, nil) //nolint:bodyclose // close does
+// retryable reports whether the policy retries a call that failed as the last attempt did.
+func (d *download) retryable(policy RetryPolicy, cause error) bool {
+	call := *d.call
+	call.options.withoutRetry = false
+	var failed *noResponseError
 	switch {
-	case resp != nil && resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && d.complete(resp):
-		d.size, d.body = d.offset, http.NoBody
-		return nil
-	case err != nil:
-		return err
-	case d.offset == 0:
-		return d.begin(resp)
-	case resp.StatusCode == http.StatusPartialContent:
-		return d.goOn(resp)
-	default:
-		return d.skip(resp)
+	case errors.As(cause, &failed):
+		cause = failed.cause
+	case d.response != nil:
+		cause = nil
+	default: // nothing was sent
+		return false
 	}
+	again, _ := policy.check(context.WithValue(d.ctx, callKey{}, &call), d.response, cause) // never fails
+	return again
 }
 
-// version returns what names the file's content in an If-Range header.
-func (d *download) version() string {
-	if tag := d.header.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
-		return tag
+// translate returns an error of the Reader as an error of the package.
+func (d *download) translate(err error) error {
+	var unusable *resume.UnusableError
+	var lost *resume.LostError
+	switch {
+	case errors.As(err, &unusable):
+		return newDecodeError(d.call, unusable.Response, nil, unusable.Problem, nil)
+	case errors.As(err, &lost):
+		return d.call.failure(d.ctx, nil, lost.Err)
 	}
-	return d.header.Get("Last-Modified")
-}
-
-// begin takes the answer that the file begins with.
-func (d *download) begin(resp *http.Response) error {
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNoContent {
-		return d.refuse(resp, "the answer is not the whole file")
-	}
-	d.header, d.size, d.body = resp.Header, resp.ContentLength, resp.Body
-	return nil
-}
-
-// goOn takes the answer that holds the rest of the file.
-func (d *download) goOn(resp *http.Response) error {
-	start, total, ok := contentRange(resp.Header)
-	if !ok || start != d.offset {
-		return d.refuse(resp, "another part of the file came than was asked for")
-	}
-	if same, _ := d.compare(resp.Header, total); !same {
-		return d.refuse(resp, "the file changed during the download")
-	}
-	if d.size < 0 {
-		d.size = total
-	}
-	d.body = resp.Body
-	return nil
-}
-
-// skip takes an answer that holds the whole file again. The part that was read
-// before is read again and has to be what it was.
-func (d *download) skip(resp *http.Response) error {
-	if same, known := d.compare(resp.Header, resp.ContentLength); !same || !known {
-		return d.refuse(resp, "the file changed during the download, or the server cannot continue one")
-	}
-	d.body = resp.Body
-	again := sha256.New()
-	if _, err := io.CopyN(again, resp.Body, d.offset); err != nil {
-		d.lose(err)
-		return nil
-	}
-	if !bytes.Equal(again.Sum(nil), d.sum.Sum(nil)) {
-		return d.refuse(resp, "the file changed during the download")
-	}
-	return nil
-}
-
-// complete reports whether an answer without the range that was asked for means
-// that there is no more: only when nobody had told the file's size.
-func (d *download) complete(resp *http.Response) bool {
-	_, total, ok := contentRange(resp.Header)
-	same, _ := d.compare(resp.Header, -1)
-	return ok && same && d.size < 0 && total == d.offset
-}
-
-// compare reports whether an answer is about the same content as the first one, as
-// far as header and size tell, and whether they tell.
-func (d *download) compare(header http.Header, size int64) (same, known bool) {
-	if size >= 0 && d.size >= 0 {
-		if size != d.size {
-			return false, true
-		}
-		known = true
-	}
-	for _, name := range []string{"ETag", "Last-Modified"} {
-		before, now := strings.TrimPrefix(d.header.Get(name), "W/"), strings.TrimPrefix(header.Get(name), "W/")
-		if before != "" && now != "" {
-			return before == now, true
-		}
-	}
-	return true, known
-}
-
-func (d *download) refuse(resp *http.Response, why string) error {
-	_ = resp.Body.Close() // nothing is read from it
-	d.body = nil
-	return unreadable(d.call, resp, nil, why, nil)
-}
-
-// contentRange reads the Content-Range header: where the part begins, and how large
-// the whole is; -1 for what it leaves open. A part that begins beyond the whole is not ok.
-func contentRange(header http.Header) (start, total int64, ok bool) {
-	span, whole, _ := strings.Cut(strings.TrimPrefix(header.Get("Content-Range"), "bytes "), "/")
-	first, _, _ := strings.Cut(span, "-")
-	start, total = -1, -1
-	var errStart, errTotal error
-	if span != "*" {
-		start, errStart = strconv.ParseInt(first, 10, 64)
-	}
-	if whole != "*" {
-		total, errTotal = strconv.ParseInt(whole, 10, 64)
-	}
-	return start, total, errStart == nil && errTotal == nil && (whole == "*" || start < total)
+	return err
 }

@@ -3,8 +3,11 @@ package memfault_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,7 +19,7 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-// breaking is a body that ends with an error.
+// breaking is a body that ends with an error instead of EOF.
 type breaking struct {
 	io.Reader
 	err error
@@ -32,156 +35,175 @@ func (b *breaking) Read(p []byte) (int, error) {
 
 func (b *breaking) Close() error { return nil }
 
-// breaks answers with a body of the given length of which only a part comes.
+// breaks responds with a body of the given length whose connection breaks after a part.
 func breaks(code, length int, part string, header ...string) func() (*http.Response, error) {
 	return func() (*http.Response, error) {
-		resp, err := answer(code, "", header...)
+		resp, err := newResponse(code, "", header...)
 		resp.ContentLength, resp.Body = int64(length), &breaking{strings.NewReader(part), errReset}
 		return resp, err
 	}
 }
 
 func whole(code int, body string, header ...string) func() (*http.Response, error) {
-	return func() (*http.Response, error) { return answer(code, body, header...) }
+	return func() (*http.Response, error) { return newResponse(code, body, header...) }
 }
 
-// unsized answers with a body whose length nobody says.
+// unsized responds with a body of unknown length.
 func unsized(code int, body string, header ...string) func() (*http.Response, error) {
 	return func() (*http.Response, error) {
-		resp, err := answer(code, body, header...)
+		resp, err := newResponse(code, body, header...)
 		resp.ContentLength = -1
 		return resp, err
 	}
 }
 
-func TestHowDownloadsAreContinued(t *testing.T) {
-	const v1, v2 = `"v1"`, `"v2"`
-	const monday, tuesday = "Mon, 23 Feb 2026 10:00:00 GMT", "Tue, 24 Feb 2026 10:00:00 GMT"
+func TestDownload_UnusableResponse(t *testing.T) {
 	type answers []func() (*http.Response, error)
-	first := breaks(200, 10, "01234", "ETag", v1, "Last-Modified", monday)
-	plain := breaks(200, 10, "01234")
-	open := breaks(200, -1, "01234")
+	first := breaks(200, 10, "01234", "ETag", `"v1"`)
 	for name, c := range map[string]struct {
 		answers answers
-		fail    string // empty: "0123456789" has to come
+		fail    string
 	}{
-		"the rest":                      {answers{first, whole(206, "56789", "Content-Range", "bytes 5-9/10", "ETag", v1)}, ""},
-		"the rest, nothing told":        {answers{plain, whole(206, "56789", "Content-Range", "bytes 5-9/10")}, ""},
-		"the rest, whole unknown":       {answers{plain, whole(206, "56789", "Content-Range", "bytes 5-9/*")}, ""},
-		"the rest in two parts":         {answers{first, whole(206, "56", "Content-Range", "bytes 5-6/10"), whole(206, "789", "Content-Range", "bytes 7-9/10")}, ""},
-		"a part without error":          {answers{breaks(200, 10, "012"), unsized(206, "34", "Content-Range", "bytes 3-9/10"), whole(206, "56789", "Content-Range", "bytes 5-9/10")}, ""},
-		"a weak tag":                    {answers{first, whole(206, "56789", "Content-Range", "bytes 5-9/10", "ETag", "W/"+v1)}, ""},
-		"broken again and again":        {answers{first, breaks(206, 5, "56", "Content-Range", "bytes 5-9/10"), broken(errReset), status(503), whole(206, "789", "Content-Range", "bytes 7-9/10")}, ""},
-		"another part":                  {answers{first, whole(206, "6789", "Content-Range", "bytes 6-9/10")}, "another part"},
-		"a part of nothing":             {answers{first, whole(206, "56789")}, "another part"},
-		"a part that is no number":      {answers{first, whole(206, "56789", "Content-Range", "bytes x-9/10")}, "another part"},
-		"the rest of another length":    {answers{first, whole(206, "56789A", "Content-Range", "bytes 5-10/11")}, "changed"},
-		"the rest of another tag":       {answers{first, whole(206, "56789", "Content-Range", "bytes 5-9/10", "ETag", v2)}, "changed"},
-		"the rest of another day":       {answers{breaks(200, 10, "01234", "Last-Modified", monday), whole(206, "56789", "Content-Range", "bytes 5-9/10", "Last-Modified", tuesday)}, "changed"},
-		"more than there is":            {answers{first, unsized(206, "56789ABC", "Content-Range", "bytes 5-9/10")}, ""},
-		"all again":                     {answers{first, whole(200, "0123456789", "ETag", v1)}, ""},
-		"all again, of the same length": {answers{plain, whole(200, "0123456789")}, ""},
-		"all again, of the same day":    {answers{breaks(200, -1, "01234", "Last-Modified", monday), unsized(200, "0123456789", "Last-Modified", monday)}, ""},
-		"all again, broken early":       {answers{first, breaks(200, 10, "012", "ETag", v1), breaks(200, 10, "0123456", "ETag", v1), whole(200, "0123456789", "ETag", v1)}, ""},
-		"all again, of another tag":     {answers{first, whole(200, "0123456789", "ETag", v2)}, "changed"},
-		"all again, of another length":  {answers{first, whole(200, "0123456789A", "ETag", v1)}, "changed"},
-		"all again, of another begin":   {answers{plain, whole(200, "ABCDE56789")}, "changed"},
-		"all again, nothing told":       {answers{open, unsized(200, "0123456789")}, "cannot continue"},
-		"a part beyond the whole":       {answers{open, whole(206, "56789", "Content-Range", "bytes 5-9/3")}, "another part"},
-		"a whole below zero":            {answers{open, whole(206, "56789", "Content-Range", "bytes 5-9/-10")}, "another part"},
-		"a whole too large":             {answers{first, whole(206, "56789", "Content-Range", "bytes 5-9/99999999999999999999")}, "another part"},
-		"gone":                          {answers{first, status(404)}, "404 Not Found"},
-		"shorter now":                   {answers{first, status(416, "Content-Range", "bytes */3")}, "416"},
-		"a part at first":               {answers{whole(206, "01234", "Content-Range", "bytes 0-4/10")}, "not the whole file"},
-		"a job at first":                {answers{whole(202, "accepted")}, "not the whole file"},
-		"a whole that is no number":     {answers{first, whole(206, "56789", "Content-Range", "bytes 5-9/x")}, "another part"},
-		"another file before any byte":  {answers{breaks(200, 3, "", "ETag", v2), whole(200, "0123456789", "ETag", v1)}, ""},
-		"length unknown":                {answers{unsized(200, "0123456789")}, ""},
-		"length unknown, the rest":      {answers{open, whole(206, "56789", "Content-Range", "bytes 5-9/10")}, ""},
-		"length unknown, a short rest":  {answers{open, whole(206, "56", "Content-Range", "bytes 5-9/10"), whole(206, "789", "Content-Range", "bytes 7-9/10")}, ""},
-		"length unknown, at the end":    {answers{breaks(200, -1, "0123456789"), status(416, "Content-Range", "bytes */10")}, ""},
-		"length unknown, beyond":        {answers{breaks(200, -1, "0123456789"), status(416, "Content-Range", "bytes */4")}, "416"},
+		"changed":               {answers{first, whole(206, "56789", "Content-Range", "bytes 5-9/10", "ETag", `"v2"`)}, "the file changed"},
+		"gone":                  {answers{first, status(404)}, "404 Not Found"},
+		"first response is 202": {answers{whole(202, "accepted")}, "not the whole file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{answers: c.answers}
+				s := &script{responses: c.answers}
+				_, err := download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
+				require.ErrorContains(t, err, c.fail)
+				var apiError *memfault.Error
+				require.ErrorAs(t, err, &apiError)
+				assert.Len(t, s.sentAt, len(c.answers))
+			})
+		})
+	}
+}
+
+// A download without a strong validator is requested again whole, and its beginning is
+// compared.
+func TestDownload_NeverMixesFiles(t *testing.T) {
+	old, changed := strings.Repeat("old file ", 100), strings.Repeat("new file ", 100)
+	late := time.Now().UTC().Format(http.TimeFormat)
+	for name, header := range map[string][]string{
+		"no validator":       nil,
+		"weak tag":           {"ETag", `W/"v1"`},
+		"late Last-Modified": {"Last-Modified", late, "Date", late},
+	} {
+		for _, next := range []string{old, changed} {
+			t.Run(name, func(t *testing.T) {
+				attempts := 0
+				_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+					for i := 0; i < len(header); i += 2 {
+						w.Header().Set(header[i], header[i+1])
+					}
+					content := old
+					if attempts++; attempts > 1 {
+						content = next
+					}
+					if attempts == 1 {
+						w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+						_, _ = io.WriteString(w, content[:500])
+						_ = http.NewResponseController(w).Flush()
+						panic(http.ErrAbortHandler)
+					}
+					assert.Empty(t, r.Header.Get("Range"))
+					modified, _ := http.ParseTime(w.Header().Get("Last-Modified"))
+					http.ServeContent(w, r, "", modified, strings.NewReader(content))
+				})
 				var file bytes.Buffer
-				got, err := download(t.Context(), scripted(t, s), 1, &file)
-				assert.Len(t, s.asked, len(c.answers))
-				if c.fail != "" {
-					require.ErrorContains(t, err, c.fail)
-					var apiError *memfault.Error
-					require.ErrorAs(t, err, &apiError)
+				_, err := download(t.Context(), client, 1, &file)
+				if next == old {
+					require.NoError(t, err)
+					assert.Equal(t, old, file.String())
 					return
 				}
-				require.NoError(t, err)
-				assert.Equal(t, "0123456789", file.String())
-				assert.Equal(t, int64(10), got.Size)
-				assert.Equal(t, "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882", got.SHA256)
+				requireError(t, err, http.StatusOK)
+				require.ErrorContains(t, err, "the file changed during the download")
+				assert.Equal(t, old[:500], file.String())
 			})
-		})
+		}
 	}
 }
 
-func TestWhatARequestForTheRestNames(t *testing.T) {
-	const monday = "Mon, 23 Feb 2026 10:00:00 GMT"
+const tag = `"v1"`
+
+// rest responds with the rest of a file of 10 bytes. The connection breaks after a part.
+func rest(from int, part string) func() (*http.Response, error) {
+	return breaks(206, 10-from, part, "Content-Range", fmt.Sprintf("bytes %d-9/10", from), "ETag", tag)
+}
+
+// At most MaxAttempts consecutive attempts bring no new byte, whatever makes them fail.
+func TestDownload_LimitsAttempts(t *testing.T) {
+	type answers []func() (*http.Response, error)
+	start := breaks(200, 10, "01234", "ETag", tag)
 	for name, c := range map[string]struct {
-		header []string
-		want   string
+		answers answers
+		option  memfault.Option
+		want    int
 	}{
-		"strong tag": {[]string{"ETag", `"v1"`, "Last-Modified", monday}, `"v1"`},
-		"weak tag":   {[]string{"ETag", `W/"v1"`, "Last-Modified", monday}, monday},
-		"date":       {[]string{"Last-Modified", monday}, monday},
-		"nothing":    {nil, ""},
+		"no connection":             {answers{broken(errRefused)}, nil, 5},
+		"lost":                      {answers{broken(errReset)}, nil, 5},
+		"503":                       {answers{status(503)}, nil, 5},
+		"404":                       {answers{status(404)}, nil, 1},
+		"503 with long Retry-After": {answers{status(503, "Retry-After", "31")}, nil, 1},
+		"never a byte":              {answers{breaks(200, 10, "")}, nil, 5},
+		"then nothing":              {answers{start, rest(5, "")}, nil, 6},
+		"then 503":                  {answers{start, status(503)}, nil, 6},
+		"then 404":                  {answers{start, status(404)}, nil, 2},
+		"then 503 with Retry-After": {answers{start, status(503, "Retry-After", "31")}, nil, 2},
+		"then all kinds":            {answers{start, status(503), rest(5, ""), broken(errReset), rest(5, ""), status(503), rest(5, "")}, nil, 6},
+		"then a byte, then nothing": {answers{start, status(503), rest(5, "5"), rest(6, "")}, nil, 8},
+		"two attempts":              {answers{start, rest(5, "5"), rest(6, "")}, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 2}), 4},
+		"one attempt":               {answers{start}, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 1}), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var seen []http.Header
-				client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
-					if seen = append(seen, req.Header); len(seen) == 1 {
-						return breaks(200, 10, "01234", c.header...)()
-					}
-					return answer(206, "56789", "Content-Range", "bytes 5-9/10")
-				})}))
-				_, err := download(t.Context(), client, 1, io.Discard)
-				require.NoError(t, err)
-				assert.NotContains(t, seen[0], "Range")
-				assert.Equal(t, "bytes=5-", seen[1].Get("Range"))
-				assert.Equal(t, c.want, seen[1].Get("If-Range"))
+				var options []memfault.Option
+				if c.option != nil {
+					options = append(options, c.option)
+				}
+				s := &script{responses: c.answers}
+				var response memfault.Response
+				_, err := download(t.Context(), newScriptedClient(t, s, options...), 1, io.Discard, memfault.WithResponse(&response))
+				require.Error(t, err)
+				assert.Len(t, s.sentAt, c.want)
+				assert.Equal(t, c.want, response.Attempts)
 			})
 		})
 	}
 }
 
-func TestDownloadWaitsBeforeItGoesOn(t *testing.T) {
+func TestDownload_Waits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const runs = 300
-		var longest [4]time.Duration
+		var longest [5]time.Duration
 		for range runs {
-			s := &script{answers: []func() (*http.Response, error){breaks(200, 10, "01234"), breaks(206, 5, "", "Content-Range", "bytes 5-9/10")}}
-			_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
+			s := &script{responses: []func() (*http.Response, error){breaks(200, 10, "01234", "ETag", tag), rest(5, ""), status(503), rest(5, "")}}
+			_, err := download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 			require.ErrorIs(t, err, errReset)
-			require.ErrorContains(t, err, "(attempt 5)")
-			require.Len(t, s.asked, 5, "as many attempts as the policy allows")
+			require.ErrorContains(t, err, "(attempt 6)")
+			require.Len(t, s.sentAt, 6, "one with new bytes and 5 without")
 			for i, wait := range s.waits() {
 				longest[i] = max(longest[i], wait)
 			}
 		}
-		for i, window := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second} {
+		for i, window := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second} {
 			assert.LessOrEqual(t, longest[i], window)
-			assert.Greater(t, longest[i], window*9/10, "wait %d uses its whole window", i)
+			assert.Greater(t, longest[i], window*9/10, "wait %d must use its whole window", i)
 		}
 	})
 }
 
-func TestDownloadThatGetsOnWaitsAsAtFirst(t *testing.T) {
+func TestDownload_NewBytesResetWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s script
 		for i := range 50 {
-			s.answers = append(s.answers, breaks(206, 50-i, "x", "Content-Range", "bytes "+string(rune('0'+i/10))+string(rune('0'+i%10))+"-49/50"))
+			s.responses = append(s.responses, breaks(206, 50-i, "x", "Content-Range", fmt.Sprintf("bytes %d-49/50", i), "ETag", tag))
 		}
-		s.answers[0] = breaks(200, 50, "x")
-		got, err := download(t.Context(), scripted(t, &s), 1, io.Discard)
+		s.responses[0] = breaks(200, 50, "x", "ETag", tag)
+		got, err := download(t.Context(), newScriptedClient(t, &s), 1, io.Discard)
 		require.NoError(t, err)
 		assert.Equal(t, int64(50), got.Size)
 		for _, wait := range s.waits() {
@@ -190,66 +212,81 @@ func TestDownloadThatGetsOnWaitsAsAtFirst(t *testing.T) {
 	})
 }
 
-func TestDownloadEndsWithItsContextWhileItWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		stopped := io.ErrClosedPipe
-		s := &script{answers: []func() (*http.Response, error){breaks(200, 10, "01234")}}
-		policy := memfault.WithRetry(memfault.RetryPolicy{MinWait: time.Hour, MaxWait: time.Hour})
-		start := time.Now()
-		time.AfterFunc(time.Millisecond, func() { cancel(stopped) })
-		_, err := download(ctx, scripted(t, s, policy), 1, io.Discard)
-		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorIs(t, err, stopped)
-		assert.Equal(t, time.Millisecond, time.Since(start))
-		assert.Len(t, s.asked, 1)
-	})
+func TestDownload_ContextCanceledDuringWait(t *testing.T) {
+	for name, failure := range map[string]func() (*http.Response, error){
+		"broken body":   breaks(200, 10, "01234"),
+		"503":           status(503),
+		"no connection": broken(errRefused),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				stopped := io.ErrClosedPipe
+				s := &script{responses: []func() (*http.Response, error){failure}}
+				policy := memfault.WithRetry(memfault.RetryPolicy{MinWait: time.Hour, MaxWait: time.Hour})
+				start := time.Now()
+				time.AfterFunc(time.Millisecond, func() { cancel(stopped) })
+				_, err := download(ctx, newScriptedClient(t, s, policy), 1, io.Discard)
+				require.ErrorIs(t, err, context.Canceled)
+				require.ErrorIs(t, err, stopped)
+				require.ErrorIs(t, err, memfault.ErrNoAnswer)
+				assert.Equal(t, name == "503", errors.Is(err, memfault.ErrUnavailable), "the error contains the last response")
+				assert.Equal(t, time.Millisecond, time.Since(start))
+				assert.Len(t, s.sentAt, 1)
+			})
+		})
+	}
 }
 
-func TestDownloadObeysRetryAfterWhenItGoesOn(t *testing.T) {
+func TestDownload_RetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answers: []func() (*http.Response, error){
-			breaks(200, 10, "01234"), status(429, "Retry-After", "20"), whole(206, "56789", "Content-Range", "bytes 5-9/10"),
+		s := &script{responses: []func() (*http.Response, error){
+			status(503, "Retry-After", "10"), breaks(200, 10, "01234", "ETag", tag),
+			status(429, "Retry-After", "20"), whole(206, "56789", "Content-Range", "bytes 5-9/10", "ETag", tag),
 		}}
-		_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
+		_, err := download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 		require.NoError(t, err)
-		assert.Equal(t, 20*time.Second, s.waits()[1])
+		assert.Equal(t, 10*time.Second, s.waits()[0])
+		assert.LessOrEqual(t, s.waits()[1], 500*time.Millisecond)
+		assert.Equal(t, 20*time.Second, s.waits()[2])
 	})
 }
 
-func TestDownloadThatEndsTellsWhatBrokeIt(t *testing.T) {
+func TestDownload_FinalError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answers: []func() (*http.Response, error){status(503), breaks(200, 10, "01234"), status(503), unsized(206, "", "Content-Range", "bytes 5-9/10")}}
-		_, err := download(t.Context(), scripted(t, s), 1, io.Discard)
+		start := breaks(200, 10, "01234", "ETag", tag)
+		s := &script{responses: []func() (*http.Response, error){status(503), start, status(503), unsized(206, "", "Content-Range", "bytes 5-9/10", "ETag", tag)}}
+		_, err := download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "a body that is too short is a broken connection")
-		require.NotErrorIs(t, err, memfault.ErrUnavailable, "that was waited for")
+		require.ErrorIs(t, err, memfault.ErrNoAnswer)
+		require.NotErrorIs(t, err, memfault.ErrUnavailable, "that attempt was retried")
 
-		s = &script{answers: []func() (*http.Response, error){breaks(200, 10, "01234"), status(503)}}
-		_, err = download(t.Context(), scripted(t, s), 1, io.Discard)
+		s = &script{responses: []func() (*http.Response, error){start, status(503)}}
+		_, err = download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 		require.ErrorIs(t, err, memfault.ErrUnavailable)
 	})
 }
 
-// standing is a body that stands still until its request ends.
-type standing struct{ ctx context.Context }
+// stalled is a body that stalls until the context of its request ends.
+type stalled struct{ ctx context.Context }
 
-func (s standing) Read([]byte) (int, error) {
+func (s stalled) Read([]byte) (int, error) {
 	<-s.ctx.Done()
 	return 0, s.ctx.Err()
 }
 
-func TestDownloadThatStandsStillIsContinued(t *testing.T) {
+func TestDownload_ResumesAfterStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		attempts := 0
 		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 			if attempts++; attempts > 1 {
-				return answer(206, "56789", "Content-Range", "bytes 5-9/10")
+				return newResponse(206, "56789", "Content-Range", "bytes 5-9/10", "ETag", tag)
 			}
-			resp, err := answer(200, "")
+			resp, err := newResponse(200, "", "ETag", tag)
 			resp.ContentLength, resp.Body = 10, struct {
 				io.Reader
 				io.Closer
-			}{io.MultiReader(strings.NewReader("01234"), standing{req.Context()}), io.NopCloser(nil)}
+			}{io.MultiReader(strings.NewReader("01234"), stalled{req.Context()}), io.NopCloser(nil)}
 			return resp, err
 		})}))
 		start := time.Now()

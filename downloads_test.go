@@ -31,7 +31,7 @@ func randomBytes(n int) []byte {
 	return content
 }
 
-// addRecording puts a recording with a content into the cloud.
+// addRecording adds a recording with the given content.
 func addRecording(cloud *fakecloud.Cloud, content []byte) (id int64) {
 	id = cloud.AddRecordings(fakecloud.Recording{DeviceSerial: "A"})[0]
 	cloud.SetRecordingContent(id, content)
@@ -42,12 +42,12 @@ func download(ctx context.Context, client *memfault.Client, id int64, w io.Write
 	return client.Recordings.Download(ctx, sink, strconv.FormatInt(id, 10), w, opts...)
 }
 
-// writerFunc is a writer that a test decides about.
+// writerFunc is a function as an io.Writer.
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-func TestDownloads(t *testing.T) {
+func TestDownload_Files(t *testing.T) {
 	cloud, client := newCloud(t)
 	dump, elf, symbols, recorded, logged := randomBytes(100_000), []byte("\x7fELF core"), []byte("\x7fELF symbols"), randomBytes(50), []byte("boot\n")
 	coredumpID, symbolID := cloud.AddCoredump(fakecloud.Coredump{DeviceSerial: "A", Content: dump, ELF: elf, Symbols: symbols})
@@ -91,40 +91,45 @@ func TestDownloads(t *testing.T) {
 			}, got)
 		})
 	}
-	for _, seen := range cloud.Seen("") {
-		assert.Equal(t, "identity", seen.Header.Get("Accept-Encoding"), "lengths and offsets are exact")
+	for _, seen := range cloud.Requests("") {
+		assert.Equal(t, "identity", seen.Header.Get("Accept-Encoding"), "lengths and offsets must be exact")
 		assert.Empty(t, seen.Header.Get("Accept"))
 		assert.Empty(t, seen.Header.Get("Range"))
 	}
 }
 
-func TestDownloadsThatFail(t *testing.T) {
+func TestDownload_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	_, err := client.Coredumps.Download(ctx, sink, 0, io.Discard, memfault.CoredumpDownloadOptions{})
-	require.ErrorContains(t, err, "coredumps.download: coredump_id is empty or below 1")
+	require.ErrorContains(t, err, "coredumps.download: coredump_id must not be empty or less than 1")
 	_, err = client.Coredumps.DownloadSymbols(ctx, sink, -1, io.Discard)
 	require.ErrorContains(t, err, "symbol_id")
 	_, err = client.Recordings.Download(ctx, sink, "", io.Discard)
-	require.ErrorContains(t, err, "id is empty")
+	require.ErrorContains(t, err, "id must not be empty")
 	_, err = client.Devices.DownloadLogFile(ctx, sink, "A", "..", io.Discard)
 	require.ErrorContains(t, err, "cid")
 	for _, name := range []string{"Range", "if-range", "Accept-Encoding"} {
 		_, err = client.Recordings.Download(ctx, sink, "1", io.Discard, memfault.WithHeader(name, "x"))
-		require.ErrorContains(t, err, "not for the caller to set")
+		require.ErrorContains(t, err, "cannot be set by the caller")
 	}
-	assert.Empty(t, cloud.Seen(""), "nothing was sent")
+	_, err = download(ctx, client, addRecording(cloud, []byte("x")), nil)
+	require.ErrorContains(t, err, "nil writer")
+	_, err = client.Coredumps.Download(ctx, sink, 1, nil, memfault.CoredumpDownloadOptions{})
+	require.ErrorContains(t, err, "nil writer")
+	_, err = client.Recordings.Download(nil, sink, "1", io.Discard) //nolint:staticcheck // the package checks it
+	require.ErrorContains(t, err, "nil context")
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+	assert.Empty(t, cloud.Requests(""), "nothing must be sent")
 
 	_, err = client.Recordings.Download(ctx, sink, "1", io.Discard)
 	require.ErrorIs(t, err, memfault.ErrNotFound)
-	_, err = download(ctx, client, addRecording(cloud, []byte("x")), nil)
-	require.ErrorContains(t, err, "the writer is nil")
 	cloud.Fail(failOnce(http.StatusServiceUnavailable))
 	_, err = download(ctx, client, addRecording(cloud, []byte("x")), io.Discard)
-	require.NoError(t, err, "the first answer is waited for as every other")
+	require.NoError(t, err, "the first attempt must be retried as well")
 }
 
-func TestCoredumpThatIsNotReady(t *testing.T) {
+func TestCoredumpsDownload_NotReady(t *testing.T) {
 	cloud, client := newCloud(t)
 	id, _ := cloud.AddCoredump(fakecloud.Coredump{DeviceSerial: "A", Content: []byte("dump"), NotReady: 2})
 	for range 2 {
@@ -140,7 +145,7 @@ func TestCoredumpThatIsNotReady(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestDownloadWhoseConnectionBreaks(t *testing.T) {
+func TestDownload_ResumesAfterBrokenConnection(t *testing.T) {
 	for name, ignored := range map[string]bool{"ranges": false, "no ranges": true} {
 		t.Run(name, func(t *testing.T) {
 			cloud, client := newCloud(t)
@@ -152,13 +157,13 @@ func TestDownloadWhoseConnectionBreaks(t *testing.T) {
 				cut = []int{300_000, 600_000, 600_001}
 			}
 			for _, n := range cut {
-				cloud.Fail(fakecloud.Fault{Cut: n, Times: 1})
+				cloud.Fail(fakecloud.Fault{CutBodyAfter: n, Times: 1})
 			}
 			var file bytes.Buffer
 			var response memfault.Response
 			got, err := download(t.Context(), client, id, &file, memfault.WithResponse(&response))
 			require.NoError(t, err)
-			assert.True(t, bytes.Equal(content, file.Bytes()), "the bytes are exact")
+			assert.True(t, bytes.Equal(content, file.Bytes()), "wrong content")
 			long := sha256.Sum256(content)
 			assert.Equal(t, hex.EncodeToString(long[:]), got.SHA256)
 			assert.Equal(t, int64(len(content)), got.Size)
@@ -166,7 +171,7 @@ func TestDownloadWhoseConnectionBreaks(t *testing.T) {
 
 			var ranges []string
 			short := md5.Sum(content)
-			for i, seen := range cloud.Seen("custom_data_recordings.download") {
+			for i, seen := range cloud.Requests("custom_data_recordings.download") {
 				ranges = append(ranges, seen.Header.Get("Range"))
 				if i > 0 {
 					assert.Equal(t, `"`+hex.EncodeToString(short[:])+`"`, seen.Header.Get("If-Range"))
@@ -177,44 +182,44 @@ func TestDownloadWhoseConnectionBreaks(t *testing.T) {
 	}
 }
 
-func TestDownloadThatBreaksBeforeItsFirstByte(t *testing.T) {
+func TestDownload_BreaksBeforeFirstByte(t *testing.T) {
 	cloud, client := newCloud(t)
 	id := addRecording(cloud, []byte("content"))
-	cloud.Fail(fakecloud.Fault{Cut: -1, Times: 4})
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: -1, Times: 4})
 	var file bytes.Buffer
 	_, err := download(t.Context(), client, id, &file)
 	require.NoError(t, err)
 	assert.Equal(t, "content", file.String())
 
-	cloud.Fail(fakecloud.Fault{Cut: -1})
-	before := len(cloud.Seen(""))
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: -1})
+	before := len(cloud.Requests(""))
 	_, err = download(t.Context(), client, id, &file)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	assert.Len(t, cloud.Seen("")[before:], 5, "the policy's attempts")
+	assert.Len(t, cloud.Requests("")[before:], 5, "MaxAttempts attempts without a byte")
 }
 
-func TestDownloadGoesOnAsLongAsItGetsOn(t *testing.T) {
+func TestDownload_ContinuesWhileBytesArrive(t *testing.T) {
 	cloud, client := newCloud(t)
 	content := randomBytes(20_000)
-	cloud.Fail(fakecloud.Fault{Cut: 1000})
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 1000})
 	var file bytes.Buffer
 	_, err := download(t.Context(), client, addRecording(cloud, content), &file)
 	require.NoError(t, err)
 	assert.Equal(t, content, file.Bytes())
-	assert.Len(t, cloud.Seen(""), 20)
+	assert.Len(t, cloud.Requests(""), 20)
 }
 
-func TestDownloadWithoutRetryIsNotContinued(t *testing.T) {
+func TestDownload_WithoutRetry(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.Fail(fakecloud.Fault{Cut: 10})
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 10})
 	var file bytes.Buffer
 	_, err := download(t.Context(), client, addRecording(cloud, randomBytes(100)), &file, memfault.WithoutRetry())
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.Equal(t, 10, file.Len())
-	assert.Len(t, cloud.Seen(""), 1)
+	assert.Len(t, cloud.Requests(""), 1)
 }
 
-func TestDownloadOfAFileThatChanges(t *testing.T) {
+func TestDownload_FileChanges(t *testing.T) {
 	for _, ignored := range []bool{false, true} {
 		cloud, client := newCloud(t)
 		content := randomBytes(1000)
@@ -222,7 +227,7 @@ func TestDownloadOfAFileThatChanges(t *testing.T) {
 		if ignored {
 			cloud.IgnoreRanges()
 		}
-		cloud.Fail(fakecloud.Fault{Cut: 500, Times: 1})
+		cloud.Fail(fakecloud.Fault{CutBodyAfter: 500, Times: 1})
 		var file bytes.Buffer
 		_, err := download(t.Context(), client, id, writerFunc(func(p []byte) (int, error) {
 			cloud.SetRecordingContent(id, bytes.ToUpper(content))
@@ -234,18 +239,19 @@ func TestDownloadOfAFileThatChanges(t *testing.T) {
 	}
 }
 
-func TestDownloadToAWriterThatFails(t *testing.T) {
+func TestDownload_WriterFails(t *testing.T) {
 	cloud, client := newCloud(t)
 	id := addRecording(cloud, randomBytes(1<<20))
 	full := errors.New("disk full")
 	_, err := download(t.Context(), client, id, writerFunc(func([]byte) (int, error) { return 0, full }))
 	require.ErrorIs(t, err, full)
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 	_, err = download(t.Context(), client, id, writerFunc(func(p []byte) (int, error) { return len(p) - 1, nil }))
 	require.ErrorIs(t, err, io.ErrShortWrite)
-	assert.Len(t, cloud.Seen(""), 2, "it is not repeated")
+	assert.Len(t, cloud.Requests(""), 2, "an error of the writer must not be retried")
 }
 
-func TestDownloadEndsWithItsContext(t *testing.T) {
+func TestDownload_ContextCanceled(t *testing.T) {
 	gone := make(chan struct{})
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "1000")
@@ -263,7 +269,7 @@ func TestDownloadEndsWithItsContext(t *testing.T) {
 	<-gone
 }
 
-func TestDownloadFollowsARedirectWithoutTheCredential(t *testing.T) {
+func TestDownload_RedirectWithoutCredential(t *testing.T) {
 	content := randomBytes(1000)
 	var seen []http.Header
 	cdn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -295,7 +301,7 @@ func TestDownloadFollowsARedirectWithoutTheCredential(t *testing.T) {
 	}
 }
 
-func TestDownloadNamesItsFile(t *testing.T) {
+func TestDownload_Filename(t *testing.T) {
 	for disposition, want := range map[string]string{
 		`attachment; filename="a b.elf"`:          "a b.elf",
 		`attachment; filename*=UTF-8''k%C3%BC.so`: "kü.so",
@@ -317,7 +323,7 @@ func TestDownloadNamesItsFile(t *testing.T) {
 	}
 }
 
-func TestDownloadHoldsNoFileInMemory(t *testing.T) {
+func TestDownload_ConstantMemory(t *testing.T) {
 	const size = 64 << 20
 	part := make([]byte, 1<<16)
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {

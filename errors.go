@@ -11,64 +11,93 @@ import (
 	"time"
 )
 
-// Kinds of errors, for use with errors.Is. Every error of the package is of one of these
-// kinds, or ends with the context's own error.
+// Kinds of errors, for use with [errors.Is]. Every error of a call is of one of these
+// kinds; see [Error] for how statuses map to them.
 var (
-	// ErrInvalidArgument is returned, before anything is sent, if an argument, an option or
-	// a local file cannot be used.
+	// ErrInvalidArgument is returned, before anything is sent, if an argument or an option
+	// cannot be used. It is also returned if a local file cannot be read, or changes while
+	// it is uploaded.
 	ErrInvalidArgument = errors.New("memfault: invalid argument")
 	// ErrNoAnswer is returned if no complete response was received: the time limit of an
-	// attempt passed, the connection broke or could not be established, or the context
-	// ended. The error also contains the cause.
-	ErrNoAnswer     = errors.New("memfault: no complete response")
+	// attempt passed, the connection broke or was not established, an [Authenticator] or a
+	// [RateLimiter] failed, or the context ended first. The error also contains the cause;
+	// if that is a time limit, it is a net.Error whose Timeout method returns true. An HTML
+	// page in place of a successful response, such as that of a captive portal, is not a
+	// response of Memfault and is of this kind too.
+	ErrNoAnswer = errors.New("memfault: no complete response")
+	// ErrUnexpectedResponse is returned if a response is of no other kind: a successful one
+	// whose body is not what the operation returns, or a status without a kind of its own,
+	// such as 500.
+	ErrUnexpectedResponse = errors.New("memfault: unexpected response")
+
 	ErrBadRequest   = errors.New("memfault: bad request")         // 400
 	ErrUnauthorized = errors.New("memfault: unauthorized")        // 401
 	ErrForbidden    = errors.New("memfault: forbidden")           // 403: no access, or a quota
-	ErrNotFound     = errors.New("memfault: not found")           // 404
-	ErrConflict     = errors.New("memfault: conflict")            // 409: it exists already, or is in use
-	ErrTooLarge     = errors.New("memfault: too large")           // 413, and 400 for an uploaded file that is too big
-	ErrRateLimited  = errors.New("memfault: rate limited")        // 429, and a 204 that says so
+	ErrNotFound     = errors.New("memfault: not found")           // 404, or no deployment of a selection
+	ErrConflict     = errors.New("memfault: conflict")            // 409: already exists, or in use; or several deployments of a selection
+	ErrTooLarge     = errors.New("memfault: too large")           // 413, 400 for an uploaded file that is too big, or a chunk above MaxPendingBytes
+	ErrRateLimited  = errors.New("memfault: rate limited")        // 429, or a 204 with the reason rate-limited
 	ErrUnavailable  = errors.New("memfault: service unavailable") // 502, 503, 504, 529
-	// ErrWrongCredential: the operation does not take the client's credential.
-	// Nothing was sent.
+
+	// ErrWrongCredential is returned, before anything is sent, if the operation does not
+	// accept the client's kind of credential.
 	ErrWrongCredential = errors.New("memfault: wrong kind of credential")
-	// ErrNotReady: Memfault is still processing what was asked for.
+	// ErrNotReady is returned if Memfault is still processing the requested file.
 	ErrNotReady = errors.New("memfault: not ready")
 )
 
-// invalid returns an error of the kind ErrInvalidArgument.
-func invalid(format string, args ...any) error {
-	return &invalidArgument{fmt.Errorf("memfault: "+format, args...)}
+// kindError is an error that the package makes itself. It is of the given kind.
+type kindError struct {
+	error
+	kind error
 }
 
-type invalidArgument struct{ error }
+// newKindError adds the package's prefix to the text, once.
+func newKindError(kind error, format string, args ...any) error {
+	return &kindError{fmt.Errorf("memfault: "+format, args...), kind}
+}
 
-func (e *invalidArgument) Is(target error) bool { return target == ErrInvalidArgument }
-func (e *invalidArgument) Unwrap() error        { return e.error }
+func (e *kindError) Error() string        { return strings.ReplaceAll(e.error.Error(), ": memfault: ", ": ") }
+func (e *kindError) Is(target error) bool { return target == e.kind }
+func (e *kindError) Unwrap() error        { return e.error }
 
-// maxErrorBody is how much of an answer's body an Error keeps.
-const maxErrorBody = 64 << 10
+// invalid returns an error of the kind ErrInvalidArgument.
+func invalid(format string, args ...any) error {
+	return newKindError(ErrInvalidArgument, format, args...)
+}
 
-// Error is an answer of the API that is not the one asked for: a status of 300
-// or above, a success whose body cannot be read as what the operation returns, or
-// a 204 that hides a rate limit.
+const (
+	maxErrorBody  = 64 << 10 // bytes of a response body that an Error keeps
+	maxErrorRead  = 1 << 20  // bytes of a failed response that are read and parsed
+	maxErrorField = 800      // bytes of a field in the text of an Error
+)
+
+// Error is a response of the API that is not the one asked for: a status of 300 or above,
+// a success whose body is not what the operation returns, or a 204 that hides a rate
+// limit. [errors.Is] reports its kind: [ErrBadRequest] and the other Err variables name
+// their statuses.
 type Error struct {
 	Operation  string // the API's short name, such as devices.update
 	Method     string // the HTTP method
 	StatusCode int
-	Code       int             // the API's own code, such as 1003; 0 when it gave none
-	Type       string          // the API's own type, such as NotFoundError; may be empty
-	Message    string          // what the API says, or why the body cannot be read
-	Details    json.RawMessage // the API's message when it is an object: field by field what was refused
-	RequestID  string          // the API's X-Request-Id, to be named to Memfault's support
-	RetryAfter time.Duration   // what Retry-After asked for; 0 when it was absent
-	Body       []byte          // the start of the body, at most 64 KiB, without the client's credential and the queries of URLs
+	Code       int             // the API's own code, such as 1003; 0 if there is none
+	Type       string          // the API's own type, such as NotFoundError; can be empty
+	Message    string          // the API's message, or why the body is unusable
+	Details    json.RawMessage // the API's message if it is an object; see ItemErrors
+	RequestID  string          // the API's X-Request-Id, for Memfault's support
+	RetryAfter time.Duration   // the wait in Retry-After; 0 if there is none
+	// Body is the start of the response body, at most 64 KiB, without the client's
+	// credential and without the queries of URLs. After a request for a new key it can
+	// contain that key.
+	Body []byte
 
+	kind  error // overrides the kind that the status stands for
 	cause error
 }
 
-// Error returns one line that names the operation, the status and what the API
-// said. It never holds a query string, a credential or a presigned URL.
+// Error returns one line of about 1 KiB at most: the operation, the status and the API's
+// message, with control characters replaced. It never contains a query string, a
+// credential or a presigned URL. The fields of the Error contain the complete values.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "memfault: %s: %d", e.Operation, e.StatusCode)
@@ -76,46 +105,59 @@ func (e *Error) Error() string {
 		b.WriteString(" " + text)
 	}
 	if e.Type != "" {
-		b.WriteString(": " + e.Type)
+		b.WriteString(": " + oneLine(e.Type, 80))
 	}
 	if e.Code != 0 {
 		fmt.Fprintf(&b, " (code %d)", e.Code)
 	}
-	if e.Message != "" {
-		b.WriteString(": " + e.Message)
-	} else if len(e.Details) > 0 {
-		b.WriteString(": " + shorten(string(e.Details), 512))
+	if text := e.message(); text != "" {
+		b.WriteString(": " + text)
+	}
+	if e.StatusCode == http.StatusInternalServerError {
+		// UNCERTAIN: seen by one author only.
+		b.WriteString(" (Memfault may also respond with 500 if the organization or project slug does not exist)")
 	}
 	if e.RequestID != "" {
-		b.WriteString(" [request " + e.RequestID + "]")
+		b.WriteString(" [request " + oneLine(e.RequestID, 80) + "]")
 	}
-	return withoutQueries(b.String())
+	return redactQueries(b.String())
 }
 
-// Format writes the same line for every verb, so that a printed value shows no
-// more than Error does.
+// message returns the API's message as a part of a line.
+func (e *Error) message() string {
+	if e.Message == "" {
+		return oneLine(string(e.Details), maxErrorField)
+	}
+	return oneLine(e.Message, maxErrorField)
+}
+
+// Format writes the result of Error for every verb, so that a printed value shows no more.
 func (e Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
-// LogValue returns the parts of the error as a group, for log/slog.
+// LogValue returns the parts of the error's text as a group, for [log/slog].
 func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("operation", e.Operation),
 		slog.Int("status", e.StatusCode),
 		slog.Int("code", e.Code),
-		slog.String("type", e.Type),
-		slog.String("message", e.Message),
-		slog.String("request_id", e.RequestID),
+		slog.String("type", oneLine(e.Type, 80)),
+		slog.String("message", redactQueries(e.message())),
+		slog.String("request_id", oneLine(e.RequestID, 80)),
 	)
 }
 
-// Unwrap returns why a successful answer was not taken for one.
+// Unwrap returns why a successful response is unusable, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Is reports whether the error is of the kind that target names.
+// Is reports whether the error is of the kind target.
 func (e *Error) Is(target error) bool {
+	if e.kind != nil {
+		return target == e.kind
+	}
 	switch e.StatusCode {
 	case http.StatusBadRequest:
-		return target == ErrBadRequest || target == ErrTooLarge && strings.Contains(e.Message, "file is too big")
+		tooLarge := strings.Contains(e.Message, "file is too big") || e.Type == "EntityTooLarge"
+		return target == ErrBadRequest || target == ErrTooLarge && tooLarge
 	case http.StatusUnauthorized:
 		return target == ErrUnauthorized
 	case http.StatusForbidden:
@@ -129,10 +171,13 @@ func (e *Error) Is(target error) bool {
 	case http.StatusTooManyRequests:
 		return target == ErrRateLimited
 	}
-	return target == ErrUnavailable && unavailable(e.StatusCode)
+	if unavailable(e.StatusCode) {
+		return target == ErrUnavailable
+	}
+	return target == ErrUnexpectedResponse
 }
 
-// statusOverloaded is Memfault's own: the service is overloaded.
+// statusOverloaded is Memfault's own status: the service is overloaded.
 const statusOverloaded = 529
 
 func unavailable(status int) bool {
@@ -149,65 +194,4 @@ func statusText(status int) string {
 		return "Overloaded"
 	}
 	return http.StatusText(status)
-}
-
-// newError reads an answer's error envelope. Every member of it may be absent,
-// the message may be an object, and the body may be empty or no JSON at all.
-func newError(c *call, resp *http.Response, body []byte) *Error {
-	e := bareError(c, resp, body)
-	e.RetryAfter, _ = retryAfter(resp)
-	var envelope struct {
-		Error struct {
-			Code    json.RawMessage `json:"code"`
-			Type    json.RawMessage `json:"type"`
-			Message json.RawMessage `json:"message"`
-		} `json:"error"`
-	}
-	if json.Unmarshal(e.Body, &envelope) != nil {
-		e.Message = plainText(e.Body)
-		return e
-	}
-	// A member of another type than the usual one stays empty.
-	_ = json.Unmarshal(envelope.Error.Code, &e.Code)
-	_ = json.Unmarshal(envelope.Error.Type, &e.Type)
-	if message := envelope.Error.Message; len(message) > 0 && json.Unmarshal(message, &e.Message) != nil {
-		e.Details = message
-	}
-	return e
-}
-
-// unreadable is the error of a success whose body is not what the operation
-// returns.
-func unreadable(c *call, resp *http.Response, body []byte, why string, cause error) *Error {
-	e := bareError(c, resp, body)
-	e.Message = why
-	if cause != nil {
-		e.Message += ": " + cause.Error()
-	}
-	e.cause = cause
-	if start := shorten(string(e.Body), 200); start != "" {
-		e.Message += fmt.Sprintf("; it begins %q", start)
-	}
-	return e
-}
-
-func bareError(c *call, resp *http.Response, body []byte) *Error {
-	body = body[:min(len(body), maxErrorBody)]
-	return &Error{
-		Operation:  c.op.Name,
-		Method:     c.op.Method,
-		StatusCode: resp.StatusCode,
-		RequestID:  resp.Header.Get(requestIDHeader),
-		Body:       []byte(withoutQueries(c.redact(string(body)))),
-	}
-}
-
-// plainText returns a short body that is text for people, and nothing for HTML
-// pages of proxies and for binary data.
-func plainText(body []byte) string {
-	s := strings.TrimSpace(string(body))
-	if len(s) > 300 || strings.HasPrefix(s, "<") || strings.ContainsFunc(s, isControl) {
-		return ""
-	}
-	return s
 }

@@ -7,15 +7,15 @@ import (
 	"strconv"
 )
 
-// ItemError is what the API refused about one item of a list that was sent.
+// ItemError describes why the API rejected one item of a list in the request.
 type ItemError struct {
-	Index    int    // of the item; -1 when the API named none
-	Field    string // the path to the field, such as event_info.metrics.uptime_s.value; may be empty
+	Index    int    // of the item; -1 if the API named none
+	Field    string // path, such as event_info.metrics.uptime_s.value; can be empty
 	Problems []string
 }
 
-// ItemErrors returns what Details tells of each item and field, in the order of
-// items and, within one, of fields. It is empty when the API's message is no object.
+// ItemErrors returns the problems in Details, sorted by item and field. It is empty if the
+// API's message is not an object.
 func (e *Error) ItemErrors() []ItemError {
 	var details any
 	if json.Unmarshal(e.Details, &details) != nil {
@@ -41,8 +41,7 @@ func (e *Error) ItemErrors() []ItemError {
 
 type itemErrors []ItemError
 
-// collect adds the texts of a value as the problems of its field, and goes on into
-// objects.
+// collect adds the texts of a value as the problems of its field, and descends into objects.
 func (found *itemErrors) collect(index int, field string, value any) {
 	switch value := value.(type) {
 	case map[string]any:

@@ -1,24 +1,173 @@
 package memfault
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/base64"
+	"encoding/json"
+	"html"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 )
 
-// redact blots the client's credential out of a text.
-func (c *call) redact(text string) string {
-	for _, secret := range secretsIn(c.signed, c.unsigned) {
-		if len(secret) >= 4 { // a shorter one would blot out half of any text
-			text = strings.ReplaceAll(text, secret, "[redacted]")
+const redacted = "[redacted]"
+
+// redactor replaces the credential of a call, and the queries of URLs, in texts that a
+// server sent or an error contains.
+type redactor struct{ secrets []string }
+
+func (c *call) redactor() redactor {
+	return redactor{secretsIn(c.signedHeader, c.plainHeader)}
+}
+
+// text redacts a text, or a string that was decoded from JSON.
+func (r redactor) text(text string) string {
+	for _, secret := range r.secrets {
+		text = strings.ReplaceAll(text, secret, redacted)
+	}
+	return redactQueries(text)
+}
+
+// body redacts the body of a response, or its start.
+func (r redactor) body(body []byte) []byte {
+	switch trimmed := bytes.TrimSpace(body); {
+	case len(trimmed) == 0:
+		return nil
+	case bytes.IndexByte([]byte(`{["`), trimmed[0]) >= 0:
+		return r.json(body)
+	default:
+		return []byte(r.cut(r.text(string(body))))
+	}
+}
+
+// json redacts each string of a JSON text, decoded, because the escapes of JSON would hide
+// a credential. The text can be cut off anywhere.
+func (r redactor) json(text []byte) []byte {
+	shown := make([]byte, 0, len(text))
+	for {
+		start := bytes.IndexByte(text, '"')
+		if start < 0 {
+			return append(shown, text...)
+		}
+		shown, text = append(shown, text[:start]...), text[start:]
+		literal, whole := stringLiteral(text)
+		shown, text = append(shown, r.literal(literal, whole)...), text[len(literal):]
+	}
+}
+
+// literal redacts a string literal of JSON. One that needs no change stays as it is.
+func (r redactor) literal(literal []byte, whole bool) []byte {
+	complete := literal
+	if !whole { // close what was cut off, without an escape that was cut too
+		complete = append(bytes.TrimRight(literal[:escapeStart(literal)], `\`), '"')
+	}
+	var value string
+	if json.Unmarshal(complete, &value) != nil {
+		return []byte(r.cut(r.text(string(literal))))
+	}
+	shown := r.text(value)
+	if !whole {
+		shown = r.cut(shown)
+	}
+	if shown == value {
+		return literal
+	}
+	encoded, _ := json.Marshal(shown) // a string always has a JSON form
+	return encoded
+}
+
+// stringLiteral returns the string literal with which a JSON text begins, and whether its
+// end is there.
+func stringLiteral(text []byte) (literal []byte, whole bool) {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return text[:i+1], true
+		}
+	}
+	return text, false
+}
+
+// escapeStart returns where an escape begins that the end of an unfinished literal cuts
+// off, or the literal's length.
+func escapeStart(literal []byte) int {
+	last := bytes.LastIndex(literal, []byte(`\u`))
+	if last >= 0 && len(literal)-last < len(`\u0000`) {
+		return last
+	}
+	return len(literal)
+}
+
+// cut redacts the beginning of a credential at the end of a text that may be cut off.
+func (r redactor) cut(text string) string {
+	const shortest = 6 // a shorter end is no credential's
+	for _, secret := range r.secrets {
+		for n := min(len(secret)-1, len(text)); n >= shortest; n-- {
+			if strings.HasSuffix(text, secret[:n]) {
+				return text[:len(text)-n] + redacted
+			}
 		}
 	}
 	return text
 }
 
-// withoutQueries cuts what follows the question mark of each URL in a text: a
-// presigned URL keeps its signature there.
-func withoutQueries(text string) string {
+// secretsIn returns the texts that a signed request must not leave in an error: the values
+// that the Authenticator added to the header and their parts, in every form in which
+// servers write them back, the longest first.
+func secretsIn(signed, plain http.Header) []string {
+	var secrets []string
+	add := func(secret string) {
+		if len(secret) < 4 { // replacing a shorter one would destroy any text
+			return
+		}
+		quoted, _ := json.Marshal(secret) // a string always has a JSON form
+		query, path := url.QueryEscape(secret), url.PathEscape(secret)
+		secrets = append(secrets, secret, html.EscapeString(secret), string(quoted[1:len(quoted)-1]),
+			query, path, lowerEscapes(query), lowerEscapes(path))
+	}
+	for name, values := range signed {
+		for _, value := range values {
+			if value == plain.Get(name) {
+				continue
+			}
+			add(value)
+			if _, token, ok := strings.Cut(value, " "); ok { // Basic and Bearer
+				add(token)
+				value = token
+			}
+			if decoded, err := base64.StdEncoding.DecodeString(value); err == nil {
+				if _, password, ok := strings.Cut(string(decoded), ":"); ok {
+					add(string(decoded))
+					add(password)
+				}
+			}
+		}
+	}
+	slices.SortFunc(secrets, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	})
+	return slices.Compact(secrets)
+}
+
+// lowerEscapes returns an escaped text with its percent escapes in lower case.
+func lowerEscapes(escaped string) string {
+	lower := []byte(escaped)
+	for i := 0; i+2 < len(lower); i++ {
+		if lower[i] == '%' {
+			copy(lower[i:], bytes.ToLower(lower[i:i+3]))
+			i += 2
+		}
+	}
+	return string(lower)
+}
+
+// redactQueries replaces what follows a question mark within a word: a presigned URL has
+// its signature there, with or without its scheme.
+func redactQueries(text string) string {
 	if queryStart(text) < 0 {
 		return text
 	}
@@ -29,10 +178,8 @@ func withoutQueries(text string) string {
 			end = len(text)
 		}
 		word := text[:end]
-		if scheme := strings.Index(word, "http"); scheme >= 0 {
-			if query := queryStart(word[scheme:]); query >= 0 {
-				word = word[:scheme+query] + "?[redacted]"
-			}
+		if query := queryStart(word); query >= 0 {
+			word = word[:query] + "?" + redacted
 		}
 		b.WriteString(word)
 		b.WriteString(text[end:min(end+1, len(text))])
@@ -41,35 +188,20 @@ func withoutQueries(text string) string {
 	return b.String()
 }
 
-// queryStart returns where the first question mark stands, as it is or as JSON may
-// escape it.
+// queryStart returns where the first question mark is, literal or as JSON escapes it, that
+// a word continues after. It returns -1 if there is none.
 func queryStart(text string) int {
-	first := -1
-	for _, mark := range []string{"?", `\u003f`, `\u003F`} {
-		if i := strings.Index(text, mark); i >= 0 && (first < 0 || i < first) {
-			first = i
+	for i := range len(text) {
+		after := ""
+		switch {
+		case text[i] == '?':
+			after = text[i+1:]
+		case text[i] == '\\' && len(text)-i >= len(`\u003f`) && strings.EqualFold(text[i:i+len(`\u003f`)], `\u003f`):
+			after = text[i+len(`\u003f`):]
+		}
+		if after != "" && (isAlphanumeric(after[0]) || strings.IndexByte("%_-&=.~+", after[0]) >= 0) {
+			return i
 		}
 	}
-	return first
-}
-
-// secretsIn returns the texts that a signed request must not leave in an error:
-// what the Authenticator added to its header, as sent and as they were given.
-func secretsIn(signed, before http.Header) []string {
-	var secrets []string
-	for name, values := range signed {
-		for _, value := range values {
-			if value == before.Get(name) {
-				continue
-			}
-			secrets = append(secrets, value)
-			_, value, _ = strings.Cut(value, " ") // Basic and Bearer
-			secrets = append(secrets, value)
-			if plain, err := base64.StdEncoding.DecodeString(value); err == nil {
-				_, password, _ := strings.Cut(string(plain), ":")
-				secrets = append(secrets, string(plain), password)
-			}
-		}
-	}
-	return secrets
+	return -1
 }

@@ -20,7 +20,7 @@ var sentinels = []error{
 	memfault.ErrRateLimited, memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNotReady,
 }
 
-func TestStatusesAreKinds(t *testing.T) {
+func TestError_KindOfStatus(t *testing.T) {
 	for status, want := range map[int]error{
 		400: memfault.ErrBadRequest, 401: memfault.ErrUnauthorized, 403: memfault.ErrForbidden, 404: memfault.ErrNotFound,
 		405: nil, 409: memfault.ErrConflict, 411: nil, 413: memfault.ErrTooLarge, 415: nil, 418: nil, 429: memfault.ErrRateLimited,
@@ -35,7 +35,7 @@ func TestStatusesAreKinds(t *testing.T) {
 	}
 }
 
-func TestErrorEnvelopes(t *testing.T) {
+func TestError_DecodesEnvelope(t *testing.T) {
 	html := fakecloud.HTMLBadGateway.Body
 	for name, c := range map[string]struct {
 		body string
@@ -47,7 +47,8 @@ func TestErrorEnvelopes(t *testing.T) {
 		"message list":    {`{"error":{"message":["a","b"]}}`, memfault.Error{Details: []byte(`["a","b"]`)}},
 		"null message":    {`{"error":{"message":null}}`, memfault.Error{}},
 		"odd types":       {`{"error":{"code":"E1","type":7,"message":"m"}}`, memfault.Error{Message: "m"}},
-		"error is text":   {`{"error":"nope"}`, memfault.Error{Message: `{"error":"nope"}`}},
+		"error is text":   {`{"error":"nope"}`, memfault.Error{Message: "nope"}},
+		"API gateway":     {`{"message":"Forbidden"}`, memfault.Error{Message: "Forbidden"}},
 		"no envelope":     {`{"x":1}`, memfault.Error{}},
 		"plain text":      {"upstream timed out\n", memfault.Error{Message: "upstream timed out"}},
 		"HTML":            {html, memfault.Error{}},
@@ -82,7 +83,7 @@ func TestErrorEnvelopes(t *testing.T) {
 	}
 }
 
-func TestErrorKeepsTheStartOfALargeBody(t *testing.T) {
+func TestError_KeepsStartOfLargeBody(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, strings.Repeat("<p>", 1<<20))
@@ -90,7 +91,7 @@ func TestErrorKeepsTheStartOfALargeBody(t *testing.T) {
 	assert.Len(t, requireError(t, get(t.Context(), client), 400).Body, 64<<10)
 }
 
-func TestFileThatIsTooBigIsTooLarge(t *testing.T) {
+func TestError_400ForTooBigFileIsErrTooLarge(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, `{"error":{"message":"Uploaded file is too big (max 100 MB)"}}`)
@@ -101,14 +102,14 @@ func TestFileThatIsTooBigIsTooLarge(t *testing.T) {
 	require.ErrorContains(t, err, "max 100 MB")
 }
 
-func TestWrongSlugIsAnInternalErrorThatIsNotRepeated(t *testing.T) {
+func TestRetry_500NotRetried(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Devices.Get(t.Context(), memfault.ProjectRef{Organization: "acme", Project: "nope"}, "A")
 	assert.Equal(t, "InternalError", requireError(t, err, 500).Type)
-	assert.Len(t, cloud.Seen(""), 1)
+	assert.Len(t, cloud.Requests(""), 1)
 }
 
-func TestHTMLFromAProxy(t *testing.T) {
+func TestError_HTMLOfProxy(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.Fail(fakecloud.HTMLBadGateway)
 	err := get(t.Context(), client)
@@ -116,13 +117,13 @@ func TestHTMLFromAProxy(t *testing.T) {
 	assert.Equal(t, "memfault: projects.retrieve: 502 Bad Gateway ["+"request "+requireError(t, err, 502).RequestID+"]", err.Error())
 }
 
-func FuzzErrorBody(f *testing.F) {
+func FuzzError_Body(f *testing.F) {
 	f.Add(`{"error":{"code":1003,"message":"x","type":"T"}}`, 404)
 	f.Add(`<html>http://x?y</html>`, 200)
 	f.Fuzz(func(t *testing.T, body string, status int) {
 		status = 200 + (status%400+400)%400
 		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{
-			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return answer(status, body) }),
+			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return newResponse(status, body) }),
 		}))
 		project, err := client.Projects.Get(t.Context(), sink, memfault.WithoutRetry())
 		if (project == nil) == (err == nil) {
@@ -132,7 +133,7 @@ func FuzzErrorBody(f *testing.F) {
 	})
 }
 
-func TestHeaderOfTheCallerIsNoSecret(t *testing.T) {
+func TestError_KeepsHeaderValuesOfCaller(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, `{"error":{"code":1003,"type":"NotFoundError","message":"no such device"}}`)

@@ -7,47 +7,51 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// EventsService reads what devices reported.
+// EventsService reads the events that devices reported, and uploads events on behalf of
+// devices.
+//
+// Its methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey]. Upload
+// requires a [ProjectKey] instead.
 type EventsService struct{ client *Client }
 
-// Event is one thing that a device reported, such as a heartbeat or a trace.
+// Event is a report of a device, such as a heartbeat or a trace.
 type Event struct {
 	ID           int64           `json:"id"`
 	Type         string          `json:"type"` // such as heartbeat or trace
 	Device       DeviceRef       `json:"device"`
-	Release      ReleaseRef      `json:"release,omitzero"`
+	Release      ReleaseRef      `json:"release"`
 	SDKVersion   string          `json:"sdk_version"`
 	EventInfo    EventInfo       `json:"event_info"`
-	UserInfo     json.RawMessage `json:"user_info"` // data of the firmware's own, or null
+	UserInfo     json.RawMessage `json:"user_info"` // custom data of the firmware, or null
 	CreatedDate  Timestamp       `json:"created_date"`
 	ReceivedDate Timestamp       `json:"received_date"`
-	CapturedDate Timestamp       `json:"captured_date"` // by the device's clock
+	CapturedDate Timestamp       `json:"captured_date"` // by the clock of the device
 }
 
-// EventInfo is what an event tells, as JSON, because its form depends on the type
-// of the event: a heartbeat has metrics; a trace has reason, a RebootReason, and the
-// registers pc, lr and sp.
+// EventInfo contains the data of an event as JSON, because the form depends on the type of the
+// event. A heartbeat has metrics. A trace has reason, a [RebootReason], and the registers pc,
+// lr and sp.
 type EventInfo struct{ json.RawMessage }
 
-// Metrics returns the metrics of a heartbeat by their names, numbers as float64. It
-// is empty for other events.
+// Metrics returns the metrics of a heartbeat by name. Numbers are float64. For other events,
+// Metrics returns nil.
 func (e EventInfo) Metrics() map[string]any {
 	var info struct {
 		Metrics map[string]any `json:"metrics"`
 	}
-	// What is not an object with metrics has none.
+	// Data of another form has no metrics.
 	_ = json.Unmarshal(e.RawMessage, &info)
 	return info.Metrics
 }
 
-// The sort keys of events, by the clock of the cloud and by that of the device.
+// Sort keys of events, by the clock of Memfault and by the clock of the device.
 const (
 	SortReceivedDate = "received_date"
 	SortCapturedDate = "captured_date"
 )
 
-// EventListOptions selects events. Its sort keys are SortReceivedDate and
-// SortCapturedDate.
+// EventListOptions filters and sorts events. The sort keys are [SortReceivedDate] and
+// [SortCapturedDate].
 type EventListOptions struct {
 	ListOptions
 	Device  []string  `url:"device,omitempty"` // serials
@@ -65,75 +69,77 @@ func (s *EventsService) List(project ProjectRef, options EventListOptions, opts 
 	return list[Event](clientOf(s), operation.EventsList, project.path(), options, opts)
 }
 
-// Get returns an event; one that is unknown is ErrNotFound.
+// Get returns an event. If the event does not exist, Get fails with [ErrNotFound].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-event
 func (s *EventsService) Get(ctx context.Context, project ProjectRef, eventID int64, opts ...CallOption) (*Event, error) {
-	return fetch[Event](ctx, clientOf(s), operation.EventsRetrieve, input{path: project.path(pathID(eventID))}, opts)
+	return fetch[Event](ctx, clientOf(s), operation.EventsRetrieve, requestParams{path: project.path(pathID(eventID))}, opts)
 }
 
-// EventLogEntry is an entry of the event log. Its other fields are unknown.
+// EventLogEntry is an entry of the event log. Other fields are unknown.
 type EventLogEntry struct {
-	Type         string          `json:"type"` // HEARTBEAT was seen
+	Type         string          `json:"type"` // HEARTBEAT was observed
 	DeviceSerial string          `json:"device_serial"`
 	CapturedDate Timestamp       `json:"captured_date"`
 	Summary      EventLogSummary `json:"summary"`
 }
 
-// EventLogSummary is the part of an event that the event log keeps.
+// EventLogSummary is the part of an event that the event log contains.
 type EventLogSummary struct {
 	EventInfo EventInfo `json:"event_info"`
 }
 
-// EventLogListOptions selects entries of the event log.
+// EventLogListOptions selects a page of the event log.
 type EventLogListOptions struct {
 	ListOptions
 }
 
-// ListEventLog returns the event log of a project. Seen only in a chip maker's tests of
-// 2024, which read the chronicler logs today; not documented by Memfault. Whether
-// it still exists is UNCERTAIN.
+// ListEventLog returns the event log of a project.
+//
+// UNCERTAIN: whether the operation still exists. Newer versions of the tests in which it was
+// observed use [EventsService.ListChroniclerLogs] instead.
+//
+// Not documented by Memfault; observed only in tests of a chip maker from 2024.
 func (s *EventsService) ListEventLog(project ProjectRef, options EventLogListOptions, opts ...CallOption) *Pager[EventLogEntry] {
 	return list[EventLogEntry](clientOf(s), operation.EventLogList, project.path(), options, opts)
 }
 
-// ChroniclerLog is what the cloud noted about data that it received. Its other
-// fields are unknown.
+// ChroniclerLog is a note of Memfault about data that it received. Other fields are unknown.
 type ChroniclerLog struct {
 	EventData ChroniclerEventData `json:"event_data"`
 }
 
-// ChroniclerEventData is the data of a ChroniclerLog.
+// ChroniclerEventData is the data of a [ChroniclerLog].
 type ChroniclerEventData struct {
-	ReceivedEvent *ReceivedEvent `json:"received_event"` // nil when the note is of something else
+	ReceivedEvent *ReceivedEvent `json:"received_event"` // nil if the note has another subject
 }
 
-// ReceivedEvent is an event as the cloud received it.
+// ReceivedEvent is an event as Memfault received it.
 type ReceivedEvent struct {
 	CapturedDate Timestamp `json:"captured_date"`
 	EventInfo    EventInfo `json:"event_info"`
 }
 
-// ChroniclerEventType is what a ChroniclerLog is about.
+// ChroniclerEventType is the subject of a [ChroniclerLog].
 type ChroniclerEventType string
 
-// The types of chronicler logs that were seen.
+// Types of chronicler logs that were observed.
 const (
 	ChroniclerReceivedReboot    ChroniclerEventType = "ReceivedDataRebootEvent"
 	ChroniclerReceivedHeartbeat ChroniclerEventType = "ReceivedDataHeartbeatEvent"
 	ChroniclerReceivedTrace     ChroniclerEventType = "ReceivedDataTraceEvent"
 )
 
-// ChroniclerLevel is how grave a ChroniclerLog is.
+// ChroniclerLevel is the severity of a [ChroniclerLog].
 type ChroniclerLevel string
 
-// The levels of chronicler logs that were seen.
+// Levels of chronicler logs that were observed.
 const (
 	ChroniclerLevelInfo  ChroniclerLevel = "INFO"
 	ChroniclerLevelError ChroniclerLevel = "ERROR"
 )
 
-// ChroniclerLogListOptions selects chronicler logs.
+// ChroniclerLogListOptions filters chronicler logs.
 type ChroniclerLogListOptions struct {
 	ListOptions
 	DeviceID     int64                 `url:"device_id,omitempty"`
@@ -144,8 +150,10 @@ type ChroniclerLogListOptions struct {
 	End          Timestamp             `url:"end,omitempty"`
 }
 
-// ListChroniclerLogs returns what the cloud noted about the data that it received,
-// errors included. Seen only in a chip maker's tests; not documented by Memfault.
+// ListChroniclerLogs returns the notes of Memfault about data that it received, including
+// errors.
+//
+// Not documented by Memfault; observed only in tests of a chip maker.
 func (s *EventsService) ListChroniclerLogs(project ProjectRef, options ChroniclerLogListOptions, opts ...CallOption) *Pager[ChroniclerLog] {
 	return list[ChroniclerLog](clientOf(s), operation.ChroniclerLogsList, project.path(), options, opts)
 }

@@ -14,11 +14,11 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// noon is a time that tests count from.
+// noon is the reference time of the tests.
 var noon = time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)
 
-// requireWrongSlug fails unless do, for a project that does not exist, is answered
-// 500, once.
+// requireWrongSlug fails unless do, called with a project that does not exist, returns the
+// error of a 500 after one attempt.
 func requireWrongSlug(t testing.TB, do func(project memfault.ProjectRef, opts ...memfault.CallOption) error) {
 	t.Helper()
 	var response memfault.Response
@@ -27,11 +27,11 @@ func requireWrongSlug(t testing.TB, do func(project memfault.ProjectRef, opts ..
 	assert.Equal(t, 1, response.Attempts)
 }
 
-// requireUnsent fails unless err tells what is wrong and nothing was sent.
+// requireUnsent fails unless err contains the text what and no request was sent.
 func requireUnsent(t testing.TB, cloud *fakecloud.Cloud, err error, what string) {
 	t.Helper()
 	require.ErrorContains(t, err, what)
-	require.Empty(t, cloud.Seen(""))
+	require.Empty(t, cloud.Requests(""))
 }
 
 func failing[T any](pager *memfault.Pager[T]) error {
@@ -39,7 +39,7 @@ func failing[T any](pager *memfault.Pager[T]) error {
 	return err
 }
 
-func TestEventsListFilters(t *testing.T) {
+func TestEventsList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "A", Cohort: "beta"}, fakecloud.Device{Serial: "B"})
 	ids := cloud.AddEvents(
@@ -77,7 +77,7 @@ func TestEventsListFilters(t *testing.T) {
 	}
 }
 
-func TestEventsGet(t *testing.T) {
+func TestEventsGet_ReturnsEvent(t *testing.T) {
 	cloud, client := newCloud(t)
 	ids := cloud.AddEvents(fakecloud.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"uptime_s": 12}}})
 	event, err := client.Events.Get(t.Context(), sink, ids[0])
@@ -91,13 +91,13 @@ func TestEventsGet(t *testing.T) {
 	assert.Equal(t, 1003, requireError(t, err, http.StatusNotFound).Code)
 }
 
-func TestEventsRefuseWhatCannotBeSent(t *testing.T) {
+func TestEvents_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	for _, id := range []int64{0, -1} {
 		_, err := client.Events.Get(t.Context(), sink, id)
-		requireUnsent(t, cloud, err, "event_id is empty")
+		requireUnsent(t, cloud, err, "event_id must not be empty")
 	}
-	requireUnsent(t, cloud, failing(client.Events.List(memfault.ProjectRef{Organization: "acme"}, memfault.EventListOptions{})), "project_slug is empty")
+	requireUnsent(t, cloud, failing(client.Events.List(memfault.ProjectRef{Organization: "acme"}, memfault.EventListOptions{})), "project_slug must not be empty")
 	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	require.ErrorIs(t, failing(byKey.Events.List(sink, memfault.EventListOptions{})), memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
@@ -105,17 +105,17 @@ func TestEventsRefuseWhatCannotBeSent(t *testing.T) {
 	})
 }
 
-func TestEventKeepsWhatItRead(t *testing.T) {
-	event := requireKeeps[memfault.Event](t, `{"id":7,"type":"trace","device":{"id":3,"device_serial":"A","hardware_version":"evt-1"},
+func TestEvent_RoundTrip(t *testing.T) {
+	event := requireRoundTrip[memfault.Event](t, `{"id":7,"type":"trace","device":{"id":3,"device_serial":"A","hardware_version":"evt-1"},
 		"release":{"id":2,"version":"1.0.0","revision":"abc"},"event_info":{"reason":32769,"pc":134218240,"lr":134218300},
 		"user_info":null,"sdk_version":"0.5.0","created_date":"2019-05-21T21:08:54.323530Z","received_date":"2019-05-21T21:08:54Z","captured_date":null}`)
 	assert.Empty(t, event.EventInfo.Metrics())
 	assert.Zero(t, event.CapturedDate)
-	requireKeeps[memfault.Event](t, `{"id":7,"type":"heartbeat","device":{"id":3,"device_serial":"A","hardware_version":{"name":"evt-1"}},"event_info":null,"user_info":{"a":1}}`)
+	requireRoundTrip[memfault.Event](t, `{"id":7,"type":"heartbeat","device":{"id":3,"device_serial":"A","hardware_version":{"name":"evt-1"}},"event_info":null,"user_info":{"a":1}}`)
 	assert.Empty(t, memfault.EventInfo{}.Metrics())
 }
 
-func TestEventLog(t *testing.T) {
+func TestListEventLog_AllPages(t *testing.T) {
 	cloud, client := newCloud(t)
 	for i := range 3 {
 		cloud.AddEvents(fakecloud.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"n": i}}})
@@ -127,10 +127,10 @@ func TestEventLog(t *testing.T) {
 	assert.Equal(t, "A", entries[2].DeviceSerial)
 	assert.Equal(t, noon, entries[2].CapturedDate.Time)
 	assert.Equal(t, map[string]any{"n": 2.0}, entries[2].Summary.EventInfo.Metrics())
-	requireKeeps[memfault.EventLogEntry](t, `{"type":"HEARTBEAT","device_serial":"A","captured_date":"2025-02-27T12:00:00Z","summary":{"event_info":{"metrics":{"n":1},"more":2}}}`)
+	requireRoundTrip[memfault.EventLogEntry](t, `{"type":"HEARTBEAT","device_serial":"A","captured_date":"2025-02-27T12:00:00Z","summary":{"event_info":{"metrics":{"n":1},"more":2}}}`)
 }
 
-func TestChroniclerLogs(t *testing.T) {
+func TestListChroniclerLogs_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddEvents(
 		fakecloud.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"n": 1}}},
@@ -162,9 +162,9 @@ func TestChroniclerLogs(t *testing.T) {
 			assert.Equal(t, c.want, got)
 		})
 	}
-	other := requireKeeps[memfault.ChroniclerLog](t, `{"event_data":{}}`)
+	other := requireRoundTrip[memfault.ChroniclerLog](t, `{"event_data":{}}`)
 	assert.Nil(t, other.EventData.ReceivedEvent)
-	requireKeeps[memfault.ChroniclerLog](t, `{"event_data":{"received_event":{"captured_date":null,"event_info":{"metrics":{"n":1}}}}}`)
+	requireRoundTrip[memfault.ChroniclerLog](t, `{"event_data":{"received_event":{"captured_date":null,"event_info":{"metrics":{"n":1}}}}}`)
 }
 
 func ExampleEventsService_List() {

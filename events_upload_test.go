@@ -17,7 +17,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// heartbeat is an event without fault.
+// heartbeat returns a valid event.
 func heartbeat(serial string) memfault.EventCreate {
 	return memfault.EventCreate{
 		Type: memfault.EventTypeHeartbeat, DeviceSerial: serial, HardwareVersion: "evt-1",
@@ -26,7 +26,7 @@ func heartbeat(serial string) memfault.EventCreate {
 	}
 }
 
-func TestEventsUpload(t *testing.T) {
+func TestEventsUpload_EventsArrive(t *testing.T) {
 	cloud, client := newCloud(t)
 	gateway := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	trace := memfault.EventCreate{
@@ -50,13 +50,13 @@ func TestEventsUpload(t *testing.T) {
 	assert.JSONEq(t, `{"reason":32769,"pc":134222388,"lr":1}`, string(events[1].EventInfo.RawMessage))
 	assert.JSONEq(t, `{"tap":3}`, string(events[1].UserInfo))
 	_, err = client.Devices.Get(t.Context(), sink, "B")
-	require.NoError(t, err, "the first data of a device makes it known")
+	require.NoError(t, err, "the first data of a device must create it")
 
 	require.ErrorIs(t, client.Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A")}), memfault.ErrWrongCredential)
-	assert.Len(t, cloud.Seen("events.upload"), 1)
+	assert.Len(t, cloud.Requests("events.upload"), 1)
 }
 
-func TestEventsUploadSendsTheFormsOfOldAndNew(t *testing.T) {
+func TestEventsUpload_OldAndNewForms(t *testing.T) {
 	var sent []byte
 	server, _ := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		sent, _ = io.ReadAll(r.Body)
@@ -75,22 +75,22 @@ func TestEventsUploadSendsTheFormsOfOldAndNew(t *testing.T) {
 		events := []memfault.EventCreate{event}
 		require.NoError(t, client.Events.Upload(t.Context(), events))
 		assert.JSONEq(t, want, string(sent))
-		assert.Equal(t, event, events[0], "the caller's event is left as it is")
+		assert.Equal(t, event, events[0], "the event of the caller must not change")
 	}
 }
 
-func TestEventsUploadChecksBeforeItSends(t *testing.T) {
+func TestEventsUpload_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	client = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
-	require.EqualError(t, client.Events.Upload(t.Context(), nil), "memfault: events.upload: there are no events")
+	require.EqualError(t, client.Events.Upload(t.Context(), nil), "memfault: events.upload: events must not be empty")
 	for want, spoil := range map[string]func(*memfault.EventCreate){
-		"the Type is empty":            func(e *memfault.EventCreate) { e.Type = "" },
-		"the DeviceSerial is empty":    func(e *memfault.EventCreate) { e.DeviceSerial = "" },
-		"the HardwareVersion is empty": func(e *memfault.EventCreate) { e.HardwareVersion = "" },
-		"the SoftwareVersion is empty": func(e *memfault.EventCreate) { e.SoftwareVersion = "" },
-		"the SoftwareType is empty":    func(e *memfault.EventCreate) { e.SoftwareType = "" },
-		"the SDKVersion is empty":      func(e *memfault.EventCreate) { e.SoftwareVersion, e.FWVersion = "", "1" },
-		"timestamp out of range":       func(e *memfault.EventCreate) { e.CapturedDate = memfault.NewTimestamp(noon.AddDate(8000, 0, 0)) },
+		"Type must not be empty":            func(e *memfault.EventCreate) { e.Type = "" },
+		"DeviceSerial must not be empty":    func(e *memfault.EventCreate) { e.DeviceSerial = "" },
+		"HardwareVersion must not be empty": func(e *memfault.EventCreate) { e.HardwareVersion = "" },
+		"FWVersion must not all be empty":   func(e *memfault.EventCreate) { e.SoftwareVersion = "" },
+		"SoftwareType must not be empty":    func(e *memfault.EventCreate) { e.SoftwareType = "" },
+		"SDKVersion must not be empty":      func(e *memfault.EventCreate) { e.SoftwareVersion, e.FWVersion = "", "1" },
+		"timestamp out of range":            func(e *memfault.EventCreate) { e.CapturedDate = memfault.NewTimestamp(noon.AddDate(8000, 0, 0)) },
 		"json: unsupported value: NaN": func(e *memfault.EventCreate) {
 			e.EventInfo = memfault.HeartbeatInfo{Metrics: map[string]float64{"x": math.NaN()}}
 		},
@@ -102,10 +102,10 @@ func TestEventsUploadChecksBeforeItSends(t *testing.T) {
 		require.ErrorContains(t, err, "memfault: events.upload: event 2: ")
 		require.ErrorContains(t, err, want)
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestEventsUploadThatIsRefused(t *testing.T) {
+func TestEventsUpload_Rejected(t *testing.T) {
 	cloud, client := newCloud(t)
 	console := client
 	client = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
@@ -119,13 +119,13 @@ func TestEventsUploadThatIsRefused(t *testing.T) {
 	}, requireError(t, err, http.StatusBadRequest).ItemErrors())
 	events, err := console.Events.List(sink, memfault.EventListOptions{}).Collect(t.Context())
 	require.NoError(t, err)
-	assert.Empty(t, events, "none is taken if one is refused")
+	assert.Empty(t, events, "if one event is rejected, all must be")
 
 	for _, code := range []int{500, 502, 503, 504, 529} {
-		before := len(cloud.Seen("events.upload"))
+		before := len(cloud.Requests("events.upload"))
 		cloud.Fail(failOnce(code))
 		requireError(t, client.Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A")}), code)
-		assert.Len(t, cloud.Seen("events.upload")[before:], 1, "events are sent once")
+		assert.Len(t, cloud.Requests("events.upload")[before:], 1, "events are sent once")
 	}
 	cloud.Fail(failOnce(http.StatusTooManyRequests))
 	require.NoError(t, client.Events.Upload(t.Context(), []memfault.EventCreate{heartbeat("A")}), "what was not taken may be sent again")
@@ -133,7 +133,7 @@ func TestEventsUploadThatIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrForbidden)
 }
 
-func TestItemErrors(t *testing.T) {
+func TestItemErrors_Details(t *testing.T) {
 	for details, want := range map[string][]memfault.ItemError{
 		``:                           nil,
 		`null`:                       {{Index: -1, Problems: []string{"null"}}},

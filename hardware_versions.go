@@ -7,7 +7,8 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// HardwareVersionsService makes hardware versions.
+// HardwareVersionsService creates hardware versions. Its methods accept an
+// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
 type HardwareVersionsService struct{ client *Client }
 
 // HardwareVersion is a revision of a product's hardware.
@@ -21,20 +22,25 @@ type HardwareVersion struct {
 // HardwareVersionCreate describes a new hardware version.
 type HardwareVersionCreate struct {
 	Name                string `json:"name"`                  // required
-	PrimarySoftwareType string `json:"primary_software_type"` // a software type's name; required
+	PrimarySoftwareType string `json:"primary_software_type"` // required; a software type's name
 }
 
-// Create makes a hardware version; a device cannot be given one that does not
-// exist. Seen only in a program of one chip maker; not documented by Memfault. What
-// a name in use is answered with is UNCERTAIN; ErrConflict is likely.
+// Create creates a hardware version. A hardware version must exist before a device can be
+// assigned to it.
+//
+// UNCERTAIN: how Memfault responds to a name in use; [ErrConflict] is likely.
+//
+// Not documented by Memfault; observed only in a program of one chip maker.
 func (s *HardwareVersionsService) Create(ctx context.Context, project ProjectRef, create HardwareVersionCreate, opts ...CallOption) (*HardwareVersion, error) {
-	return fetch[HardwareVersion](ctx, clientOf(s), operation.HardwareVersionsCreate, input{path: project.path(), body: create}, opts)
+	return fetch[HardwareVersion](ctx, clientOf(s), operation.HardwareVersionsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
-// Ensure makes a hardware version, and accepts that it exists. There is no known
-// way to read a hardware version: one that exists is returned as it was asked for,
-// with its names alone, and its software type may be another. As Create, it is not
-// documented by Memfault.
+// Ensure creates a hardware version, or does nothing if it exists.
+//
+// No operation to read a hardware version is known. If the hardware version exists, the result
+// contains only the names in create, and the real software type may differ.
+//
+// Not documented by Memfault; see [HardwareVersionsService.Create].
 func (s *HardwareVersionsService) Ensure(ctx context.Context, project ProjectRef, create HardwareVersionCreate, opts ...CallOption) (*HardwareVersion, error) {
 	created, err := s.Create(ctx, project, create, opts...)
 	if !errors.Is(err, ErrConflict) {

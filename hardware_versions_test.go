@@ -13,7 +13,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestHardwareVersions(t *testing.T) {
+func TestHardwareVersions_CreateAndEnsure(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	cloud.AddDevices(fakecloud.Device{Serial: "A", SoftwareType: "modem", SoftwareVersion: "0.1.0"})
@@ -33,18 +33,18 @@ func TestHardwareVersions(t *testing.T) {
 	assert.Equal(t, &memfault.HardwareVersion{Name: "dvt 2/b", PrimarySoftwareType: memfault.SoftwareType{Name: "modem"}}, again)
 
 	device, err := client.Devices.Update(ctx, sink, "A", memfault.DeviceUpdate{HardwareVersion: memfault.Set("dvt 2/b")})
-	require.NoError(t, err, "what was made can be given to a device")
+	require.NoError(t, err, "a device must be assignable to the new hardware version")
 	assert.Equal(t, "dvt 2/b", device.HardwareVersion.Name)
 }
 
-func TestHardwareVersionErrors(t *testing.T) {
+func TestHardwareVersions_Errors(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	_, err := client.HardwareVersions.Create(ctx, memfault.ProjectRef{}, memfault.HardwareVersionCreate{})
-	require.ErrorContains(t, err, "organization_slug is empty")
+	require.ErrorContains(t, err, "organization_slug must not be empty")
 	_, err = client.WithAuth(memfault.ProjectKey("k")).HardwareVersions.Ensure(ctx, sink, memfault.HardwareVersionCreate{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 
 	_, err = client.HardwareVersions.Ensure(ctx, sink, memfault.HardwareVersionCreate{Name: "dvt-2"})
 	require.ErrorIs(t, err, memfault.ErrBadRequest)

@@ -14,15 +14,15 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// sink is the project that a new fake cloud holds.
+// sink is the project of a new fake cloud.
 var sink = memfault.ProjectRef{Organization: fakecloud.Organization, Project: fakecloud.Project}
 
 // quickRetries makes the waits between attempts too short to notice.
 var quickRetries = memfault.WithRetry(memfault.RetryPolicy{MinWait: time.Microsecond, MaxWait: time.Millisecond})
 
-// newCloud starts a fake cloud with each host at an address of its own, and returns
-// a client that holds its organization token. The test fails if a request did what
-// none ever should.
+// newCloud starts a fake cloud with a separate address for each host, and returns a client
+// with its organization token. The test fails if the fake cloud recorded a violation (see
+// Violations).
 func newCloud(t testing.TB, opts ...memfault.Option) (*fakecloud.Cloud, *memfault.Client) {
 	t.Helper()
 	cloud := fakecloud.New()
@@ -40,7 +40,7 @@ func newClient(t testing.TB, auth memfault.Authenticator, opts ...memfault.Optio
 	return client
 }
 
-// newServer starts a server of the test's own and returns a client for it.
+// newServer starts a server with the given handler and returns a client for it.
 func newServer(t testing.TB, handler http.HandlerFunc, opts ...memfault.Option) (*httptest.Server, *memfault.Client) {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -49,7 +49,8 @@ func newServer(t testing.TB, handler http.HandlerFunc, opts ...memfault.Option) 
 	return server, newClient(t, memfault.OrganizationToken("oat_test"), opts...)
 }
 
-// requireError returns the *memfault.Error that err has to hold.
+// requireError returns the *memfault.Error in err. It fails if there is none or if its status
+// differs.
 func requireError(t testing.TB, err error, status int) *memfault.Error {
 	t.Helper()
 	var apiError *memfault.Error
@@ -58,7 +59,7 @@ func requireError(t testing.TB, err error, status int) *memfault.Error {
 	return apiError
 }
 
-// exampleClient serves cloud and returns a client for it, for an Example.
+// exampleClient starts a server for cloud and returns a client for it, for use in Examples.
 func exampleClient(cloud *fakecloud.Cloud) (client *memfault.Client, stop func()) {
 	server := cloud.Serve()
 	client, err := memfault.NewClient(memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithBaseURL(server.URL))
@@ -68,12 +69,12 @@ func exampleClient(cloud *fakecloud.Cloud) (client *memfault.Client, stop func()
 	return client, server.Close
 }
 
-// failOnce makes the next request fail with a status.
+// failOnce returns a fault that makes the next request fail with a status.
 func failOnce(status int) fakecloud.Fault { return fakecloud.Fault{Status: status, Times: 1} }
 
-// requireKeeps decodes a text as a T, encodes that again, and fails if anything of
-// the text was lost or changed. It returns the value.
-func requireKeeps[T any](t testing.TB, text string) T {
+// requireRoundTrip decodes text into a T and encodes it again. It fails if the encoding lacks
+// or changes anything of text. It returns the decoded value.
+func requireRoundTrip[T any](t testing.TB, text string) T {
 	t.Helper()
 	var value T
 	require.NoError(t, json.Unmarshal([]byte(text), &value))
@@ -82,35 +83,36 @@ func requireKeeps[T any](t testing.TB, text string) T {
 	var before, after any
 	require.NoError(t, json.Unmarshal([]byte(text), &before))
 	require.NoError(t, json.Unmarshal(encoded, &after))
-	requireWithin(t, "$", before, after)
+	requireContains(t, "$", before, after)
 	return value
 }
 
-// requireWithin fails unless after holds all that before does.
-func requireWithin(t testing.TB, where string, before, after any) {
+// requireContains fails unless after contains everything that before contains.
+func requireContains(t testing.TB, where string, before, after any) {
 	t.Helper()
 	switch before := before.(type) {
 	case map[string]any:
-		held, ok := after.(map[string]any)
+		object, ok := after.(map[string]any)
 		require.True(t, ok, where)
 		for name, value := range before {
-			require.Contains(t, held, name, where)
-			requireWithin(t, where+"."+name, value, held[name])
+			require.Contains(t, object, name, where)
+			requireContains(t, where+"."+name, value, object[name])
 		}
 	case []any:
-		held, ok := after.([]any)
+		object, ok := after.([]any)
 		require.True(t, ok, where)
-		require.Len(t, held, len(before), where)
+		require.Len(t, object, len(before), where)
 		for i := range before {
-			requireWithin(t, fmt.Sprintf("%s[%d]", where, i), before[i], held[i])
+			requireContains(t, fmt.Sprintf("%s[%d]", where, i), before[i], object[i])
 		}
 	default:
-		require.Equal(t, normal(before), normal(after), where)
+		require.Equal(t, normalize(before), normalize(after), where)
 	}
 }
 
-// normal makes timestamps that differ in form alone the same.
-func normal(value any) any {
+// normalize returns a timestamp in UTC, so that timestamps that differ only in form are equal.
+// It returns any other value unchanged.
+func normalize(value any) any {
 	text, ok := value.(string)
 	if at, err := time.Parse(time.RFC3339, text); ok && err == nil {
 		return at.UTC()

@@ -6,12 +6,15 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// InstallsService reads which devices installed which releases.
+// InstallsService reads which devices installed which releases. Its methods accept an
+// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
 type InstallsService struct{ client *Client }
 
-// Install is the installation of a release on a device. Memfault shows it in two
-// forms: with a release and when it began, or with the releases before and after
-// and when it started. StartTime and TargetRelease read both.
+// Install is the installation of a release on a device.
+//
+// Memfault sends installs in two forms: with Release and BeganAt, or with ReleaseFrom,
+// ReleaseTo and StartedAt. [Install.StartTime] and [Install.TargetRelease] work for both
+// forms.
 type Install struct {
 	ID             int64         `json:"id"`
 	Status         InstallStatus `json:"status"`
@@ -21,12 +24,12 @@ type Install struct {
 	ReleaseTo      *ReleaseRef   `json:"release_to"`
 	BeganAt        Timestamp     `json:"began_at"`
 	StartedAt      Timestamp     `json:"started_at"`
-	TransitionedAt Timestamp     `json:"transitioned_at"` // when it came to its status
+	TransitionedAt Timestamp     `json:"transitioned_at"` // last change of the status
 	CreatedDate    Timestamp     `json:"created_date"`
 	UpdatedDate    Timestamp     `json:"updated_date"`
 }
 
-// StartTime returns when the installation began.
+// StartTime returns the time at which the installation began.
 func (i Install) StartTime() Timestamp {
 	if i.BeganAt.IsZero() {
 		return i.StartedAt
@@ -34,7 +37,7 @@ func (i Install) StartTime() Timestamp {
 	return i.BeganAt
 }
 
-// TargetRelease returns the release that was installed, or nil when that is not known.
+// TargetRelease returns the release that was installed, or nil if it is unknown.
 func (i Install) TargetRelease() *ReleaseRef {
 	if i.Release == nil {
 		return i.ReleaseTo
@@ -42,20 +45,20 @@ func (i Install) TargetRelease() *ReleaseRef {
 	return i.Release
 }
 
-// InstallStatus is where an installation stands.
+// InstallStatus is the state of an installation.
 type InstallStatus string
 
-// InstallStatusSuccess is the one status that was seen.
+// InstallStatusSuccess is the only status that was observed.
 const InstallStatusSuccess InstallStatus = "success"
 
-// Sort keys of installs: by when they began, and by when they came to their status.
+// Sort keys of installs: the start of the installation, and the last change of its status.
 const (
 	SortBeganAt        = "began_at"
 	SortTransitionedAt = "transitioned_at"
 )
 
-// InstallListOptions selects installs. Its sort keys are SortBeganAt and
-// SortTransitionedAt.
+// InstallListOptions filters and sorts installs. The sort keys are [SortBeganAt] and
+// [SortTransitionedAt].
 type InstallListOptions struct {
 	ListOptions
 	Release []string        `url:"release,omitempty"` // versions
@@ -74,13 +77,15 @@ func (s *InstallsService) List(project ProjectRef, options InstallListOptions, o
 //
 // Memfault: https://docs.memfault.com/api/retrieve-install
 func (s *InstallsService) Get(ctx context.Context, project ProjectRef, installID int64, opts ...CallOption) (*Install, error) {
-	return fetch[Install](ctx, clientOf(s), operation.InstallsRetrieve, input{path: project.path(pathID(installID))}, opts)
+	return fetch[Install](ctx, clientOf(s), operation.InstallsRetrieve, requestParams{path: project.path(pathID(installID))}, opts)
 }
 
-// Delete removes an install. Memfault documents it, and says elsewhere that
-// installs can only be read: whether it still works is UNCERTAIN.
+// Delete removes an install.
+//
+// UNCERTAIN: whether Memfault still supports this operation. It is documented, but another
+// page says that installs are read-only.
 //
 // Memfault: https://docs.memfault.com/api/installs
 func (s *InstallsService) Delete(ctx context.Context, project ProjectRef, installID int64, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.InstallsDelete, input{path: project.path(pathID(installID))}, opts)
+	return exec(ctx, clientOf(s), operation.InstallsDelete, requestParams{path: project.path(pathID(installID))}, opts)
 }

@@ -26,7 +26,7 @@ func seedInstalls(cloud *fakecloud.Cloud) {
 
 func installName(i memfault.Install) string { return i.Device.DeviceSerial + " " + i.Release.Version }
 
-func TestInstallsList(t *testing.T) {
+func TestInstallsList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	seedInstalls(cloud)
 	for name, c := range map[string]struct {
@@ -48,7 +48,7 @@ func TestInstallsList(t *testing.T) {
 	}
 }
 
-func TestInstallsGetAndDelete(t *testing.T) {
+func TestInstalls_GetAndDelete(t *testing.T) {
 	cloud, client := newCloud(t)
 	seedInstalls(cloud)
 	ctx := t.Context()
@@ -69,21 +69,21 @@ func TestInstallsGetAndDelete(t *testing.T) {
 	assert.Equal(t, "InternalError", requireError(t, err, http.StatusInternalServerError).Type)
 }
 
-func TestInstallsRefuseBeforeSending(t *testing.T) {
+func TestInstalls_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Installs.Get(t.Context(), sink, 0)
-	require.ErrorContains(t, err, "install_id is empty or below 1")
-	require.ErrorContains(t, client.Installs.Delete(t.Context(), sink, -1), "install_id is empty or below 1")
+	require.ErrorContains(t, err, "install_id must not be empty or less than 1")
+	require.ErrorContains(t, client.Installs.Delete(t.Context(), sink, -1), "install_id must not be empty or less than 1")
 	_, err = client.WithAuth(memfault.ProjectKey("k")).Installs.Get(t.Context(), sink, 1)
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestInstallReadsBothForms(t *testing.T) {
+func TestInstall_RoundTrip(t *testing.T) {
 	const dates = `"transitioned_at":"2019-05-21T21:10:00Z","created_date":"2019-05-21T21:08:54Z","updated_date":"2019-05-21T21:08:54Z"`
-	one := requireKeeps[memfault.Install](t, `{"id":1,"status":"success","device":{"id":2,"device_serial":"A","hardware_version":"evt-1"},
+	one := requireRoundTrip[memfault.Install](t, `{"id":1,"status":"success","device":{"id":2,"device_serial":"A","hardware_version":"evt-1"},
 		"release":{"id":3,"version":"1.1.0","revision":""},"began_at":"2019-05-21T21:08:54.323530Z",`+dates+`}`)
-	other := requireKeeps[memfault.Install](t, `{"id":1,"status":"in_progress","device":{"id":2,"device_serial":"A","hardware_version":{"name":"evt-1"},
+	other := requireRoundTrip[memfault.Install](t, `{"id":1,"status":"in_progress","device":{"id":2,"device_serial":"A","hardware_version":{"name":"evt-1"},
 		"last_seen":"2019-05-21T21:08:54Z"},"release_from":{"id":2,"version":"1.0.0","revision":""},"release_to":{"id":3,"version":"1.1.0","revision":""},
 		"started_at":"2019-05-21T21:08:54.323530Z",`+dates+`}`)
 	for _, install := range []memfault.Install{one, other} {

@@ -14,7 +14,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestIssuesListFilters(t *testing.T) {
+func TestIssuesList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "B", Cohort: "beta"})
 	ids := []int64{
@@ -63,14 +63,29 @@ func TestIssuesListFilters(t *testing.T) {
 			var got []int64
 			for _, i := range issues {
 				got = append(got, i.ID)
-				assert.Nil(t, i.LastTrace, "a list has no last trace")
+				assert.Nil(t, i.LastTrace, "the fake cloud sends lists in the newer form")
 			}
 			assert.Equal(t, c.want, got)
 		})
 	}
 }
 
-func TestIssueLifecycle(t *testing.T) {
+func TestIssuesList_LastTraceOfOlderForm(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"data":[{"id":11,"last_trace":%s},{"id":12,"last_trace":null},{"id":13}],
+			"paging":{"item_count":3,"page":1,"page_count":1,"per_page":100,"total_count":3}}`, traceText)
+	})
+	issues, err := client.Issues.List(sink, memfault.IssueListOptions{}).Collect(t.Context())
+	require.NoError(t, err)
+	require.Len(t, issues, 3)
+	require.NotNil(t, issues[0].LastTrace)
+	assert.Equal(t, int64(5), issues[0].LastTrace.ID)
+	assert.Equal(t, "A", issues[0].LastTrace.Device.DeviceSerial)
+	assert.Nil(t, issues[1].LastTrace)
+	assert.Nil(t, issues[2].LastTrace)
+}
+
+func TestIssues_Lifecycle(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	id := cloud.AddIssue(fakecloud.Issue{Title: "Assert at pump_start", Reason: "Assert"})
@@ -93,7 +108,7 @@ func TestIssueLifecycle(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, memfault.IssueStatusResolved, updated.Status)
 	require.NotNil(t, updated.Resolution)
-	assert.Nil(t, updated.Resolution.Actor, "a token is nobody")
+	assert.Nil(t, updated.Resolution.Actor, "a token is not a user")
 	assert.False(t, updated.Resolution.Timestamp.IsZero())
 
 	jane := client.WithAuth(memfault.BasicAPIKey(fakecloud.Email, fakecloud.APIKey))
@@ -101,7 +116,7 @@ func TestIssueLifecycle(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, fakecloud.Email, updated.Resolution.Actor.Email)
 	updated, err = jane.Issues.Update(ctx, sink, id, memfault.IssueUpdate{Status: "someday"})
-	require.NoError(t, err, "a status is not checked here")
+	require.NoError(t, err, "statuses must not be checked locally")
 	assert.Nil(t, updated.Resolution)
 
 	_, err = client.Issues.Update(ctx, sink, id, memfault.IssueUpdate{})
@@ -115,7 +130,7 @@ func TestIssueLifecycle(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrNotFound)
 }
 
-func TestIssueFirstTrace(t *testing.T) {
+func TestIssuesFirstTrace_Order(t *testing.T) {
 	cloud, client := newCloud(t)
 	id := cloud.AddIssue(fakecloud.Issue{Title: "Assert"})
 	_, err := client.Issues.FirstTrace(t.Context(), sink, id, memfault.FirstTraceOptions{})
@@ -133,16 +148,16 @@ func TestIssueFirstTrace(t *testing.T) {
 	}
 }
 
-func TestIssuesRefuseWhatCannotBeSent(t *testing.T) {
+func TestIssues_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	_, getErr := client.Issues.Get(ctx, sink, 0)
 	_, updateErr := client.Issues.Update(ctx, sink, -3, memfault.IssueUpdate{Status: memfault.IssueStatusOpen})
 	_, firstErr := client.Issues.FirstTrace(ctx, sink, 0, memfault.FirstTraceOptions{})
 	for _, err := range []error{getErr, updateErr, firstErr, client.Issues.Delete(ctx, sink, 0)} {
-		requireUnsent(t, cloud, err, "issue_id is empty")
+		requireUnsent(t, cloud, err, "issue_id must not be empty")
 	}
-	requireUnsent(t, cloud, failing(client.Issues.List(memfault.ProjectRef{Project: "x"}, memfault.IssueListOptions{})), "organization_slug is empty")
+	requireUnsent(t, cloud, failing(client.Issues.List(memfault.ProjectRef{Project: "x"}, memfault.IssueListOptions{})), "organization_slug must not be empty")
 	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Issues.Get(ctx, sink, 1)
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
@@ -151,8 +166,8 @@ func TestIssuesRefuseWhatCannotBeSent(t *testing.T) {
 	})
 }
 
-func TestIssueKeepsWhatItRead(t *testing.T) {
-	old := requireKeeps[memfault.Issue](t, `{"id":11,"status":"resolved","title":"Assert at f","message":"m","signature":"ab",
+func TestIssue_RoundTrip(t *testing.T) {
+	old := requireRoundTrip[memfault.Issue](t, `{"id":11,"status":"resolved","title":"Assert at f","message":"m","signature":"ab",
 		"resolution":{"actor":{"id":1,"email":"jane@acme.example","name":"Jane"},"timestamp":"2019-05-21T21:08:54Z"},
 		"counts":[0,0,1,2,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,9],"device_count":2,"trace_count":12,
 		"distribution":{"hardware_version":[{"version":"evt-1","count":3}],"sw_version":[{"version":"1.0.0","count":4}]},
@@ -161,11 +176,11 @@ func TestIssueKeepsWhatItRead(t *testing.T) {
 		"last_trace":`+traceText+`,"created_date":"2019-05-21T21:08:54Z","updated_date":"2019-05-21T21:08:54Z"}`)
 	assert.Len(t, old.Counts, 24)
 	assert.Equal(t, 4, old.Distribution.SoftwareVersion[0].Count)
-	recent := requireKeeps[memfault.Issue](t, `{"id":11,"status":"from-the-future","reason":"Assert","resolution":null,
+	recent := requireRoundTrip[memfault.Issue](t, `{"id":11,"status":"from-the-future","reason":"Assert","resolution":null,
 		"first_software_version":{"version":"1.0.0"},"last_software_version":{"version":"1.1.0"},"last_trace":{"issue_id":11,"source_type":"coredump"}}`)
 	assert.Equal(t, memfault.IssueStatus("from-the-future"), recent.Status)
 	assert.Equal(t, memfault.TraceSourceCoredump, recent.LastTrace.SourceType)
-	requireKeeps[memfault.FirstTrace](t, `{"issue_id":11,"threads":[{"tid":1,"current":true,"crashed":false,"reporting":true,"registers":[],"stacktrace":[]}]}`)
+	requireRoundTrip[memfault.FirstTrace](t, `{"issue_id":11,"threads":[{"tid":1,"current":true,"crashed":false,"reporting":true,"registers":[],"stacktrace":[]}]}`)
 }
 
 func ExampleIssuesService_Update() {

@@ -7,7 +7,8 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// MetricsService defines metrics and reads the reports that hold their values.
+// MetricsService defines metrics and reads the reports that contain their values. Its methods
+// accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
 type MetricsService struct{ client *Client }
 
 // CustomMetricCreate describes a new metric or attribute.
@@ -16,25 +17,29 @@ type CustomMetricCreate struct {
 	DataType  DataType `json:"data_type"`  // required
 }
 
-// CreateCustomMetric defines a metric or an attribute before the first value comes.
-// Which fields of the metric come back is UNCERTAIN, as is the answer to a key in
-// use. Seen only in Memfault's own tests; not documented by Memfault.
+// CreateCustomMetric defines a metric or an attribute before its first value arrives. If the
+// key is in use, CreateCustomMetric fails with [ErrConflict].
+//
+// UNCERTAIN: which fields of the metric the response contains.
+//
+// Not documented by Memfault; observed only in Memfault's own tests.
 func (s *MetricsService) CreateCustomMetric(ctx context.Context, project ProjectRef, create CustomMetricCreate, opts ...CallOption) (*CustomMetric, error) {
-	return fetch[CustomMetric](ctx, clientOf(s), operation.CustomMetricsCreate, input{path: project.path(), body: create}, opts)
+	return fetch[CustomMetric](ctx, clientOf(s), operation.CustomMetricsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
-// Report is a report of a device, such as a heartbeat. It is the JSON that came:
-// none of its fields is known.
+// Report is a report of a device, such as a heartbeat. It contains the JSON of the response,
+// because its fields are unknown.
 type Report struct{ json.RawMessage }
 
-// ReportListOptions selects reports.
+// ReportListOptions filters reports.
 type ReportListOptions struct {
 	ListOptions
 	DeviceSerial string `url:"device_serial,omitempty"`
 }
 
-// ListReports returns the reports of devices. Seen only in Memfault's own tests;
-// not documented by Memfault.
+// ListReports returns the reports of devices.
+//
+// Not documented by Memfault; observed only in Memfault's own tests.
 func (s *MetricsService) ListReports(project ProjectRef, options ReportListOptions, opts ...CallOption) *Pager[Report] {
 	return list[Report](clientOf(s), operation.ReportsList, project.path(), options, opts)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestCustomMetricCreate(t *testing.T) {
+func TestCreateCustomMetric_ByDataType(t *testing.T) {
 	_, client := newCloud(t)
 	ctx := t.Context()
 	metric, err := client.Metrics.CreateCustomMetric(ctx, sink, memfault.CustomMetricCreate{StringKey: "flow_l", DataType: memfault.DataTypeFloat})
@@ -31,7 +31,7 @@ func TestCustomMetricCreate(t *testing.T) {
 	assert.Contains(t, string(requireError(t, err, http.StatusBadRequest).Details), "string_key")
 }
 
-func TestReportsList(t *testing.T) {
+func TestListReports_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddReports("A", map[string]any{"n": 1}, map[string]any{"n": 2})
 	cloud.AddReports("B", map[string]any{"n": 3})
@@ -44,14 +44,14 @@ func TestReportsList(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, some, 2)
 	assert.JSONEq(t, `{"n":2}`, string(some[1].RawMessage))
-	requireKeeps[memfault.Report](t, `{"metrics":{"a":[1,null]},"x":"y"}`)
+	requireRoundTrip[memfault.Report](t, `{"metrics":{"a":[1,null]},"x":"y"}`)
 }
 
-func TestMetricsRefuseWhatCannotBeSent(t *testing.T) {
+func TestMetrics_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Metrics.CreateCustomMetric(t.Context(), memfault.ProjectRef{}, memfault.CustomMetricCreate{})
-	requireUnsent(t, cloud, err, "organization_slug is empty")
-	requireUnsent(t, cloud, failing(client.Metrics.ListReports(memfault.ProjectRef{}, memfault.ReportListOptions{})), "organization_slug is empty")
+	requireUnsent(t, cloud, err, "organization_slug must not be empty")
+	requireUnsent(t, cloud, failing(client.Metrics.ListReports(memfault.ProjectRef{}, memfault.ReportListOptions{})), "organization_slug must not be empty")
 	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	_, err = byKey.Metrics.CreateCustomMetric(t.Context(), sink, memfault.CustomMetricCreate{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)

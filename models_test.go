@@ -2,29 +2,36 @@ package memfault_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
 )
 
-// example is a body of a kind that Memfault sends, and the model that reads it.
+// example is a response body that Memfault sends, and the model that decodes it.
 type example struct {
 	name, text string
-	keeps      func(testing.TB, string)
-	read       func(text string) error
+	model      reflect.Type
 }
 
 func exampleOf[T any](name, text string) example {
-	return example{
-		name, text,
-		func(t testing.TB, text string) { requireKeeps[T](t, text) },
-		func(text string) error { return json.Unmarshal([]byte(text), new(T)) },
-	}
+	return example{name, text, reflect.TypeFor[T]()}
+}
+
+// reencode decodes a body into the model of e and returns its encoding.
+func (e example) reencode(t testing.TB, text string) string {
+	t.Helper()
+	value := reflect.New(e.model)
+	require.NoError(t, json.Unmarshal([]byte(text), value.Interface()), text)
+	encoded, err := json.Marshal(value.Elem().Interface())
+	require.NoError(t, err)
+	return string(encoded)
 }
 
 const (
@@ -53,7 +60,7 @@ const (
 	deviceBody     = `"id":4,"device_serial":"A 1","last_seen":"2024-06-19T14:52:38.794000+00:00","cohort":{"id":9,"name":"Beta","slug":"beta","count_devices":3},` + datesText
 )
 
-// examples holds each model in each form that Memfault is known to send it in.
+// examples returns an example of each model in each known form.
 func examples() []example {
 	return []example{
 		exampleOf[memfault.User]("user of 2021", `{"id":2,"email":"jo@acme.example","name":"Jo","organizations":[`+orgText+`],`+datesText+`}`),
@@ -86,13 +93,15 @@ func examples() []example {
 		exampleOf[memfault.Device]("device of 2021", `{`+deviceBody+`,"owner_ref":"o","hardware_version":"evt-1","last_seen_release":`+releaseText+`,"latest_install":{"id":1},"latest_trace":{"id":2}}`),
 		exampleOf[memfault.Device]("device", `{`+deviceBody+`,"nickname":"n","description":"d","hardware_version":{"name":"evt-1"},"project":`+orgText+`,"last_seen_software_version":`+softwareText+`,
 			"attributes_resolution":"normal","attributes_manual_resolution":"off","debugging_resolution":"low","debugging_manual_resolution":"high","timeseries_resolution":"normal",
-			"timeseries_manual_resolution":"other","first_seen":"2024-06-19T14:52:38Z","server_side_developer_mode":true,"fleet_sampling_configuration":{"id":3}}`),
+			"timeseries_manual_resolution":"other","first_seen":"2024-06-19T14:52:38Z","server_side_developer_mode":true,"fleet_sampling_configuration":{"id":3},
+			"assigned_config_revision":5,"reported_config_revision":4}`),
 		exampleOf[memfault.Device]("device with a numbered configuration", `{`+deviceBody+`,"hardware_version":{"name":"evt-1"},"fleet_sampling_configuration":3}`),
 		exampleOf[memfault.Device]("device in a slug", `{"id":4,"device_serial":"A 1","hardware_version":"evt-1","cohort":"beta"}`),
 		exampleOf[memfault.DeviceAttribute]("attribute", `{"custom_metric":`+metricText+`,`+stateText+`}`),
 		exampleOf[memfault.DeviceAttribute]("attribute that was never set", `{"custom_metric":`+metricText+`,"state":null}`),
 		exampleOf[memfault.DeviceAttribute]("attribute of a metric_config", `{"metric_config":`+metricText+`,`+stateText+`}`),
 		exampleOf[memfault.DeviceAttribute]("attribute with its key at the top", `{"string_key":"battery",`+stateText+`}`),
+		exampleOf[memfault.DeviceAttribute]("attribute with its key in two places", `{"string_key":"battery","custom_metric":`+metricText+`,`+stateText+`}`),
 		exampleOf[memfault.Reboot]("reboot", `{"type":"memfault","reason":32769,"mcu_reason_register":4294967295,"time":"2024-06-19T14:52:38Z","software_version":`+softwareText+`}`),
 		exampleOf[memfault.LogFile]("log file", `{"cid":"1f0d7c0e-2f8c-4b8e-9a54-0d3c1b7a1c11"}`),
 		exampleOf[memfault.Event]("event", `{"id":14,"type":"trace","device":`+oldDevice+`,"release":`+releaseText+`,"sdk_version":"0.5.0","event_info":{"reason":1,"pc":2},"user_info":{"a":1},
@@ -125,98 +134,203 @@ func examples() []example {
 	}
 }
 
-func TestExamplesLoseNothing(t *testing.T) {
+func TestModels_RoundTrip(t *testing.T) {
 	for _, e := range examples() {
-		t.Run(e.name, func(t *testing.T) { e.keeps(t, e.text) })
+		t.Run(e.name, func(t *testing.T) {
+			requireKept(t, e.text, e.reencode(t, e.text))
+			for _, at := range places(t, e.text) {
+				emptied := alter(t, e.text, at, func(value any) (any, bool) { return empty(at.name(), value) })
+				if emptied != "" {
+					requireKept(t, emptied, e.reencode(t, emptied))
+				}
+			}
+		})
 	}
 }
 
-// TestExamplesLoseNothingThatIsEmpty has each example again with its numbers 0, its
-// texts empty, its times null and its switches off, then with its lists empty as
-// well, and then with all null that may be.
-func TestExamplesLoseNothingThatIsEmpty(t *testing.T) {
+// TestModels_RoundTripNull sets each field of each example to null. A field that Memfault is
+// known to send as null must stay null, as must each list and each time. Any other field may
+// become the zero value; then the other fields must be kept.
+func TestModels_RoundTripNull(t *testing.T) {
 	nullable := strings.Fields(`extra_info last_deployment deployer last_seen_release latest_install latest_trace
 		last_seen_software_version attributes_manual_resolution debugging_manual_resolution timeseries_manual_resolution
 		fleet_sampling_configuration project setup_details resolution distribution first_release last_release last_trace
 		first_software_version last_software_version function file lineno arguments locals entries faults coredump elf_coredump
 		symbol_file mcu_reason_register latest_software_version software_version_string_format impersonator is_forced
-		user_info min max range completed release_from received_event artifacts deployments counts`)
-	emptyLists := func(_ string, value any) (any, bool) { _, ok := value.([]any); return []any{}, ok }
-	nulls := func(name string, value any) (any, bool) {
-		if slices.Contains(nullable, name) {
-			return nil, true
-		}
-		return value, false
-	}
+		user_info min max range completed release_from release_to received_event actor event_info frame_type
+		frame_size bort operating_system_other compiler_other build_toolchain_other programming_languages_other debugging_toolchain_other
+		connectivity_other primary_chip primary_chip_other additional_chips gms_certification assigned_config_revision reported_config_revision devices_expr`)
 	for _, e := range examples() {
 		t.Run(e.name, func(t *testing.T) {
-			e.keeps(t, changed(t, e.text, emptyScalar))
-			e.keeps(t, changed(t, e.text, emptyLists))
-			e.keeps(t, changed(t, e.text, nulls))
-		})
-	}
-}
-
-// TestExamplesWithoutAMemberAreRead takes each member from each example, and then
-// makes it null: Memfault promises none.
-func TestExamplesWithoutAMemberAreRead(t *testing.T) {
-	for _, e := range examples() {
-		t.Run(e.name, func(t *testing.T) {
-			names := map[string]bool{}
-			changed(t, e.text, func(name string, value any) (any, bool) { names[name] = true; return value, false })
-			for name := range names {
-				require.NoError(t, e.read(changed(t, e.text, func(of string, _ any) (any, bool) { return nil, name != "" && of == name })), name)
+			for _, at := range places(t, e.text) {
+				keeps := false
+				null := alter(t, e.text, at, func(value any) (any, bool) {
+					_, list := value.([]any)
+					keeps = list && at.name() != "release" || isTime(value) || slices.Contains(nullable, at.name())
+					return nil, true
+				})
+				kept := null
+				if !keeps {
+					kept = alter(t, e.text, at, nil)
+				}
+				encoded := e.reencode(t, null)
+				if at.name() != "" { // otherwise it is an item of a list
+					requireKept(t, kept, encoded)
+				}
 			}
-			require.NoError(t, e.read(`{}`))
-			require.NoError(t, e.read(strings.TrimSuffix(e.text, "}")+`,"added_later":{"a":[1]}}`))
 		})
 	}
 }
 
-// emptyScalar leaves what tells one form of a body from the other.
-func emptyScalar(name string, value any) (any, bool) {
-	switch value := value.(type) {
-	case string:
-		if _, err := time.Parse(time.RFC3339, value); err == nil {
-			return nil, true
-		}
-		return "", name != "id" && name != "type" && name != "string_key"
-	case float64:
-		return 0, name != "id"
-	case bool:
-		return false, true
-	default:
-		return nil, false
+// TestModels_MissingField removes each field of each example. Memfault guarantees no field.
+func TestModels_MissingField(t *testing.T) {
+	for _, e := range examples() {
+		t.Run(e.name, func(t *testing.T) {
+			for _, at := range places(t, e.text) {
+				without := alter(t, e.text, at, nil)
+				encoded := e.reencode(t, without)
+				if at.name() != "" {
+					requireKept(t, without, encoded)
+				}
+			}
+			e.reencode(t, `{}`)
+			e.reencode(t, strings.TrimSuffix(e.text, "}")+`,"added_later":{"a":[1]}}`)
+		})
 	}
 }
 
-// changed returns a body with the members that change replaces. The name of an item
-// of a list is empty, except that a pair of versions stays as it is.
-func changed(t testing.TB, text string, change func(name string, value any) (any, bool)) string {
-	t.Helper()
-	var walk func(name string, value any) any
-	walk = func(name string, value any) any {
-		if pair, ok := value.([]any); ok && name == "release" {
-			return pair
+// TestModels_NoFieldIsOmitted checks the struct tags: omitempty and omitzero would drop a field
+// that Memfault sent as empty, null or 0.
+func TestModels_NoFieldIsOmitted(t *testing.T) {
+	seen := map[reflect.Type]bool{}
+	var check func(model reflect.Type)
+	check = func(model reflect.Type) {
+		switch model.Kind() {
+		case reflect.Pointer, reflect.Slice:
+			check(model.Elem())
+			return
+		case reflect.Struct:
+			if seen[model] || model.PkgPath() != reflect.TypeFor[memfault.Device]().PkgPath() {
+				return
+			}
+		default:
+			return
 		}
-		if replaced, ok := change(name, value); ok {
-			return replaced
+		seen[model] = true
+		for field := range model.Fields() {
+			assert.NotContains(t, field.Tag.Get("json"), "omit", "%s.%s", model, field.Name)
+			check(field.Type)
+		}
+	}
+	for _, e := range examples() {
+		check(e.model)
+	}
+	assert.Greater(t, len(seen), 50)
+}
+
+// place is the path of a value in a body: the names and indexes that lead to it.
+type place []any
+
+// name returns the name of the field at a place, or "" for an item of a list.
+func (p place) name() string {
+	name, _ := p[len(p)-1].(string)
+	return name
+}
+
+// places returns the places of all values in a body, without the body itself.
+func places(t testing.TB, text string) []place {
+	t.Helper()
+	var found []place
+	var walk func(value any, at place)
+	walk = func(value any, at place) {
+		if len(at) > 0 {
+			found = append(found, slices.Clone(at))
 		}
 		switch value := value.(type) {
 		case map[string]any:
-			for inner, held := range value {
-				value[inner] = walk(inner, held)
+			for name, inner := range value {
+				walk(inner, append(at, name))
 			}
 		case []any:
-			for i, held := range value {
-				value[i] = walk("", held)
+			for i, inner := range value {
+				walk(inner, append(at, i))
 			}
+		}
+	}
+	var body any
+	require.NoError(t, json.Unmarshal([]byte(text), &body))
+	walk(body, nil)
+	return found
+}
+
+// alter returns a body in which change has replaced the value at a place, or "" if change
+// declines. A nil change removes the field, or makes an item of a list null.
+func alter(t testing.TB, text string, at place, change func(value any) (any, bool)) string {
+	t.Helper()
+	declined := false
+	var walk func(value any, at place) any
+	walk = func(value any, at place) any {
+		if len(at) == 0 {
+			if change == nil {
+				return nil
+			}
+			changed, ok := change(value)
+			declined = declined || !ok
+			return changed
+		}
+		switch value := value.(type) {
+		case map[string]any:
+			name := at[0].(string)
+			value[name] = walk(value[name], at[1:])
+			if len(at) == 1 && change == nil {
+				delete(value, name)
+			}
+		case []any:
+			value[at[0].(int)] = walk(value[at[0].(int)], at[1:])
 		}
 		return value
 	}
 	var body any
 	require.NoError(t, json.Unmarshal([]byte(text), &body))
-	encoded, err := json.Marshal(walk("", body))
+	body = walk(body, at)
+	if declined {
+		return ""
+	}
+	encoded, err := json.Marshal(body)
 	require.NoError(t, err)
 	return string(encoded)
+}
+
+// empty returns the empty value of the kind of value. It declines for a time, for which
+// Memfault sends null, for a pair of versions, and for a key that may be in two places.
+func empty(name string, value any) (any, bool) {
+	switch value.(type) {
+	case string:
+		return "", !isTime(value) && name != "string_key"
+	case float64:
+		return 0, true
+	case bool:
+		return false, true
+	case []any:
+		return []any{}, name != "release"
+	case map[string]any:
+		return map[string]any{}, true
+	default:
+		return nil, false
+	}
+}
+
+func isTime(value any) bool {
+	text, ok := value.(string)
+	_, err := time.Parse(time.RFC3339, text)
+	return ok && err == nil
+}
+
+// requireKept fails unless encoding contains everything that body contains.
+func requireKept(t testing.TB, body, encoding string) {
+	t.Helper()
+	var before, after any
+	require.NoError(t, json.Unmarshal([]byte(body), &before))
+	require.NoError(t, json.Unmarshal([]byte(encoding), &after))
+	requireContains(t, "$", before, after)
 }

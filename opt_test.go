@@ -10,7 +10,7 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-func TestOptHasThreeStates(t *testing.T) {
+func TestOpt_ThreeStates(t *testing.T) {
 	type update struct {
 		Name  memfault.Opt[string] `json:"name,omitzero"`
 		Count memfault.Opt[int]    `json:"count,omitzero"`
@@ -30,7 +30,7 @@ func TestOptHasThreeStates(t *testing.T) {
 	}
 }
 
-func TestOptGet(t *testing.T) {
+func TestOpt_Get(t *testing.T) {
 	value, ok := memfault.Set(7).Get()
 	assert.True(t, ok)
 	assert.Equal(t, 7, value)
@@ -40,8 +40,23 @@ func TestOptGet(t *testing.T) {
 	assert.False(t, ok)
 }
 
-func TestOptWithoutValueIsNotSentAsNull(t *testing.T) {
+func TestOpt_ZeroWithoutOmitzeroIsError(t *testing.T) {
 	_, err := json.Marshal(struct{ Name memfault.Opt[string] }{})
 	require.ErrorContains(t, err, "omitzero")
 	require.Error(t, json.Unmarshal([]byte(`"x"`), new(memfault.Opt[int])))
+}
+
+func TestSet_NilSliceIsEmptyList(t *testing.T) {
+	var update struct {
+		List    memfault.Opt[[]string]        `json:"list,omitzero"`
+		Map     memfault.Opt[map[string]int]  `json:"map,omitzero"`
+		Pointer memfault.Opt[*int]            `json:"pointer,omitzero"`
+		Raw     memfault.Opt[json.RawMessage] `json:"raw,omitzero"`
+		Any     memfault.Opt[any]             `json:"any,omitzero"`
+	}
+	update.List, update.Map, update.Pointer = memfault.Set([]string(nil)), memfault.Set(map[string]int(nil)), memfault.Set((*int)(nil))
+	update.Raw, update.Any = memfault.Set(json.RawMessage(nil)), memfault.Set(any(nil))
+	encoded, err := json.Marshal(update)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"list":[],"map":{},"pointer":null,"raw":null,"any":null}`, string(encoded))
 }

@@ -5,32 +5,31 @@ import (
 	"errors"
 	"log/slog"
 	"math"
-	"net"
 	"net/http"
-	"net/url"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Option configures a Client when it is made.
+// Option configures a [Client] when it is created.
 type Option func(*config)
 
-// BaseURLs holds the address of each of Memfault's hosts; an empty one keeps the
-// default.
+// BaseURLs contains the address of each of Memfault's hosts. An empty field has the
+// default, unless an earlier option has set it.
 type BaseURLs struct {
-	API     string // https://api.memfault.com: the console's API
-	Chunks  string // https://chunks.memfault.com: chunks of the firmware SDK
-	Ingress string // https://ingress.memfault.com: events, raw coredumps
-	Files   string // https://files.memfault.com: uploads
-	Device  string // https://device.memfault.com: what devices ask for
+	API     string // console API; https://api.memfault.com by default
+	Chunks  string // chunks of the firmware SDK; https://chunks.memfault.com
+	Ingress string // events, raw coredumps; https://ingress.memfault.com
+	Files   string // uploads; https://files.memfault.com
+	Device  string // requests of devices; https://device.memfault.com
 }
 
 // Host is the role of one of Memfault's hosts.
 type Host int
 
-// The hosts that a Request can name. The zero value is the API host.
+// Hosts that a [Request] can name. The zero value is HostAPI.
 const (
 	HostAPI     = Host(operation.API)
 	HostChunks  = Host(operation.Chunks)
@@ -39,95 +38,116 @@ const (
 	HostDevice  = Host(operation.Device)
 )
 
-// RateLimiter is asked before each attempt. The Limiter of golang.org/x/time/rate
-// is one.
+// RateLimiter delays requests. The Limiter of golang.org/x/time/rate is one.
 type RateLimiter = interface {
 	Wait(ctx context.Context) error
 }
 
-// Attempt tells an observer about one HTTP exchange.
+// Attempt describes one HTTP request and its response to an observer; see [WithObserver].
 type Attempt struct {
 	Operation  string // the API's short name, such as devices.list
 	Method     string
-	Host       string        // the host that was asked
+	Host       string        // the host of the request
 	Number     int           // 1 for the first attempt of a call
-	StatusCode int           // 0 when no answer came
-	Duration   time.Duration // until the answer's header, or the failure
+	StatusCode int           // 0 if no response was received
+	Duration   time.Duration // until the response header, or the failure
 	RequestID  string
-	Err        error // why no answer came; holds no secret
+	Err        error // why no response was received; without secrets
 }
 
 type config struct {
-	urls       BaseURLs
+	urls       [operation.Presigned]baseURL
 	insecure   bool
 	httpClient *http.Client
 	retry      RetryPolicy
 	timeout    time.Duration
 	logger     *slog.Logger
-	observe    func(Attempt)
+	observe    func(context.Context, Attempt)
 	limiter    RateLimiter
 	userAgent  string
 	err        error
 }
 
+// baseURL is the address of a host and the option that set it.
+type baseURL struct{ text, option string }
+
 func (c *config) fail(format string, args ...any) {
 	c.err = errors.Join(c.err, invalid(format, args...))
 }
 
-// WithBaseURL sends the requests of all hosts to one address: a proxy, or a fake
-// cloud in tests.
+// WithBaseURL sends the requests of all hosts to one address: a proxy, or a fake cloud in
+// tests.
 func WithBaseURL(url string) Option {
 	return func(c *config) {
 		if url == "" {
-			c.fail("WithBaseURL: the URL is empty")
+			c.fail("WithBaseURL: the URL must not be empty")
 		}
-		c.urls = BaseURLs{API: url, Chunks: url, Ingress: url, Files: url, Device: url}
+		for role := range c.urls {
+			c.urls[role] = baseURL{url, "WithBaseURL"}
+		}
 	}
 }
 
-// WithBaseURLs sets the address of each host; an empty one keeps what it was.
+// WithBaseURLs sets the address of each host. An empty field keeps what an earlier option
+// has set, or the default.
 func WithBaseURLs(urls BaseURLs) Option {
 	return func(c *config) {
-		for _, pair := range []struct{ to, from *string }{
-			{&c.urls.API, &urls.API},
-			{&c.urls.Chunks, &urls.Chunks},
-			{&c.urls.Ingress, &urls.Ingress},
-			{&c.urls.Files, &urls.Files},
-			{&c.urls.Device, &urls.Device},
-		} {
-			if *pair.from != "" {
-				*pair.to = *pair.from
+		for role, url := range urls.byRole() {
+			if url.text != "" {
+				c.urls[role] = url
 			}
 		}
 	}
 }
 
-// WithHTTPClient sends requests with a client of your own: its transport, cookie
-// jar, timeout and redirect policy. It is copied and never changed. Two rules
-// come before its redirect policy: only GET and HEAD follow a redirect, and no
-// redirect leads to plain http where a base URL could not be plain http either.
+func (u BaseURLs) byRole() (urls [operation.Presigned]baseURL) {
+	urls[operation.API] = baseURL{u.API, "WithBaseURLs: API"}
+	urls[operation.Chunks] = baseURL{u.Chunks, "WithBaseURLs: Chunks"}
+	urls[operation.Ingress] = baseURL{u.Ingress, "WithBaseURLs: Ingress"}
+	urls[operation.Files] = baseURL{u.Files, "WithBaseURLs: Files"}
+	urls[operation.Device] = baseURL{u.Device, "WithBaseURLs: Device"}
+	return urls
+}
+
+// WithHTTPClient sends requests with the given client: its transport, cookie jar, timeout
+// and redirect policy. The client is copied and never modified. Two rules come before its
+// redirect policy: only GET and HEAD follow a redirect, and no redirect leads to plain http
+// where a base URL could not be plain http either.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) {
-		if client == nil {
-			c.fail("WithHTTPClient: the client is nil")
+		if client == nil || isNil(client.Transport) && client.Transport != nil {
+			c.fail("WithHTTPClient: the client and its Transport must not be nil pointers")
 			return
 		}
 		c.httpClient = client
 	}
 }
 
-// WithRetry sets how often and after what waits a failed request is repeated.
-// Fields that are zero keep their defaults.
+// isNil reports whether an interface value is nil or contains a nil pointer or function.
+func isNil(value any) bool {
+	switch v := reflect.ValueOf(value); v.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func:
+		return v.IsNil()
+	default:
+		return false
+	}
+}
+
+// WithRetry sets how often, and after which delays, failed requests are retried. A field
+// that is zero has its default.
 func WithRetry(policy RetryPolicy) Option { return func(c *config) { c.retry = policy } }
 
-// WithTimeout limits each attempt, from its start, or from the last part of a body
-// that was sent, until the header of its answer; the answer's body may take longer.
-// The default is 60 seconds; 0 sets no limit.
-// A deadline for the whole call belongs into its context.
+// WithTimeout limits how long each attempt waits for the response header. The limit starts
+// with the attempt and restarts whenever a part of a large request body is sent. It is 60
+// seconds by default; 0 sets no limit. Reading the response body may take longer, but fails
+// if the body makes no progress for 1 minute. A deadline for the whole call belongs in its
+// context.
 func WithTimeout(timeout time.Duration) Option {
 	return func(c *config) {
 		if timeout < 0 {
-			c.fail("WithTimeout: %v is negative", timeout)
+			c.fail("WithTimeout: %v must not be negative", timeout)
 		}
 		if timeout == 0 {
 			timeout = math.MaxInt64
@@ -136,31 +156,41 @@ func WithTimeout(timeout time.Duration) Option {
 	}
 }
 
-// WithLogger logs each attempt: at debug level, and at warn level those that no
-// answer came to, that were rate limited or that the server failed. No line holds
-// a query or a credential.
+// WithLogger logs each attempt at debug level. Attempts without a response, rate-limited
+// attempts and server errors are logged at warn level instead. No line contains a query or
+// a credential.
 func WithLogger(logger *slog.Logger) Option { return func(c *config) { c.logger = logger } }
 
-// WithObserver calls observe after each attempt, for metrics and traces. It may be
-// called from several goroutines at once.
-func WithObserver(observe func(Attempt)) Option { return func(c *config) { c.observe = observe } }
+// WithObserver calls observe after each attempt, for metrics and traces, with the context
+// of the call. Concurrent calls call it concurrently.
+func WithObserver(observe func(ctx context.Context, attempt Attempt)) Option {
+	return func(c *config) { c.observe = observe }
+}
 
-// WithRateLimiter waits for limiter before each attempt, retries included.
-func WithRateLimiter(limiter RateLimiter) Option { return func(c *config) { c.limiter = limiter } }
+// WithRateLimiter waits for limiter before each attempt, retries included. If limiter
+// returns an error, the call fails with it.
+func WithRateLimiter(limiter RateLimiter) Option {
+	return func(c *config) {
+		if limiter != nil && isNil(limiter) {
+			c.fail("WithRateLimiter: the limiter must not be a nil %T", limiter)
+		}
+		c.limiter = limiter
+	}
+}
 
-// WithUserAgent puts product, such as "acme-relay/1.2", before the package's own
-// name in the User-Agent header.
+// WithUserAgent puts product, such as "acme-relay/1.2", before the package's own name in
+// the User-Agent header.
 func WithUserAgent(product string) Option {
 	return func(c *config) {
 		if strings.ContainsFunc(product, isControl) {
-			c.fail("WithUserAgent: the product holds a line break or another control character")
+			c.fail("WithUserAgent: the product must not contain control characters")
 		}
 		c.userAgent = strings.TrimSpace(product + " " + defaultUserAgent)
 	}
 }
 
-// WithInsecureHTTP allows plain http to addresses other than loopback. Credentials
-// and data then cross the network in clear.
+// WithInsecureHTTP allows plain http to addresses other than loopback. Credentials and data
+// then cross the network unencrypted.
 func WithInsecureHTTP() Option { return func(c *config) { c.insecure = true } }
 
 const defaultUserAgent = "memfault-go/" + Version
@@ -173,72 +203,8 @@ func defaultConfig() config {
 			Ingress: "https://ingress.memfault.com",
 			Files:   "https://files.memfault.com",
 			Device:  "https://device.memfault.com",
-		},
+		}.byRole(),
 		timeout:   60 * time.Second,
 		userAgent: defaultUserAgent,
 	}
-}
-
-// hosts holds the address of each host, by its role.
-type hosts [operation.Presigned]*url.URL
-
-func (c *config) hosts() (hosts, error) {
-	var parsed hosts
-	for role, text := range map[operation.Host]string{
-		operation.API:     c.urls.API,
-		operation.Chunks:  c.urls.Chunks,
-		operation.Ingress: c.urls.Ingress,
-		operation.Files:   c.urls.Files,
-		operation.Device:  c.urls.Device,
-	} {
-		base, err := parseBaseURL(text, c.insecure)
-		if err != nil {
-			return hosts{}, invalid("base URL of the %s host: %w", role, err)
-		}
-		parsed[role] = base
-	}
-	return parsed, nil
-}
-
-// parseBaseURL quotes nothing of a URL that it refuses: it may hold a password.
-func parseBaseURL(text string, insecure bool) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil:
-		return nil, errors.New("it does not parse as a URL")
-	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		return nil, errors.New("it is not an absolute http or https URL")
-	case u.User != nil:
-		return nil, errors.New("it holds a user name; credentials belong into the Authenticator")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, errors.New("it holds a query or a fragment")
-	case u.Scheme == "http" && !insecure && !isLoopback(u.Hostname()):
-		return nil, errors.New("plain http needs WithInsecureHTTP or a loopback address")
-	}
-	u.Path = strings.TrimRight(u.Path, "/")
-	u.RawPath = strings.TrimRight(u.RawPath, "/")
-	return u, nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// own reports whether u leads to one of the hosts. Credentials go nowhere else.
-func (h *hosts) own(u *url.URL) bool {
-	for _, base := range h {
-		if u.Scheme == base.Scheme && (u.Host == base.Host || canonicalHost(u) == canonicalHost(base)) {
-			return true
-		}
-	}
-	return false
-}
-
-func canonicalHost(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }

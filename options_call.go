@@ -11,12 +11,12 @@ import (
 type CallOption func(*callOptions)
 
 type callOptions struct {
-	response     *Response
-	also         *Response // one that a method needs itself
-	headers      [][2]string
-	progress     func(sent, total int64)
-	withoutRetry bool
-	err          error
+	response      *Response
+	extraResponse *Response // for the method's own use
+	headers       [][2]string
+	progress      func(sent, total int64)
+	withoutRetry  bool
+	err           error
 }
 
 func newCallOptions(opts []CallOption) callOptions {
@@ -35,16 +35,22 @@ func newCallOptions(opts []CallOption) callOptions {
 	return o
 }
 
-// Response tells what came back from a call besides its result.
+// Response describes the HTTP response of a call; see [WithResponse].
 type Response struct {
-	StatusCode int // of the last answer; 0 when none came
+	StatusCode int // of the last response; 0 if there was none
 	Header     http.Header
 	RequestID  string // the API's X-Request-Id
-	Attempts   int    // how often the request was sent
+	// Attempts is the number of requests that the package sent. It does not count those
+	// that net/http repeats by itself: a request of which nothing was written because a
+	// kept connection was closed, a GET or HEAD whose kept connection broke before the
+	// response, and on HTTP/2 a request that the server reset or left behind when it closed
+	// the connection. The last kind includes a POST without a body; a POST with a body is
+	// not repeated after it was written whole.
+	Attempts int
 }
 
-// TaskID returns the id of the task that a job accepted with 202 became, for
-// Client.Tasks; empty when the Location header names none.
+// TaskID returns the ID of the task that a job accepted with 202 became, for
+// [TasksService.Get]. It is empty if the Location header contains none.
 func (r *Response) TaskID() string {
 	location, err := url.Parse(r.Header.Get("Location"))
 	if err != nil {
@@ -59,65 +65,71 @@ func (r *Response) TaskID() string {
 	return id
 }
 
-// WithResponse fills response when the call ends, whether it failed or not; with
-// a Pager, before each page is handed out. Calls that run at the same time, and
-// loops over one Pager that do, need a Response each.
+// WithResponse fills response when the call ends, even if it fails. With a [Pager], it does
+// so before each page is yielded. Concurrent calls, and concurrent loops over one Pager,
+// need separate Responses. [CohortsService.MoveDevices] and [UploadsService.SymbolsDir]
+// ignore it, because they make many calls.
 func WithResponse(response *Response) CallOption {
 	return func(o *callOptions) { o.response = response }
 }
 
-// WithHeader sets a header of the request. Those that hold credentials or that
-// net/http sets itself are refused.
+// WithHeader sets a header of the request. It returns an error for headers that contain
+// credentials, that net/http or this package sets, that change the connection or the
+// encoding of the body, and for Idempotency-Key, which makes net/http repeat a POST. The
+// header is not sent with requests to presigned and artifact URLs. Downloads also reject
+// Range and If-Range.
 func WithHeader(name, value string) CallOption {
 	return func(o *callOptions) {
 		switch http.CanonicalHeaderKey(name) {
 		case "Authorization", "Proxy-Authorization", "Cookie", projectKeyHeader:
-			o.err = fmt.Errorf("WithHeader: %s is for the Authenticator to set", name)
+			o.err = fmt.Errorf("WithHeader: %s must be set by the Authenticator", name)
 			return
-		case "Host", "Content-Type", "Content-Length", "Transfer-Encoding", "Connection":
-			o.err = fmt.Errorf("WithHeader: %s is not for the caller to set", name)
+		case "Host", "Content-Type", "Content-Length", "Transfer-Encoding", "Connection", "Proxy-Connection",
+			"Keep-Alive", "Upgrade", "Te", "Trailer", "Expect", "Accept-Encoding", "Idempotency-Key", "X-Idempotency-Key":
+			o.err = fmt.Errorf("WithHeader: %s cannot be set by the caller", name)
 			return
 		}
 		if name == "" || strings.ContainsFunc(name, notInToken) || strings.ContainsFunc(value, isControl) {
-			o.err = fmt.Errorf("WithHeader: %q is no header name, or its value holds a control character", name)
+			o.err = fmt.Errorf("WithHeader: invalid header name %q, or a control character in its value", name)
 			return
 		}
 		o.headers = append(o.headers, [2]string{name, value})
 	}
 }
 
-// notInToken reports whether a header name cannot hold r (RFC 9110, 5.6.2).
+// notInToken reports whether a header name cannot contain r (RFC 9110, 5.6.2).
 func notInToken(r rune) bool {
 	return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 }
 
-// WithoutRetry sends the request once, whatever comes back.
+// WithoutRetry makes the call send its request once, whatever the outcome. It does not
+// change what net/http repeats by itself; see [Response.Attempts].
 func WithoutRetry() CallOption { return func(o *callOptions) { o.withoutRetry = true } }
 
-// WithProgress calls progress while a file goes out, with the bytes sent so far and
-// the file's size. An attempt that is repeated begins again with 0. Calls of methods
-// that send no file ignore it.
+// WithProgress calls progress while a file is uploaded, with the bytes sent so far and the
+// file's size. If the upload is retried, the count restarts at 0. Methods that do not upload
+// a file ignore the option, as does [UploadsService.SymbolsDir], which uploads many.
 func WithProgress(progress func(sent, total int64)) CallOption {
 	return func(o *callOptions) { o.progress = progress }
 }
 
-// report fills the Responses that were asked for.
+// report fills the Responses of a call.
 func (o *callOptions) report(c *call) {
-	for _, response := range []*Response{o.response, o.also} {
+	for _, response := range []*Response{o.response, o.extraResponse} {
 		if response == nil {
 			continue
 		}
 		*response = Response{Attempts: c.attempts}
-		if c.last != nil {
-			response.StatusCode = c.last.StatusCode
-			response.Header = c.last.Header
-			response.RequestID = c.last.Header.Get(requestIDHeader)
+		if c.lastResponse != nil {
+			response.StatusCode = c.lastResponse.StatusCode
+			response.Header = c.lastResponse.Header
+			response.RequestID = c.lastResponse.Header.Get(requestIDHeader)
 		}
 	}
 }
 
-// withResponseToo returns opts with one more Response to fill, whatever the caller
-// asked for.
-func withResponseToo(opts []CallOption, response *Response) []CallOption {
-	return append(opts[:len(opts):len(opts)], func(o *callOptions) { o.also = response })
+// withExtraResponse returns opts with one more Response to fill, whatever the caller asked
+// for.
+func withExtraResponse(opts []CallOption, response *Response) []CallOption {
+	return append(opts[:len(opts):len(opts)], func(o *callOptions) { o.extraResponse = response })
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// OrganizationsService reads organizations.
+// OrganizationsService reads organizations. Its methods accept an [OrganizationToken], a
+// [BasicPassword] or a [BasicAPIKey].
 type OrganizationsService struct{ client *Client }
 
 // Organization is a company, or a part of one, with its projects.
@@ -21,18 +22,22 @@ type OrganizationListOptions struct {
 	ListOptions
 }
 
-// List returns the organizations that the credential reaches. The form of the
-// reply is UNCERTAIN; the client expects Memfault's usual list.
+// List returns the organizations that the credential can access.
+//
+// UNCERTAIN: whether the response has the form of Memfault's other lists, as the package
+// expects.
 //
 // Memfault: https://docs.memfault.com/docs/ci/authentication
 func (s *OrganizationsService) List(options OrganizationListOptions, opts ...CallOption) *Pager[Organization] {
 	return list[Organization](clientOf(s), operation.OrganizationsList, nil, options, opts)
 }
 
-// Get returns an organization by its slug. The form of the reply is UNCERTAIN; the
-// client expects Memfault's usual object.
+// Get returns an organization by its slug.
+//
+// UNCERTAIN: whether the response has the form of Memfault's other objects, as the package
+// expects.
 //
 // Memfault: https://docs.memfault.com/api
 func (s *OrganizationsService) Get(ctx context.Context, organizationSlug string, opts ...CallOption) (*Organization, error) {
-	return fetch[Organization](ctx, clientOf(s), operation.OrganizationsRetrieve, input{path: []string{organizationSlug}}, opts)
+	return fetch[Organization](ctx, clientOf(s), operation.OrganizationsRetrieve, requestParams{path: []string{organizationSlug}}, opts)
 }

@@ -7,20 +7,21 @@ import (
 	"iter"
 	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// ListOptions says where a list starts, how many items a page holds and how it is
+// ListOptions selects where a list starts, how many items a page has and how the list is
 // sorted. It is part of the options of every list.
 type ListOptions struct {
-	Page    int    `url:"page,omitempty"`     // the first page to read; 1 by default
+	Page    int    `url:"page,omitempty"`     // first page to read; 1 by default
 	PerPage int    `url:"per_page,omitempty"` // items a page; 100 by default, Memfault's documented maximum
-	Sort    string `url:"sort,omitempty"`     // a key; see Descending
+	Sort    string `url:"sort,omitempty"`     // a sort key; see Descending
 }
 
-// Descending returns the sort key that sorts by key with the greatest first.
+// Descending returns the sort key that sorts by key in descending order.
 func Descending(key string) string { return "-" + key }
 
 func (o ListOptions) listOptions() ListOptions { return o }
@@ -33,21 +34,23 @@ type Page[T any] struct {
 	Paging Paging
 }
 
-// Paging tells where a page stands in its list. It is zero for a list that is not
+// Paging describes the position of a page in its list. It is zero for a list that is not
 // paged.
 type Paging struct {
 	ItemCount  int `json:"item_count"`  // items on this page
-	Page       int `json:"page"`        // the number of this page, from 1
+	Page       int `json:"page"`        // number of this page, from 1
 	PageCount  int `json:"page_count"`  // pages in the list
-	PerPage    int `json:"per_page"`    // the most items that a page holds
+	PerPage    int `json:"per_page"`    // most items that a page has
 	TotalCount int `json:"total_count"` // items in the list
 }
 
-// Pager reads a list page by page. It is made without any I/O and may be ranged
-// over again and again, each time from its start; it is safe for concurrent use.
+// Pager reads a list page by page. List methods, [NewPager] and [PagerOf] create one; a zero
+// Pager yields an error. Creating a Pager does no I/O. It can be iterated any number of
+// times; each iteration starts at the first page. A Pager is safe for concurrent use by
+// multiple goroutines.
 //
-// The list may change while it is read: an item that moved to a later page is seen
-// twice, one that moved to an earlier page is missed.
+// The list may change while it is read: an item that moves to a later page is yielded twice,
+// an item that moves to an earlier page is missed.
 type Pager[T any] struct {
 	client   *Client
 	op       *operation.Operation
@@ -58,11 +61,19 @@ type Pager[T any] struct {
 	perPage  int
 	prefetch int
 	seed     maphash.Seed
+	fixed    *Page[T] // of PagerOf
 	err      error
 }
 
-// list returns the Pager of an operation. options is a struct that embeds
-// ListOptions.
+// PagerOf returns a Pager over the given items, all on one page, that does no I/O: for tests
+// of code that takes a Pager.
+func PagerOf[T any](items ...T) *Pager[T] {
+	n := len(items)
+	paging := Paging{ItemCount: n, Page: 1, PageCount: min(n, 1), PerPage: max(n, defaultPerPage), TotalCount: n}
+	return &Pager[T]{first: 1, fixed: &Page[T]{Items: slices.Clone(items), Paging: paging}}
+}
+
+// list returns the Pager of an operation. options is a struct that embeds ListOptions.
 func list[T any](client *Client, id operation.ID, path []string, options interface{ listOptions() ListOptions }, opts []CallOption) *Pager[T] {
 	op := operation.Get(id)
 	expanded, err := expand(op, path)
@@ -86,10 +97,10 @@ func newPager[T any](client *Client, op *operation.Operation, path string, value
 	}
 	switch {
 	case err != nil:
-	case client.usable() != nil:
-		p.err = client.usable()
+	case client.checkInitialized() != nil:
+		p.err = client.checkInitialized()
 	case options.Page < 0 || options.PerPage < 0:
-		p.err = invalid("%s: page %d with %d items is negative", op.Name, options.Page, options.PerPage)
+		p.err = invalid("%s: page and per_page must not be negative: %d, %d", op.Name, options.Page, options.PerPage)
 	}
 	return p
 }
@@ -101,7 +112,7 @@ func listOptionsOf(values url.Values) (ListOptions, error) {
 		if text := values.Get(name); text != "" {
 			number, err := strconv.Atoi(text)
 			if err != nil {
-				return options, invalid("NewPager: %s %q is not a number", name, text)
+				return options, invalid("NewPager: %s must be a number, not %q", name, text)
 			}
 			*to = number
 		}
@@ -109,17 +120,34 @@ func listOptionsOf(values url.Values) (ListOptions, error) {
 	return options, nil
 }
 
-// Prefetch returns a Pager that reads up to n pages at the same time, ahead of the
-// loop, and keeps their order. Leaving the loop cancels them. It starts with the
-// second page, because the first tells how many there are; n below 2 reads one
-// page after the other.
+// check returns why the Pager cannot be used, or nil.
+func (p *Pager[T]) check(ctx context.Context) error {
+	switch {
+	case p == nil || p.err == nil && p.client == nil && p.fixed == nil:
+		return invalid("the Pager is nil or zero; create it with a list method, NewPager or PagerOf")
+	case p.err != nil:
+		return p.err
+	case ctx == nil:
+		return invalid("nil context")
+	}
+	return nil
+}
+
+// Prefetch returns a Pager that reads up to n pages concurrently, ahead of the loop, and
+// yields them in order. Leaving the loop cancels the requests in flight. Reading ahead
+// starts after the first page, which contains the number of pages. If n is less than 2, the
+// Pager reads one page after the other.
 func (p *Pager[T]) Prefetch(n int) *Pager[T] {
+	if p == nil {
+		return nil
+	}
 	ahead := *p
 	ahead.prefetch = n
 	return &ahead
 }
 
-// All returns an iterator over the items of the list. An error comes once and last.
+// All returns an iterator over the items of the list. If a request fails, the iterator
+// yields the error once and stops.
 func (p *Pager[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -137,59 +165,63 @@ func (p *Pager[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-// Collect reads the whole list into memory.
+// maxPresized is the number of items for which Collect allocates memory before they arrive.
+const maxPresized = 1 << 16
+
+// Collect reads the whole list into memory. A list without items is an empty slice.
 func (p *Pager[T]) Collect(ctx context.Context) ([]T, error) {
 	items := []T{}
 	for page, err := range p.Pages(ctx) {
 		if err != nil {
 			return nil, err
 		}
+		if len(items) == 0 {
+			items = slices.Grow(items, max(len(page.Items), min(page.Paging.TotalCount, maxPresized)))
+		}
 		items = append(items, page.Items...)
 	}
 	return items, nil
 }
 
-// Page reads just the page that the options name, the first by default.
+// Page reads only the page that the options select, the first by default.
 func (p *Pager[T]) Page(ctx context.Context) (*Page[T], error) {
+	if err := p.check(ctx); err != nil {
+		return nil, err
+	}
 	got := p.fetch(ctx, p.first)
 	p.deliver(got)
 	return got.page, got.err
 }
 
-// Pages returns an iterator over the pages of the list. An error comes once and
-// last. The walk ends after the page that the API calls the last, or after one
-// that comes without paging; a server that repeats a page is an error.
+// Pages returns an iterator over the pages of the list. If a request fails, the iterator
+// yields the error once and stops. The list ends after its last page as the API counts
+// pages, or items if it does not count pages; after a page without items; or after one
+// without paging. If the server repeats a page, the iterator yields an error.
 func (p *Pager[T]) Pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 	return func(yield func(*Page[T], error) bool) {
-		if ctx == nil {
-			yield(nil, invalid("the context is nil"))
+		if err := p.check(ctx); err != nil {
+			yield(nil, err)
 			return
 		}
 		ctx, cancel := context.WithCancel(ctx)
-		ahead := readAhead[T]{
-			fetch: func(number int) *fetched[T] { return p.fetch(ctx, number) },
-			depth: p.prefetch,
-			next:  p.first,
-		}
-		defer ahead.running.Wait()
+		walk := p.newWalk(ctx)
+		defer walk.running.Wait()
 		defer cancel()
-		var before *fetched[T]
 		for number := p.first; ; number++ {
-			got := ahead.take()
-			if got.err == nil && before != nil {
-				got.err = got.repeats(before)
-			}
+			got := walk.take()
 			p.deliver(got)
 			if got.err != nil {
 				yield(nil, got.err)
 				return
 			}
-			last := got.page.Paging.PageCount
-			ahead.fill(last)
+			if len(got.page.Items) == 0 && number > p.first {
+				return
+			}
+			last := walk.last(number)
+			walk.readAhead(last)
 			if !yield(got.page, nil) || number >= last {
 				return
 			}
-			before = got
 		}
 	}
 }

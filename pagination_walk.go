@@ -13,18 +13,23 @@ import (
 // fetched is a page that was read, or why it was not.
 type fetched[T any] struct {
 	page     *Page[T]
+	paged    bool // the response contained paging
 	response Response
 	err      error
+	panicked *panicked
 
-	answer  reply  // without its body, which was given back
+	reply   reply  // without its body, which was returned to the pool
 	start   []byte // of the body
-	content uint64 // a hash of the items as they came
+	content uint64 // hash of the items as they arrived
 }
 
+// fetch reads a page. The Pager was checked.
 func (p *Pager[T]) fetch(ctx context.Context, number int) *fetched[T] {
 	got := &fetched[T]{}
-	if p.err != nil {
-		got.err = p.err
+	if p.fixed != nil {
+		if got.page, got.paged = p.fixed.clone(), true; ctx.Err() != nil {
+			got.page, got.err = nil, fmt.Errorf("memfault: list: %w", contextError(ctx))
+		}
 		return got
 	}
 	values := maps.Clone(p.query)
@@ -37,38 +42,33 @@ func (p *Pager[T]) fetch(ctx context.Context, number int) *fetched[T] {
 		got.err = err
 		return got
 	}
-	r, err := p.client.send(ctx, p.op, target, nil, options)
+	r, err := p.client.send(ctx, &call{client: p.client, op: p.op, options: options}, target, nil)
 	if err != nil {
 		got.err = err
 		return got
 	}
 	defer r.release()
-	if got.page, got.err = decodePage[T](r, p.perPage); got.err != nil {
+	if got.page, got.paged, got.err = decodePage[T](r, p.perPage); got.err != nil {
 		return got
 	}
 	body := r.body.Bytes()
-	got.answer, got.start = reply{call: r.call, response: r.response}, bytes.Clone(body[:min(len(body), 256)])
+	got.reply, got.start = reply{call: r.call, response: r.response}, bytes.Clone(body[:min(len(body), 256)])
 	got.content = p.hashItems(body)
 	if named := got.page.Paging.Page; named != 0 && named != number {
-		got.err = got.repeated(fmt.Sprintf("page %d was asked for, and page %d came again", number, named))
-		got.page = nil
+		got.fail(fmt.Sprintf("requested page %d, got page %d again", number, named))
 	}
 	return got
 }
 
-func (f *fetched[T]) repeated(why string) error {
-	return unreadable(f.answer.call, f.answer.response, f.start, why, nil)
+func (p *Page[T]) clone() *Page[T] {
+	items := make([]T, len(p.Items))
+	copy(items, p.Items)
+	return &Page[T]{Items: items, Paging: p.Paging}
 }
 
-// repeats reports that the page before came once more. Equal content alone is no
-// proof; it is one where the server does not number its pages, or moves the end
-// of the list away.
-func (f *fetched[T]) repeats(before *fetched[T]) error {
-	now, then := f.page.Paging, before.page.Paging
-	if f.content != before.content || now.Page != 0 && now.PageCount <= then.PageCount {
-		return nil
-	}
-	return f.repeated("it repeats the page before")
+// fail makes a page that was read an error.
+func (f *fetched[T]) fail(problem string) {
+	f.page, f.err = nil, newDecodeError(f.reply.call, f.reply.response, f.start, problem, nil)
 }
 
 // hashItems hashes a page without its paging, which differs from page to page.
@@ -81,39 +81,118 @@ func (p *Pager[T]) hashItems(body []byte) uint64 {
 	return maphash.Bytes(p.seed, body[:start]) ^ maphash.Bytes(p.seed, body[end:])
 }
 
-// deliver hands the page's Response to the caller, in the caller's goroutine.
+// deliver fills the caller's Response, in the caller's goroutine.
 func (p *Pager[T]) deliver(got *fetched[T]) {
 	if p.options.response != nil {
 		*p.options.response = got.response
 	}
 }
 
-// readAhead reads pages in order, up to depth of them at the same time.
-type readAhead[T any] struct {
+// pageWalk reads the pages of a list in order, up to depth of them concurrently.
+type pageWalk[T any] struct {
 	fetch   func(number int) *fetched[T]
 	depth   int
-	next    int // the first page that was not asked for
+	perPage int
+	next    int // first page that was not requested
 	pending []chan *fetched[T]
 	running sync.WaitGroup
+
+	present *fetched[T] // the page that was taken last
+	seen    int         // items up to its end, from the start of the list
+	repeats int         // pages in a row with the same items, less one
 }
 
-// fill asks for pages up to the last one, as many as may be in flight.
-func (a *readAhead[T]) fill(last int) {
-	for a.depth > 1 && len(a.pending) < a.depth && a.next <= last {
-		number, result := a.next, make(chan *fetched[T], 1)
-		a.next++
-		a.pending = append(a.pending, result)
-		a.running.Go(func() { result <- a.fetch(number) })
+func (p *Pager[T]) newWalk(ctx context.Context) *pageWalk[T] {
+	return &pageWalk[T]{
+		fetch: func(number int) *fetched[T] { return p.fetch(ctx, number) },
+		depth: p.prefetch, perPage: p.perPage, next: p.first,
 	}
 }
 
-// take returns the next page in order.
-func (a *readAhead[T]) take() *fetched[T] {
-	if len(a.pending) == 0 {
-		a.next++
-		return a.fetch(a.next - 1)
+// take returns the next page in order. If reading it ended its goroutine, take ends the
+// caller's in the same way.
+func (w *pageWalk[T]) take() *fetched[T] {
+	number := w.next - len(w.pending)
+	var got *fetched[T]
+	if len(w.pending) == 0 {
+		w.next++
+		got = w.fetch(number)
+	} else {
+		got = <-w.pending[0]
+		w.pending = w.pending[1:]
+		got.panicked.again()
 	}
-	result := a.pending[0]
-	a.pending = a.pending[1:]
-	return <-result
+	if got.err != nil {
+		return got
+	}
+	if before := w.present; before == nil {
+		w.seen = (number - 1) * min(w.granted(got), len(got.page.Items))
+	} else if got.content == before.content && len(got.page.Items) > 0 {
+		if w.repeats++; !w.mayRepeat(before.page.Paging, got) {
+			got.fail("the page repeats the one before it")
+			return got
+		}
+	} else {
+		w.repeats = 0
+	}
+	w.present = got
+	w.seen += len(got.page.Items)
+	return got
+}
+
+// mayRepeat reports whether a list can have a page with the same items as the one before. A
+// full page can once, if as many items were added to the list meanwhile. Shorter pages can a
+// few times, because items need not differ, if the server numbers them and their end stays.
+func (w *pageWalk[T]) mayRepeat(before Paging, got *fetched[T]) bool {
+	const fewTimes = 3
+	now, items := got.page.Paging, len(got.page.Items)
+	if items >= w.granted(got) {
+		return w.repeats == 1 && now.TotalCount-before.TotalCount >= items
+	}
+	return w.repeats <= fewTimes && now.Page != 0 && now.PageCount <= before.PageCount
+}
+
+// granted returns how many items a full page has.
+func (w *pageWalk[T]) granted(got *fetched[T]) int {
+	if size := got.page.Paging.PerPage; size > 0 {
+		return size
+	}
+	return w.perPage
+}
+
+// last returns the number of the last page, as the present page reports it: at least the
+// next number if the list continues.
+func (w *pageWalk[T]) last(number int) int {
+	paging, items := w.present.page.Paging, len(w.present.page.Items)
+	size := w.granted(w.present)
+	switch {
+	case items == 0 || !w.present.paged:
+		return number
+	case paging.PageCount > 0:
+		return paging.PageCount
+	case paging.TotalCount > w.seen:
+		return max(number+1, (paging.TotalCount+size-1)/size)
+	case paging.TotalCount == 0 && items >= size: // the server counts nothing
+		return number + 1
+	default:
+		return number
+	}
+}
+
+// readAhead requests pages up to the last one, as many as may be in flight.
+func (w *pageWalk[T]) readAhead(last int) {
+	for w.depth > 1 && len(w.pending) < w.depth && w.next <= last {
+		number, result := w.next, make(chan *fetched[T], 1)
+		w.next++
+		w.pending = append(w.pending, result)
+		w.running.Go(func() {
+			var got *fetched[T]
+			guard(func() { got = w.fetch(number) }, func(p *panicked) {
+				if p != nil {
+					got = &fetched[T]{panicked: p}
+				}
+				result <- got
+			})
+		})
+	}
 }

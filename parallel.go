@@ -1,22 +1,57 @@
 package memfault
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
 
-// parallel calls do with 0 to n-1, so many at the same time as there are workers,
-// and returns when all are done.
+// parallel calls do with 0 to n-1, in as many goroutines as there are workers, and returns
+// when all are done. If do panics, parallel panics with the same value.
 func parallel(n, workers int, do func(i int)) {
-	next := make(chan int)
+	var next atomic.Int64
+	var stopped atomic.Pointer[panicked]
 	var running sync.WaitGroup
 	for range min(max(workers, 1), n) {
 		running.Go(func() {
-			for i := range next {
-				do(i)
+			for i := next.Add(1) - 1; i < int64(n) && stopped.Load() == nil; i = next.Add(1) - 1 {
+				guard(func() { do(int(i)) }, func(p *panicked) { stopped.CompareAndSwap(nil, p) })
 			}
 		})
 	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
 	running.Wait()
+	stopped.Load().again()
+}
+
+// panicked is how a function of the caller, such as an Authenticator or an observer, ended
+// a goroutine of the package.
+type panicked struct {
+	value  any
+	exited bool // with runtime.Goexit
+}
+
+// again ends the present goroutine in the same way.
+func (p *panicked) again() {
+	switch {
+	case p == nil:
+	case p.exited:
+		runtime.Goexit()
+	default:
+		panic(p.value)
+	}
+}
+
+// guard calls do and then done: with nil, or with how do ended the goroutine.
+func guard(do func(), done func(*panicked)) {
+	p := &panicked{exited: true}
+	defer func() {
+		if p != nil {
+			if value := recover(); value != nil {
+				p = &panicked{value: value}
+			}
+		}
+		done(p)
+	}()
+	do()
+	p = nil
 }

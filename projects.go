@@ -7,7 +7,8 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// ProjectsService manages the projects of an organization.
+// ProjectsService manages the projects of an organization. Its methods accept an
+// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
 type ProjectsService struct{ client *Client }
 
 // Project is a product, with its devices and releases.
@@ -31,20 +32,19 @@ type Project struct {
 	MetricChartEnabled     bool                 `json:"metric_chart_enabled"`
 	MultiComponentEnabled  bool                 `json:"multi_component_enabled"`
 	PrimarySoftwareType    string               `json:"primary_software_type"`
-	QcommEnabled           bool                 `json:"qcomm_enabled"` // takes Qualcomm XED dumps
+	QcommEnabled           bool                 `json:"qcomm_enabled"` // accepts Qualcomm XED dumps
 	SetupDetails           *ProjectSetupDetails `json:"setup_details"`
 	VersioningScheme       string               `json:"versioning_scheme"`
 	CreatedDate            Timestamp            `json:"created_date"`
 	UpdatedDate            Timestamp            `json:"updated_date"`
 }
 
-// ProjectIntegration names an integration or a way to link devices.
+// ProjectIntegration identifies an integration, or a way to link devices.
 type ProjectIntegration struct {
 	Name string `json:"name"`
 }
 
-// ProjectSetupDetails is what was told about the product when the project was set
-// up.
+// ProjectSetupDetails describes the product as it was entered when the project was set up.
 type ProjectSetupDetails struct {
 	OperatingSystem           []string        `json:"operating_system"`
 	OperatingSystemOther      *string         `json:"operating_system_other"`
@@ -60,8 +60,8 @@ type ProjectSetupDetails struct {
 	ConnectivityOther         *string         `json:"connectivity_other"`
 	PrimaryChip               *string         `json:"primary_chip"`
 	PrimaryChipOther          *string         `json:"primary_chip_other"`
-	AdditionalChips           json.RawMessage `json:"additional_chips"`  // of unknown form
-	GMSCertification          json.RawMessage `json:"gms_certification"` // of unknown form
+	AdditionalChips           json.RawMessage `json:"additional_chips"`  // form unknown
+	GMSCertification          json.RawMessage `json:"gms_certification"` // form unknown
 }
 
 // ProjectCreate describes a new project.
@@ -72,7 +72,7 @@ type ProjectCreate struct {
 	OS       string `json:"os,omitempty"`
 }
 
-// ProjectUpdate holds the fields of a project to change.
+// ProjectUpdate contains the fields of a project to change.
 type ProjectUpdate struct {
 	Name     Opt[string] `json:"name,omitzero"`
 	Slug     Opt[string] `json:"slug,omitzero"`
@@ -80,10 +80,10 @@ type ProjectUpdate struct {
 	OS       Opt[string] `json:"os,omitzero"`
 }
 
-// SortCreatedDate sorts a list by the creation of its items.
+// SortCreatedDate sorts a list by the creation date of its items.
 const SortCreatedDate = "created_date"
 
-// ProjectListOptions selects projects. Its sort key is SortCreatedDate.
+// ProjectListOptions filters and sorts projects. The sort key is [SortCreatedDate].
 type ProjectListOptions struct {
 	ListOptions
 	Name     []string `url:"name,omitempty"`
@@ -91,12 +91,12 @@ type ProjectListOptions struct {
 	OS       []string `url:"os,omitempty"`
 }
 
-// DataRoute is a way on which data reaches a project.
+// DataRoute is a way for data to reach a project. Fields other than Token are unknown.
 type DataRoute struct {
 	Token string `json:"token"` // a project key
 }
 
-// DataRouteListOptions selects data routes.
+// DataRouteListOptions selects a page of data routes.
 type DataRouteListOptions struct {
 	ListOptions
 }
@@ -112,53 +112,56 @@ func (s *ProjectsService) List(organizationSlug string, options ProjectListOptio
 //
 // Memfault: https://docs.memfault.com/api/retrieve-project
 func (s *ProjectsService) Get(ctx context.Context, project ProjectRef, opts ...CallOption) (*Project, error) {
-	return fetch[Project](ctx, clientOf(s), operation.ProjectsRetrieve, input{path: project.path()}, opts)
+	return fetch[Project](ctx, clientOf(s), operation.ProjectsRetrieve, requestParams{path: project.path()}, opts)
 }
 
-// Create makes a project. It is for administrators of the organization; whether an
-// organization token may do it is UNCERTAIN. A name or slug in use is ErrConflict
-// by Memfault's table of statuses.
+// Create creates a project. Only administrators of the organization may do so.
+//
+// If the name or the slug is in use, Create fails with [ErrConflict], according to Memfault's
+// table of statuses. UNCERTAIN: whether Memfault accepts an [OrganizationToken].
 //
 // Memfault: https://docs.memfault.com/api/create-project
 func (s *ProjectsService) Create(ctx context.Context, organizationSlug string, create ProjectCreate, opts ...CallOption) (*Project, error) {
-	return fetch[Project](ctx, clientOf(s), operation.ProjectsCreate, input{path: []string{organizationSlug}, body: create}, opts)
+	return fetch[Project](ctx, clientOf(s), operation.ProjectsCreate, requestParams{path: []string{organizationSlug}, body: create}, opts)
 }
 
-// Update changes a project. It is for administrators of the organization.
+// Update changes a project. Only administrators of the organization may do so.
 //
 // Memfault: https://docs.memfault.com/api/update-project
 func (s *ProjectsService) Update(ctx context.Context, project ProjectRef, update ProjectUpdate, opts ...CallOption) (*Project, error) {
-	return fetch[Project](ctx, clientOf(s), operation.ProjectsUpdate, input{path: project.path(), body: update}, opts)
+	return fetch[Project](ctx, clientOf(s), operation.ProjectsUpdate, requestParams{path: project.path(), body: update, once: !update.Slug.IsZero()}, opts)
 }
 
-// Delete removes a project with all that it holds. It is for administrators of the
-// organization.
+// Delete removes a project with all its data. Only administrators of the organization may do
+// so.
 //
 // Memfault: https://docs.memfault.com/api/delete-project
 func (s *ProjectsService) Delete(ctx context.Context, project ProjectRef, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.ProjectsDelete, input{path: project.path()}, opts)
+	return exec(ctx, clientOf(s), operation.ProjectsDelete, requestParams{path: project.path()}, opts)
 }
 
-// GetProjectKey returns the project key, which devices and gateways authenticate
-// with. It is for administrators and project managers.
+// GetProjectKey returns the project key, with which devices and gateways authenticate; see
+// [ProjectKey]. Only administrators and project managers may read it.
 //
 // Memfault: https://docs.memfault.com/api/get-project-client-key
 func (s *ProjectsService) GetProjectKey(ctx context.Context, project ProjectRef, opts ...CallOption) (string, error) {
-	return fetchKey(ctx, clientOf(s), operation.ProjectsGetClientKey, input{path: project.path()}, opts)
+	return fetchKey(ctx, clientOf(s), operation.ProjectsGetClientKey, requestParams{path: project.path()}, opts)
 }
 
-// RefreshProjectKey makes a new project key. Every device that still uses the old
-// one stops reporting. It is sent once: a lost answer leaves a key that
-// GetProjectKey tells.
+// RefreshProjectKey creates a new project key. Every device that still uses the old key stops
+// reporting.
+//
+// RefreshProjectKey is not retried once it may have reached Memfault. If the response is lost,
+// [ProjectsService.GetProjectKey] returns the new key.
 //
 // Memfault: https://docs.memfault.com/api/refresh-project-client-key
 func (s *ProjectsService) RefreshProjectKey(ctx context.Context, project ProjectRef, opts ...CallOption) (string, error) {
-	return fetchKey(ctx, clientOf(s), operation.ProjectsRefreshClientKey, input{path: project.path()}, opts)
+	return fetchKey(ctx, clientOf(s), operation.ProjectsRefreshClientKey, requestParams{path: project.path()}, opts)
 }
 
-// ListDataRoutes returns the ways on which data reaches the project. Seen only in
-// a program of one chip maker; not documented by Memfault. Members other than the
-// token are unknown.
+// ListDataRoutes returns the data routes of a project.
+//
+// Not documented by Memfault; observed only in a program of one chip maker.
 func (s *ProjectsService) ListDataRoutes(project ProjectRef, options DataRouteListOptions, opts ...CallOption) *Pager[DataRoute] {
 	return list[DataRoute](clientOf(s), operation.ProjectsDataRoutes, project.path(), options, opts)
 }

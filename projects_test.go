@@ -13,7 +13,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestProjectsLifecycle(t *testing.T) {
+func TestProjects_Lifecycle(t *testing.T) {
 	_, client := newCloud(t)
 	ctx := t.Context()
 	created, err := client.Projects.Create(ctx, "acme", memfault.ProjectCreate{Name: "Smart Tap", Slug: "smart-tap", Platform: "nrf9160", OS: "zephyr"})
@@ -38,14 +38,14 @@ func TestProjectsLifecycle(t *testing.T) {
 	all, err := client.Projects.List("acme", memfault.ProjectListOptions{ListOptions: memfault.ListOptions{Sort: memfault.Descending(memfault.SortCreatedDate), PerPage: 1}}).Collect(ctx)
 	require.NoError(t, err)
 	require.Len(t, all, 2)
-	assert.Equal(t, "smart-tap", all[0].Slug, "the newest first")
+	assert.Equal(t, "smart-tap", all[0].Slug, "the newest must come first")
 
 	require.NoError(t, client.Projects.Delete(ctx, tap))
 	_, err = client.Projects.Get(ctx, tap)
 	requireError(t, err, 500)
 }
 
-func TestProjectKey(t *testing.T) {
+func TestProjectKey_GetAndRefresh(t *testing.T) {
 	cloud, client := newCloud(t)
 	key, err := client.Projects.GetProjectKey(t.Context(), sink)
 	require.NoError(t, err)
@@ -58,13 +58,13 @@ func TestProjectKey(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []memfault.DataRoute{{Token: fresh}}, routes)
 
-	cloud.Fail(fakecloud.Fault{Lose: true, Times: 1})
+	cloud.Fail(fakecloud.Fault{DropResponse: true, Times: 1})
 	_, err = client.Projects.RefreshProjectKey(t.Context(), sink)
 	require.Error(t, err)
-	assert.Len(t, cloud.Seen("projects.refresh_client_key"), 2, "it is sent once")
+	assert.Len(t, cloud.Requests("projects.refresh_client_key"), 2, "it must not be retried")
 }
 
-func TestProjectReadsItsSetupDetails(t *testing.T) {
+func TestProject_SetupDetails(t *testing.T) {
 	var project memfault.Project
 	require.NoError(t, json.Unmarshal([]byte(`{"slug":"x","device_link_strategies":[{"name":"dsn"}],"integrations":[{"name":"slack"}],
 		"setup_details":{"operating_system":["zephyr"],"compiler_other":null,"primary_chip":"nrf52","connectivity":["ble"]}}`), &project))

@@ -6,28 +6,29 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// RecordingsService reads custom data recordings: files of any type that devices
-// uploaded.
+// RecordingsService lists and downloads custom data recordings, the files of any type that
+// devices uploaded. Its methods accept an [OrganizationToken], a [BasicPassword] or a
+// [BasicAPIKey].
 type RecordingsService struct{ client *Client }
 
-// CustomDataRecording is a file that a device recorded over a time.
+// CustomDataRecording is a file that a device recorded over a period of time.
 type CustomDataRecording struct {
-	// ID is a number or a string in JSON; which is UNCERTAIN. Either is read, and
-	// written again as it came.
+	// ID is the ID of the recording. UNCERTAIN: whether Memfault sends a number or a string.
+	// Both are decoded, and encoded again in the same form.
 	ID        string          `json:"-"`
-	Reason    string          `json:"reason"` // why it was collected
+	Reason    string          `json:"reason"` // reason for the recording
 	StartTime Timestamp       `json:"start_time"`
 	EndTime   Timestamp       `json:"end_time"`
 	MIMETypes []string        `json:"mimetypes"`
 	SizeBytes int64           `json:"size_bytes"`
-	Device    json.RawMessage `json:"device,omitempty"` // its form is UNCERTAIN; see DeviceSerial
+	Device    json.RawMessage `json:"device"` // form unknown; see DeviceSerial
 
 	idAsNumber bool
 }
 
-// DeviceSerial returns the serial of the device that made the recording: Device
-// itself if that is a string, its device_serial if it is an object, and nothing
-// otherwise.
+// DeviceSerial returns the serial of the device that made the recording: Device itself if it
+// is a string, or its field device_serial if it is an object. Otherwise DeviceSerial returns
+// "".
 func (r CustomDataRecording) DeviceSerial() string {
 	var device struct {
 		DeviceSerial string `json:"device_serial"`
@@ -39,7 +40,7 @@ func (r CustomDataRecording) DeviceSerial() string {
 	return device.DeviceSerial
 }
 
-// UnmarshalJSON reads a recording whose id is a number or a string.
+// UnmarshalJSON decodes a recording whose ID is a number or a string.
 func (r *CustomDataRecording) UnmarshalJSON(data []byte) error {
 	type object CustomDataRecording
 	var read struct {
@@ -62,7 +63,7 @@ func (r *CustomDataRecording) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// MarshalJSON writes the form that was read.
+// MarshalJSON encodes the ID in the form from which it was decoded.
 func (r CustomDataRecording) MarshalJSON() ([]byte, error) {
 	type object CustomDataRecording
 	written := struct {
@@ -75,29 +76,33 @@ func (r CustomDataRecording) MarshalJSON() ([]byte, error) {
 	return json.Marshal(written)
 }
 
-// DeviceRecordingListOptions selects recordings of a device.
+// DeviceRecordingListOptions filters the recordings of a device.
 type DeviceRecordingListOptions struct {
 	ListOptions
 	StartTime Timestamp `url:"start_time,omitempty"`
 	EndTime   Timestamp `url:"end_time,omitempty"`
 }
 
-// ListForDevice returns the custom data recordings of a device; one that is unknown
-// is ErrNotFound. Seen only in a chip maker's programs, one of which warns that
-// Memfault may not obey PerPage and may send the oldest first; not documented by
-// Memfault.
+// ListForDevice returns the custom data recordings of a device. If the device does not exist,
+// ListForDevice fails with [ErrNotFound].
+//
+// One program warns that Memfault ignores PerPage and sends the oldest recordings first.
+// UNCERTAIN: whether it does.
+//
+// Not documented by Memfault; observed only in programs of a chip maker.
 func (s *RecordingsService) ListForDevice(project ProjectRef, deviceSerial string, options DeviceRecordingListOptions, opts ...CallOption) *Pager[CustomDataRecording] {
 	return list[CustomDataRecording](clientOf(s), operation.DeviceCustomDataRecordingsList, project.path(deviceSerial), options, opts)
 }
 
-// RecordingListOptions selects recordings of all devices.
+// RecordingListOptions filters the recordings of all devices.
 type RecordingListOptions struct {
 	ListOptions
 	CollectionReason string `url:"collection_reason,omitempty"`
 }
 
-// List returns the custom data recordings of all devices of a project. Seen only in
-// a chip maker's program; not documented by Memfault.
+// List returns the custom data recordings of all devices of a project.
+//
+// Not documented by Memfault; observed only in a program of a chip maker.
 func (s *RecordingsService) List(project ProjectRef, options RecordingListOptions, opts ...CallOption) *Pager[CustomDataRecording] {
 	return list[CustomDataRecording](clientOf(s), operation.CustomDataRecordingsList, project.path(), options, opts)
 }

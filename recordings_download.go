@@ -7,8 +7,10 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Download writes a custom data recording to w; see DownloadResult for what all downloads
-// share. Seen only in a chip maker's programs; not documented by Memfault.
+// Download writes a custom data recording to w. See [DownloadResult] for the rules of all
+// downloads.
+//
+// Not documented by Memfault; observed only in programs of a chip maker.
 func (s *RecordingsService) Download(ctx context.Context, project ProjectRef, recordingID string, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
-	return clientOf(s).saveFile(ctx, operation.CustomDataRecordingsDownload, input{path: project.path(recordingID)}, w, opts)
+	return clientOf(s).saveFile(ctx, operation.CustomDataRecordingsDownload, requestParams{path: project.path(recordingID)}, w, opts)
 }

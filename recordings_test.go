@@ -14,7 +14,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestRecordingsLists(t *testing.T) {
+func TestRecordings_Lists(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "C"})
 	hour := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
@@ -58,10 +58,10 @@ func TestRecordingsLists(t *testing.T) {
 	require.ErrorIs(t, failing(client.Recordings.ListForDevice(sink, "nope", memfault.DeviceRecordingListOptions{})), memfault.ErrNotFound)
 }
 
-func TestRecordingsRefuseWhatCannotBeSent(t *testing.T) {
+func TestRecordings_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
-	requireUnsent(t, cloud, failing(client.Recordings.ListForDevice(sink, "", memfault.DeviceRecordingListOptions{})), "device_serial is empty")
-	requireUnsent(t, cloud, failing(client.Recordings.List(memfault.ProjectRef{}, memfault.RecordingListOptions{})), "organization_slug is empty")
+	requireUnsent(t, cloud, failing(client.Recordings.ListForDevice(sink, "", memfault.DeviceRecordingListOptions{})), "device_serial must not be empty")
+	requireUnsent(t, cloud, failing(client.Recordings.List(memfault.ProjectRef{}, memfault.RecordingListOptions{})), "organization_slug must not be empty")
 	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	require.ErrorIs(t, failing(byKey.Recordings.List(sink, memfault.RecordingListOptions{})), memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
@@ -69,7 +69,7 @@ func TestRecordingsRefuseWhatCannotBeSent(t *testing.T) {
 	})
 }
 
-func TestRecordingReadsEveryKindOfIDAndDevice(t *testing.T) {
+func TestCustomDataRecording_RoundTrip(t *testing.T) {
 	for text, want := range map[string][2]string{
 		`{"id":12,"device":{"device_serial":"A","id":1}}`:                              {"12", "A"},
 		`{"id":9007199254740993,"device":"A"}`:                                         {"9007199254740993", "A"},
@@ -78,10 +78,10 @@ func TestRecordingReadsEveryKindOfIDAndDevice(t *testing.T) {
 		`{"id":1,"reason":"r","start_time":"2025-02-27T12:00:00Z","size_bytes":3}`:     {"1", ""},
 		`{"id":1,"end_time":null,"mimetypes":["a/b"],"device":{"hardware_version":1}}`: {"1", ""},
 	} {
-		recording := requireKeeps[memfault.CustomDataRecording](t, text)
+		recording := requireRoundTrip[memfault.CustomDataRecording](t, text)
 		assert.Equal(t, want, [2]string{recording.ID, recording.DeviceSerial()}, text)
 	}
-	again, err := json.Marshal(requireKeeps[memfault.CustomDataRecording](t, `{"id":9007199254740993}`))
+	again, err := json.Marshal(requireRoundTrip[memfault.CustomDataRecording](t, `{"id":9007199254740993}`))
 	require.NoError(t, err)
 	assert.Contains(t, string(again), `"id":9007199254740993,`)
 	for _, text := range []string{`{"id":null}`, `{}`} {

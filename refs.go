@@ -5,20 +5,20 @@ import (
 	"strconv"
 )
 
-// ProjectSummary names a project within another resource.
+// ProjectSummary identifies a project in another resource.
 type ProjectSummary struct {
 	ID   int64  `json:"id"`
 	Name string `json:"name"`
 	Slug string `json:"slug"`
 }
 
-// SoftwareTypeRef names a software type within another resource.
+// SoftwareTypeRef identifies a software type in another resource.
 type SoftwareTypeRef struct {
-	ID   int64  `json:"id,omitempty"`
+	ID   int64  `json:"id"`
 	Name string `json:"name"`
 }
 
-// SoftwareVersionRef names a software version within another resource.
+// SoftwareVersionRef identifies a software version in another resource.
 type SoftwareVersionRef struct {
 	ID           int64           `json:"id"`
 	Version      string          `json:"version"`
@@ -26,30 +26,30 @@ type SoftwareVersionRef struct {
 	SoftwareType SoftwareTypeRef `json:"software_type"`
 }
 
-// ReleaseRef names a release within another resource.
+// ReleaseRef identifies a release in another resource.
 type ReleaseRef struct {
 	ID       int64  `json:"id"`
 	Version  string `json:"version"`
 	Revision string `json:"revision"`
 }
 
-// DeviceRef names a device within another resource.
+// DeviceRef identifies a device in another resource.
 type DeviceRef struct {
 	ID              int64              `json:"id"`
 	DeviceSerial    string             `json:"device_serial"`
 	HardwareVersion HardwareVersionRef `json:"hardware_version"`
-	LastSeen        Timestamp          `json:"last_seen"` // only in some replies
+	LastSeen        Timestamp          `json:"last_seen"` // only in some responses
 }
 
-// UserRef names a user within another resource.
+// UserRef identifies a user in another resource.
 type UserRef struct {
 	ID    int64  `json:"id"`
 	Email string `json:"email"`
 	Name  string `json:"name"`
 }
 
-// CohortRef names a cohort within another resource. Some replies give only the
-// slug, as a string; the other fields are zero then.
+// CohortRef identifies a cohort in another resource. Some responses contain only the slug, as
+// a string. Then the other fields are zero.
 type CohortRef struct {
 	ID           int64  `json:"id"`
 	Name         string `json:"name"`
@@ -59,20 +59,20 @@ type CohortRef struct {
 	asText bool
 }
 
-// UnmarshalJSON reads an object, or a string with the slug.
+// UnmarshalJSON decodes an object, or a string with the slug.
 func (r *CohortRef) UnmarshalJSON(data []byte) error {
 	type object CohortRef
 	return unmarshalEither(data, &r.asText, &r.Slug, (*object)(r))
 }
 
-// MarshalJSON writes the form that was read.
+// MarshalJSON encodes r in the form from which it was decoded.
 func (r CohortRef) MarshalJSON() ([]byte, error) {
 	type object CohortRef
 	return marshalEither(r.asText, r.Slug, object(r))
 }
 
-// HardwareVersionRef names a hardware version within another resource. Older
-// replies give only the name, as a string; newer ones an object.
+// HardwareVersionRef identifies a hardware version in another resource. Older responses
+// contain only the name, as a string; newer responses contain an object.
 type HardwareVersionRef struct {
 	Name                string           `json:"name"`
 	PrimarySoftwareType *SoftwareTypeRef `json:"primary_software_type"`
@@ -80,19 +80,19 @@ type HardwareVersionRef struct {
 	asText bool
 }
 
-// UnmarshalJSON reads an object, or a string with the name.
+// UnmarshalJSON decodes an object, or a string with the name.
 func (r *HardwareVersionRef) UnmarshalJSON(data []byte) error {
 	type object HardwareVersionRef
 	return unmarshalEither(data, &r.asText, &r.Name, (*object)(r))
 }
 
-// MarshalJSON writes the form that was read.
+// MarshalJSON encodes r in the form from which it was decoded.
 func (r HardwareVersionRef) MarshalJSON() ([]byte, error) {
 	type object HardwareVersionRef
 	return marshalEither(r.asText, r.Name, object(r))
 }
 
-// unmarshalEither reads what is a string in some replies and an object in others.
+// unmarshalEither decodes a value that is a string in some responses and an object in others.
 func unmarshalEither(data []byte, asText *bool, text *string, object any) error {
 	if *asText = len(data) > 0 && data[0] == '"'; !*asText {
 		return json.Unmarshal(data, object)
@@ -104,6 +104,7 @@ func unmarshalEither(data []byte, asText *bool, text *string, object any) error 
 	return json.Unmarshal(data, text)
 }
 
+// marshalEither encodes text or object, in the form from which the value was decoded.
 func marshalEither(asText bool, text string, object any) ([]byte, error) {
 	if asText {
 		return json.Marshal(text)
@@ -111,8 +112,8 @@ func marshalEither(asText bool, text string, object any) ([]byte, error) {
 	return json.Marshal(object)
 }
 
-// pathID returns an id as a segment of a path. One below 1 names nothing: it is
-// empty, which expand refuses.
+// pathID returns an ID as a path segment. An ID below 1 becomes an empty segment, which expand
+// rejects.
 func pathID(id int64) string {
 	if id < 1 {
 		return ""

@@ -7,24 +7,28 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// ReleasesService manages releases, and tells devices which one to install.
+// ReleasesService manages releases and returns the release that a device should install.
+//
+// Its methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey]. Latest and
+// LatestURL require a [ProjectKey] instead.
 type ReleasesService struct{ client *Client }
 
-// Release is a version of a product's software. The form that a device gets by
-// Latest and the one of the other methods differ in their fields.
+// Release is a version of a product's software.
+//
+// [ReleasesService.Latest] and the other methods return different fields of it.
 type Release struct {
 	ID              int64           `json:"id"`
 	Version         string          `json:"version"`
 	DisplayName     string          `json:"display_name"`
-	MinVersion      string          `json:"min_version"` // empty when any version may be updated
+	MinVersion      string          `json:"min_version"` // empty if any version may be updated
 	Revision        string          `json:"revision"`
 	Notes           string          `json:"notes"`             // text or HTML
 	Reason          string          `json:"reason"`            // why a device is offered it; only by Latest
-	MustPassThrough bool            `json:"must_pass_through"` // a device may not skip it
+	MustPassThrough bool            `json:"must_pass_through"` // a device must not skip it
 	IsDelta         bool            `json:"is_delta"`
-	IsForced        *bool           `json:"is_forced"`  // nil when that was not decided
-	ExtraInfo       json.RawMessage `json:"extra_info"` // the object that was stored with it, or null
-	Artifacts       []Artifact      `json:"artifacts"`  // nil in some older replies
+	IsForced        *bool           `json:"is_forced"`  // nil if not decided
+	ExtraInfo       json.RawMessage `json:"extra_info"` // stored object, or null
+	Artifacts       []Artifact      `json:"artifacts"`  // nil in some older responses
 	CountDevices    int             `json:"count_devices"`
 	CreatedDate     Timestamp       `json:"created_date"`
 	UpdatedDate     Timestamp       `json:"updated_date"`
@@ -39,7 +43,7 @@ type ReleaseCreate struct {
 	ExtraInfo  map[string]any `json:"extra_info,omitempty"`
 }
 
-// ReleaseUpdate holds the fields of a release to change.
+// ReleaseUpdate contains the fields of a release to change.
 type ReleaseUpdate struct {
 	Version    Opt[string]         `json:"version,omitzero"`
 	MinVersion Opt[string]         `json:"min_version,omitzero"`
@@ -48,7 +52,7 @@ type ReleaseUpdate struct {
 	ExtraInfo  Opt[map[string]any] `json:"extra_info,omitzero"`
 }
 
-// ReleaseListOptions selects releases. Its sort key is SortCreatedDate.
+// ReleaseListOptions filters and sorts releases. The sort key is [SortCreatedDate].
 type ReleaseListOptions struct {
 	ListOptions
 	Version         []string `url:"version,omitempty"`
@@ -68,49 +72,53 @@ func (s *ReleasesService) List(project ProjectRef, options ReleaseListOptions, o
 //
 // Memfault: https://docs.memfault.com/api/retrieve-release
 func (s *ReleasesService) Get(ctx context.Context, project ProjectRef, releaseVersion string, opts ...CallOption) (*Release, error) {
-	return fetch[Release](ctx, clientOf(s), operation.ReleasesRetrieve, input{path: project.path(releaseVersion)}, opts)
+	return fetch[Release](ctx, clientOf(s), operation.ReleasesRetrieve, requestParams{path: project.path(releaseVersion)}, opts)
 }
 
-// Create makes a release. There is no need to: it appears when a device reports it
-// or when a payload for it is uploaded. A version in use is ErrConflict by
-// Memfault's table of statuses. The Location header of the answer, which
-// WithResponse tells, names where to upload binaries.
+// Create creates a release. It is not needed before a device reports the release, or before an
+// upload of a payload, which create the release.
+//
+// If the version is in use, Create fails with [ErrConflict], according to Memfault's table of
+// statuses. The Location header of the response, see [WithResponse], is the address for
+// uploads of binaries.
 //
 // Memfault: https://docs.memfault.com/api/create-release
 func (s *ReleasesService) Create(ctx context.Context, project ProjectRef, create ReleaseCreate, opts ...CallOption) (*Release, error) {
-	return fetch[Release](ctx, clientOf(s), operation.ReleasesCreate, input{path: project.path(), body: create}, opts)
+	return fetch[Release](ctx, clientOf(s), operation.ReleasesCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
 // Update changes a release.
 //
 // Memfault: https://docs.memfault.com/api/releases
 func (s *ReleasesService) Update(ctx context.Context, project ProjectRef, releaseVersion string, update ReleaseUpdate, opts ...CallOption) (*Release, error) {
-	return fetch[Release](ctx, clientOf(s), operation.ReleasesUpdate, input{path: project.path(releaseVersion), body: update}, opts)
+	return fetch[Release](ctx, clientOf(s), operation.ReleasesUpdate, requestParams{path: project.path(releaseVersion), body: update, once: !update.Version.IsZero()}, opts)
 }
 
-// Delete removes a release. While it is deployed that is ErrConflict: deactivate
-// its deployments first.
+// Delete removes a release. If the release is deployed, Delete fails with [ErrConflict];
+// deactivate its deployments first, see [DeploymentsService.Deactivate].
 //
 // Memfault: https://docs.memfault.com/api/releases
 func (s *ReleasesService) Delete(ctx context.Context, project ProjectRef, releaseVersion string, opts ...CallOption) error {
-	return exec(ctx, clientOf(s), operation.ReleasesDelete, input{path: project.path(releaseVersion)}, opts)
+	return exec(ctx, clientOf(s), operation.ReleasesDelete, requestParams{path: project.path(releaseVersion)}, opts)
 }
 
-// ReleaseDelta is a delta release: what updates one version to another. Members
-// other than the two versions are UNCERTAIN.
+// ReleaseDelta is a delta release: an update from one version to another.
+//
+// UNCERTAIN: which fields Memfault sends besides the two versions.
 type ReleaseDelta struct {
-	ID          int64      `json:"id,omitempty"`
+	ID          int64      `json:"id"`
 	FromVersion ReleaseRef `json:"from_version"`
 	ToVersion   ReleaseRef `json:"to_version"`
 }
 
-// DeltaReleaseListOptions selects delta releases.
+// DeltaReleaseListOptions selects a page of delta releases.
 type DeltaReleaseListOptions struct {
 	ListOptions
 }
 
-// ListDeltas returns the delta releases of a project. Seen only in one company's
-// scripts; not documented by Memfault.
+// ListDeltas returns the delta releases of a project.
+//
+// Not documented by Memfault; observed only in the scripts of one company.
 func (s *ReleasesService) ListDeltas(project ProjectRef, options DeltaReleaseListOptions, opts ...CallOption) *Pager[ReleaseDelta] {
 	return list[ReleaseDelta](clientOf(s), operation.DeltaReleasesList, project.path(), options, opts)
 }

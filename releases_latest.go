@@ -10,55 +10,56 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// reasonHeader tells why a device is offered a release, or none.
+// reasonHeader is the header with the reason why a device is offered a release or none.
 const reasonHeader = "Memfault-Reason"
 
-// reasonRateLimited is the reason of a 204 that tells nothing about releases.
+// reasonRateLimited is the reason of a 204 that reports a rate limit.
 const reasonRateLimited = "rate-limited"
 
-// LatestReleaseQuery says which device asks for an update.
+// LatestReleaseQuery describes the device that asks for an update.
 type LatestReleaseQuery struct {
-	DeviceSerial    string `url:"device_serial"`             // required; decides the cohort
+	DeviceSerial    string `url:"device_serial"`             // required; determines the cohort
 	HardwareVersion string `url:"hardware_version"`          // required
-	SoftwareType    string `url:"software_type,omitempty"`   // Memfault asks for it today; older devices leave it out
-	CurrentVersion  string `url:"current_version,omitempty"` // without it, the newest release is an update
+	SoftwareType    string `url:"software_type,omitempty"`   // required by Memfault; older devices omit it
+	CurrentVersion  string `url:"current_version,omitempty"` // if empty, the newest release is an update
 }
 
 func (q LatestReleaseQuery) validate() error {
-	switch {
-	case q.DeviceSerial == "":
-		return invalid("LatestReleaseQuery: DeviceSerial is empty")
-	case q.HardwareVersion == "":
-		return invalid("LatestReleaseQuery: HardwareVersion is empty")
-	default:
-		return nil
-	}
+	return required("LatestReleaseQuery", "DeviceSerial", q.DeviceSerial, "HardwareVersion", q.HardwareVersion)
 }
 
-// LatestRelease is the answer to a device that asks for an update.
+// LatestRelease is the result of [ReleasesService.Latest].
 type LatestRelease struct {
 	UpdateAvailable bool   `json:"update_available"`
-	Reason          string `json:"reason"` // why there is an update or none, such as latest or cohort_settings
-	Release                // what to install; zero when there is no update
+	Reason          string `json:"reason"` // for the result, such as latest or cohort_settings
+	Release                // the zero value if there is no update
 }
 
-// LatestReleaseURL is the answer to a device that asks where its update is.
+// LatestReleaseURL is the result of [ReleasesService.LatestURL].
 type LatestReleaseURL struct {
 	UpdateAvailable bool   `json:"update_available"`
 	Reason          string `json:"reason"`
-	URL             string `json:"url"` // where the artifact is, without a credential; empty when there is no update
+	URL             string `json:"url"` // of the artifact, without a credential; may be empty
 }
 
-// Latest returns the release that a device is to install: the highest version
-// that is deployed to its cohort for its hardware version and software type. It
-// needs a ProjectKey. The URLs of the artifacts are valid for six hours.
+// Latest returns the release that a device should install. It requires a [ProjectKey]. The
+// artifact URLs are valid for six hours.
 //
-// No update is no error; see LatestRelease.UpdateAvailable. A device that asks too
-// often, by one account more than 100 times a day, by another 6, is
-// ErrRateLimited, also where Memfault disguises that as "no update" (204). An
-// unknown hardware version or software type is ErrBadRequest.
+// Memfault selects the release among those deployed to the device's cohort for its hardware
+// version and software type, in this order:
 //
-// Memfault: https://docs.memfault.com/api/retrieve-latest-release-for-a-device
+//   - a delta release from the current version;
+//   - the lowest of the versions above the current version that the device must not skip;
+//   - the highest version above the current version.
+//
+// If there is no update, the error is nil; see [LatestRelease.UpdateAvailable]. If a device
+// asks too often, Latest fails with [ErrRateLimited], even where Memfault disguises this as
+// "no update" (204). Sources disagree about the limit: more than 100 requests a day, or more
+// than 6. If the hardware version or the software type is unknown, Latest fails with
+// [ErrBadRequest].
+//
+// Memfault: https://docs.memfault.com/api/retrieve-latest-release-for-a-device and
+// https://docs.memfault.com/docs/platform/ota
 func (s *ReleasesService) Latest(ctx context.Context, query LatestReleaseQuery, opts ...CallOption) (*LatestRelease, error) {
 	r, err := s.askLatest(ctx, operation.ReleasesLatest, query, opts)
 	if err != nil {
@@ -69,20 +70,19 @@ func (s *ReleasesService) Latest(ctx context.Context, query LatestReleaseQuery, 
 	if !latest.UpdateAvailable {
 		return latest, nil
 	}
-	release, err := decode[Release](r)
+	release, err := decode[offeredRelease](r)
 	if err != nil {
 		return nil, err
 	}
-	latest.Release = *release
+	latest.Release = release.Release
 	if latest.Reason == "" {
 		latest.Reason = release.Reason
 	}
 	return latest, nil
 }
 
-// LatestURL returns where the release that a device is to install can be
-// downloaded, for a device that has no use for the rest of what Latest tells. All
-// that Latest says of its errors holds here.
+// LatestURL returns only the URL of the release that a device should install. It requires a
+// [ProjectKey]. Its errors are those of [ReleasesService.Latest].
 //
 // Memfault: https://docs.memfault.com/docs/mcu/releases-integration-guide
 func (s *ReleasesService) LatestURL(ctx context.Context, query LatestReleaseQuery, opts ...CallOption) (*LatestReleaseURL, error) {
@@ -100,19 +100,29 @@ func (s *ReleasesService) LatestURL(ctx context.Context, query LatestReleaseQuer
 	return latest, nil
 }
 
-// askLatest returns an answer that is not a disguised rate limit.
+// offeredRelease is the body of a response that offers a release.
+type offeredRelease struct{ Release }
+
+func (r *offeredRelease) missing() string {
+	if r.Version == "" {
+		return "version"
+	}
+	return ""
+}
+
+// askLatest sends the query. A 204 that reports a rate limit is an error.
 func (s *ReleasesService) askLatest(ctx context.Context, id operation.ID, query LatestReleaseQuery, opts []CallOption) (*reply, error) {
 	if err := query.validate(); err != nil {
 		return nil, err
 	}
-	r, err := clientOf(s).call(ctx, operation.Get(id), input{query: query}, newCallOptions(opts))
+	r, err := clientOf(s).call(ctx, operation.Get(id), requestParams{query: query}, newCallOptions(opts))
 	if err != nil {
 		return nil, err
 	}
 	if r.isEmpty() && strings.EqualFold(r.response.Header.Get(reasonHeader), reasonRateLimited) {
 		defer r.release()
-		limited := bareError(r.call, r.response, nil)
-		limited.Message, limited.cause = "the device asked too often", ErrRateLimited
+		limited := newResponseError(r.call, r.response, nil)
+		limited.Message, limited.kind = "the device sent too many requests", ErrRateLimited
 		limited.RetryAfter, _ = retryAfter(r.response)
 		return nil, limited
 	}
@@ -121,7 +131,7 @@ func (s *ReleasesService) askLatest(ctx context.Context, id operation.ID, query 
 
 func (r *reply) isEmpty() bool { return r.response.StatusCode == http.StatusNoContent }
 
-// readURL reads a body that is a URL as plain text, or an object that holds one.
+// readURL decodes a body that is a URL as plain text, or an object with a URL.
 func (r *reply) readURL() (string, error) {
 	text := strings.TrimSpace(r.body.String())
 	if kind, _, _ := mime.ParseMediaType(r.response.Header.Get("Content-Type")); kind == "application/json" {
@@ -134,7 +144,7 @@ func (r *reply) readURL() (string, error) {
 		text = object.URL
 	}
 	if parsed, err := url.Parse(text); err != nil || parsed.Host == "" {
-		return "", r.unreadable("the reply is no URL", nil)
+		return "", r.decodeError("the response body is not a URL", nil)
 	}
 	return text, nil
 }

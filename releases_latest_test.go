@@ -14,7 +14,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// firmware is a release with a file for the hardware version evt-1.
+// firmware returns a release with a file for the hardware version evt-1.
 func firmware(version string) fakecloud.Release {
 	return fakecloud.Release{Version: version, Artifacts: []fakecloud.Artifact{{Filename: version + ".bin", Content: []byte("firmware " + version)}}}
 }
@@ -33,7 +33,7 @@ func latestQuery(current string) memfault.LatestReleaseQuery {
 	return memfault.LatestReleaseQuery{DeviceSerial: "A 1", HardwareVersion: "evt-1", SoftwareType: "main", CurrentVersion: current}
 }
 
-func TestLatestReleaseIsTheHighestActiveVersion(t *testing.T) {
+func TestReleasesLatest_HighestActiveVersion(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "A 1"}, fakecloud.Device{Serial: "B", Cohort: "beta"})
 	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
@@ -65,7 +65,7 @@ func TestLatestReleaseIsTheHighestActiveVersion(t *testing.T) {
 	latest, err = device.Releases.Latest(t.Context(), legacy)
 	require.NoError(t, err)
 	assert.Equal(t, "2.0.4-test", latest.Version)
-	seen := cloud.Seen("releases.latest")
+	seen := cloud.Requests("releases.latest")
 	assert.NotContains(t, seen[len(seen)-1].URI, "software_type")
 	assert.Contains(t, seen[0].URI, "current_version=1.0.0%2B8219de")
 
@@ -75,7 +75,7 @@ func TestLatestReleaseIsTheHighestActiveVersion(t *testing.T) {
 	assert.False(t, latest.UpdateAvailable, "nothing was deployed to its cohort")
 }
 
-func TestLatestReleaseThatIsADelta(t *testing.T) {
+func TestReleasesLatest_DeltaRelease(t *testing.T) {
 	cloud, client := newCloud(t)
 	delta := firmware("2.0.0")
 	delta.DeltaFrom = "1.0.0"
@@ -95,7 +95,7 @@ func TestLatestReleaseThatIsADelta(t *testing.T) {
 	assert.False(t, latest.UpdateAvailable, "the delta is for another version")
 }
 
-func TestLatestReleaseIsForTheDeviceThatAsks(t *testing.T) {
+func TestReleasesLatest_OnlyForDevice(t *testing.T) {
 	cloud, client := newCloud(t)
 	modem, symbols := firmware("3.0.0"), firmware("2.0.0")
 	modem.SoftwareType, symbols.Artifacts[0].Type = "modem", "symbols"
@@ -121,7 +121,7 @@ func TestLatestReleaseIsForTheDeviceThatAsks(t *testing.T) {
 	assert.Equal(t, "4.0.0", offered())
 }
 
-func TestReleaseThatADeployedDeltaStartsFromIsNotDeleted(t *testing.T) {
+func TestReleasesDelete_BaseOfDeployedDelta(t *testing.T) {
 	cloud, client := newCloud(t)
 	delta := firmware("2.0.0")
 	delta.DeltaFrom = "1.0.0"
@@ -133,7 +133,7 @@ func TestReleaseThatADeployedDeltaStartsFromIsNotDeleted(t *testing.T) {
 	require.ErrorIs(t, client.Releases.Delete(t.Context(), sink, "1.0.0"), memfault.ErrConflict)
 }
 
-func TestLatestReleaseURL(t *testing.T) {
+func TestReleasesLatestURL_JSONAndText(t *testing.T) {
 	cloud, client := newCloud(t)
 	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	nothing, err := device.Releases.LatestURL(t.Context(), latestQuery(""))
@@ -152,7 +152,7 @@ func TestLatestReleaseURL(t *testing.T) {
 	assert.Equal(t, asJSON, asText)
 }
 
-func TestLatestReleaseThatIsRateLimited(t *testing.T) {
+func TestReleasesLatest_RateLimited(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddRelease(firmware("1.0.0"))
 	deploy(t, client, "1.0.0")
@@ -173,23 +173,23 @@ func TestLatestReleaseThatIsRateLimited(t *testing.T) {
 
 	cloud.Fail(fakecloud.Fault{Status: http.StatusTooManyRequests})
 	_, err = device.Releases.Latest(t.Context(), latestQuery(""), memfault.WithoutRetry())
-	require.ErrorIs(t, err, memfault.ErrRateLimited, "the other way of Memfault to say so")
+	require.ErrorIs(t, err, memfault.ErrRateLimited, "Memfault also sends a 429")
 }
 
-func TestLatestReleaseRefusals(t *testing.T) {
+func TestReleasesLatest_Errors(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 
 	_, err := device.Releases.Latest(ctx, memfault.LatestReleaseQuery{HardwareVersion: "evt-1"})
-	require.ErrorContains(t, err, "DeviceSerial is empty")
+	require.ErrorContains(t, err, "DeviceSerial must not be empty")
 	_, err = device.Releases.LatestURL(ctx, memfault.LatestReleaseQuery{DeviceSerial: "A"})
-	require.ErrorContains(t, err, "HardwareVersion is empty")
+	require.ErrorContains(t, err, "HardwareVersion must not be empty")
 	_, err = client.Releases.Latest(ctx, latestQuery(""))
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	_, err = client.Releases.LatestURL(ctx, latestQuery(""))
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 
 	_, err = device.Releases.Latest(ctx, memfault.LatestReleaseQuery{DeviceSerial: "A", HardwareVersion: "nope"})
 	require.ErrorIs(t, err, memfault.ErrBadRequest)
@@ -202,7 +202,7 @@ func TestLatestReleaseRefusals(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrUnavailable)
 }
 
-func TestLatestReleaseAnswersThatVary(t *testing.T) {
+func TestReleasesLatest_OtherResponses(t *testing.T) {
 	var status int
 	var header http.Header
 	var body string
@@ -218,7 +218,7 @@ func TestLatestReleaseAnswersThatVary(t *testing.T) {
 	status, header, body = http.StatusOK, http.Header{"Memfault-Reason": {"cohort_settings"}}, `{"id":1,"version":"1.0.0","reason":"latest"}`
 	latest, err := device.Releases.Latest(t.Context(), latestQuery(""))
 	require.NoError(t, err)
-	assert.Equal(t, "cohort_settings", latest.Reason, "the header counts before the body")
+	assert.Equal(t, "cohort_settings", latest.Reason, "the header must win over the body")
 	assert.Equal(t, "latest", latest.Release.Reason)
 
 	status, header, body = http.StatusNoContent, http.Header{}, ""
@@ -230,7 +230,7 @@ func TestLatestReleaseAnswersThatVary(t *testing.T) {
 	status, header, body = http.StatusOK, http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, "https://ota-cdn.memfault.com/1?sig=a%2Fb\n"
 	found, err := device.Releases.LatestURL(t.Context(), latestQuery(""))
 	require.NoError(t, err)
-	assert.Equal(t, "https://ota-cdn.memfault.com/1?sig=a%2Fb", found.URL, "its escapes stay as they are")
+	assert.Equal(t, "https://ota-cdn.memfault.com/1?sig=a%2Fb", found.URL, "escapes must be kept")
 
 	for _, wrong := range []string{"", "<html>log in</html>", "latest"} {
 		body = wrong

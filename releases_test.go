@@ -14,10 +14,10 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// wrongProject is in an organization that the credential reaches.
+// wrongProject does not exist, but its organization does.
 var wrongProject = memfault.ProjectRef{Organization: fakecloud.Organization, Project: "nope"}
 
-// namesOf returns what a list of anything is named by.
+// namesOf returns the names of items.
 func namesOf[T any](items []T, name func(T) string) []string {
 	names := []string{}
 	for _, item := range items {
@@ -26,7 +26,7 @@ func namesOf[T any](items []T, name func(T) string) []string {
 	return names
 }
 
-func TestReleasesLifecycle(t *testing.T) {
+func TestReleases_Lifecycle(t *testing.T) {
 	_, client := newCloud(t)
 	ctx := t.Context()
 	const version = "0.0.1+8219de (a/b)"
@@ -34,7 +34,7 @@ func TestReleasesLifecycle(t *testing.T) {
 	var response memfault.Response
 	created, err := client.Releases.Create(ctx, sink, memfault.ReleaseCreate{Version: version, Revision: "8219de", ExtraInfo: map[string]any{"build": 7}}, memfault.WithResponse(&response))
 	require.NoError(t, err)
-	assert.Equal(t, version, created.Version, "every character of a version survives the way")
+	assert.Equal(t, version, created.Version, "every character of the version must be kept")
 	assert.JSONEq(t, `{"build":7}`, string(created.ExtraInfo))
 	assert.Contains(t, response.Header.Get("Location"), "/artifacts")
 
@@ -46,7 +46,7 @@ func TestReleasesLifecycle(t *testing.T) {
 	updated, err := client.Releases.Update(ctx, sink, version, memfault.ReleaseUpdate{Notes: memfault.Set("<b>new</b>"), ExtraInfo: memfault.Null[map[string]any]()})
 	require.NoError(t, err)
 	assert.Equal(t, "<b>new</b>", updated.Notes)
-	assert.Equal(t, "8219de", updated.Revision, "what is not set stays")
+	assert.Equal(t, "8219de", updated.Revision, "fields that are not set must not change")
 	assert.JSONEq(t, "null", string(updated.ExtraInfo))
 
 	got, err := client.Releases.Get(ctx, sink, version)
@@ -61,7 +61,7 @@ func TestReleasesLifecycle(t *testing.T) {
 	require.ErrorIs(t, client.Releases.Delete(ctx, sink, version), memfault.ErrNotFound)
 }
 
-func TestReleaseThatIsDeployedIsNotDeleted(t *testing.T) {
+func TestReleasesDelete_Deployed(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
 	deployed := deploy(t, client, "1.0.0")
@@ -74,7 +74,7 @@ func TestReleaseThatIsDeployedIsNotDeleted(t *testing.T) {
 	require.NoError(t, client.Releases.Delete(t.Context(), sink, "1.0.0"))
 }
 
-func TestReleasesList(t *testing.T) {
+func TestReleasesList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddRelease(fakecloud.Release{Version: "1.0.0", Revision: "aa", Artifacts: []fakecloud.Artifact{{HardwareVersion: "evt-1", BuildID: "b1", Content: []byte("x")}}})
 	cloud.AddRelease(fakecloud.Release{Version: "1.1.0+b", Revision: "bb", Artifacts: []fakecloud.Artifact{{HardwareVersion: "dvt-2", BuildID: "b2"}}})
@@ -101,7 +101,7 @@ func TestReleasesList(t *testing.T) {
 	assert.Equal(t, 1, reported.CountDevices)
 }
 
-func TestDeltaReleasesList(t *testing.T) {
+func TestReleasesListDeltas_AllPages(t *testing.T) {
 	cloud, client := newCloud(t)
 	for i := range 3 {
 		cloud.AddRelease(fakecloud.Release{Version: "2.0.0", DeltaFrom: fmt.Sprintf("1.%d.0", i)})
@@ -112,18 +112,18 @@ func TestDeltaReleasesList(t *testing.T) {
 		namesOf(deltas, func(d memfault.ReleaseDelta) string { return d.FromVersion.Version + " " + d.ToVersion.Version }))
 }
 
-func TestReleasesRefuseBeforeSending(t *testing.T) {
+func TestReleases_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	_, err := client.Releases.Get(ctx, sink, "")
-	require.ErrorContains(t, err, "release_version is empty")
+	require.ErrorContains(t, err, "release_version must not be empty")
 	_, err = client.Releases.Get(ctx, memfault.ProjectRef{}, "1.0.0")
-	require.ErrorContains(t, err, "organization_slug is empty")
+	require.ErrorContains(t, err, "organization_slug must not be empty")
 	_, err = client.Releases.Update(ctx, sink, "..", memfault.ReleaseUpdate{})
 	require.ErrorContains(t, err, "release_version")
 	require.ErrorContains(t, client.Releases.Delete(ctx, sink, "."), "release_version")
 	_, err = client.Releases.List(memfault.ProjectRef{Organization: "acme"}, memfault.ReleaseListOptions{}).Collect(ctx)
-	require.ErrorContains(t, err, "project_slug is empty")
+	require.ErrorContains(t, err, "project_slug must not be empty")
 
 	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	_, err = device.Releases.Get(ctx, sink, "1.0.0")
@@ -132,10 +132,10 @@ func TestReleasesRefuseBeforeSending(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	_, err = device.Releases.ListDeltas(sink, memfault.DeltaReleaseListOptions{}).Collect(ctx)
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestReleasesOfAWrongProject(t *testing.T) {
+func TestReleases_UnknownProject(t *testing.T) {
 	_, client := newCloud(t)
 	_, err := client.Releases.Get(t.Context(), wrongProject, "1.0.0")
 	assert.Equal(t, "InternalError", requireError(t, err, http.StatusInternalServerError).Type)
@@ -143,25 +143,25 @@ func TestReleasesOfAWrongProject(t *testing.T) {
 	assert.Equal(t, "InternalError", requireError(t, err, http.StatusInternalServerError).Type)
 }
 
-func TestReleaseReadsOldAndNewForms(t *testing.T) {
-	old := requireKeeps[memfault.Release](t, `{"id":7,"version":"1.0.0","min_version":"","revision":"","notes":"","extra_info":null,
+func TestRelease_RoundTrip(t *testing.T) {
+	old := requireRoundTrip[memfault.Release](t, `{"id":7,"version":"1.0.0","min_version":"","revision":"","notes":"","extra_info":null,
 		"artifacts":[{"id":1,"type":"firmware","hardware_version":"evt-1","build_id":"","filename":"fw.bin","url":"https://x.example/fw.bin",
 		"md5":"9e107d9d372bb6826bd81d3542a419d6","created_date":"2019-05-21T21:08:54Z","updated_date":"2019-05-21T21:08:54Z"}],
 		"count_devices":0,"created_date":"2019-05-21T21:08:54.323530Z","updated_date":"2019-05-21T21:08:54Z"}`)
 	assert.Nil(t, old.IsForced)
 	assert.Equal(t, "evt-1", old.Artifacts[0].HardwareVersion.Name)
 
-	recent := requireKeeps[memfault.Release](t, `{"id":7,"created_date":"2023-10-12T00:00:00Z","version":"1.1.0","display_name":"","revision":"","min_version":"",
+	recent := requireRoundTrip[memfault.Release](t, `{"id":7,"created_date":"2023-10-12T00:00:00Z","version":"1.1.0","display_name":"","revision":"","min_version":"",
 		"must_pass_through":true,"notes":"n","reason":"latest","is_delta":true,"is_forced":false,"extra_info":{"id":9007199254740993},"artifacts":[]}`)
 	assert.Equal(t, "latest", recent.Reason)
 	require.NotNil(t, recent.IsForced)
 	assert.False(t, *recent.IsForced)
-	assert.JSONEq(t, `{"id":9007199254740993}`, string(recent.ExtraInfo), "what others stored is not touched")
+	assert.JSONEq(t, `{"id":9007199254740993}`, string(recent.ExtraInfo), "a stored object must be kept")
 	assert.NotNil(t, recent.Artifacts)
 
-	without := requireKeeps[memfault.Release](t, `{"id":7,"version":"1.1.0","is_forced":null}`)
+	without := requireRoundTrip[memfault.Release](t, `{"id":7,"version":"1.1.0","is_forced":null}`)
 	assert.Nil(t, without.Artifacts)
-	requireKeeps[memfault.ReleaseDelta](t, `{"from_version":{"version":"1.0.0"},"to_version":{"version":"1.1.0"}}`)
+	requireRoundTrip[memfault.ReleaseDelta](t, `{"from_version":{"version":"1.0.0"},"to_version":{"version":"1.1.0"}}`)
 }
 
 func ExampleReleasesService_Create() {
@@ -172,7 +172,7 @@ func ExampleReleasesService_Create() {
 		release, err := client.Releases.Create(context.Background(), sink, memfault.ReleaseCreate{Version: "1.4.0", Notes: "Fewer leaks."})
 		switch {
 		case errors.Is(err, memfault.ErrConflict):
-			fmt.Println("it exists already")
+			fmt.Println("already exists")
 		case err != nil:
 			panic(err)
 		default:
@@ -181,5 +181,5 @@ func ExampleReleasesService_Create() {
 	}
 	// Output:
 	// created 1.4.0
-	// it exists already
+	// already exists
 }

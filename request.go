@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 
@@ -13,21 +12,25 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// maxReply is the size above which the body of a success is refused.
-const maxReply = 64 << 20
+const (
+	maxResponse = 64 << 20 // bytes of a successful body; a larger one is an error
+	firstGrowth = 1 << 20  // bytes that are allocated for a body before it arrives
+	smallBody   = 64 << 10 // bytes of a request body that is sent without watching its progress
+)
 
 const requestIDHeader = "X-Request-Id"
 
-// input is what fills a row of the table of operations.
-type input struct {
+// requestParams is what fills a row of the table of operations.
+type requestParams struct {
 	path  []string // the values of the path's placeholders, in order
 	query any      // url.Values, a struct with url tags, or nil
 	body  any      // what is sent as JSON, a *payload, or nil
+	once  bool     // a repeated request is not safe, whatever the row says: it renames what its path names
 }
 
 // fetch calls an operation that returns an object.
-func fetch[T any](ctx context.Context, client *Client, id operation.ID, in input, opts []CallOption) (*T, error) {
-	r, err := client.call(ctx, operation.Get(id), in, newCallOptions(opts))
+func fetch[T any](ctx context.Context, client *Client, id operation.ID, params requestParams, opts []CallOption) (*T, error) {
+	r, err := client.call(ctx, operation.Get(id), params, newCallOptions(opts))
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +42,8 @@ func fetch[T any](ctx context.Context, client *Client, id operation.ID, in input
 }
 
 // exec calls an operation that returns nothing.
-func exec(ctx context.Context, client *Client, id operation.ID, in input, opts []CallOption) error {
-	r, err := client.call(ctx, operation.Get(id), in, newCallOptions(opts))
+func exec(ctx context.Context, client *Client, id operation.ID, params requestParams, opts []CallOption) error {
+	r, err := client.call(ctx, operation.Get(id), params, newCallOptions(opts))
 	if err != nil {
 		return err
 	}
@@ -49,45 +52,45 @@ func exec(ctx context.Context, client *Client, id operation.ID, in input, opts [
 }
 
 // call sends a row of the table.
-func (c *Client) call(ctx context.Context, op *operation.Operation, in input, opts callOptions) (*reply, error) {
-	target, err := c.fill(op, in)
+func (c *Client) call(ctx context.Context, op *operation.Operation, params requestParams, opts callOptions) (*reply, error) {
+	target, err := c.requestURL(op, params)
 	if err != nil {
 		return nil, err
 	}
-	return c.send(ctx, op, target, in.body, opts)
+	return c.send(ctx, &call{client: c, op: op, options: opts, once: params.once}, target, params.body)
 }
 
-// fill returns the URL of a row of the table.
-func (c *Client) fill(op *operation.Operation, in input) (*url.URL, error) {
-	if err := c.usable(); err != nil {
+// requestURL returns the URL of a row of the table.
+func (c *Client) requestURL(op *operation.Operation, params requestParams) (*url.URL, error) {
+	if err := c.checkInitialized(); err != nil {
 		return nil, err
 	}
-	path, err := expand(op, in.path)
+	path, err := expand(op, params.path)
 	if err != nil {
 		return nil, err
 	}
-	values, err := queryValues(in.query)
+	values, err := queryValues(params.query)
 	if err != nil {
 		return nil, invalid("%s: %w", op.Name, err)
 	}
 	return c.core.target(op, path, values)
 }
 
-// send calls an operation and reads the body of its answer.
-func (c *Client) send(ctx context.Context, op *operation.Operation, target *url.URL, body any, opts callOptions) (*reply, error) {
-	r := &reply{call: &call{client: c, op: op, options: opts}, body: c.core.buffers.get()}
+// send makes a call and reads the body of its response.
+func (c *Client) send(ctx context.Context, call *call, target *url.URL, body any) (*reply, error) {
+	r := &reply{call: call, body: c.core.buffers.get()}
 	var err error
-	if r.response, err = r.call.exchange(ctx, target, body, r.read); err != nil { //nolint:bodyclose // read and keepAnswer close it
+	if r.response, err = call.do(ctx, target, body, r.read); err != nil { //nolint:bodyclose // read and keepError close it
 		r.release()
 		return nil, err
 	}
 	return r, nil
 }
 
-// exchange is the one way of a request: build, sign, attempt, repeat, check. take
-// reads the body of a success as a part of the attempt; without it, the body is left
-// to the caller, to be read and closed.
-func (c *call) exchange(ctx context.Context, target *url.URL, body any, take retryablehttp.ResponseHandlerFunc) (*http.Response, error) {
+// do is the one way of a request: build, sign, attempt, retry, check. readBody reads the
+// body of a success as a part of the attempt; without it, the caller reads and closes the
+// body.
+func (c *call) do(ctx context.Context, target *url.URL, body any, readBody retryablehttp.ResponseHandlerFunc) (*http.Response, error) {
 	if err := c.validate(ctx); err != nil {
 		return nil, err
 	}
@@ -95,8 +98,8 @@ func (c *call) exchange(ctx context.Context, target *url.URL, body any, take ret
 	if err != nil {
 		return nil, invalid("%s: %w", c.op.Name, err)
 	}
-	if take != nil {
-		req.SetResponseHandler(take)
+	if readBody != nil {
+		req.SetResponseHandler(readBody)
 	}
 	resp, err := c.client.core.retrier.Do(req)
 	c.options.report(c)
@@ -104,27 +107,23 @@ func (c *call) exchange(ctx context.Context, target *url.URL, body any, take ret
 }
 
 func (c *call) newRequest(ctx context.Context, target *url.URL, body any) (*retryablehttp.Request, error) {
-	header := http.Header{"User-Agent": c.client.core.userAgent}
-	if c.op.Reply != operation.Stream {
-		header["Accept"] = []string{"application/json"}
+	content := &payload{}
+	if body != nil {
+		var err error
+		if content, err = payloadOf(body); err != nil {
+			return nil, err
+		}
 	}
-	maps.Copy(header, c.header)
+	c.contentType, c.small = content.contentType, content.open == nil && content.size <= smallBody
 	plain := http.Request{
-		Method: c.op.Method, URL: target, Host: target.Host, Header: header,
+		Method: c.op.Method, URL: target, Host: target.Host, Header: c.requestHeader(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	req := &retryablehttp.Request{Request: plain.WithContext(context.WithValue(ctx, callKey{}, c))}
-	if body == nil {
-		return req, nil
-	}
-	content, err := payloadOf(body)
-	if err != nil {
-		return nil, err
-	}
-	return req, content.into(req)
+	return req, content.setOn(req)
 }
 
-// reply is a success, its body read. release gives the body's buffer back.
+// reply is a success whose body was read. release returns the body's buffer to the pool.
 type reply struct {
 	call     *call
 	response *http.Response
@@ -133,39 +132,54 @@ type reply struct {
 
 func (r *reply) release() { r.call.client.core.buffers.put(r.body) }
 
-func (r *reply) unreadable(why string, cause error) *Error {
-	return unreadable(r.call, r.response, r.body.Bytes(), why, cause)
+func (r *reply) decodeError(problem string, cause error) *Error {
+	return newDecodeError(r.call, r.response, r.body.Bytes(), problem, cause)
 }
 
-// read takes in the body of a success. An error here counts as a lost connection:
-// the request is repeated where that does no harm.
+// read reads the body of a success. An error here counts as a lost connection: the request
+// is retried if that is safe.
 func (r *reply) read(resp *http.Response) error {
 	if !succeeded(resp) {
 		return nil
 	}
 	defer resp.Body.Close() //nolint:errcheck // the body was read to its end
-	if r.call.op.Reply == operation.Empty {
-		// What was asked for is done; the body says nothing and only keeps the
-		// connection from being used again.
-		_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody)
-		return nil
-	}
 	r.body.Reset()
-	limit := int64(maxReply + 1)
+	if r.call.op.Reply == operation.Empty {
+		return r.readNothing(resp)
+	}
+	limit := int64(maxResponse + 1)
 	switch size := resp.ContentLength; {
-	case size > maxReply:
+	case size > maxResponse:
 		limit = maxErrorBody // enough to show
 	case size > 0:
-		r.body.Grow(int(size) + bytes.MinRead)
+		r.body.Grow(int(min(size, firstGrowth)) + bytes.MinRead)
 	}
 	_, err := r.body.ReadFrom(io.LimitReader(resp.Body, limit))
 	if err != nil {
-		r.call.unread = unreadable(r.call, resp, r.body.Bytes(), "the reply was cut off", err)
-		return r.call.unread
+		c := r.call
+		c.decodeError = newDecodeError(c, resp, r.body.Bytes(), "the response body was cut off", err)
+		c.decodeError.kind = ErrNoAnswer
+		return c.decodeError
 	}
-	if r.body.Len() > maxReply || resp.ContentLength > maxReply {
-		r.call.unread = unreadable(r.call, resp, r.body.Bytes(), "the reply is larger than 64 MiB", nil)
-		return &permanentError{r.call.unread}
+	if r.body.Len() > maxResponse || resp.ContentLength > maxResponse {
+		return r.fail(resp, "the response body is larger than 64 MiB")
 	}
 	return nil
+}
+
+// readNothing reads the body of an operation that returns nothing: only to reuse the
+// connection, and to see a page of a captive portal, which did not carry out the operation.
+func (r *reply) readNothing(resp *http.Response) error {
+	r.call.timer.Finish(lateBodyLimit, errLateBody)
+	_, _ = r.body.ReadFrom(io.LimitReader(resp.Body, maxErrorBody))
+	if isHTML(r.body.Bytes()) {
+		return r.fail(resp, "unexpected HTML page")
+	}
+	return nil
+}
+
+// fail ends the call with a response that no retry can improve.
+func (r *reply) fail(resp *http.Response, problem string) error {
+	r.call.decodeError = newDecodeError(r.call, resp, r.body.Bytes(), problem, nil)
+	return &permanentError{r.call.decodeError}
 }

@@ -8,23 +8,31 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
+	"github.com/memfault-go/memfault/internal/stall"
 )
 
-// call is one call of an operation, from building it to its answer.
+// call is one call of an operation, with all its attempts.
 type call struct {
-	client  *Client
-	op      *operation.Operation
-	options callOptions
-	header  http.Header // what the request says besides the usual
+	client      *Client
+	op          *operation.Operation
+	options     callOptions
+	header      http.Header // what the request has beside the usual header
+	contentType string
+	small       bool // the request body is in memory and not large
+	once        bool // a repeated request is not safe, whatever the operation's row says
 
-	attempts int
-	signed   http.Header // of the last attempt, as it was sent
-	unsigned http.Header
-	last     *http.Response // the last answer, whatever it was
-	answer   *Error         // the last failed one
-	unread   *Error         // a success whose body could not be read
+	attempts     int
+	timer        *stall.Timer // of the last attempt
+	writes       *writes      // of the last attempt
+	signedHeader http.Header  // of the last attempt, as it was sent
+	plainHeader  http.Header  // the same before the Authenticator
+	lastResponse *http.Response
+	lastError    *Error // the last response that failed
+	decodeError  *Error // a success whose body could not be read
+	maybeDone    bool   // an attempt without a response may have been carried out
 }
 
 type callKey struct{}
@@ -34,9 +42,23 @@ func callFrom(ctx context.Context) *call {
 	return c
 }
 
+// OperationName returns the name of the operation, such as devices.list, that a request
+// of the package belongs to, by the request's context. For any other context it returns
+// "". It serves a [net/http.RoundTripper] of [WithHTTPClient], for span names and metrics.
+// Requests of [Client.Do] and [NewPager] are named by their method and path.
+func OperationName(ctx context.Context) string {
+	if ctx == nil {
+		return ""
+	}
+	if c := callFrom(ctx); c != nil {
+		return c.op.Name
+	}
+	return ""
+}
+
 func (c *call) validate(ctx context.Context) error {
 	if ctx == nil {
-		return invalid("%s: the context is nil", c.op.Name)
+		return invalid("%s: nil context", c.op.Name)
 	}
 	if c.options.err != nil {
 		return invalid("%s: %w", c.op.Name, c.options.err)
@@ -47,32 +69,74 @@ func (c *call) validate(ctx context.Context) error {
 	return authorize(c.client.auth, c.op)
 }
 
-// keepAnswer reads the start of a failed answer's body into the call.
-func (c *call) keepAnswer(resp *http.Response) {
-	// What could not be read is missing from the error, which the status makes.
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	_ = resp.Body.Close()
-	resp.Body = http.NoBody
-	c.answer = newError(c, resp, body)
+// idempotent reports whether repeating the request does no harm.
+func (c *call) idempotent() bool { return !c.once && c.op.Idempotent() }
+
+// requestHeader returns the header that each attempt starts from.
+func (c *call) requestHeader() http.Header {
+	header := http.Header{"User-Agent": c.client.core.userAgent}
+	if c.op.Reply != operation.Stream {
+		header["Accept"] = []string{"application/json"}
+	}
+	if c.contentType != "" {
+		header["Content-Type"] = []string{c.contentType}
+	}
+	for name, values := range c.header {
+		header[name] = values
+	}
+	return header
 }
 
-// failure turns what the attempts came to into the error of the call, or nil.
+// restoreHeader takes from a request what the attempts before left in its header: net/http
+// adds the cookies of a jar.
+func restoreHeader(req *http.Request) error {
+	req.Header = callFrom(req.Context()).requestHeader()
+	return nil
+}
+
+// lateBodyLimit is how long the rest of a response is waited for when its status already
+// decides the call.
+const lateBodyLimit = 5 * time.Second
+
+const errLateBody = timeoutError("response body not complete within 5 s")
+
+// keepError reads the start of a failed response's body into the call.
+func (c *call) keepError(resp *http.Response) {
+	c.timer.Finish(lateBodyLimit, errLateBody)
+	// What could not be read is missing from the error; the status makes it one.
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorRead))
+	_ = resp.Body.Close()
+	resp.Body = http.NoBody
+	c.lastError = newStatusError(c, resp, body)
+}
+
+// failure turns the outcome of the attempts into the error of the call, or nil.
 func (c *call) failure(ctx context.Context, resp *http.Response, err error) error {
 	switch {
 	case ctx.Err() != nil && (err != nil || !succeeded(resp)):
-		err = ended(ctx)
-	case err != nil && c.unread != nil && errors.Is(err, c.unread):
-		return c.unread
+		err = contextError(ctx)
+	case err != nil && c.decodeError != nil && errors.Is(err, c.decodeError):
+		return c.decodeError
 	case err == nil && !succeeded(resp):
-		return c.answer
+		if c.deletedBefore(resp) {
+			return nil
+		}
+		return c.lastError
 	case err == nil:
 		return nil
 	}
-	return &lostError{call: c, cause: withoutURL(err)}
+	return &noResponseError{call: c, cause: withoutURL(err)}
 }
 
-// ended returns why a context ended: its error, and its cause if that tells more.
-func ended(ctx context.Context) error {
+// deletedBefore reports whether a 404 is due to an earlier attempt of the same call, whose
+// response was lost.
+func (c *call) deletedBefore(resp *http.Response) bool {
+	return c.maybeDone && resp.StatusCode == http.StatusNotFound &&
+		c.op.Method == http.MethodDelete && c.op.Reply == operation.Empty
+}
+
+// contextError returns why a context ended: its error, and its cause if that says more.
+func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if errors.Is(cause, err) {
 		return err
@@ -80,7 +144,7 @@ func ended(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// withoutURL takes the *url.Error away from an error: its text holds the query.
+// withoutURL removes the *url.Error from an error: its text contains the query.
 func withoutURL(err error) error {
 	var outer *url.Error
 	if errors.As(err, &outer) {
@@ -89,30 +153,32 @@ func withoutURL(err error) error {
 	return err
 }
 
-// lostError is a call that ended without a final answer. It unwraps to its cause
-// and to the last answer that was not final, if there was one.
-type lostError struct {
+// noResponseError is a call that ended without a final response. It unwraps to its cause
+// and to the last response that was not final, if there was one.
+type noResponseError struct {
 	call  *call
 	cause error
 }
 
-func (e *lostError) Error() string {
-	text := fmt.Sprintf("memfault: %s: %v", e.call.op.Name, e.cause)
+func (e *noResponseError) Error() string {
+	text := fmt.Sprintf("memfault: %s: %s", e.call.op.Name, oneLine(e.cause.Error(), maxErrorField))
 	if e.call.attempts > 1 {
 		text += fmt.Sprintf(" (attempt %d)", e.call.attempts)
 	}
-	if e.call.answer != nil {
-		text += "; last answer: " + strings.TrimPrefix(e.call.answer.Error(), "memfault: ")
+	if e.call.lastError != nil {
+		text += "; last response: " + strings.TrimPrefix(e.call.lastError.Error(), "memfault: ")
 	}
-	return e.call.redact(withoutQueries(text))
+	return e.call.redactor().text(text)
 }
 
 // Format writes the same line for every verb.
-func (e *lostError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
+func (e *noResponseError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
-func (e *lostError) Unwrap() []error {
-	if e.call.answer == nil {
+func (e *noResponseError) Is(target error) bool { return target == ErrNoAnswer }
+
+func (e *noResponseError) Unwrap() []error {
+	if e.call.lastError == nil {
 		return []error{e.cause}
 	}
-	return []error{e.cause, e.call.answer}
+	return []error{e.cause, e.call.lastError}
 }

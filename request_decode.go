@@ -6,21 +6,21 @@ import (
 	"reflect"
 )
 
-const notTheJSON = "the reply is not the JSON expected"
+const unexpectedJSON = "the response is not the expected JSON"
 
-// decode reads the whole reply as a T.
+// decode decodes the whole response body.
 func decode[T any](r *reply) (*T, error) {
 	var value *T
 	if err := r.decodeInto(r.body.Bytes(), &value); err != nil {
 		return nil, err
 	}
 	if value == nil {
-		return nil, r.unreadable("the reply is null", nil)
+		return nil, r.decodeError("the response is null", nil)
 	}
-	return value, nil
+	return checked(r, value)
 }
 
-// decodeData reads what the reply's envelope holds as a T.
+// decodeData decodes the data field of the envelope.
 func decodeData[T any](r *reply) (*T, error) {
 	var envelope struct {
 		Data *T `json:"data"`
@@ -29,41 +29,52 @@ func decodeData[T any](r *reply) (*T, error) {
 		return nil, err
 	}
 	if envelope.Data == nil {
-		return nil, r.unreadable("the reply lacks data", nil)
+		return nil, r.decodeError("the response contains no data", nil)
 	}
-	return envelope.Data, nil
+	return checked(r, envelope.Data)
 }
 
-// decodePage reads a page of a list. The items are decoded into a slice of the
-// expected size, which a growing one would exceed several times over.
-func decodePage[T any](r *reply, perPage int) (*Page[T], error) {
+// checked returns a model, or an error if it lacks a field without which it means nothing:
+// any object of JSON could be decoded as it.
+func checked[T any](r *reply, value *T) (*T, error) {
+	if model, ok := any(value).(interface{ missing() string }); ok {
+		if field := model.missing(); field != "" {
+			return nil, r.decodeError("the response contains no "+field, nil)
+		}
+	}
+	return value, nil
+}
+
+// decodePage decodes a page of a list. It allocates the slice of items once, at the size
+// expected; a growing one would allocate several times as much.
+func decodePage[T any](r *reply, perPage int) (page *Page[T], paged bool, err error) {
 	var envelope struct {
 		Data   []T     `json:"data"`
 		Paging *Paging `json:"paging"`
 	}
-	const smallestItem = 64 // bytes; bounds the slice by what can have come
+	const smallestItem = 64 // bytes; bounds the slice by what can have arrived
 	envelope.Data = make([]T, 0, min(perPage, r.body.Len()/smallestItem+1))
 	if err := r.decodeInto(r.body.Bytes(), &envelope); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if len(envelope.Data) == 0 {
 		if _, err := decodeData[json.RawMessage](r); err != nil { // an empty list, or none
-			return nil, err
+			return nil, false, err
 		}
 	}
 	if anyZero(reflect.ValueOf(envelope.Data)) {
 		if err := r.refuseNulls(); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	page := &Page[T]{Items: envelope.Data}
+	page = &Page[T]{Items: envelope.Data}
 	if envelope.Paging != nil {
 		page.Paging = *envelope.Paging
 	}
-	return page, nil
+	return page, envelope.Paging != nil, nil
 }
 
-// anyZero reports whether an item of a page may have come as null.
+// anyZero reports whether an item of a page may have been null.
 func anyZero(items reflect.Value) bool {
 	for i := range items.Len() {
 		if items.Index(i).IsZero() {
@@ -73,8 +84,8 @@ func anyZero(items reflect.Value) bool {
 	return false
 }
 
-// refuseNulls refuses a page with an item that is null: it would be handed out as one
-// that holds nothing.
+// refuseNulls returns an error for a page with an item that is null: the caller would get an
+// empty item.
 func (r *reply) refuseNulls() error {
 	items, err := decodeData[[]json.RawMessage](r)
 	if err != nil {
@@ -82,7 +93,7 @@ func (r *reply) refuseNulls() error {
 	}
 	for i, item := range *items {
 		if string(item) == "null" {
-			return r.unreadable(fmt.Sprintf("item %d of the page is null", i), nil)
+			return r.decodeError(fmt.Sprintf("item %d of the page is null", i), nil)
 		}
 	}
 	return nil
@@ -90,10 +101,10 @@ func (r *reply) refuseNulls() error {
 
 func (r *reply) decodeInto(data []byte, out any) error {
 	if len(data) == 0 {
-		return r.unreadable("the reply has no body", nil)
+		return r.decodeError("the response has no body", nil)
 	}
 	if err := json.Unmarshal(data, out); err != nil {
-		return r.unreadable(notTheJSON, err)
+		return r.decodeError(unexpectedJSON, err)
 	}
 	return nil
 }

@@ -15,28 +15,31 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Request is a request to an endpoint that the package has no method for.
+// Request is a request to an endpoint for which the package has no method; see [Client.Do]
+// and [NewPager].
 type Request struct {
-	Method string // GET when empty
-	Host   Host   // HostAPI when empty
-	// Path begins with a slash and is escaped, as it goes out: url.PathEscape
-	// escapes one segment of it.
+	Method string // GET if empty
+	Host   Host   // the zero value is HostAPI
+	// Path begins with a slash and is escaped. To escape one segment of it, use
+	// url.PathEscape.
 	Path  string
 	Query url.Values
-	Body  any // sent as JSON; nil sends no body
+	Body  any // encoded as JSON; nil sends no body
 }
 
-// Do sends a request to an endpoint, or for fields, that the package does not
-// know. It goes the way of every other call, to a host of the client alone, with
-// retries for GET, HEAD, PUT and DELETE. Any kind of credential is let through.
+// Do sends a request to an endpoint, or for fields, that the package does not know. It uses
+// the same path as every other call: only the client's own hosts, with its credential,
+// whatever its kind. GET, HEAD, PUT and DELETE are retried like other requests that are
+// safe to repeat; POST and PATCH only after a 429 or if no connection could be established.
 //
-// A slice, or a struct without a member named data, is filled with what the reply
-// holds below data, if it holds that, and null there is an error; any other out gets
-// the whole reply. A nil out discards it. A reply without a body is an error when out
-// is not nil.
+// Do decodes the response into out, which must be a pointer. If out points to a slice or to
+// a struct without a data field, directly or through pointers, and the response contains a
+// data field, Do decodes only that field; null there is an error. Otherwise it decodes the
+// whole response. If out is nil, the response is discarded. If out is not nil, a response
+// without a body is an error.
 func (c *Client) Do(ctx context.Context, request Request, out any, opts ...CallOption) error {
 	options := newCallOptions(opts)
-	if err := c.usable(); err != nil {
+	if err := c.checkInitialized(); err != nil {
 		return err
 	}
 	op, err := request.operation()
@@ -44,14 +47,16 @@ func (c *Client) Do(ctx context.Context, request Request, out any, opts ...CallO
 		return err
 	}
 	target := reflect.ValueOf(out)
-	if out != nil && (target.Kind() != reflect.Pointer || target.IsNil()) {
-		return invalid("Do: out is %T, not a pointer", out)
+	if out == nil {
+		op.Reply = operation.Empty
+	} else if target.Kind() != reflect.Pointer || target.IsNil() {
+		return invalid("Do: out must be a pointer that is not nil, not %T", out)
 	}
 	address, err := c.core.target(op, request.Path, request.Query)
 	if err != nil {
 		return err
 	}
-	r, err := c.send(ctx, op, address, request.Body, options)
+	r, err := c.send(ctx, &call{client: c, op: op, options: options}, address, request.Body)
 	if err != nil {
 		return err
 	}
@@ -64,20 +69,23 @@ func (c *Client) Do(ctx context.Context, request Request, out any, opts ...CallO
 			Data json.RawMessage `json:"data"`
 		}](r); err == nil && len(data.Data) > 0 {
 			if string(data.Data) == "null" {
-				return r.unreadable("the reply lacks data", nil)
+				return r.decodeError("the response contains no data", nil)
 			}
 			return r.decodeInto(data.Data, out)
 		}
 		if string(bytes.TrimSpace(r.body.Bytes())) == "null" {
-			return r.unreadable("the reply is null", nil)
+			return r.decodeError("the response is null", nil)
 		}
 	}
 	return r.decodeInto(r.body.Bytes(), out)
 }
 
-// wantsData reports whether a type is to be filled from below data: it has no
-// place for the envelope itself.
+// wantsData reports whether a type is to be filled from the data field: it has no place for
+// the envelope itself.
 func wantsData(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	if t.Kind() != reflect.Struct {
 		return t.Kind() == reflect.Slice && t != reflect.TypeFor[json.RawMessage]()
 	}
@@ -90,27 +98,24 @@ func wantsData(t reflect.Type) bool {
 	return true
 }
 
-// operation checks the request and makes a row of the table for it.
+// operation checks the request and returns a row of the table for it.
 func (r *Request) operation() (*operation.Operation, error) {
 	method := r.Method
 	if method == "" {
 		method = http.MethodGet
 	}
-	fail := func(err error) (*operation.Operation, error) {
-		return nil, invalid("Request: %w", err)
-	}
 	if strings.ContainsFunc(method, func(r rune) bool { return r < 'A' || r > 'Z' }) {
-		return fail(fmt.Errorf("%q is no HTTP method", method))
+		return nil, invalid("Request: invalid method %q", method)
 	}
 	if r.Host < HostAPI || r.Host > HostDevice {
-		return fail(fmt.Errorf("host %d is unknown", r.Host))
+		return nil, invalid("Request: unknown host %d", r.Host)
 	}
 	if err := checkPath(r.Path); err != nil {
-		return fail(fmt.Errorf("path: %w", err))
+		return nil, invalid("Request: path %w", err)
 	}
 	switch r.Body.(type) {
 	case []byte, io.Reader:
-		return fail(errors.New("the body is sent as JSON: give a value to encode, or JSON text as json.RawMessage"))
+		return nil, invalid("Request: Body must be a value to encode as JSON, or JSON text as json.RawMessage, not %T", r.Body)
 	}
 	return &operation.Operation{
 		Name:        method + " " + r.Path,
@@ -124,34 +129,39 @@ func (r *Request) operation() (*operation.Operation, error) {
 func checkPath(path string) error {
 	rest, ok := strings.CutPrefix(path, "/")
 	if !ok {
-		return errors.New("it does not begin with a slash")
+		return errors.New("must begin with a slash")
 	}
 	if strings.ContainsAny(path, "?#\\") || strings.ContainsFunc(path, isControl) {
-		return errors.New("it holds a query, a fragment, a backslash or a control character")
+		return errors.New("must not contain a query, a fragment, a backslash or a control character")
 	}
 	for segment := range strings.SplitSeq(rest, "/") {
 		value, err := url.PathUnescape(segment)
 		if err != nil {
-			return errors.New("it holds a percent sign that escapes nothing")
+			return errors.New("contains a percent sign that escapes nothing")
 		}
 		if err := checkSegment(value); err != nil {
-			return fmt.Errorf("a segment %w", err)
+			return fmt.Errorf("segment %w", err)
 		}
 	}
-	// net/url would escape the whole path anew, and with that lose an escaped slash.
+	// net/url would escape the whole path again, and with that lose an escaped slash.
 	if u, err := url.Parse(path); err != nil || u.EscapedPath() != path {
-		return errors.New("it holds a character that has to be escaped")
+		return errors.New("contains a character that must be escaped")
 	}
 	return nil
 }
 
-// NewPager returns a Pager over a list that the package does not know: a GET whose
-// reply has items of type T in data and paging beside it. The query's page and
-// per_page are where it starts and how many items it asks for.
+// NewPager returns a [Pager] over a list that the package does not know: a GET whose
+// response has items of type T in data, with paging beside it. The query's page and per_page
+// are its first page and the number of items that it requests for a page. The request must
+// not have a body.
 func NewPager[T any](client *Client, request Request) *Pager[T] {
 	op, err := request.operation()
-	if err == nil && op.Method != http.MethodGet {
-		err = invalid("NewPager: the method is %s, not GET", op.Method)
+	switch {
+	case err != nil:
+	case op.Method != http.MethodGet:
+		err = invalid("NewPager: the method must be GET, not %s", op.Method)
+	case request.Body != nil:
+		err = invalid("NewPager: a list request has no body")
 	}
 	options, optionsErr := listOptionsOf(request.Query)
 	return newPager[T](client, op, request.Path, request.Query, options, nil, errors.Join(err, optionsErr))

@@ -13,18 +13,25 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// RetryPolicy says how often and after what waits a failed request is repeated.
+// RetryPolicy configures how often, and after which delays, failed requests are retried.
+// The package documentation describes which requests are. A field that is zero has its
+// default. If only one of MinWait and MaxWait is set, the default of the other is adjusted:
+// MinWait to at most MaxWait, MaxWait to at least MinWait.
 type RetryPolicy struct {
-	MaxAttempts int           // attempts in all, the first included; 5 by default
-	MinWait     time.Duration // the window of the first wait; 0.5 s by default
-	MaxWait     time.Duration // the widest window, and the longest Retry-After obeyed; 30 s by default
+	MaxAttempts int           // attempts in total; 5 by default, so 4 retries
+	MinWait     time.Duration // window of the first wait; 0.5 s by default
+	// MaxWait is the widest window, 30 s by default, and the longest Retry-After that a call
+	// honors. If Memfault asks for a longer wait, the call fails immediately. A
+	// [ChunkSender] also honors a longer one.
+	MaxWait time.Duration
 }
 
 func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 	if p.MaxAttempts < 0 || p.MinWait < 0 || p.MaxWait < 0 {
-		return p, invalid("WithRetry: a negative value")
+		return p, invalid("WithRetry: MaxAttempts, MinWait and MaxWait must not be negative")
 	}
 	if p.MaxAttempts == 0 {
 		p.MaxAttempts = 5
@@ -38,62 +45,82 @@ func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 		p.MaxWait = max(30*time.Second, p.MinWait)
 	}
 	if p.MinWait > p.MaxWait {
-		return p, invalid("WithRetry: MinWait %v is above MaxWait %v", p.MinWait, p.MaxWait)
+		return p, invalid("WithRetry: MinWait %v is greater than MaxWait %v", p.MinWait, p.MaxWait)
 	}
 	return p, nil
 }
 
-// newRetrier returns go-retryablehttp with this policy in place of all its own.
+// newRetrier returns go-retryablehttp with this policy instead of its own.
 func (p RetryPolicy) newRetrier(client *http.Client) *retryablehttp.Client {
 	return &retryablehttp.Client{
 		HTTPClient:   client,
 		RetryMax:     p.MaxAttempts - 1,
 		CheckRetry:   p.check,
 		Backoff:      p.backoff,
+		PrepareRetry: restoreHeader,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 }
 
-// check decides whether a request is repeated. It keeps each failed answer in the
-// call, so that the last one survives when the attempts or the context end.
+// check decides whether a request is retried. It keeps each failed response in the call, so
+// that the last one survives when the attempts or the context end.
 func (p RetryPolicy) check(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	c := callFrom(ctx)
-	if err == nil && resp != c.last { // go-retryablehttp asks twice about one answer
-		c.last = resp
+	if err == nil && resp != c.lastResponse { // go-retryablehttp asks twice about one response
+		c.lastResponse = resp
 		if !succeeded(resp) {
-			c.keepAnswer(resp)
+			c.keepError(resp)
 		}
 	}
+	c.maybeDone = c.maybeDone || c.mayBeDone(resp, err)
 	switch {
 	case ctx.Err() != nil || c.options.withoutRetry:
 		return false, nil
 	case err != nil:
-		return c.repeatable(err), nil
+		return c.retryable(err), nil
 	case resp.StatusCode == http.StatusTooManyRequests:
 		return p.worthWaiting(resp), nil
-	case unavailable(resp.StatusCode):
-		return c.op.Idempotent() && p.worthWaiting(resp), nil
+	case unavailable(resp.StatusCode) || c.storageFailed(resp):
+		return c.idempotent() && p.worthWaiting(resp), nil
 	default:
 		return false, nil
 	}
 }
 
+// storageFailed reports whether the storage that presigned URLs lead to failed in a way that
+// passes. It is not Memfault: its 500 is worth a retry, and so is its 400 for a connection
+// that was too slow.
+func (c *call) storageFailed(resp *http.Response) bool {
+	return c.op.Host == operation.Presigned &&
+		(resp.StatusCode == http.StatusInternalServerError || resp.StatusCode == http.StatusBadRequest && c.lastError.Type == "RequestTimeout")
+}
+
 func succeeded(resp *http.Response) bool { return resp.StatusCode/100 == 2 }
+
+// mayBeDone reports whether an attempt that failed may have been carried out: its response
+// was lost, or a gateway did not get one.
+func (c *call) mayBeDone(resp *http.Response, err error) bool {
+	if err != nil {
+		return !isPermanent(err) && !neverLeft(err) && !c.unsent()
+	}
+	return resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusGatewayTimeout
+}
 
 func (p RetryPolicy) worthWaiting(resp *http.Response) bool {
 	after, asked := retryAfter(resp)
 	return !asked || after <= p.MaxWait
 }
 
-// repeatable reports whether a request that got no whole answer may be sent
-// again: always when it never left, else when repeating it does no harm.
-func (c *call) repeatable(err error) bool {
-	if isPermanent(err) {
-		return false
-	}
+// retryable reports whether a request without a complete response may be sent again: always
+// if it never left, otherwise if repeating it does no harm.
+func (c *call) retryable(err error) bool {
+	return !isPermanent(err) && (neverLeft(err) || c.idempotent())
+}
+
+// neverLeft reports whether no connection could be made.
+func neverLeft(err error) bool {
 	var network *net.OpError
-	neverLeft := errors.As(err, &network) && network.Op == "dial"
-	return neverLeft || c.op.Idempotent()
+	return errors.As(err, &network) && network.Op == "dial"
 }
 
 func isPermanent(err error) bool {
@@ -102,7 +129,7 @@ func isPermanent(err error) bool {
 	return errors.As(err, &permanent) || errors.As(err, &certificate)
 }
 
-// permanentError is a failure on this side that no repetition mends.
+// permanentError is a local failure that a retry cannot fix.
 type permanentError struct{ cause error }
 
 func (e *permanentError) Error() string { return e.cause.Error() }
@@ -110,22 +137,21 @@ func (e *permanentError) Unwrap() error { return e.cause }
 
 func permanent(text string) error { return &permanentError{errors.New(text)} }
 
-// backoff returns what Retry-After asks for, else a random wait within a window
-// that doubles with each attempt (full jitter).
+// backoff returns a random wait within a window that doubles with each attempt (full
+// jitter), but at least the wait that Retry-After asks for.
 func (p RetryPolicy) backoff(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
-	if after, asked := retryAfter(resp); asked {
-		return min(after, p.MaxWait)
-	}
 	window := p.MaxWait
 	if attempt < 62 && p.MinWait <= p.MaxWait>>attempt {
 		window = p.MinWait << attempt
 	}
-	return rand.N(max(window, 1)) //nolint:gosec // jitter needs no secret randomness
+	wait := rand.N(max(window, 1)) //nolint:gosec // jitter needs no secret randomness
+	after, _ := retryAfter(resp)
+	return max(wait, min(after, p.MaxWait))
 }
 
-// retryAfter reads the Retry-After header of an answer, in seconds or as a date.
-// A date is counted from the answer's own Date, so that clocks need not agree; one
-// that has passed asks for no wait.
+// retryAfter reads the Retry-After header of a response, in seconds or as a date. A date is
+// relative to the response's own Date, so that the clocks need not agree; if it has passed,
+// the wait is 0.
 func retryAfter(resp *http.Response) (wait time.Duration, asked bool) {
 	if resp == nil {
 		return 0, false

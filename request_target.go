@@ -39,20 +39,23 @@ func isPlain(path string) bool {
 	return true
 }
 
-// foreignTarget reads a URL that an answer of the API named, to be used as it is.
-func (c *core) foreignTarget(op *operation.Operation, text string) (*url.URL, error) {
+func isAlphanumeric(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+}
+
+// parsePresignedURL parses a URL of another host, to be used unchanged.
+func (c *core) parsePresignedURL(text string) (*url.URL, error) {
 	target, err := url.Parse(text)
 	switch {
 	case err != nil || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' }) || target.Host == "" || target.User != nil || !strings.HasSuffix(text, target.RequestURI()):
-		return nil, fmt.Errorf("memfault: %s: the URL that the API named cannot be used as it is", op.Name)
+		return nil, errors.New("the URL cannot be used unchanged")
 	case !c.allowedScheme(target):
-		return nil, fmt.Errorf("memfault: %s: the URL that the API named is plain http, which needs WithInsecureHTTP", op.Name)
+		return nil, errors.New("the URL is plain http, which requires WithInsecureHTTP")
 	}
 	return target, nil
 }
 
-// expand fills the placeholders of an operation's path, each with one escaped
-// segment.
+// expand fills the placeholders of an operation's path, each with one escaped segment.
 func expand(op *operation.Operation, values []string) (string, error) {
 	var b strings.Builder
 	b.Grow(len(op.Path) + 32)
@@ -67,7 +70,7 @@ func expand(op *operation.Operation, values []string) (string, error) {
 		values = values[1:]
 		name := strings.Trim(segment, "{}")
 		if value == "" && strings.HasSuffix(name, "_id") {
-			return "", invalid("%s: %s is empty or below 1", op.Name, name)
+			return "", invalid("%s: %s must not be empty or less than 1", op.Name, name)
 		}
 		if err := checkSegment(value); err != nil {
 			return "", invalid("%s: %s %w", op.Name, name, err)
@@ -82,9 +85,9 @@ func expand(op *operation.Operation, values []string) (string, error) {
 func checkSegment(value string) error {
 	switch value {
 	case "":
-		return errors.New("is empty")
+		return errors.New("must not be empty")
 	case ".", "..":
-		return fmt.Errorf("%q is no path segment", value)
+		return fmt.Errorf("must not be %q", value)
 	default:
 		return nil
 	}

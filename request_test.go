@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -22,7 +23,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestEachSegmentIsEscaped(t *testing.T) {
+func TestPath_EscapesEachSegment(t *testing.T) {
 	var got *http.Request
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r
@@ -43,7 +44,7 @@ func TestEachSegmentIsEscaped(t *testing.T) {
 	}
 }
 
-func TestBadSegmentsAreRefusedUnsent(t *testing.T) {
+func TestPath_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	for _, bad := range []string{"", ".", ".."} {
 		for name, call := range map[string]func() error{
@@ -61,13 +62,15 @@ func TestBadSegmentsAreRefusedUnsent(t *testing.T) {
 				return err
 			},
 		} {
-			require.ErrorContains(t, call(), name, "%q", bad)
+			err := call()
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+			require.ErrorContains(t, err, name, "%q", bad)
 		}
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestBadTimesAndPagesAreRefusedUnsent(t *testing.T) {
+func TestList_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	for name, options := range map[string]memfault.DeviceListOptions{
 		"page":     {ListOptions: memfault.ListOptions{Page: -1}},
@@ -76,18 +79,19 @@ func TestBadTimesAndPagesAreRefusedUnsent(t *testing.T) {
 	} {
 		pager := client.Devices.List(sink, options)
 		_, err := pager.Page(t.Context())
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
 		require.ErrorContains(t, err, "devices.list", name)
 		_, err = pager.Prefetch(4).Collect(t.Context())
-		require.ErrorContains(t, err, "devices.list", name)
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
 	}
 	_, err := client.Devices.Get(nil, sink, "A") //nolint:staticcheck // the very mistake
-	require.ErrorContains(t, err, "context is nil")
+	require.ErrorContains(t, err, "nil context")
 	_, err = client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(nil) //nolint:staticcheck // the very mistake
-	require.ErrorContains(t, err, "context is nil")
-	assert.Empty(t, cloud.Seen(""))
+	require.ErrorContains(t, err, "nil context")
+	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestQueryIsEscapedAndListsRepeatTheName(t *testing.T) {
+func TestQuery_EscapesValuesAndRepeatsNames(t *testing.T) {
 	cloud, client := newCloud(t)
 	options := memfault.DeviceListOptions{
 		ListOptions:     memfault.ListOptions{Page: 2, PerPage: 50, Sort: "-last_seen"},
@@ -98,61 +102,65 @@ func TestQueryIsEscapedAndListsRepeatTheName(t *testing.T) {
 	_, err := client.Devices.List(sink, options).Page(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "/api/v0/organizations/acme/projects/smart-sink/devices?hardware_version=evt%261&last_seen_since=2025-02-27T00%3A00%3A00Z"+
-		"&page=2&per_page=50&release=0.0.5%2B0&release=1.0+0&sort=-last_seen", cloud.Seen("devices.list")[0].URI)
+		"&page=2&per_page=50&release=0.0.5%2B0&release=1.0+0&sort=-last_seen", cloud.Requests("devices.list")[0].URI)
 }
 
-func TestRequestHeaders(t *testing.T) {
+func TestRequest_Headers(t *testing.T) {
 	cloud, client := newCloud(t, memfault.WithUserAgent("acme-relay/1.2"))
 	_, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"}, memfault.WithHeader("X-Trace", "7"))
 	require.NoError(t, err)
 	_, err = client.Projects.Get(t.Context(), sink)
 	require.NoError(t, err)
-	post, get := cloud.Seen("cohorts.create")[0].Header, cloud.Seen("projects.retrieve")[0].Header
+	post, get := cloud.Requests("cohorts.create")[0].Header, cloud.Requests("projects.retrieve")[0].Header
 	assert.Equal(t, "application/json", post.Get("Content-Type"))
 	assert.Equal(t, "application/json", post.Get("Accept"))
 	assert.Equal(t, "acme-relay/1.2 memfault-go/"+memfault.Version, post.Get("User-Agent"))
 	assert.Equal(t, "7", post.Get("X-Trace"))
-	assert.Empty(t, get.Get("Content-Type"), "nothing is sent")
-	assert.Empty(t, get.Get("X-Trace"), "an option of a call is for that call")
+	assert.Empty(t, get.Get("Content-Type"), "the request has no body")
+	assert.Empty(t, get.Get("X-Trace"), "a call option must not affect the next call")
 }
 
-func TestBadHeadersAreRefusedUnsent(t *testing.T) {
+func TestWithHeader_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	for name, value := range map[string]string{
 		"Authorization": "x", "memfault-project-key": "x", "Cookie": "x", "Host": "x", "content-length": "1", "Content-Type": "x",
 		"": "x", "X Y": "x", "X-Break": "a\r\nb",
+		"Idempotency-Key": "x", "x-idempotency-key": "x", "Accept-Encoding": "gzip", "Upgrade": "h2c", "TE": "trailers", "Trailer": "X", "Expect": "100-continue",
+		"Connection": "close", "Keep-Alive": "x", "Proxy-Connection": "x", "Transfer-Encoding": "chunked",
 	} {
-		require.ErrorContains(t, get(t.Context(), client, memfault.WithHeader(name, value)), "WithHeader", "%q", name)
+		err := get(t.Context(), client, memfault.WithHeader(name, value))
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, "%q", name)
+		require.ErrorContains(t, err, "WithHeader", "%q", name)
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
-// replies are answers that must not be taken for a result.
-var replies = map[string]struct {
+// unreadableResponses are successful responses that contain no result.
+var unreadableResponses = map[string]struct {
 	body string
-	says string
+	text string // part of the error
 }{
-	"not JSON":     {"<html>login</html>", "not the JSON expected"},
+	"not JSON":     {"<html>login</html>", "not the expected JSON"},
 	"empty":        {"", "no body"},
-	"truncated":    {`{"data":{"id":1`, "not the JSON expected"},
-	"lacks data":   {`{"id":1}`, "lacks data"},
-	"null data":    {`{"data":null}`, "lacks data"},
-	"null":         {`null`, "lacks data"},
-	"another type": {`{"data":"x"}`, "not the JSON expected"},
-	"bad time":     {`{"data":[{"created_date":"yesterday"}]}`, "not the JSON expected"},
-	"two values":   {`{"data":{"id":1}} {"data":{"id":2}}`, "not the JSON expected"},
+	"truncated":    {`{"data":{"id":1`, "not the expected JSON"},
+	"lacks data":   {`{"id":1}`, "contains no data"},
+	"null data":    {`{"data":null}`, "contains no data"},
+	"null":         {`null`, "contains no data"},
+	"another type": {`{"data":"x"}`, "not the expected JSON"},
+	"bad time":     {`{"data":[{"created_date":"yesterday"}]}`, "not the expected JSON"},
+	"two values":   {`{"data":{"id":1}} {"data":{"id":2}}`, "not the expected JSON"},
 }
 
-func TestUnreadableReplies(t *testing.T) {
-	for name, reply := range replies {
+func TestDecode_UnreadableResponse(t *testing.T) {
+	for name, c := range unreadableResponses {
 		t.Run(name, func(t *testing.T) {
-			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, reply.body) })
+			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.body) })
 			project, err := client.Projects.Get(t.Context(), sink)
 			assert.Nil(t, project)
 			got := requireError(t, err, 200)
 			assert.Equal(t, "projects.retrieve", got.Operation)
-			assert.Equal(t, reply.body, string(got.Body))
-			require.ErrorContains(t, err, reply.says)
+			assert.Equal(t, c.body, string(got.Body))
+			require.ErrorContains(t, err, c.text)
 			require.ErrorContains(t, err, "projects.retrieve: 200 OK")
 
 			page, err := client.Cohorts.List(sink, memfault.CohortListOptions{}).Page(t.Context())
@@ -162,58 +170,58 @@ func TestUnreadableReplies(t *testing.T) {
 	}
 }
 
-func TestBareReplyIsNotNull(t *testing.T) {
+func TestDecode_BareNullIsError(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "null") })
 	_, err := client.Account.Me(t.Context())
 	require.ErrorContains(t, err, "is null")
 }
 
-func TestNoContentIsNoObject(t *testing.T) {
+func TestDecode_204IsErrorForObject(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	_, err := client.Projects.Get(t.Context(), sink)
 	requireError(t, err, http.StatusNoContent)
 	require.NoError(t, client.Projects.Delete(t.Context(), sink))
 }
 
-func TestReplyThatIsCutOff(t *testing.T) {
+func TestRetry_CutOffResponse(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddDevices(fakecloud.Device{Serial: "A"})
-	cloud.Fail(fakecloud.Fault{Cut: 40, Times: 2})
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 40, Times: 2})
 	device, err := client.Devices.Get(t.Context(), sink, "A")
-	require.NoError(t, err, "a GET is sent again")
+	require.NoError(t, err, "a GET must be retried")
 	assert.Equal(t, "A", device.DeviceSerial)
 
-	cloud.Heal()
-	cloud.Fail(fakecloud.Fault{Cut: 40})
+	cloud.ClearFaults()
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 40})
 	_, err = client.Devices.Get(t.Context(), sink, "A")
 	got := requireError(t, err, 200)
 	assert.Equal(t, "devices.retrieve", got.Operation)
 	assert.Len(t, got.Body, 40)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 
-	before := len(cloud.Seen("cohorts.create"))
+	before := len(cloud.Requests("cohorts.create"))
 	_, err = client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x"})
 	requireError(t, err, 200)
-	assert.Len(t, cloud.Seen("cohorts.create"), before+1, "a POST is not")
+	assert.Len(t, cloud.Requests("cohorts.create"), before+1, "a POST must not be retried")
 }
 
-func TestPostIsNotRepeatedWhenItsAnswerIsLost(t *testing.T) {
+func TestRetry_POSTNotRetriedAfterLostResponse(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.Fail(fakecloud.Fault{Lose: true, Times: 1})
+	cloud.Fail(fakecloud.Fault{DropResponse: true, Times: 1})
 	_, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x", Slug: "x"})
 	require.Error(t, err)
-	assert.Len(t, cloud.Seen("cohorts.create"), 1)
+	assert.Len(t, cloud.Requests("cohorts.create"), 1)
 	_, err = client.Cohorts.Get(t.Context(), sink, "x")
-	require.NoError(t, err, "it was carried out")
+	require.NoError(t, err, "the cohort must exist: the request was carried out")
 }
 
-func TestReplyThatIsTooLarge(t *testing.T) {
+func TestResponse_AboveLimitIsError(t *testing.T) {
 	const limit = 64 << 20
 	for name, declare := range map[string]bool{"declared": true, "undeclared": false} {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
+			requests := 0
 			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
-				asked++
+				requests++
 				if declare {
 					w.Header().Set("Content-Length", fmt.Sprint(len(`{"data":"`)+limit))
 				}
@@ -227,12 +235,12 @@ func TestReplyThatIsTooLarge(t *testing.T) {
 			require.ErrorContains(t, err, "larger than 64 MiB")
 			assert.True(t, strings.HasPrefix(string(got.Body), `{"data":"xx`))
 			assert.LessOrEqual(t, len(got.Body), 64<<10)
-			assert.Equal(t, 1, asked)
+			assert.Equal(t, 1, requests)
 		})
 	}
 }
 
-func TestRepliesAreReadWhateverTheServerAdds(t *testing.T) {
+func TestDecode_IgnoresUnknownFields(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"warnings":[],"data":{"id":1,"slug":"smart-sink","brand_new":{"x":[1,2]}}}`)
 	})
@@ -241,7 +249,7 @@ func TestRepliesAreReadWhateverTheServerAdds(t *testing.T) {
 	assert.Equal(t, "smart-sink", project.Slug)
 }
 
-// everyCredential are the four credentials, and headers of a caller's own.
+// everyCredential returns the four kinds of credentials and a custom Authenticator.
 func everyCredential() map[string]memfault.Authenticator {
 	return map[string]memfault.Authenticator{
 		"password": memfault.BasicPassword("jane@acme.example", "s3cret-password"),
@@ -252,7 +260,7 @@ func everyCredential() map[string]memfault.Authenticator {
 	}
 }
 
-func TestRedirectToAnotherHostCarriesNoCredential(t *testing.T) {
+func TestRedirect_OtherHostGetsNoCredential(t *testing.T) {
 	var there http.Header
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		there = r.Header
@@ -274,7 +282,7 @@ func TestRedirectToAnotherHostCarriesNoCredential(t *testing.T) {
 	}
 }
 
-func TestRedirectOnTheSameHostKeepsTheCredential(t *testing.T) {
+func TestRedirect_SameHostGetsCredential(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/there" {
 			http.Redirect(w, r, "/there", http.StatusFound)
@@ -289,28 +297,28 @@ func TestRedirectOnTheSameHostKeepsTheCredential(t *testing.T) {
 	assert.Equal(t, 1, response.Attempts)
 }
 
-func TestOnlyReadsFollowRedirects(t *testing.T) {
+func TestRedirect_NotFollowedByWrites(t *testing.T) {
 	for _, code := range []int{301, 302, 303, 307, 308} {
-		asked := 0
+		requests := 0
 		_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-			asked++
+			requests++
 			http.Redirect(w, r, "/there", code)
 		})
 		requireError(t, post(t.Context(), client), code)
 		requireError(t, patch(t.Context(), client), code)
 		requireError(t, client.Projects.Delete(t.Context(), sink), code)
-		assert.Equal(t, 3, asked)
+		assert.Equal(t, 3, requests)
 	}
 }
 
-func TestRedirectsEnd(t *testing.T) {
-	asked := 0
+func TestRedirect_Limits(t *testing.T) {
+	requests := 0
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-		asked++
+		requests++
 		http.Redirect(w, r, "/there", http.StatusFound)
 	})
 	require.ErrorContains(t, get(t.Context(), client), "10 redirects")
-	assert.Equal(t, 10, asked, "and the call is not repeated")
+	assert.Equal(t, 10, requests, "the call must not be retried")
 
 	_, client = newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
@@ -318,22 +326,22 @@ func TestRedirectsEnd(t *testing.T) {
 	require.ErrorContains(t, get(t.Context(), client), "redirect to plain http")
 }
 
-func TestRedirectPolicyOfTheGivenClientIsAsked(t *testing.T) {
+func TestWithHTTPClient_KeepsRedirectPolicy(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", http.StatusFound) }))
 	defer server.Close()
 	given := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithHTTPClient(given))
 	requireError(t, get(t.Context(), client), http.StatusFound)
-	assert.Nil(t, given.Transport, "it is not changed")
+	assert.Nil(t, given.Transport, "the given client must not be modified")
 
-	asked, refused := 0, errors.New("not there")
-	given.CheckRedirect = func(*http.Request, []*http.Request) error { asked++; return refused }
+	requests, errPolicy := 0, errors.New("not there")
+	given.CheckRedirect = func(*http.Request, []*http.Request) error { requests++; return errPolicy }
 	client = newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithHTTPClient(given), quickRetries)
-	require.ErrorIs(t, get(t.Context(), client), refused)
-	assert.Equal(t, 1, asked, "what it refuses is not asked for again")
+	require.ErrorIs(t, get(t.Context(), client), errPolicy)
+	assert.Equal(t, 1, requests, "a call that the policy ends must not be retried")
 }
 
-func TestResponse(t *testing.T) {
+func TestWithResponse_FillsResponse(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.Fail(fakecloud.Fault{Operation: "projects.retrieve", Status: 503, Times: 1})
 	var response memfault.Response
@@ -345,7 +353,7 @@ func TestResponse(t *testing.T) {
 
 	_, err := client.Devices.Get(context.Background(), sink, "B", memfault.WithResponse(&response))
 	require.Error(t, err)
-	assert.Equal(t, 404, response.StatusCode, "it is filled for an error too")
+	assert.Equal(t, 404, response.StatusCode, "Response must also be filled if the call fails")
 
 	for name, fails := range map[string]func() error{
 		"path": func() error {
@@ -357,11 +365,11 @@ func TestResponse(t *testing.T) {
 	} {
 		response = memfault.Response{StatusCode: 200, Attempts: 1}
 		require.Error(t, fails(), name)
-		assert.Zero(t, response, "%s: nothing was sent, and nothing is left of the call before", name)
+		assert.Zero(t, response, "%s: Response must be zero if nothing was sent", name)
 	}
 }
 
-func TestNullIsNoItemAndNoKey(t *testing.T) {
+func TestDecode_NullItemOrKeyIsError(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/api_key") {
 			_, _ = io.WriteString(w, `{"data":{}}`)
@@ -374,10 +382,10 @@ func TestNullIsNoItemAndNoKey(t *testing.T) {
 	requireError(t, err, 200)
 	require.ErrorContains(t, err, "item 2 of the page is null")
 	_, err = client.Projects.GetProjectKey(t.Context(), sink)
-	require.ErrorContains(t, err, "projects.get_client_key: the reply lacks a key")
+	require.ErrorContains(t, err, "projects.get_client_key: 200 OK: the response contains no api_key")
 }
 
-func TestHEADFollowsRedirects(t *testing.T) {
+func TestRedirect_FollowedByHEAD(t *testing.T) {
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/there" {
 			http.Redirect(w, r, "/there", http.StatusFound)
@@ -386,33 +394,36 @@ func TestHEADFollowsRedirects(t *testing.T) {
 	require.NoError(t, client.Do(t.Context(), memfault.Request{Method: http.MethodHead, Path: "/x"}, nil))
 }
 
-func TestTimeoutAndJarOfTheGivenClientAreKept(t *testing.T) {
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	visits := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if visits++; visits == 1 {
-			http.SetCookie(w, &http.Cookie{Name: "visit", Value: "1"})
-			return
-		}
-		if _, err := r.Cookie("visit"); err == nil {
-			<-r.Context().Done() // until the client's timeout
-		}
-	}))
-	defer server.Close()
-	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL),
-		memfault.WithHTTPClient(&http.Client{Jar: jar, Timeout: 500 * time.Millisecond}))
-	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, nil))
-	err = client.Do(t.Context(), memfault.Request{Path: "/x"}, nil, memfault.WithoutRetry())
-	assert.True(t, isTimeout(err), "%v", err)
+func TestWithHTTPClient_KeepsTimeoutAndJar(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		jar, err := cookiejar.New(nil)
+		require.NoError(t, err)
+		visits := 0
+		transport := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if visits++; visits == 1 {
+				return newResponse(200, `{"data":{"id":1}}`, "Set-Cookie", "visit=1; Path=/")
+			}
+			if _, err := r.Cookie("visit"); err != nil {
+				return nil, err
+			}
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: transport, Jar: jar, Timeout: 7 * time.Second}))
+		require.NoError(t, get(t.Context(), client))
+		start := time.Now()
+		err = get(t.Context(), client, memfault.WithoutRetry())
+		assert.True(t, isTimeout(err), "%v", err)
+		assert.Equal(t, 7*time.Second, time.Since(start))
+	})
 }
 
-func TestBadCertificateIsTriedOnce(t *testing.T) {
-	asked := 0
+func TestRetry_InvalidCertificateNotRetried(t *testing.T) {
+	requests := 0
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithObserver(func(memfault.Attempt) { asked++ }))
+	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL), memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) { requests++ }))
 	require.ErrorContains(t, get(t.Context(), client), "certificate")
-	assert.Equal(t, 1, asked)
+	assert.Equal(t, 1, requests)
 }

@@ -3,49 +3,48 @@ package memfault
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
+	"io"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
+	"github.com/memfault-go/memfault/internal/stall"
 )
 
-// signer sends one attempt: it waits for the rate limiter, signs a copy of the
-// request, limits the time until the answer's header, and tells logger and
-// observer. It stands below http.Client, so the request that a redirect copies
-// carries no credential. It has no CloseIdleConnections on purpose: go-retryablehttp
-// would close every idle connection after each failure.
-type signer struct {
+// attemptTransport sends one attempt: it waits for the rate limiter, signs a copy of the
+// request, limits the wait for the response header, and reports to logger and observer. It
+// is below http.Client, so the request that a redirect copies carries no credential. It has
+// no CloseIdleConnections on purpose: go-retryablehttp would close every idle connection
+// after each failure.
+type attemptTransport struct {
 	core *core
 	next http.RoundTripper
 }
 
-func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *attemptTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := callFrom(req.Context())
 	ctx, cancel := context.WithCancelCause(req.Context())
-	out, err := s.prepare(ctx, c, req)
+	out, err := t.prepare(ctx, c, req)
 	if err != nil {
 		cancel(nil)
 		closeBody(req)
 		return nil, &permanentError{err}
 	}
 	start := time.Now()
-	resp, err := s.attempt(out, cancel)
-	s.tell(c, req, resp, err, time.Since(start))
+	resp, err := t.attempt(c, out, cancel)
+	t.observe(c, req, resp, err, time.Since(start))
 	return resp, err
 }
 
 // prepare returns a signed copy of the request.
-func (s *signer) prepare(ctx context.Context, c *call, req *http.Request) (*http.Request, error) {
+func (t *attemptTransport) prepare(ctx context.Context, c *call, req *http.Request) (*http.Request, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if limiter := s.core.config.limiter; limiter != nil {
+	if limiter := t.core.config.limiter; limiter != nil {
 		if err := limiter.Wait(ctx); err != nil {
-			return nil, fmt.Errorf("rate limiter: %w", err)
+			return nil, &hookError{"rate limiter", err}
 		}
 	}
 	if req.Response == nil { // not the next hop of a redirect
@@ -54,40 +53,100 @@ func (s *signer) prepare(ctx context.Context, c *call, req *http.Request) (*http
 	out := req.WithContext(ctx)
 	address := *req.URL
 	out.URL, out.Header = &address, req.Header.Clone()
-	if c.op.Credentials == operation.NoCredential || !s.core.hosts.own(req.URL) {
-		out.Header.Del("Referer") // it would tell the query of the URL before
+	if c.op.Credentials == operation.NoCredential || !t.core.hosts.own(req.URL) {
+		out.Header.Del("Referer") // it would reveal the query of the previous URL
 		return out, nil
 	}
-	unsigned := req.Header
+	plain := req.Header
 	if len(c.options.headers) > 0 {
 		for _, header := range c.options.headers {
 			out.Header.Set(header[0], header[1])
 		}
-		unsigned = out.Header.Clone()
+		plain = out.Header.Clone()
 	}
 	if err := c.client.auth.Authenticate(out); err != nil {
-		return nil, fmt.Errorf("authenticator: %w", err)
+		return nil, &hookError{"authenticator", err}
 	}
-	c.unsigned, c.signed = unsigned, out.Header
+	c.plainHeader, c.signedHeader = plain, out.Header
 	return out, nil
 }
 
-// attempt sends the request once, within the time limit until the header. While a
-// body goes out, the limit starts anew with each part of it.
-func (s *signer) attempt(req *http.Request, cancel context.CancelCauseFunc) (*http.Response, error) {
-	watch := newWatch(s.core.config.timeout, cancel)
-	watch.follow(req)
-	resp, err := s.next.RoundTrip(req)
-	watch.pause(stallLimit, errStalled)
-	if err == nil {
-		resp.Body = &guardedBody{resp.Body, watch}
+// hookError is the failure of an Authenticator or a RateLimiter. The request was not sent.
+type hookError struct {
+	hook  string
+	cause error
+}
+
+func (e *hookError) Error() string { return e.hook + ": " + e.cause.Error() }
+func (e *hookError) Unwrap() error { return e.cause }
+
+// attempt sends the request once, within the time limit until the response header.
+func (t *attemptTransport) attempt(c *call, req *http.Request, cancel context.CancelCauseFunc) (*http.Response, error) {
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		req = c.traceWrites(req)
+	}
+	timer := stall.Start(t.core.config.timeout, errHeaderTimeout, cancel)
+	if !c.small {
+		watchBody(req, timer)
+	}
+	resp, err := t.next.RoundTrip(req)
+	switch {
+	case err != nil:
+		if fired := timer.Fired(); fired != nil {
+			err = fired
+		}
+	case resp == nil:
+		err = permanent("the http.RoundTripper returned neither a response nor an error")
+	default:
+		if resp.Body == nil {
+			resp.Body = http.NoBody
+		}
+		resp.Body = timer.ResponseBody(resp.Body, bodyStallTimeout, errBodyStalled)
+		c.timer = timer
+		if !succeeded(resp) {
+			timer.Finish(lateBodyLimit, errLateBody)
+		}
 		return resp, nil
 	}
-	if context.Cause(req.Context()) == errNoAnswer { //nolint:errorlint // the very cause that watch gives
-		err = errNoAnswer
-	}
-	watch.end()
+	timer.Stop()
 	return nil, err
+}
+
+// timeoutError is a time limit of the package that passed. It is a net.Error.
+type timeoutError string
+
+func (e timeoutError) Error() string { return string(e) }
+
+// Timeout marks the error as a time limit.
+func (e timeoutError) Timeout() bool { return true }
+
+// Temporary completes net.Error.
+func (e timeoutError) Temporary() bool { return true }
+
+const (
+	errHeaderTimeout = timeoutError("no response header within the time limit of an attempt")
+	errBodyStalled   = timeoutError("response body stalled for 1 minute")
+	bodyStallTimeout = time.Minute
+)
+
+// watchBody lets each part of the request body that is sent restart the time limit. The
+// body may be opened again, when a kept connection turns out to be closed. A small body in
+// memory is not watched: net/http writes it together with the header only if it sees what
+// it is.
+func watchBody(req *http.Request, timer *stall.Timer) {
+	if req.Body == nil {
+		return
+	}
+	req.Body = timer.RequestBody(req.Body, errHeaderTimeout)
+	if open := req.GetBody; open != nil {
+		req.GetBody = func() (io.ReadCloser, error) {
+			body, err := open()
+			if err != nil {
+				return nil, err
+			}
+			return timer.RequestBody(body, errHeaderTimeout), nil
+		}
+	}
 }
 
 func closeBody(req *http.Request) {
@@ -96,47 +155,7 @@ func closeBody(req *http.Request) {
 	}
 }
 
-func (s *signer) tell(c *call, req *http.Request, resp *http.Response, err error, took time.Duration) {
-	cfg := &s.core.config
-	if cfg.observe == nil && cfg.logger == nil {
-		return
-	}
-	attempt := Attempt{Operation: c.op.Name, Method: req.Method, Host: req.URL.Host, Number: c.attempts, Duration: took}
-	if err != nil {
-		attempt.Err = errors.New(c.redact(withoutQueries(err.Error())))
-	} else {
-		attempt.StatusCode = resp.StatusCode
-		attempt.RequestID = resp.Header.Get(requestIDHeader)
-	}
-	if cfg.observe != nil {
-		cfg.observe(attempt)
-	}
-	if cfg.logger != nil {
-		attempt.log(req.Context(), cfg.logger)
-	}
-}
-
-func (a *Attempt) log(ctx context.Context, logger *slog.Logger) {
-	level := slog.LevelDebug
-	if a.Err != nil || a.StatusCode == http.StatusTooManyRequests || a.StatusCode >= 500 {
-		level = slog.LevelWarn
-	}
-	attrs := []slog.Attr{
-		slog.String("operation", a.Operation),
-		slog.String("method", a.Method),
-		slog.String("host", a.Host),
-		slog.Int("attempt", a.Number),
-		slog.Duration("duration", a.Duration),
-	}
-	if a.Err != nil {
-		attrs = append(attrs, slog.String("error", a.Err.Error()))
-	} else {
-		attrs = append(attrs, slog.Int("status", a.StatusCode), slog.String("request_id", a.RequestID))
-	}
-	logger.LogAttrs(ctx, level, "memfault attempt", attrs...)
-}
-
-// bufferPool lends the buffers that answers are read into.
+// bufferPool lends the buffers that responses are read into.
 type bufferPool struct{ pool sync.Pool }
 
 func (p *bufferPool) get() *bytes.Buffer {
@@ -147,7 +166,7 @@ func (p *bufferPool) get() *bytes.Buffer {
 }
 
 func (p *bufferPool) put(b *bytes.Buffer) {
-	if b.Cap() <= 1<<20 { // a rare large answer is not kept
+	if b.Cap() <= 1<<20 { // a rare large response is not kept
 		b.Reset()
 		p.pool.Put(b)
 	}

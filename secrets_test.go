@@ -2,6 +2,7 @@ package memfault_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -17,8 +18,8 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-// show prints a value in every way that a program may.
-func show(value any) string {
+// printAll formats a value with fmt and log/slog in every usual way.
+func printAll(value any) string {
 	var b strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		fmt.Fprintf(&b, verb+"\n", value)
@@ -30,8 +31,8 @@ func show(value any) string {
 	return b.String()
 }
 
-// requireNoSecret looks for a secret as it is, in hexadecimal, in base64, and as the
-// numbers that %d makes of its bytes.
+// requireNoSecret fails if text contains a secret in plain form, in hexadecimal, in base64,
+// or as the decimal numbers of its bytes (%d).
 func requireNoSecret(t *testing.T, text string) {
 	t.Helper()
 	for _, secret := range []string{"s3cret", "S3CRET"} {
@@ -44,20 +45,20 @@ func requireNoSecret(t *testing.T, text string) {
 	}
 }
 
-func TestNothingPrintedShowsASecret(t *testing.T) {
+func TestSecrets_NotPrintedOrLogged(t *testing.T) {
 	for name, auth := range everyCredential() {
 		if name == "custom" {
-			continue // what it shows is its author's business
+			continue // the package cannot hide what it contains
 		}
 		t.Run(name, func(t *testing.T) {
 			var logged bytes.Buffer
-			// The server says back whatever it was sent.
+			// The response contains the credential of the request.
 			_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 				_, password, _ := r.BasicAuth()
 				w.WriteHeader(http.StatusTeapot)
 				_, _ = fmt.Fprintf(w, `{"error":{"message":{"auth":%q},"type":%q}}`, r.Header.Get("Authorization")+r.Header.Get("Memfault-Project-Key"), "echo "+password)
 			}, memfault.WithLogger(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-				memfault.WithObserver(func(a memfault.Attempt) { logged.WriteString(show(a)) }))
+				memfault.WithObserver(func(_ context.Context, a memfault.Attempt) { logged.WriteString(printAll(a)) }))
 			client = client.WithAuth(auth)
 
 			err := client.Do(t.Context(), memfault.Request{Path: "/x", Query: url.Values{"signature": {"s3cret"}}}, nil)
@@ -65,7 +66,7 @@ func TestNothingPrintedShowsASecret(t *testing.T) {
 			assert.Contains(t, string(apiError.Body), "[redacted]")
 			_, usage := client.Account.GetAPIKey(t.Context())
 			for _, value := range []any{auth, client, *client, client.Devices, *client.Devices, err, *apiError, usage, memfault.WithLogger(nil)} {
-				requireNoSecret(t, show(value))
+				requireNoSecret(t, printAll(value))
 			}
 			requireNoSecret(t, string(apiError.Body)+string(apiError.Details)+apiError.Message+apiError.Type)
 			requireNoSecret(t, logged.String())
@@ -74,13 +75,13 @@ func TestNothingPrintedShowsASecret(t *testing.T) {
 	}
 }
 
-func TestLostConnectionShowsNoQuery(t *testing.T) {
+func TestSecrets_NoQueryAfterLostConnection(t *testing.T) {
 	var logged bytes.Buffer
 	server, client := newServer(t, nil, memfault.WithLogger(slog.New(slog.NewTextHandler(&logged, nil))))
 	server.Close()
 	err := client.Do(t.Context(), memfault.Request{Path: "/api/v0/x", Query: url.Values{"token": {"s3cret"}}}, nil)
 	require.Error(t, err)
-	requireNoSecret(t, show(err)+logged.String())
+	requireNoSecret(t, printAll(err)+logged.String())
 	for cause := err; cause != nil; {
 		requireNoSecret(t, cause.Error())
 		if joined, ok := cause.(interface{ Unwrap() []error }); ok {
@@ -96,13 +97,14 @@ func TestLostConnectionShowsNoQuery(t *testing.T) {
 	assert.Contains(t, err.Error(), "GET /api/v0/x")
 }
 
-func TestNoErrorTextHoldsAPresignedURL(t *testing.T) {
+func TestSecrets_NoPresignedURLInError(t *testing.T) {
 	for _, body := range []string{
 		`{"error":{"message":"cannot reach https://bucket.example/up?X-Signature=s3cret&x=1 now"}}`,
 		`{"error":{"message":{"url":"https://bucket.example/up?X-Signature=s3cret"}}}`,
 		`{"error":{"message":{"url":"https:\/\/bucket.example\/up?a=1\u0026X-Signature=s3cret"}}}`,
 		`{"error":{"message":"see https://bucket.example/up\u003fX-Signature=s3cret"}}`,
-		`https://bucket.example/up?X-Signature=s3cret`,
+		`see //bucket.example/up?X-Signature=s3cret`,
+		`see bucket.example/up?X-Signature=s3cret`,
 	} {
 		for _, code := range []int{400, 200} {
 			_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -110,13 +112,15 @@ func TestNoErrorTextHoldsAPresignedURL(t *testing.T) {
 				_, _ = io.WriteString(w, body)
 			})
 			err := get(t.Context(), client)
-			requireNoSecret(t, show(err)+string(requireError(t, err, code).Body))
-			assert.Contains(t, err.Error(), "bucket.example", "the rest of the text stays")
+			requireNoSecret(t, printAll(err)+string(requireError(t, err, code).Body))
+			if code == 400 || !strings.HasPrefix(body, "{") {
+				assert.Contains(t, err.Error(), "bucket.example", "the rest of the text must remain")
+			}
 		}
 	}
 }
 
-func TestLogLines(t *testing.T) {
+func TestWithLogger_LogLines(t *testing.T) {
 	var logged bytes.Buffer
 	cloud, client := newCloud(t, memfault.WithLogger(slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	require.NoError(t, get(t.Context(), client))

@@ -13,7 +13,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestSoftwareListsWhatIsReported(t *testing.T) {
+func TestSoftware_ListsReportedVersions(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	cloud.AddDevices(fakecloud.Device{Serial: "A", SoftwareType: "modem", SoftwareVersion: "0.1.0"})
@@ -39,7 +39,7 @@ func TestSoftwareListsWhatIsReported(t *testing.T) {
 	assert.Equal(t, reported.ID, device.LastSeenSoftwareVersion.ID)
 }
 
-func TestSoftwareVersions(t *testing.T) {
+func TestSoftwareVersions_CreateAndGet(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	cloud.AddSoftwareVersions(fakecloud.SoftwareVersion{Version: "with", Symbols: true})
@@ -51,7 +51,7 @@ func TestSoftwareVersions(t *testing.T) {
 	assert.Equal(t, created, got)
 	assert.Equal(t, "r", got.Revision)
 	assert.Equal(t, "main", got.SoftwareType.Name)
-	assert.Nil(t, got.SymbolFile, "a version that exists need not have symbols")
+	assert.Nil(t, got.SymbolFile, "a version can exist without symbols")
 
 	with, err := client.Software.GetVersion(ctx, sink, "main", "with")
 	require.NoError(t, err)
@@ -72,29 +72,29 @@ func TestSoftwareVersions(t *testing.T) {
 	assert.Equal(t, "InternalError", requireError(t, err, http.StatusInternalServerError).Type)
 }
 
-func TestSoftwareRefusesBeforeSending(t *testing.T) {
+func TestSoftware_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
 	_, err := client.Software.GetVersion(ctx, sink, "main", "")
-	require.ErrorContains(t, err, "version is empty")
+	require.ErrorContains(t, err, "version must not be empty")
 	_, err = client.Software.ListVersions(sink, "", memfault.SoftwareVersionListOptions{}).Collect(ctx)
-	require.ErrorContains(t, err, "software_type is empty")
+	require.ErrorContains(t, err, "software_type must not be empty")
 	_, err = client.Software.CreateVersion(ctx, sink, "..", memfault.SoftwareVersionCreate{Version: "1"})
 	require.ErrorContains(t, err, "software_type_slug")
 	_, err = client.WithAuth(memfault.ProjectKey("k")).Software.ListTypes(sink, memfault.SoftwareTypeListOptions{}).Collect(ctx)
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestSoftwareKeepsWhatItReads(t *testing.T) {
-	kind := requireKeeps[memfault.SoftwareType](t, `{"id":1,"name":"main","archived":false,"software_version_string_format":null,"software_versions_count":1,
+func TestSoftware_RoundTrip(t *testing.T) {
+	kind := requireRoundTrip[memfault.SoftwareType](t, `{"id":1,"name":"main","archived":false,"software_version_string_format":null,"software_versions_count":1,
 		"latest_software_version":{"id":2,"version":"1.0.0","revision":"","archived":true,"software_type":{"id":1,"name":"main"},
 		"symbol_file":{"id":3,"downloadable":false},"created_date":"2022-06-19T14:52:38Z","updated_date":"2022-06-19T14:52:38Z"},
 		"created_date":"2022-06-19T14:52:38Z"}`)
 	assert.True(t, kind.LatestSoftwareVersion.Archived)
-	empty := requireKeeps[memfault.SoftwareType](t, `{"id":1,"name":"main","software_version_string_format":"semver","latest_software_version":null}`)
+	empty := requireRoundTrip[memfault.SoftwareType](t, `{"id":1,"name":"main","software_version_string_format":"semver","latest_software_version":null}`)
 	assert.Nil(t, empty.LatestSoftwareVersion)
-	hardware := requireKeeps[memfault.HardwareVersion](t, `{"name":"evt-1","count_devices":2,
+	hardware := requireRoundTrip[memfault.HardwareVersion](t, `{"name":"evt-1","count_devices":2,
 		"primary_software_type":{"id":1,"name":"main","archived":false,"software_version_string_format":null,"software_versions_count":0,
 		"latest_software_version":null,"created_date":"2022-06-19T14:52:38Z"},"software_types":[{"id":1,"name":"main"}]}`)
 	assert.Equal(t, "main", hardware.PrimarySoftwareType.Name)

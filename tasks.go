@@ -8,17 +8,20 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// TasksService reads how far jobs are that Memfault accepted with 202. The id of
-// one is what Response.TaskID returns.
+// TasksService reads the state of tasks: jobs that Memfault accepted with status 202 and
+// completes later. [Response.TaskID] returns the ID of such a task.
+//
+// Its methods accept an [OrganizationToken], a [BasicPassword], a [BasicAPIKey] or a
+// [ProjectKey].
 type TasksService struct{ client *Client }
 
-// Task is a job that Memfault does later.
+// Task is a job that Memfault completes later.
 type Task struct {
 	Status TaskStatus      `json:"status"`
-	Reply  json.RawMessage `json:"-"` // the whole reply: what else it may hold is unknown
+	Reply  json.RawMessage `json:"-"` // the whole object; other fields are unknown
 }
 
-// UnmarshalJSON reads the status and keeps the whole.
+// UnmarshalJSON decodes the status and keeps the whole object in Reply.
 func (t *Task) UnmarshalJSON(data []byte) error {
 	type object Task
 	if err := json.Unmarshal(data, (*object)(t)); err != nil {
@@ -27,11 +30,20 @@ func (t *Task) UnmarshalJSON(data []byte) error {
 	return t.Reply.UnmarshalJSON(data)
 }
 
-// TaskStatus is how far a task is.
+func (t *Task) missing() string {
+	if t.Status == "" {
+		return "status"
+	}
+	return ""
+}
+
+// TaskStatus is the state of a task.
 type TaskStatus string
 
-// The final statuses of tasks. Memfault names only SUCCESS; the others are those of
-// the job queues that such names come from, and UNCERTAIN.
+// Final statuses of tasks.
+//
+// UNCERTAIN: whether Memfault uses statuses other than SUCCESS. The others are those of
+// common job queues.
 const (
 	TaskStatusSuccess TaskStatus = "SUCCESS"
 	TaskStatusFailure TaskStatus = "FAILURE"
@@ -39,29 +51,34 @@ const (
 	TaskStatusError   TaskStatus = "ERROR"
 )
 
-// TaskError is a task that ended, but not with success.
+// TaskError is returned if a task ended without success.
 type TaskError struct {
 	TaskID string
 	Task   Task
 }
 
-// Error names the task and its status.
+// Error returns a message with the ID and the status of the task.
 func (e *TaskError) Error() string {
-	return fmt.Sprintf("memfault: task %s ended with %s", e.TaskID, e.Task.Status)
+	return fmt.Sprintf("memfault: task %s ended with status %s", e.TaskID, e.Task.Status)
 }
 
-// Get returns a task by its id, a UUID. Whether a project key may ask for a task
-// that it started is UNCERTAIN; one program sends it, together with the credential
-// of a user.
+// Is reports whether target is [ErrUnexpectedResponse].
+func (e *TaskError) Is(target error) bool { return target == ErrUnexpectedResponse }
+
+// Get returns a task by its ID, a UUID.
+//
+// UNCERTAIN: whether a [ProjectKey] is sufficient to read a task that it started. One program
+// sends it together with the credential of a user.
 //
 // Memfault: https://docs.memfault.com/api/tasks
 func (s *TasksService) Get(ctx context.Context, taskID string, opts ...CallOption) (*Task, error) {
-	return fetch[Task](ctx, clientOf(s), operation.TasksGetStatus, input{path: []string{taskID}}, opts)
+	return fetch[Task](ctx, clientOf(s), operation.TasksGetStatus, requestParams{path: []string{taskID}}, opts)
 }
 
-// Wait asks for a task again and again until it has ended, and returns it. One that
-// ended without success is a *TaskError; a status that is no known end counts as
-// still running, so ctx should have a deadline. Any failure to ask ends the wait.
+// Wait polls a task until it has ended, and returns it. If the task ended without success,
+// Wait fails with a [*TaskError]. If a request fails, the wait ends with its error.
+//
+// A status that is not known as final counts as running, so ctx should have a deadline.
 //
 // Memfault: https://docs.memfault.com/api/tasks
 func (s *TasksService) Wait(ctx context.Context, taskID string, options WaitOptions, opts ...CallOption) (*Task, error) {

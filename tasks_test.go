@@ -16,7 +16,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestTasksGet(t *testing.T) {
+func TestTasksGet_Status(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddTask("6b0f", "PENDING", "SUCCESS")
 	ctx := t.Context()
@@ -27,22 +27,22 @@ func TestTasksGet(t *testing.T) {
 		assert.JSONEq(t, fmt.Sprintf(`{"status":%q}`, want), string(task.Reply))
 	}
 	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Tasks.Get(ctx, "6b0f")
-	require.NoError(t, err, "a project key is let through")
+	require.NoError(t, err, "a project key must be accepted")
 	_, err = client.Tasks.Get(ctx, "other")
 	assert.Equal(t, 1003, requireError(t, err, http.StatusNotFound).Code)
 	_, err = client.WithAuth(memfault.OrganizationToken("oat_wrong")).Tasks.Get(ctx, "6b0f")
 	require.ErrorIs(t, err, memfault.ErrUnauthorized)
 }
 
-func TestTasksRefuseAnEmptyID(t *testing.T) {
+func TestTasks_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Tasks.Get(t.Context(), "")
-	requireUnsent(t, cloud, err, "task_id is empty")
+	requireUnsent(t, cloud, err, "task_id must not be empty")
 	_, err = client.Tasks.Wait(t.Context(), "", memfault.WaitOptions{})
-	requireUnsent(t, cloud, err, "task_id is empty")
+	requireUnsent(t, cloud, err, "task_id must not be empty")
 }
 
-func TestTaskWaitDoublesItsPauses(t *testing.T) {
+func TestTasksWait_DoublesInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)
 		cloud.AddTask("t", "PENDING", "STARTED", "A", "B", "C", "D", "E", "F", "SUCCESS")
@@ -51,11 +51,11 @@ func TestTaskWaitDoublesItsPauses(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, memfault.TaskStatusSuccess, task.Status)
 		assert.Equal(t, 500*time.Millisecond+(1+2+4+8+16+30+30)*time.Second, time.Since(start))
-		assert.Len(t, cloud.Seen("tasks.get_status"), 9)
+		assert.Len(t, cloud.Requests("tasks.get_status"), 9)
 	})
 }
 
-func TestTaskWaitTakesWhatItFindsAtOnce(t *testing.T) {
+func TestTasksWait_AlreadyDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)
 		cloud.AddTask("t", "SUCCESS")
@@ -66,7 +66,7 @@ func TestTaskWaitTakesWhatItFindsAtOnce(t *testing.T) {
 	})
 }
 
-func TestTaskWaitOfATaskThatFails(t *testing.T) {
+func TestTasksWait_FailedTask(t *testing.T) {
 	for _, status := range []memfault.TaskStatus{memfault.TaskStatusFailure, memfault.TaskStatusRevoked, memfault.TaskStatusError} {
 		synctest.Test(t, func(t *testing.T) {
 			cloud, client := newCloudInBubble(t)
@@ -79,14 +79,14 @@ func TestTaskWaitOfATaskThatFails(t *testing.T) {
 			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, status, failed.Task.Status)
 			assert.Equal(t, "6b0f", failed.TaskID)
-			assert.Equal(t, "memfault: task 6b0f ended with "+string(status), err.Error())
+			assert.Equal(t, "memfault: task 6b0f ended with status "+string(status), err.Error())
 		})
 	}
 }
 
-func TestTaskWaitEnds(t *testing.T) {
+func TestTasksWait_EndsWithContextOrError(t *testing.T) {
 	why := errors.New("the shift is over")
-	t.Run("with its deadline", func(t *testing.T) {
+	t.Run("deadline", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			cloud, client := newCloudInBubble(t)
 			cloud.AddTask("6b0f", "PENDING")
@@ -100,7 +100,7 @@ func TestTaskWaitEnds(t *testing.T) {
 			assert.Equal(t, time.Minute, time.Since(start))
 		})
 	})
-	t.Run("when it is cancelled", func(t *testing.T) {
+	t.Run("canceled", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			cloud, client := newCloudInBubble(t)
 			cloud.AddTask("6b0f", "PENDING")
@@ -112,7 +112,7 @@ func TestTaskWaitEnds(t *testing.T) {
 			assert.Equal(t, 10*time.Second, time.Since(start))
 		})
 	})
-	t.Run("with any other failure", func(t *testing.T) {
+	t.Run("failed request", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			cloud, client := newCloudInBubble(t)
 			cloud.AddTask("6b0f", "PENDING")
@@ -123,7 +123,7 @@ func TestTaskWaitEnds(t *testing.T) {
 	})
 }
 
-func TestResponseTaskID(t *testing.T) {
+func TestResponseTaskID_Location(t *testing.T) {
 	for location, want := range map[string]string{
 		"https://api.memfault.com/api/v0/queue/6b0f-11":   "6b0f-11",
 		"https://api.memfault.com/api/v0/queue/6b0f/?a=b": "6b0f",
@@ -148,7 +148,7 @@ func ExampleTasksService_Wait() {
 	client, stop := exampleClient(cloud)
 	defer stop()
 
-	// What a call with WithResponse(&response) fills when Memfault does the job later.
+	// A call with WithResponse(&response) fills it if Memfault completes the job later.
 	response := memfault.Response{Header: http.Header{"Location": {"https://api.memfault.com/api/v0/queue/d2a1f6ee"}}}
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -2,19 +2,20 @@ package memfault
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
 )
 
-// Timestamp is a point in time as the Memfault API writes it.
+// Timestamp is a point in time in the format of the Memfault API.
 //
-// It is sent in UTC with a Z, as the API demands: 2025-02-27T00:00:00Z, with six
-// fraction digits (microseconds; what is finer is cut off) only when there is a
-// fraction. A year outside 0000–9999 is an error. It is read with any RFC 3339
-// offset and fraction and holds UTC afterwards; null is the zero value, and the
-// zero value is written as null.
+// It is encoded in UTC with a Z, as the API requires: 2025-02-27T00:00:00Z. Fractions are
+// truncated to microseconds and written with six digits, or not at all if they are zero.
+// Encoding a year outside 0000–9999 is an error. Any RFC 3339 offset and fraction can be
+// decoded; the result is in UTC. A leap second is decoded as the second after it. null is
+// decoded as the zero value, and the zero value is encoded as null.
 type Timestamp struct {
 	time.Time
 }
@@ -22,7 +23,7 @@ type Timestamp struct {
 // NewTimestamp returns the Timestamp of t.
 func NewTimestamp(t time.Time) Timestamp { return Timestamp{t} }
 
-// String returns the form in which the timestamp is sent.
+// String returns the timestamp in the format in which it is sent.
 func (t Timestamp) String() string {
 	u := t.UTC()
 	if u.Nanosecond()/1000 == 0 {
@@ -32,20 +33,25 @@ func (t Timestamp) String() string {
 }
 
 func (t Timestamp) wire() (string, error) {
-	if year := t.UTC().Year(); year < 0 || year > 9999 {
+	if year := t.UTC().Year(); !inRange(year) {
 		return "", invalid("timestamp out of range: year %d is not within 0000–9999", year)
 	}
 	return t.String(), nil
 }
 
-// MarshalText returns the form in which the timestamp is sent.
-func (t Timestamp) MarshalText() ([]byte, error) {
+func inRange(year int) bool { return year >= 0 && year <= 9999 }
+
+// AppendText appends the timestamp in the format in which it is sent.
+func (t Timestamp) AppendText(b []byte) ([]byte, error) {
 	s, err := t.wire()
-	return []byte(s), err
+	return append(b, s...), err
 }
 
-// MarshalJSON returns the form in which the timestamp is sent as a JSON string,
-// and null for the zero value.
+// MarshalText returns the timestamp in the format in which it is sent.
+func (t Timestamp) MarshalText() ([]byte, error) { return t.AppendText(nil) }
+
+// MarshalJSON returns the timestamp as a JSON string in the format in which it is sent, and
+// null for the zero value.
 func (t Timestamp) MarshalJSON() ([]byte, error) {
 	if t.IsZero() {
 		return []byte("null"), nil
@@ -57,7 +63,7 @@ func (t Timestamp) MarshalJSON() ([]byte, error) {
 	return []byte(`"` + s + `"`), nil
 }
 
-// EncodeValues adds the timestamp to a query under key; a zero one adds nothing.
+// EncodeValues adds the timestamp to a query under key. The zero value adds nothing.
 func (t Timestamp) EncodeValues(key string, values *url.Values) error {
 	if t.IsZero() {
 		return nil
@@ -70,22 +76,41 @@ func (t Timestamp) EncodeValues(key string, values *url.Values) error {
 	return nil
 }
 
-// UnmarshalText reads an RFC 3339 timestamp.
+// UnmarshalText decodes an RFC 3339 timestamp. It returns an error for a time that is outside
+// the years 0000–9999 in UTC, because it could not be encoded again.
 func (t *Timestamp) UnmarshalText(text []byte) error {
 	s := string(text)
-	if strings.ContainsAny(s, "tz") { // RFC 3339 allows small letters, package time does not
+	if strings.ContainsAny(s, "tz") { // RFC 3339 allows lowercase, package time does not
 		s = strings.ToUpper(s)
 	}
 	parsed, err := time.Parse(time.RFC3339, s)
-	if err != nil || !isStrict(s) {
-		return fmt.Errorf("memfault: %q is not an RFC 3339 timestamp", shorten(string(text), 64))
+	if err != nil {
+		parsed, err = parseLeapSecond(s)
 	}
-	t.Time = parsed.UTC()
+	parsed = parsed.UTC()
+	if err != nil || !isStrict(s) || !inRange(parsed.Year()) {
+		return fmt.Errorf("memfault: invalid RFC 3339 timestamp %q", shorten(string(text), 64))
+	}
+	t.Time = parsed
 	return nil
 }
 
-// isStrict refuses what package time lets pass: an hour of one digit, a fraction
-// after a comma, an offset of 24 hours or of 60 minutes.
+// parseLeapSecond parses the second 60 that RFC 3339 allows at the end of a day in UTC, and
+// package time does not have.
+func parseLeapSecond(s string) (time.Time, error) {
+	const minute = len("2006-01-02T15:04")
+	if !strings.HasPrefix(s[min(minute, len(s)):], ":60") {
+		return time.Time{}, errors.New("not a leap second")
+	}
+	parsed, err := time.Parse(time.RFC3339, s[:minute]+":59"+s[minute+len(":60"):])
+	if utc := parsed.UTC(); err == nil && (utc.Hour() != 23 || utc.Minute() != 59) {
+		err = errors.New("not at the end of a day in UTC")
+	}
+	return parsed.Add(time.Second), err
+}
+
+// isStrict reports whether s has none of the forms that package time accepts beyond RFC
+// 3339: an hour of one digit, a fraction after a comma, an offset of 24 hours or 60 minutes.
 func isStrict(s string) bool {
 	offset := s[len(s)-1:]
 	if offset != "Z" {
@@ -95,7 +120,7 @@ func isStrict(s string) bool {
 		(offset == "Z" || offset[:2] < "24" && offset[3:] < "60")
 }
 
-// UnmarshalJSON reads a JSON string that holds an RFC 3339 timestamp, or null.
+// UnmarshalJSON decodes a JSON string that contains an RFC 3339 timestamp, or null.
 func (t *Timestamp) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		t.Time = time.Time{}
@@ -106,13 +131,12 @@ func (t *Timestamp) UnmarshalJSON(data []byte) error {
 	}
 	var s string
 	if err := json.Unmarshal(data, &s); err != nil {
-		return fmt.Errorf("memfault: %s is not an RFC 3339 timestamp", shorten(string(data), 64))
+		return fmt.Errorf("memfault: invalid RFC 3339 timestamp %s", shorten(string(data), 64))
 	}
 	return t.UnmarshalText([]byte(s))
 }
 
-// plainJSONString returns what stands between the quotes of a JSON string that
-// needs no unescaping.
+// plainJSONString returns the content of a JSON string that needs no unescaping.
 func plainJSONString(data []byte) ([]byte, bool) {
 	n := len(data)
 	if n < 2 || data[0] != '"' || data[n-1] != '"' {
@@ -127,7 +151,7 @@ func plainJSONString(data []byte) ([]byte, bool) {
 	return inner, true
 }
 
-// shorten cuts a text that is quoted in an error to n bytes.
+// shorten truncates a text that an error quotes to n bytes.
 func shorten(s string, n int) string {
 	if len(s) <= n {
 		return s

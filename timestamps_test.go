@@ -13,7 +13,7 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-func TestTimestampIsSentInUTCWithZ(t *testing.T) {
+func TestTimestamp_EncodesUTC(t *testing.T) {
 	paris := time.FixedZone("", 3600)
 	for want, at := range map[string]time.Time{
 		"2025-02-27T00:00:00Z":        time.Date(2025, 2, 27, 1, 0, 0, 0, paris),
@@ -39,11 +39,11 @@ func TestTimestampIsSentInUTCWithZ(t *testing.T) {
 	}
 }
 
-func TestTimestampOutOfRangeIsRefused(t *testing.T) {
+func TestTimestamp_OutOfRangeIsError(t *testing.T) {
 	for _, at := range []time.Time{
 		time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Date(-1, 12, 31, 0, 0, 0, 0, time.UTC),
-		time.Date(9999, 12, 31, 23, 30, 0, 0, time.FixedZone("", -3600)), // the year 10000 in UTC
+		time.Date(9999, 12, 31, 23, 30, 0, 0, time.FixedZone("", -3600)), // year 10000 in UTC
 	} {
 		stamp := memfault.NewTimestamp(at)
 		_, err := json.Marshal(stamp)
@@ -54,7 +54,7 @@ func TestTimestampOutOfRangeIsRefused(t *testing.T) {
 	}
 }
 
-func TestTimestampReadsRFC3339(t *testing.T) {
+func TestTimestamp_DecodesRFC3339(t *testing.T) {
 	for text, want := range map[string]time.Time{
 		`"2014-12-22T03:12:58.019077+00:00"`:  time.Date(2014, 12, 22, 3, 12, 58, 19077000, time.UTC),
 		`"2019-05-21T21:08:54.32353+00:00"`:   time.Date(2019, 5, 21, 21, 8, 54, 323530000, time.UTC),
@@ -71,7 +71,7 @@ func TestTimestampReadsRFC3339(t *testing.T) {
 	}
 }
 
-func TestTimestampRefusesAnythingElse(t *testing.T) {
+func TestTimestamp_InvalidInput(t *testing.T) {
 	for _, text := range []string{
 		`"2025-02-27"`, `"2025-02-27 00:00:00Z"`, `"2025-02-27T00:00:00"`, `"2025-02-27T0:00:00Z"`, `"2025-02-27T00:00:00,5Z"`, `"2025-02-27T00:00:00+24:00"`, `"2025-02-27T00:00:00+01:60"`,
 		`"2025-02-30T00:00:00Z"`, `"yesterday"`, `""`, `1740614400`, `{"at":1}`, `["2025-02-27T00:00:00Z"]`, `true`,
@@ -84,12 +84,12 @@ func TestTimestampRefusesAnythingElse(t *testing.T) {
 		if json.Unmarshal([]byte(text), &inner) != nil {
 			inner = text
 		}
-		assert.Contains(t, err.Error(), inner, "the error shows the text")
+		assert.Contains(t, err.Error(), inner, "the error must quote the text")
 		assert.True(t, stamp.IsZero())
 	}
 }
 
-func TestTimestampZeroIsNull(t *testing.T) {
+func TestTimestamp_ZeroIsNull(t *testing.T) {
 	out, err := json.Marshal(memfault.Timestamp{})
 	require.NoError(t, err)
 	assert.Equal(t, "null", string(out))
@@ -98,7 +98,7 @@ func TestTimestampZeroIsNull(t *testing.T) {
 	assert.Empty(t, values)
 }
 
-func FuzzTimestamp(f *testing.F) {
+func FuzzTimestamp_RoundTrip(f *testing.F) {
 	f.Add(`"2019-05-21T21:08:54.32353+00:00"`)
 	f.Add(`null`)
 	f.Add(`"0000-01-01T00:00:00+23:59"`)
@@ -109,9 +109,46 @@ func FuzzTimestamp(f *testing.F) {
 		}
 		out, err := json.Marshal(first)
 		if err != nil {
-			return // a year that UTC moves out of range
+			return // the year is out of range in UTC
 		}
 		require.NoError(t, json.Unmarshal(out, &second))
 		assert.Equal(t, first.Truncate(time.Microsecond), second.Time)
 	})
+}
+
+func TestTimestamp_AppendTextIsWireFormat(t *testing.T) {
+	at := memfault.NewTimestamp(time.Date(2025, 2, 27, 1, 2, 3, 4000, time.FixedZone("", 3600)))
+	appended, err := at.AppendText([]byte("at "))
+	require.NoError(t, err)
+	assert.Equal(t, "at 2025-02-27T00:02:03.000004Z", string(appended))
+	_, err = memfault.NewTimestamp(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)).AppendText(nil)
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+	keyed, err := json.Marshal(map[memfault.Timestamp]int{at: 1})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"2025-02-27T00:02:03.000004Z":1}`, string(keyed))
+}
+
+func TestTimestamp_DecodesOnlyWhatItEncodes(t *testing.T) {
+	for _, text := range []string{"9999-12-31T23:59:59-14:00", "0000-01-01T00:00:00+01:00", "9999-12-31T23:59:60Z"} {
+		var at memfault.Timestamp
+		require.Error(t, at.UnmarshalText([]byte(text)), text)
+	}
+}
+
+func TestTimestamp_LeapSecond(t *testing.T) {
+	for text, want := range map[string]string{
+		"2016-12-31T23:59:60Z":          "2017-01-01T00:00:00Z",
+		"2016-12-31T23:59:60.5Z":        "2017-01-01T00:00:00.500000Z",
+		"2016-12-31T15:59:60-08:00":     "2017-01-01T00:00:00Z",
+		"2016-12-31t23:59:60.25+00:00":  "2017-01-01T00:00:00.250000Z",
+		"2017-01-01T05:29:60.999+05:30": "2017-01-01T00:00:00.999000Z",
+	} {
+		var at memfault.Timestamp
+		require.NoError(t, at.UnmarshalText([]byte(text)), text)
+		assert.Equal(t, want, at.String(), text)
+	}
+	for _, text := range []string{"2016-12-31T23:58:60Z", "2016-12-31T22:59:60Z", "2016-12-31T23:59:61Z", "2016-12-31T23:59:60", ":60"} {
+		var at memfault.Timestamp
+		require.Error(t, at.UnmarshalText([]byte(text)), text)
+	}
 }

@@ -7,51 +7,52 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// TracesService reads traces: single crashes and asserts of devices.
+// TracesService reads traces, the single crashes and asserts of devices. Its methods accept an
+// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
 type TracesService struct{ client *Client }
 
 // Trace is a crash, an assert or another fault of a device.
 type Trace struct {
 	ID           int64          `json:"id"`
-	IssueID      int64          `json:"issue_id"` // only in newer replies
+	IssueID      int64          `json:"issue_id"` // only in newer responses
 	Title        string         `json:"title"`
 	Message      string         `json:"message"`
 	Reason       string         `json:"reason"`
 	Signature    string         `json:"signature"` // 64 hexadecimal digits
 	Context      string         `json:"context"`
 	SourceType   TraceSource    `json:"source_type"`
-	Release      ReleaseRef     `json:"release,omitzero"`
+	Release      ReleaseRef     `json:"release"`
 	Device       DeviceRef      `json:"device"`
 	Entries      *TraceEntries  `json:"entries"`
 	Coredump     *TraceCoredump `json:"coredump"`     // only from Get
 	ELFCoredump  *TraceCoredump `json:"elf_coredump"` // only from Get
 	CreatedDate  Timestamp      `json:"created_date"`
-	CapturedDate Timestamp      `json:"captured_date"` // by the device's clock
+	CapturedDate Timestamp      `json:"captured_date"` // by the clock of the device
 	ReceivedDate Timestamp      `json:"received_date"`
 }
 
-// TraceSource is what a trace was made from.
+// TraceSource is the kind of data from which a trace was created.
 type TraceSource string
 
-// The sources of traces that were seen.
+// Sources of traces that were observed.
 const (
 	TraceSourceEvent    TraceSource = "event"
 	TraceSourceCoredump TraceSource = "coredump"
 )
 
-// TraceCoredump names the coredump of a trace.
+// TraceCoredump identifies the coredump of a trace.
 type TraceCoredump struct {
 	ID         int64       `json:"id"`
-	SymbolFile *SymbolFile `json:"symbol_file"` // nil when the cloud has no symbols for it
+	SymbolFile *SymbolFile `json:"symbol_file"` // nil if Memfault has no symbols for it
 }
 
-// TraceEntries is what a trace holds.
+// TraceEntries contains the details of a trace.
 type TraceEntries struct {
 	Threads []TraceThread `json:"threads"`
 	Faults  *TraceFaults  `json:"faults"`
 }
 
-// TraceThread is a thread of the firmware as the trace found it.
+// TraceThread is a thread of the firmware at the time of the trace.
 type TraceThread struct {
 	TID        int64           `json:"tid"`
 	Name       string          `json:"name"`
@@ -69,45 +70,46 @@ type TraceRegister struct {
 	Value uint64 `json:"value"`
 }
 
-// TraceFrame is a call on the stack of a thread. The forms of what is raw JSON are
+// TraceFrame is a call on the stack of a thread. The form of the fields with raw JSON is
 // unknown.
 type TraceFrame struct {
 	Index      int             `json:"index"`
 	Address    uint64          `json:"address"`
-	Function   *string         `json:"function"` // nil, as File and Lineno, without symbols
+	Function   *string         `json:"function"` // nil without symbols, like File and LineNumber
 	File       *string         `json:"file"`
 	LineNumber *int            `json:"lineno"`
-	Context    json.RawMessage `json:"context,omitempty"`
-	FrameType  json.RawMessage `json:"frame_type,omitempty"`
-	FrameSize  json.RawMessage `json:"frame_size,omitempty"`
-	Arguments  json.RawMessage `json:"arguments,omitempty"`
-	Locals     json.RawMessage `json:"locals,omitempty"`
+	Context    json.RawMessage `json:"context"`
+	FrameType  json.RawMessage `json:"frame_type"`
+	FrameSize  json.RawMessage `json:"frame_size"`
+	Arguments  json.RawMessage `json:"arguments"`
+	Locals     json.RawMessage `json:"locals"`
 }
 
-// TraceFaults is what the processor told about a fault.
+// TraceFaults contains what the processor reported about a fault.
 type TraceFaults struct {
-	Notes     json.RawMessage `json:"notes,omitempty"` // a list; the form of its items is unknown
+	Notes     json.RawMessage `json:"notes"` // a list; form of items unknown
 	Registers []TraceRegister `json:"registers"`
 }
 
-// TraceListOptions selects traces. There is no filter for a device.
+// TraceListOptions filters traces. There is no filter by device.
 type TraceListOptions struct {
 	ListOptions
-	Issue int64     `url:"issue,omitempty"` // an issue's id
+	Issue int64     `url:"issue,omitempty"` // ID of an issue
 	Since Timestamp `url:"since,omitempty"`
 	Until Timestamp `url:"until,omitempty"`
 }
 
-// List returns the traces of a project, the newest first. Seen only in programs of
-// device makers; not documented by Memfault.
+// List returns the traces of a project, the newest first.
+//
+// Not documented by Memfault; observed only in programs of device makers.
 func (s *TracesService) List(project ProjectRef, options TraceListOptions, opts ...CallOption) *Pager[Trace] {
 	return list[Trace](clientOf(s), operation.TracesList, project.path(), options, opts)
 }
 
-// Get returns a trace with the reference to its coredump; one that is unknown is
-// ErrNotFound.
+// Get returns a trace with the reference to its coredump. If the trace does not exist, Get
+// fails with [ErrNotFound].
 //
 // Memfault: https://docs.memfault.com/api
 func (s *TracesService) Get(ctx context.Context, project ProjectRef, traceID int64, opts ...CallOption) (*Trace, error) {
-	return fetch[Trace](ctx, clientOf(s), operation.TracesRetrieve, input{path: project.path(pathID(traceID))}, opts)
+	return fetch[Trace](ctx, clientOf(s), operation.TracesRetrieve, requestParams{path: project.path(pathID(traceID))}, opts)
 }

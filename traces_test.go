@@ -23,17 +23,17 @@ const traceText = `{"id":5,"title":"Assert at f","message":"m","reason":"Assert"
 		"faults":{"notes":["n"],"registers":[{"name":"cfsr","value":1}]}},
 	"created_date":"2019-05-21T21:08:54Z","captured_date":"2019-05-21T21:08:54Z","received_date":"2019-05-21T21:08:54Z"}`
 
-func TestTraceKeepsWhatItRead(t *testing.T) {
-	trace := requireKeeps[memfault.Trace](t, traceText)
+func TestTrace_RoundTrip(t *testing.T) {
+	trace := requireRoundTrip[memfault.Trace](t, traceText)
 	assert.Equal(t, uint64(1<<64-1), trace.Entries.Threads[0].Registers[0].Value)
 	assert.Nil(t, trace.Entries.Threads[0].Stacktrace[1].Function)
-	detail := requireKeeps[memfault.Trace](t, `{"id":5,"issue_id":7,"source_type":"coredump","coredump":{"id":9,"symbol_file":{"id":4,"downloadable":true}},
+	detail := requireRoundTrip[memfault.Trace](t, `{"id":5,"issue_id":7,"source_type":"coredump","coredump":{"id":9,"symbol_file":{"id":4,"downloadable":true}},
 		"device":{"id":3,"device_serial":"A","hardware_version":{"name":"evt-1"}}}`)
 	assert.True(t, detail.Coredump.SymbolFile.Downloadable)
-	requireKeeps[memfault.Trace](t, `{"id":5,"elf_coredump":{"id":9}}`)
+	requireRoundTrip[memfault.Trace](t, `{"id":5,"elf_coredump":{"id":9}}`)
 }
 
-func TestTracesList(t *testing.T) {
+func TestTracesList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	issue := cloud.AddIssue(fakecloud.Issue{Title: "Assert"})
 	ids := cloud.AddTraces(
@@ -65,7 +65,7 @@ func TestTracesList(t *testing.T) {
 	}
 }
 
-func TestTracesGet(t *testing.T) {
+func TestTracesGet_Coredump(t *testing.T) {
 	cloud, client := newCloud(t)
 	ids := cloud.AddTraces(
 		fakecloud.Trace{Issue: 7, DeviceSerial: "A", Reason: "Assert", Captured: noon},
@@ -93,10 +93,10 @@ func TestTracesGet(t *testing.T) {
 	assert.Equal(t, 1003, requireError(t, err, http.StatusNotFound).Code)
 }
 
-func TestTracesRefuseWhatCannotBeSent(t *testing.T) {
+func TestTraces_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Traces.Get(t.Context(), sink, 0)
-	requireUnsent(t, cloud, err, "trace_id is empty")
+	requireUnsent(t, cloud, err, "trace_id must not be empty")
 	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	require.ErrorIs(t, failing(byKey.Traces.List(sink, memfault.TraceListOptions{})), memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {

@@ -9,86 +9,132 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// UploadsService sends files to Memfault: symbols, payloads for updates, and what
-// devices recorded. A method holds a small buffer of the file, whatever its size.
+// UploadsService uploads files to Memfault: symbols, update payloads, and data recorded by
+// devices. Methods use a small buffer, whatever the size of the file.
 //
-// An upload has three requests: the first asks where the file may go, the second
-// sends it there, without a credential, and the third says what the file is. The
-// second is repeated from the file's start when it fails; WithProgress tells how far
-// it is, and WithResponse the answer to the last request that was sent. What was
-// uploaded before is no error, see UploadResult. A file above Memfault's limit is
-// ErrTooLarge, which shows only after all of it was sent; the limit is in the
-// error's text. ErrRateLimited means that the device sent too much of its kind,
-// unless its server-side developer mode is on.
+// Most uploads consist of three requests: the first asks for the upload URL, the second sends
+// the file there without a credential, and the third describes the file. If the second fails,
+// it is retried from the start of the file. [WithProgress] reports its progress, and
+// [WithResponse] returns the response to the last request. RawCoredump, SymbolsLegacy and
+// ImportTrace send one request; SymbolsExist uploads nothing.
 //
-// With a ProjectKey, which identifies its project, project is the zero value. With any other
-// credential project names the project. An Authenticator of your own is taken for a
-// project key when project is the zero value.
+// Uploading a file again is not an error; see [UploadResult]. If a file exceeds Memfault's
+// limit, the upload fails with [ErrTooLarge], but only after the whole file was sent; the
+// error text contains the limit. [ErrRateLimited] means that the device has sent too much data
+// of this kind and its server-side developer mode is off.
+//
+// Its methods accept a [ProjectKey], an [OrganizationToken], a [BasicPassword] or a
+// [BasicAPIKey], unless their comments say otherwise. A [ProjectKey] already identifies its
+// project, so pass the zero value as project: a complete project is ignored, and half a
+// project is an error. With any other credential, project identifies the project. A custom
+// [Authenticator] is treated as a project key if project is the zero value.
 type UploadsService struct{ client *Client }
 
-// UploadResult is what became of an upload.
+// UploadResult describes a completed upload.
 type UploadResult struct {
-	// AlreadyUploaded: Memfault has had this file before.
+	// AlreadyUploaded reports whether Memfault had this very file before, for the same
+	// version and hardware version.
 	AlreadyUploaded bool
-	MD5             string // of the file, in lower-case hexadecimal; empty when it was not sent to its end
-	Size            int64  // of the file, in bytes
+	MD5             string // lowercase hexadecimal; empty if the file was not read completely
+	Size            int64  // bytes
 }
 
-// upload is a kind of file.
+// upload describes the requests for one kind of file.
 type upload struct {
-	flat, project operation.ID // how it is committed with a project key, and how without one
-	check         func(start []byte) error
-	fields        map[string]any // what its commit says besides the file
+	projectKeyCommit, consoleCommit operation.ID // the third request, with a project key and without
+	prepare                         uploadPrepare
+	check                           func(start []byte) error
+	fields                          map[string]any // of the third request, besides the file
+	existing                        lookup         // nil if a 409 says enough
 }
 
-// slot is where a file may go.
-type slot struct {
+// uploadPrepare is the body of the first request.
+type uploadPrepare struct {
+	Kind   string          `json:"kind,omitempty"`   // only with a project key
+	Device *DeviceIdentity `json:"device,omitempty"` // only with a project key
+	Size   int64           `json:"size"`             // bytes
+}
+
+// uploadTarget is the address for one upload.
+type uploadTarget struct {
 	UploadURL string `json:"upload_url"`
 	Token     string `json:"token"`
 }
 
-// send uploads a file of some kind.
-func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *File, kind upload, opts []CallOption) (*UploadResult, error) {
-	prepare, commit := operation.UploadPrepareBasicAuth, kind.project
-	if s.flat(project) {
-		prepare, commit = operation.UploadPrepareProjectKey, kind.flat
+func (t *uploadTarget) missing() string {
+	switch {
+	case t.UploadURL == "":
+		return "upload_url; Memfault may want the file in parts, which this package cannot do"
+	case t.Token == "":
+		return "token"
+	default:
+		return ""
 	}
-	if err := s.mayCommit(commit, project); err != nil {
+}
+
+// maxUploadSize is the size limit of the storage for a file that is sent in one request.
+const maxUploadSize = 5 << 30
+
+// send uploads a file of one kind.
+func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *File, kind upload, opts []CallOption) (*UploadResult, error) {
+	prepare, commit := operation.UploadPrepareBasicAuth, kind.consoleCommit
+	if s.usesProjectKey(project) {
+		prepare, commit = operation.UploadPrepareProjectKey, kind.projectKeyCommit
+	} else {
+		kind.prepare = uploadPrepare{}
+	}
+	if err := s.checkCommit(commit, project); err != nil {
 		return nil, err
 	}
 	if err := checkFile(file, kind.check); err != nil {
 		return nil, err
 	}
-	if _, err := payloadOf(kind.fields); err != nil { // better now than after the file
+	if file.Size > maxUploadSize {
+		return nil, invalid("File: %s: %d bytes are more than the 5 GiB of one upload: %w", file.Name, file.Size, ErrTooLarge)
+	}
+	if _, err := payloadOf(kind.fields); err != nil { // before the file is sent
 		return nil, invalid("%s: %w", operation.Get(commit).Name, err)
 	}
-	granted, err := fetch[slot](ctx, clientOf(s), prepare, input{path: project.path()}, opts)
+	kind.prepare.Size = file.Size
+	token, sum, err := s.store(ctx, prepare, requestParams{path: project.path(), body: kind.prepare}, file, opts)
 	if err != nil {
 		return nil, err
 	}
-	if granted.Token == "" {
-		return nil, fmt.Errorf("memfault: %s: the reply lacks a token", operation.Get(prepare).Name)
-	}
-	sum, err := s.put(ctx, granted.UploadURL, file, newCallOptions(opts))
-	if err != nil {
-		return nil, err
-	}
-	body := map[string]any{"file": map[string]string{"token": granted.Token, "md5": sum, "name": file.baseName()}}
+	body := map[string]any{"file": map[string]string{"token": token, "md5": sum, "name": file.baseName()}}
 	maps.Copy(body, kind.fields)
-	err = exec(ctx, clientOf(s), commit, input{path: project.path(), body: body}, opts)
-	return uploaded(file, sum, err)
+	err = exec(ctx, clientOf(s), commit, requestParams{path: project.path(), body: body}, opts)
+	if err != nil && !errors.Is(err, ErrConflict) {
+		return nil, fmt.Errorf("%w; the file itself arrived, and it is safe to upload it again", err)
+	}
+	return kind.existing.result(ctx, file, sum, err)
 }
 
-// flat reports whether the paths without a project are to be used.
-func (s *UploadsService) flat(project ProjectRef) bool {
+// store asks for an upload URL and sends the file there. It returns the token and the MD5 of
+// the file. If the storage no longer accepts the URL, it asks for another one, once.
+func (s *UploadsService) store(ctx context.Context, prepare operation.ID, params requestParams, file *File, opts []CallOption) (token, sum string, err error) {
+	options := newCallOptions(opts)
+	for renewed := options.withoutRetry; ; renewed = true {
+		granted, err := fetch[uploadTarget](ctx, clientOf(s), prepare, params, opts)
+		if err != nil {
+			return "", "", err
+		}
+		sum, err := s.put(ctx, granted.UploadURL, file, options)
+		if err == nil || renewed || !errors.Is(err, ErrForbidden) {
+			return granted.Token, sum, err
+		}
+	}
+}
+
+// usesProjectKey reports whether to use the paths without a project.
+func (s *UploadsService) usesProjectKey(project ProjectRef) bool {
 	if held, ok := clientOf(s).auth.(credential); ok {
 		return held.kind == operation.ProjectKey
 	}
 	return project == ProjectRef{}
 }
 
-// mayCommit refuses, before anything is sent, what the commit would fail with.
-func (s *UploadsService) mayCommit(commit operation.ID, project ProjectRef) error {
+// checkCommit returns, before anything is sent, the local errors of the commit.
+func (s *UploadsService) checkCommit(commit operation.ID, project ProjectRef) error {
 	op := operation.Get(commit)
 	if err := authorize(clientOf(s).auth, op); err != nil {
 		return err
@@ -96,52 +142,56 @@ func (s *UploadsService) mayCommit(commit operation.ID, project ProjectRef) erro
 	if (project.Organization == "") != (project.Project == "") {
 		return invalid("%s: the ProjectRef names an organization without a project, or the other way round", op.Name)
 	}
-	_, err := clientOf(s).fill(op, input{path: project.path()})
+	_, err := clientOf(s).requestURL(op, requestParams{path: project.path()})
 	return err
 }
 
-// put sends the file to the URL that the API named, and returns its MD5.
+// put sends the file to the URL from the API, and returns the MD5 of the file.
 func (s *UploadsService) put(ctx context.Context, address string, file *File, opts callOptions) (string, error) {
 	op := operation.Get(operation.UploadPutFile)
-	target, err := clientOf(s).core.foreignTarget(op, address)
+	target, err := clientOf(s).core.parsePresignedURL(address)
 	if err != nil {
-		return "", err
+		return "", newKindError(ErrUnexpectedResponse, "%s: upload_url: %w", op.Name, err)
 	}
 	content := &filePayload{file: file, progress: opts.progress}
-	r, err := clientOf(s).send(ctx, op, target, content.payload(file.contentType()), opts)
+	r, err := clientOf(s).send(ctx, &call{client: clientOf(s), op: op, options: opts}, target, content.payload(file.contentType()))
 	if err != nil {
-		return "", err
+		return "", content.cause(op.Name, err)
 	}
 	r.release()
 	return content.sum(op.Name)
 }
 
-// sendWhole uploads a file as the body of one request, or as a part of it. The
-// request is a POST and sent once.
-func sendWhole(ctx context.Context, client *Client, id operation.ID, path []string, contentType string, content *filePayload, opts []CallOption) (*UploadResult, error) {
-	err := exec(ctx, client, id, input{path: path, body: content.payload(contentType)}, opts)
-	sum, unsent := content.sum(operation.Get(id).Name)
+// singleUpload is an upload that consists of one request, with the file as its body or as a
+// part of it. The request is a POST, so it is not retried once it may have reached Memfault.
+type singleUpload struct {
+	operation   operation.ID
+	path        []string
+	contentType string
+	content     *filePayload
+	existing    lookup // nil if a 409 says enough
+}
+
+func (u singleUpload) send(ctx context.Context, client *Client, opts []CallOption) (*UploadResult, error) {
+	name := operation.Get(u.operation).Name
+	err := exec(ctx, client, u.operation, requestParams{path: u.path, body: u.content.payload(u.contentType)}, opts)
+	if err != nil && !errors.Is(err, ErrConflict) {
+		return nil, u.content.cause(name, err)
+	}
+	sum, unsent := u.content.sum(name)
 	if err == nil && unsent != nil {
 		return nil, unsent
 	}
-	return uploaded(content.file, sum, err)
+	return u.existing.result(ctx, u.content.file, sum, err)
 }
 
-// uploaded is the result of an upload that ended with err.
-func uploaded(file *File, sum string, err error) (*UploadResult, error) {
-	known := errors.Is(err, ErrConflict)
-	if err != nil && !known {
-		return nil, err
-	}
-	return &UploadResult{AlreadyUploaded: known, MD5: sum, Size: file.Size}, nil
-}
-
-// checkFile refuses what cannot be uploaded, and what is not of its kind.
+// checkFile returns an error if the file cannot be uploaded, or if it is not of the kind that
+// check expects.
 func checkFile(file *File, check func(start []byte) error) error {
 	if err := file.validate(); err != nil || check == nil {
 		return err
 	}
-	const enough = 20 // for the magic numbers of all kinds
+	const enough = 20 // contains the magic number of every kind
 	start, err := file.start(enough)
 	if err != nil {
 		return err

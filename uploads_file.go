@@ -9,20 +9,22 @@ import (
 	"strings"
 )
 
-// File is a file to upload. What it holds may not change until the call returns: a
-// file that becomes shorter or longer while it is sent is an error.
+// File is a file to upload. Its content must not change until the call returns. If the file
+// becomes shorter or longer while it is sent, the upload fails.
+//
+// Create a File with [OpenFile], or set its fields for any other content.
 type File struct {
-	Name        string // required; Memfault is told the part after the last slash
-	Size        int64  // required, in bytes
-	Content     io.ReaderAt
-	ContentType string // guessed by the name when empty
+	Name        string      // required; sent without directories
+	Size        int64       // required; bytes
+	Content     io.ReaderAt // required
+	ContentType string      // by default, guessed from Name
 
 	closer io.Closer
 }
 
-// OpenFile opens a regular file to upload. Close it after the upload.
+// OpenFile opens a regular file to upload. Close it after the upload with [File.Close].
 func OpenFile(path string) (*File, error) {
-	// Opening what is no regular file, such as a named pipe, could wait for ever.
+	// Opening a file that is not regular, such as a named pipe, could block forever.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, invalid("OpenFile: %w", err)
@@ -30,7 +32,7 @@ func OpenFile(path string) (*File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, invalid("OpenFile: %s is not a regular file", path)
 	}
-	opened, err := os.Open(path) //nolint:gosec // the caller names the file to upload
+	opened, err := os.Open(path) //nolint:gosec // the caller chooses the file to upload
 	if err != nil {
 		return nil, invalid("OpenFile: %w", err)
 	}
@@ -40,7 +42,7 @@ func OpenFile(path string) (*File, error) {
 	return &File{Name: filepath.Base(path), Size: info.Size(), Content: opened, closer: opened}, nil
 }
 
-// Close closes a file that OpenFile opened. It does nothing for any other.
+// Close closes a file that [OpenFile] opened. For any other file it does nothing.
 func (f *File) Close() error {
 	if f == nil || f.closer == nil {
 		return nil
@@ -48,10 +50,10 @@ func (f *File) Close() error {
 	return f.closer.Close()
 }
 
-// baseName is the name without the directories before it.
+// baseName returns the name without directories.
 func (f *File) baseName() string { return filepath.Base(f.Name) }
 
-// contentType is the media type of the file, as far as it is known.
+// contentType returns the media type of the file, as far as it is known.
 func (f *File) contentType() string {
 	if f.ContentType != "" {
 		return f.ContentType
@@ -64,32 +66,32 @@ func (f *File) contentType() string {
 
 const octetStream = "application/octet-stream"
 
-// validate refuses what cannot be uploaded as any kind of file.
+// validate returns an error if f cannot be uploaded as any kind of file.
 func (f *File) validate() error {
 	switch {
 	case f == nil:
-		return invalid("File: it is nil")
+		return invalid("File must not be nil")
 	case f.Name == "" || f.baseName() == "." || f.baseName() == ".." || f.baseName() == string(filepath.Separator):
-		return invalid("File: Name %q names no file", f.Name)
+		return invalid("File: invalid Name %q", f.Name)
 	case strings.ContainsFunc(f.ContentType, isControl):
-		return invalid("File: %s: ContentType %q holds a control character", f.Name, f.ContentType)
+		return invalid("File: %s: invalid ContentType %q", f.Name, f.ContentType)
 	case f.Content == nil:
-		return invalid("File: %s: Content is nil", f.Name)
+		return invalid("File: %s: Content must not be nil", f.Name)
 	case f.Size < 0:
-		return invalid("File: %s: Size %d is negative", f.Name, f.Size)
+		return invalid("File: %s: Size must not be negative, got %d", f.Name, f.Size)
 	case f.Size == 0:
-		return invalid("File: %s: it is empty, or Size is not set", f.Name)
+		return invalid("File: %s: file is empty or Size is not set", f.Name)
 	}
 	return nil
 }
 
-// start returns the first n bytes of the file, or all if it has fewer.
+// start returns the first n bytes of the file, or the whole file if it is shorter.
 func (f *File) start(n int64) ([]byte, error) {
 	start := make([]byte, min(n, f.Size))
 	read, err := f.Content.ReadAt(start, 0)
 	if read < len(start) {
 		if errors.Is(err, io.EOF) {
-			return nil, invalid("File: %s has fewer than the %d bytes that Size says", f.Name, f.Size)
+			return nil, invalid("File: %s: content is shorter than Size (%d bytes)", f.Name, f.Size)
 		}
 		return nil, invalid("File: %s: %w", f.Name, err)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestOpenFile(t *testing.T) {
+func TestOpenFile_RegularFilesOnly(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a b.json")
 	require.NoError(t, os.WriteFile(path, []byte("{}"), 0o600))
@@ -42,28 +42,28 @@ func TestOpenFile(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-func TestFilesThatCannotBeUploaded(t *testing.T) {
+func TestFile_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	some := bytes.NewReader([]byte("some"))
 	for want, file := range map[string]*memfault.File{
-		"it is nil":               nil,
-		`Name "" names no file`:   {Size: 4, Content: some},
-		`Name "a/.." names no`:    {Name: "a/..", Size: 4, Content: some},
-		`Name "/" names no file`:  {Name: "/", Size: 4, Content: some},
-		"a: Content is nil":       {Name: "a", Size: 4},
-		"a: Size -1 is negative":  {Name: "a", Size: -1, Content: some},
-		"a: it is empty, or Size": {Name: "a", Content: some},
-		`a: ContentType "a\r\nb"`: {Name: "a", Size: 4, Content: some, ContentType: "a\r\nb"},
+		"File must not be nil":                 nil,
+		`File: invalid Name ""`:                {Size: 4, Content: some},
+		`invalid Name "a/.."`:                  {Name: "a/..", Size: 4, Content: some},
+		`invalid Name "/"`:                     {Name: "/", Size: 4, Content: some},
+		"a: Content must not be nil":           {Name: "a", Size: 4},
+		"a: Size must not be negative, got -1": {Name: "a", Size: -1, Content: some},
+		"a: file is empty or Size is not set":  {Name: "a", Content: some},
+		`a: invalid ContentType "a\r\nb"`:      {Name: "a", Size: 4, Content: some, ContentType: "a\r\nb"},
 	} {
 		for name, upload := range everyUpload(client) {
 			require.ErrorContains(t, upload(t, file), want, name)
 		}
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
-// everyUpload returns the ways in which a file leaves: sent to the URL that the API
-// names, as the body of a request, and within a form.
+// everyUpload returns each way to send a file: to an upload URL, as the body of a request, and
+// in a form.
 func everyUpload(client *memfault.Client) map[string]func(*testing.T, *memfault.File, ...memfault.CallOption) error {
 	key := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
 	return map[string]func(*testing.T, *memfault.File, ...memfault.CallOption) error{
@@ -72,7 +72,7 @@ func everyUpload(client *memfault.Client) map[string]func(*testing.T, *memfault.
 			return err
 		},
 		"symbols if missing": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
-			_, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, f, memfault.SymbolsOptions{}, opts...)
+			_, err := client.Uploads.Symbols(t.Context(), sink, f, memfault.SymbolsOptions{IfMissing: true}, opts...)
 			return err
 		},
 		"raw coredump": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
@@ -90,10 +90,10 @@ func everyUpload(client *memfault.Client) map[string]func(*testing.T, *memfault.
 	}
 }
 
-// changing is a file that changes at some point of the reading.
+// changing is a file that changes while it is read.
 type changing struct {
 	content  []byte
-	after    int64 // the read that meets the change is the one that goes beyond
+	after    int64 // the first read beyond this offset sees the change
 	size     atomic.Int64
 	changeTo int64
 	err      error
@@ -109,7 +109,7 @@ func (c *changing) ReadAt(p []byte, at int64) (int, error) {
 	return bytes.NewReader(c.content[:c.size.Load()]).ReadAt(p, at)
 }
 
-func TestFileThatChangesWhileItIsSent(t *testing.T) {
+func TestFile_ChangedWhileSent(t *testing.T) {
 	const size = 200_000
 	for name, c := range map[string]struct {
 		changeTo int64
@@ -136,13 +136,13 @@ func TestFileThatChangesWhileItIsSent(t *testing.T) {
 				}
 				assert.Empty(t, cloud.Uploads())
 				assert.Equal(t, 1, response.Attempts)
-				assert.Empty(t, append(cloud.Seen("upload.commit_ota_payload"), cloud.Seen("upload.commit_symbols")...))
+				assert.Empty(t, append(cloud.Requests("upload.commit_ota_payload"), cloud.Requests("upload.commit_symbols")...))
 			})
 		}
 	}
 }
 
-func TestRequestsOfOneFileAreSentOnce(t *testing.T) {
+func TestSingleRequestUpload_NotRetriedAfter5xx(t *testing.T) {
 	for _, status := range []int{http.StatusServiceUnavailable, http.StatusInternalServerError} {
 		cloud, client := newCloud(t)
 		cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
@@ -156,36 +156,36 @@ func TestRequestsOfOneFileAreSentOnce(t *testing.T) {
 			file, _ := fileOf("a", "CORE", 1000)
 			requireError(t, upload(t, file), status)
 		}
-		assert.Len(t, cloud.Seen(""), 3)
+		assert.Len(t, cloud.Requests(""), 3)
 	}
 }
 
-func TestRequestsOfOneFileAreExact(t *testing.T) {
+func TestUpload_RetriedAfter429FromStart(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
 	for way, upload := range everyUpload(client) {
 		t.Run(way, func(t *testing.T) {
-			// Rate limited, any request is sent again, and from the file's start.
+			// Any rate-limited request is retried, from the start of the file.
 			cloud.Fail(fakecloud.Fault{Status: http.StatusTooManyRequests, Times: 1})
-			defer cloud.Heal()
+			defer cloud.ClearFaults()
 			file, content := fileOf("a.bin", "CORE", 100_000)
 			var progress progressLog
 			attempts := 2
 			if way == "payload" || way == "symbols if missing" {
-				attempts = 1 // it was the first request that failed
+				attempts = 1 // only the first of its requests fails
 			}
 			require.NoError(t, upload(t, file, progress.option()))
 			assert.Equal(t, attempts, progress.requireForward(t, 100_000))
 			uploaded := cloud.Uploads()
 			last := uploaded[len(uploaded)-1]
 			assert.Equal(t, md5Of(content), last.MD5)
-			require.NoError(t, upload(t, file), "what is there already is no error")
+			require.NoError(t, upload(t, file), "uploading a file again must not fail")
 			assert.Len(t, cloud.Uploads(), len(uploaded))
 		})
 	}
 }
 
-func TestRawCoredump(t *testing.T) {
+func TestRawCoredump_RequiresProjectKey(t *testing.T) {
 	cloud, client := newCloud(t)
 	file, content := fileOf("a.bin", "CORE", 1000)
 	_, err := client.Uploads.RawCoredump(t.Context(), file, memfault.RawCoredumpOptions{})
@@ -198,12 +198,12 @@ func TestRawCoredump(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, &memfault.UploadResult{AlreadyUploaded: before, MD5: md5Of(content), Size: 1000}, result)
 	}
-	seen := cloud.Seen("upload.coredump_raw_legacy")[0]
+	seen := cloud.Requests("upload.coredump_raw_legacy")[0]
 	assert.Equal(t, "1000", seen.Header.Get("Content-Length"))
 	assert.Equal(t, "application/octet-stream", seen.Header.Get("Content-Type"))
 }
 
-func TestArtifactUpload(t *testing.T) {
+func TestArtifactsUpload_Form(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddRelease(fakecloud.Release{Version: "1.0.0+a/b"})
 	file, content := fileOf(`dir/a "quoted" ü.bin`, "", 100_000)
@@ -218,14 +218,14 @@ func TestArtifactUpload(t *testing.T) {
 	assert.Equal(t, `a "quoted" ü.bin`, uploaded.Name)
 	assert.Equal(t, content, uploaded.Start)
 	assert.Equal(t, map[string]any{"type": "firmware", "hardware_version": "evt-1", "filename": `a "quoted" ü.bin`, "build_id": "b1"}, uploaded.Commit)
-	for _, seen := range cloud.Seen("") {
+	for _, seen := range cloud.Requests("artifacts.upload_for_release") {
 		assert.NotEmpty(t, seen.Header.Get("Content-Length"))
 	}
 	_, err := client.Artifacts.Upload(t.Context(), sink, "9.9.9", file, options)
 	require.ErrorIs(t, err, memfault.ErrNotFound)
 }
 
-func TestSymbolsLegacy(t *testing.T) {
+func TestSymbolsLegacy_CreatesVersion(t *testing.T) {
 	_, client := newCloud(t)
 	file, content := fileOf("a.elf", "", 1000)
 	result, err := client.Uploads.SymbolsLegacy(t.Context(), sink, "main", "1.0.0", file)
@@ -236,7 +236,7 @@ func TestSymbolsLegacy(t *testing.T) {
 	assert.True(t, version.SymbolFile.Downloadable)
 }
 
-func TestImportTrace(t *testing.T) {
+func TestImportTrace_FlatForm(t *testing.T) {
 	cloud, client := newCloud(t)
 	trace := memfault.TraceImport{
 		DeviceIdentity: traits, Reason: "segfault",

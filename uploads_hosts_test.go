@@ -19,28 +19,28 @@ const (
 	projectOnAPI   = "https://api.memfault.com/api/v0/organizations/acme/projects/smart-sink"
 )
 
-// failingOnce answers each request with 503 when it comes for the first time, and
-// returns a client and what was asked for. The fake cloud has its hosts and paths from
-// the table of operations, so it could not tell a wrong one.
-func failingOnce(t *testing.T, auth memfault.Authenticator) (client *memfault.Client, asked *[]string) {
+// newFailingOnceClient returns a client whose server fails the first attempt of each request
+// with 503, and the list of its requests. The fake cloud takes its hosts and paths from the table of
+// operations, so it cannot detect wrong ones.
+func newFailingOnceClient(t *testing.T, auth memfault.Authenticator) (client *memfault.Client, requests *[]string) {
 	t.Helper()
-	asked = new([]string)
+	requests = new([]string)
 	times := map[string]int{}
 	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			_, _ = io.Copy(io.Discard, r.Body)
 		}
 		what := r.Method + " " + r.URL.Scheme + "://" + r.URL.Host + r.URL.EscapedPath()
-		*asked = append(*asked, what)
+		*requests = append(*requests, what)
 		if times[what]++; times[what] == 1 {
-			return answer(http.StatusServiceUnavailable, "")
+			return newResponse(http.StatusServiceUnavailable, "")
 		}
-		return answer(http.StatusOK, `{"data":{"upload_url":"https://storage.example/a?sig=1","token":"t"}}`)
+		return newResponse(http.StatusOK, `{"data":{"upload_url":"https://storage.example/a?sig=1","token":"t"}}`)
 	})
-	return newClient(t, auth, memfault.WithHTTPClient(&http.Client{Transport: transport}), quickRetries), asked
+	return newClient(t, auth, memfault.WithHTTPClient(&http.Client{Transport: transport}), quickRetries), requests
 }
 
-func TestWhereUploadsGo(t *testing.T) {
+func TestUpload_HostsAndPaths(t *testing.T) {
 	commits := map[string]struct{ flat, project string }{
 		"symbols":               {"", "/symbols"},
 		"ota_payload":           {"", "/releases/ota_payload"},
@@ -65,16 +65,16 @@ func TestWhereUploadsGo(t *testing.T) {
 			if key && !c.flat {
 				continue
 			}
-			client, asked := failingOnce(t, auth)
+			client, requests := newFailingOnceClient(t, auth)
 			file, _ := fileOf("a.bin", c.start, 1000)
 			_, err := c.upload(t.Context(), client.Uploads, ref, file)
 			requireError(t, err, http.StatusServiceUnavailable)
-			assert.Equal(t, []string{prepare, prepare, put, put, commit}, *asked, "all but the commit are repeated")
+			assert.Equal(t, []string{prepare, prepare, put, put, commit}, *requests, "all requests but the commit must be retried")
 		}
 	}
 }
 
-func TestWhereOtherDataGoes(t *testing.T) {
+func TestUpload_HostsOfOtherData(t *testing.T) {
 	elfFile := noteELF(binary.LittleEndian, []byte{1}, false, 0)
 	for name, c := range map[string]struct {
 		auth memfault.Authenticator
@@ -82,7 +82,7 @@ func TestWhereOtherDataGoes(t *testing.T) {
 		want []string
 	}{
 		"symbols exist": {memfault.OrganizationToken("oat_test"), func(ctx context.Context, client *memfault.Client) error {
-			_, err := client.Uploads.UploadSymbolsIfMissing(ctx, sink, &memfault.File{Name: "a", Size: int64(len(elfFile)), Content: bytes.NewReader(elfFile)}, memfault.SymbolsOptions{})
+			_, err := client.Uploads.Symbols(ctx, sink, &memfault.File{Name: "a", Size: int64(len(elfFile)), Content: bytes.NewReader(elfFile)}, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 			return err
 		}, []string{"HEAD " + projectOnFiles + "/symbols-by-gnu-build-id/01", "HEAD " + projectOnFiles + "/symbols-by-gnu-build-id/01"}},
 		"raw coredump": {memfault.ProjectKey("key"), func(ctx context.Context, client *memfault.Client) error {
@@ -116,14 +116,14 @@ func TestWhereOtherDataGoes(t *testing.T) {
 		}, []string{"GET " + projectOnAPI + "/custom-data-recording/7/download", "GET " + projectOnAPI + "/custom-data-recording/7/download"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client, asked := failingOnce(t, c.auth)
+			client, requests := newFailingOnceClient(t, c.auth)
 			err := c.call(t.Context(), client)
-			assert.Equal(t, c.want, *asked)
+			assert.Equal(t, c.want, *requests)
 			if len(c.want) == 2 {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorIs(t, err, memfault.ErrUnavailable, "what may have been carried out is not repeated")
+			require.ErrorIs(t, err, memfault.ErrUnavailable, "a request that may have been carried out must not be retried")
 		})
 	}
 }

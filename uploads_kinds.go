@@ -7,97 +7,67 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// OTAPayloadOptions says what a payload installs, and on what.
-type OTAPayloadOptions struct {
-	HardwareVersion string // required
-	SoftwareType    string // required
-	SoftwareVersion string // required; the version after the update
-	DeltaFrom       string // set, the payload is a delta, for devices with this version
-	Revision        string // such as the commit that it was built from
-	Notes           string
-	MustPassThrough bool // whether devices have to install it on their way to a later one
-	ExtraInfo       map[string]string
-}
-
-// SBOMOptions says whose bill of materials a file is.
+// SBOMOptions identifies the software version of a bill of materials.
 type SBOMOptions struct {
 	SoftwareType    string // required
 	SoftwareVersion string // required
 }
 
-// CoredumpOptions says where a coredump comes from.
+// CoredumpOptions describes the origin of a coredump.
 type CoredumpOptions struct {
-	DeviceSerial string // optional: a coredump tells its device
+	DeviceSerial string // optional; a coredump identifies its device
 }
 
-// ELFCoredumpOptions says where a coredump of Linux comes from.
+// ELFCoredumpOptions describes the origin of a coredump of Linux.
 type ELFCoredumpOptions struct {
 	Device DeviceIdentity
 }
 
-// BugReportOptions has no fields yet: a bug report tells its device.
+// BugReportOptions has no fields yet, because a bug report identifies its device.
 type BugReportOptions struct{}
 
-// MAROptions says where an archive comes from.
+// MAROptions describes the origin of an archive.
 type MAROptions struct {
 	Device DeviceIdentity
 }
 
-// CustomDataRecordingOptions says what a recording holds.
+// CustomDataRecordingOptions describes a recording.
 type CustomDataRecordingOptions struct {
 	Device          DeviceIdentity
-	StartTime       Timestamp // required
-	DurationSeconds int       // how long it lasted, in seconds
-	MIMETypes       []string  // required; of the content, the outermost first
-	Reason          string    // why it was made
+	StartTime       Timestamp // optional
+	DurationSeconds int       // duration of the recording
+	MIMETypes       []string  // required; the most specific first
+	Reason          string    // optional
 }
 
-// XEDOptions says where a dump of a Qualcomm chip comes from.
+// XEDOptions describes the origin of a dump of a Qualcomm chip.
 type XEDOptions struct {
 	DeviceSerial    string // required
 	HardwareVersion string // required
 	TraceAttributes []AttributeValue
 }
 
-// OTAPayload uploads what devices install, and so makes the release and the software
-// version that it is of, or adds to them. It takes no ProjectKey. Seen only in
-// Memfault's own command-line tool; not documented by Memfault.
-func (s *UploadsService) OTAPayload(ctx context.Context, project ProjectRef, file *File, options OTAPayloadOptions, opts ...CallOption) (*UploadResult, error) {
-	if err := required("OTAPayloadOptions", "HardwareVersion", options.HardwareVersion, "SoftwareType", options.SoftwareType, "SoftwareVersion", options.SoftwareVersion); err != nil {
-		return nil, err
-	}
-	version := softwareVersionField(options.SoftwareType, options.SoftwareVersion, options.Revision)
-	if options.DeltaFrom != "" {
-		version["version"] = []string{options.DeltaFrom, options.SoftwareVersion}
-	}
-	fields := map[string]any{
-		"software_version": version, "hardware_version": options.HardwareVersion,
-		"must_pass_through": options.MustPassThrough, "notes": options.Notes,
-	}
-	if len(options.ExtraInfo) > 0 {
-		fields["extra_info"] = maps.Clone(options.ExtraInfo)
-	}
-	return s.send(ctx, project, file, upload{flat: operation.UploadCommitOTAPayload, project: operation.UploadCommitOTAPayload, fields: fields}, opts)
-}
-
-// SBOM uploads the bill of materials of a software version. It takes no ProjectKey.
-// Seen only in Memfault's own command-line tool; not documented by Memfault.
+// SBOM uploads the bill of materials of a software version. It does not accept a [ProjectKey].
+//
+// Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) SBOM(ctx context.Context, project ProjectRef, file *File, options SBOMOptions, opts ...CallOption) (*UploadResult, error) {
 	if err := required("SBOMOptions", "SoftwareType", options.SoftwareType, "SoftwareVersion", options.SoftwareVersion); err != nil {
 		return nil, err
 	}
 	fields := map[string]any{"software_version": options.SoftwareVersion, "software_type": options.SoftwareType}
-	return s.send(ctx, project, file, upload{flat: operation.UploadCommitSBOM, project: operation.UploadCommitSBOM, fields: fields}, opts)
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitSBOM, consoleCommit: operation.UploadCommitSBOM,
+		fields: fields,
+	}, opts)
 }
 
-// Coredump uploads a coredump of Memfault's firmware SDK. A file that does not begin
-// as one is refused before anything is sent.
+// Coredump uploads a coredump of Memfault's firmware SDK. If the file does not start like such
+// a coredump, Coredump returns an error and sends nothing.
 //
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) Coredump(ctx context.Context, project ProjectRef, file *File, options CoredumpOptions, opts ...CallOption) (*UploadResult, error) {
@@ -105,31 +75,43 @@ func (s *UploadsService) Coredump(ctx context.Context, project ProjectRef, file 
 	if options.DeviceSerial != "" {
 		fields["device_serial"] = options.DeviceSerial
 	}
-	return s.send(ctx, project, file, upload{operation.UploadCommitCoredump, operation.UploadCommitCoredumpProject, isCoredump, fields}, opts)
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitCoredump, consoleCommit: operation.UploadCommitCoredumpProject,
+		prepare: uploadPrepare{Kind: "COREDUMP"}, check: isCoredump, fields: fields,
+	}, opts)
 }
 
-// ELFCoredump uploads a coredump as Linux writes it. A file that is not an ELF core
-// is refused before anything is sent. Seen only in Memfault's own command-line tool;
-// not documented by Memfault.
+// ELFCoredump uploads a coredump as Linux writes it. If the file is not an ELF core file,
+// ELFCoredump returns an error and sends nothing.
+//
+// Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) ELFCoredump(ctx context.Context, project ProjectRef, file *File, options ELFCoredumpOptions, opts ...CallOption) (*UploadResult, error) {
 	if err := options.Device.validate("ELFCoredumpOptions"); err != nil {
 		return nil, err
 	}
 	fields := map[string]any{"device": options.Device}
-	return s.send(ctx, project, file, upload{operation.UploadCommitELFCoredump, operation.UploadCommitELFCoredumpProject, isELFCore, fields}, opts)
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitELFCoredump, consoleCommit: operation.UploadCommitELFCoredumpProject,
+		prepare: uploadPrepare{Device: &options.Device}, check: isELFCore, fields: fields,
+	}, opts)
 }
 
-// BugReport uploads a bug report of Android, which is a zip file; any other is
-// refused before anything is sent.
+// BugReport uploads a bug report of Android. If the file is not a zip file, BugReport returns
+// an error and sends nothing.
 //
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) BugReport(ctx context.Context, project ProjectRef, file *File, _ BugReportOptions, opts ...CallOption) (*UploadResult, error) {
-	return s.send(ctx, project, file, upload{operation.UploadCommitBugreport, operation.UploadCommitBugreportProject, isZip, nil}, opts)
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitBugreport, consoleCommit: operation.UploadCommitBugreportProject,
+		prepare: uploadPrepare{Kind: "ANDROID_BUG_REPORT"}, check: isZip,
+	}, opts)
 }
 
-// MAR uploads a Memfault archive, which is a zip file; any other is refused before
-// anything is sent. The device is not in Memfault's documents, but each program of
-// Memfault's own sends it.
+// MAR uploads a Memfault archive. If the file is not a zip file, MAR returns an error and
+// sends nothing.
+//
+// The fields of the device are not in Memfault's documentation, but all programs of Memfault
+// send them.
 //
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) MAR(ctx context.Context, project ProjectRef, file *File, options MAROptions, opts ...CallOption) (*UploadResult, error) {
@@ -143,31 +125,50 @@ func (s *UploadsService) MAR(ctx context.Context, project ProjectRef, file *File
 	if options.Device.SoftwareType != "" {
 		fields["software_type"] = options.Device.SoftwareType
 	}
-	return s.send(ctx, project, file, upload{operation.UploadCommitMAR, operation.UploadCommitMARProject, isZip, fields}, opts)
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitMAR, consoleCommit: operation.UploadCommitMARProject,
+		prepare: uploadPrepare{Kind: "MAR", Device: &options.Device}, check: isZip, fields: fields,
+	}, opts)
 }
 
-// CustomDataRecording uploads data of any kind that a device recorded: at most 16 MB,
-// and one a day from each device, above which it is ErrRateLimited. Memfault's
-// documents name the duration otherwise than Memfault's own command-line tool, whose
-// fields are sent; UNCERTAIN.
+// CustomDataRecording uploads data of any type that a device recorded.
+//
+// A recording of more than 16 MB fails with [ErrTooLarge]. A second recording of a device
+// within 24 hours fails with [ErrRateLimited].
+//
+// Memfault's documentation has another name for the duration than Memfault's command-line
+// tool, whose fields are sent. UNCERTAIN: whether Memfault accepts both.
 //
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) CustomDataRecording(ctx context.Context, project ProjectRef, file *File, options CustomDataRecordingOptions, opts ...CallOption) (*UploadResult, error) {
 	if err := options.Device.validate("CustomDataRecordingOptions"); err != nil {
 		return nil, err
 	}
-	if options.StartTime.IsZero() || len(options.MIMETypes) == 0 || options.DurationSeconds < 0 {
-		return nil, invalid("CustomDataRecordingOptions: StartTime or MIMETypes is not set, or DurationSecs is negative")
+	switch {
+	case len(options.MIMETypes) == 0:
+		return nil, invalid("CustomDataRecordingOptions: MIMETypes must not be empty")
+	case options.DurationSeconds < 0:
+		return nil, invalid("CustomDataRecordingOptions: DurationSeconds must not be negative")
 	}
 	fields := map[string]any{
-		"start_time": options.StartTime, "duration_secs": options.DurationSeconds, "mimetypes": append([]string{}, options.MIMETypes...),
-		"reason": options.Reason, "device": options.Device,
+		"duration_secs": options.DurationSeconds, "mimetypes": append([]string{}, options.MIMETypes...), "device": options.Device,
 	}
-	return s.send(ctx, project, file, upload{operation.UploadCommitCustomDataRecording, operation.UploadCommitCustomDataRecordingProject, nil, fields}, opts)
+	if !options.StartTime.IsZero() {
+		fields["start_time"] = options.StartTime
+	}
+	if options.Reason != "" {
+		fields["reason"] = options.Reason
+	}
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitCustomDataRecording, consoleCommit: operation.UploadCommitCustomDataRecordingProject,
+		prepare: uploadPrepare{Device: &options.Device}, fields: fields,
+	}, opts)
 }
 
-// XED uploads a dump of a Qualcomm chip; the project needs that to be enabled. Seen
-// only in Memfault's own command-line tool; not documented by Memfault.
+// XED uploads a dump of a Qualcomm chip. The project must have the feature enabled; see
+// [Project.QcommEnabled].
+//
+// Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) XED(ctx context.Context, project ProjectRef, file *File, options XEDOptions, opts ...CallOption) (*UploadResult, error) {
 	if err := required("XEDOptions", "DeviceSerial", options.DeviceSerial, "HardwareVersion", options.HardwareVersion); err != nil {
 		return nil, err
@@ -176,10 +177,13 @@ func (s *UploadsService) XED(ctx context.Context, project ProjectRef, file *File
 		"device_serial": options.DeviceSerial, "hardware_version": options.HardwareVersion,
 		"trace_attributes": append([]AttributeValue{}, options.TraceAttributes...),
 	}
-	return s.send(ctx, project, file, upload{operation.UploadCommitXED, operation.UploadCommitXEDProject, nil, fields}, opts)
+	return s.send(ctx, project, file, upload{
+		projectKeyCommit: operation.UploadCommitXED, consoleCommit: operation.UploadCommitXEDProject,
+		fields: fields,
+	}, opts)
 }
 
-// softwareVersionField is the form in which symbols and payloads name their version.
+// softwareVersionField returns the software version in the form that symbols and payloads use.
 func softwareVersionField(softwareType, version, revision string) map[string]any {
 	field := map[string]any{"version": version, "software_type": softwareType}
 	if revision != "" {
@@ -192,11 +196,11 @@ func (d *DeviceIdentity) validate(options string) error {
 	return required(options, "Device.DeviceSerial", d.DeviceSerial, "Device.HardwareVersion", d.HardwareVersion, "Device.SoftwareVersion", d.SoftwareVersion)
 }
 
-// required names the first of the fields that is empty. Each has its name before it.
+// required returns an error for the first empty field. Each field is preceded by its name.
 func required(options string, fields ...string) error {
 	for pair := range slices.Chunk(fields, 2) {
 		if name, value := pair[0], pair[1]; value == "" {
-			return invalid("%s: %s is empty", options, name)
+			return invalid("%s: %s must not be empty", options, name)
 		}
 	}
 	return nil
@@ -204,28 +208,28 @@ func required(options string, fields ...string) error {
 
 func isCoredump(start []byte) error {
 	if !bytes.HasPrefix(start, []byte("CORE")) {
-		return errors.New("it does not begin as a coredump of Memfault's firmware SDK")
+		return errors.New("not a coredump of Memfault's firmware SDK")
 	}
 	return nil
 }
 
 func isZip(start []byte) error {
 	if !bytes.HasPrefix(start, []byte("PK\x03\x04")) {
-		return errors.New("it does not begin as a zip file")
+		return errors.New("not a zip file")
 	}
 	return nil
 }
 
 func isELFCore(start []byte) error {
 	if !bytes.HasPrefix(start, []byte(elf.ELFMAG)) || len(start) < 18 {
-		return errors.New("it does not begin as an ELF file")
+		return errors.New("not an ELF file")
 	}
 	var order binary.ByteOrder = binary.LittleEndian
 	if elf.Data(start[elf.EI_DATA]) == elf.ELFDATA2MSB {
 		order = binary.BigEndian
 	}
 	if kind := elf.Type(order.Uint16(start[16:])); kind != elf.ET_CORE {
-		return fmt.Errorf("it is an ELF file of type %s, not %s", kind, elf.ET_CORE)
+		return fmt.Errorf("unexpected ELF type %s, want %s", kind, elf.ET_CORE)
 	}
 	return nil
 }

@@ -16,14 +16,14 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// elfCore begins as an ELF core of little-endian order.
+// elfCore is the start of a little-endian ELF core file.
 const elfCore = "\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00"
 
-// uploadCase is an upload of some kind, with any client and project.
+// uploadCase is an upload of one kind, for any client and project.
 type uploadCase struct {
 	kind, start string
-	flat        bool   // whether a project key may do it
-	commit      string // what is said besides the file
+	flat        bool   // whether it accepts a project key
+	commit      string // the fields besides the file
 	upload      func(ctx context.Context, u *memfault.UploadsService, ref memfault.ProjectRef, file *memfault.File, opts ...memfault.CallOption) (*memfault.UploadResult, error)
 }
 
@@ -89,7 +89,7 @@ type customAuth func(*http.Request)
 
 func (a customAuth) Authenticate(r *http.Request) error { a(r); return nil }
 
-func TestEveryKindOfUpload(t *testing.T) {
+func TestUpload_EveryKindAndCredential(t *testing.T) {
 	for name, auth := range map[string]struct {
 		memfault.Authenticator
 		ref  memfault.ProjectRef
@@ -113,7 +113,7 @@ func TestEveryKindOfUpload(t *testing.T) {
 					if !strings.HasPrefix(name, "custom") {
 						require.ErrorIs(t, err, memfault.ErrWrongCredential)
 					}
-					assert.Empty(t, cloud.Seen(""), "nothing was sent")
+					assert.Empty(t, cloud.Requests(""), "no request must be sent")
 					return
 				}
 				require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestEveryKindOfUpload(t *testing.T) {
 				said, err := json.Marshal(uploaded[0].Commit)
 				require.NoError(t, err)
 				assert.JSONEq(t, c.commit, string(said))
-				for _, seen := range cloud.Seen("") {
+				for _, seen := range cloud.Requests("") {
 					assert.NotEqual(t, auth.flat, strings.Contains(seen.URI, "/organizations/") || seen.Operation == putFile && !auth.flat, seen.URI)
 				}
 			})
@@ -133,7 +133,7 @@ func TestEveryKindOfUpload(t *testing.T) {
 	}
 }
 
-func TestUploadRefusesHalfAProject(t *testing.T) {
+func TestUpload_HalfProject(t *testing.T) {
 	cloud, client := newCloud(t)
 	for _, auth := range []memfault.Authenticator{
 		memfault.OrganizationToken(fakecloud.OrgToken), memfault.ProjectKey(fakecloud.ProjectKey), customAuth(func(*http.Request) {}),
@@ -144,28 +144,28 @@ func TestUploadRefusesHalfAProject(t *testing.T) {
 	}
 	file, _ := fileOf("a.bin", "CORE", 100)
 	_, err := client.Uploads.Coredump(t.Context(), memfault.ProjectRef{}, file, memfault.CoredumpOptions{})
-	require.ErrorContains(t, err, "organization_slug is empty")
-	assert.Empty(t, cloud.Seen(""))
+	require.ErrorContains(t, err, "organization_slug must not be empty")
+	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestUploadChecksTheKindBefore(t *testing.T) {
+func TestUpload_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx, u := t.Context(), client.Uploads
 	const shared = "\x7fELF\x01\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03" // big-endian
 	for want, do := range map[string]func(*memfault.File) error{
-		"as a coredump of Memfault's firmware SDK": func(f *memfault.File) error {
+		"not a coredump of Memfault's firmware SDK": func(f *memfault.File) error {
 			_, err := u.Coredump(ctx, sink, f, memfault.CoredumpOptions{})
 			return err
 		},
-		"type ET_DYN, not ET_CORE": func(f *memfault.File) error {
+		"unexpected ELF type ET_DYN, want ET_CORE": func(f *memfault.File) error {
 			_, err := u.ELFCoredump(ctx, sink, f, memfault.ELFCoredumpOptions{Device: traits})
 			return err
 		},
-		"as a zip file": func(f *memfault.File) error {
+		"not a zip file": func(f *memfault.File) error {
 			_, err := u.BugReport(ctx, sink, f, memfault.BugReportOptions{})
 			return err
 		},
-		"begin as a zip file": func(f *memfault.File) error {
+		"a.bin: not a zip file": func(f *memfault.File) error {
 			_, err := u.MAR(ctx, sink, f, memfault.MAROptions{Device: traits})
 			return err
 		},
@@ -173,20 +173,20 @@ func TestUploadChecksTheKindBefore(t *testing.T) {
 			_, err := u.RawCoredump(ctx, f, memfault.RawCoredumpOptions{})
 			return err
 		},
-		"Device.DeviceSerial is empty": func(f *memfault.File) error {
+		"Device.DeviceSerial must not be empty": func(f *memfault.File) error {
 			_, err := u.MAR(ctx, sink, f, memfault.MAROptions{})
 			return err
 		},
-		"Device.HardwareVersion is empty": func(f *memfault.File) error {
+		"Device.HardwareVersion must not be empty": func(f *memfault.File) error {
 			_, err := u.ELFCoredump(ctx, sink, f, memfault.ELFCoredumpOptions{Device: memfault.DeviceIdentity{DeviceSerial: "S1"}})
 			return err
 		},
-		"Device.SoftwareVersion is empty": func(f *memfault.File) error {
+		"Device.SoftwareVersion must not be empty": func(f *memfault.File) error {
 			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: memfault.DeviceIdentity{DeviceSerial: "S1", HardwareVersion: "x"}})
 			return err
 		},
-		"StartTime or MIMETypes is not set": func(f *memfault.File) error {
-			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: traits, MIMETypes: []string{"text/csv"}})
+		"MIMETypes must not be empty": func(f *memfault.File) error {
+			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: traits})
 			return err
 		},
 		"year 10000 is not within": func(f *memfault.File) error {
@@ -194,41 +194,41 @@ func TestUploadChecksTheKindBefore(t *testing.T) {
 			_, err := u.CustomDataRecording(ctx, sink, f, memfault.CustomDataRecordingOptions{Device: traits, MIMETypes: []string{"text/csv"}, StartTime: at})
 			return err
 		},
-		"OTAPayloadOptions: SoftwareVersion is empty": func(f *memfault.File) error {
+		"OTAPayloadOptions: SoftwareVersion must not be empty": func(f *memfault.File) error {
 			_, err := u.OTAPayload(ctx, sink, f, memfault.OTAPayloadOptions{HardwareVersion: "x", SoftwareType: "main"})
 			return err
 		},
-		"SBOMOptions: SoftwareType is empty": func(f *memfault.File) error {
+		"SBOMOptions: SoftwareType must not be empty": func(f *memfault.File) error {
 			_, err := u.SBOM(ctx, sink, f, memfault.SBOMOptions{SoftwareVersion: "1"})
 			return err
 		},
-		"SymbolsOptions: SoftwareVersion is empty": func(f *memfault.File) error {
+		"SymbolsOptions: SoftwareVersion must not be empty": func(f *memfault.File) error {
 			_, err := u.Symbols(ctx, sink, f, memfault.SymbolsOptions{SoftwareType: "main"})
 			return err
 		},
-		"XEDOptions: HardwareVersion is empty": func(f *memfault.File) error {
+		"XEDOptions: HardwareVersion must not be empty": func(f *memfault.File) error {
 			_, err := u.XED(ctx, sink, f, memfault.XEDOptions{DeviceSerial: "S1"})
 			return err
 		},
-		"cannot be encoded": func(f *memfault.File) error {
+		"encode the request body": func(f *memfault.File) error {
 			_, err := u.XED(ctx, sink, f, memfault.XEDOptions{DeviceSerial: "S1", HardwareVersion: "x", TraceAttributes: []memfault.AttributeValue{{StringKey: "a", Value: func() {}}}})
 			return err
 		},
-		"ArtifactUploadOptions: Type is empty": func(f *memfault.File) error {
+		"ArtifactUploadOptions: Type must not be empty": func(f *memfault.File) error {
 			_, err := client.Artifacts.Upload(ctx, sink, "1.0.0", f, memfault.ArtifactUploadOptions{})
 			return err
 		},
-		"TraceImport: SoftwareType is empty": func(*memfault.File) error {
+		"TraceImport: SoftwareType must not be empty": func(*memfault.File) error {
 			return u.ImportTrace(ctx, memfault.TraceImport{DeviceIdentity: memfault.DeviceIdentity{DeviceSerial: "S1", HardwareVersion: "x", SoftwareVersion: "1"}})
 		},
 	} {
 		file, _ := fileOf("a.bin", shared, 100)
 		require.ErrorContains(t, do(file), want)
 	}
-	assert.Empty(t, cloud.Seen(""))
+	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestOTAPayloadMakesTheRelease(t *testing.T) {
+func TestOTAPayload_CreatesRelease(t *testing.T) {
 	_, client := newCloud(t)
 	file, content := fileOf("a.bin", "", 100)
 	_, err := client.Uploads.OTAPayload(t.Context(), sink, file, memfault.OTAPayloadOptions{HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: "2.0.0+b/1", Notes: "n"})

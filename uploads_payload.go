@@ -10,9 +10,9 @@ import (
 	"sync"
 )
 
-// filePayload is a file as the body of a request, or as the middle of one. Each
-// attempt reads it anew and hashes it on the way; only the latest one counts, even
-// while net/http still reads for an attempt that has failed.
+// filePayload is a file as the body of a request, or as the middle of one. Each attempt reads
+// it from its start and hashes it on the way. Only the latest attempt counts, even while
+// net/http still reads for an attempt that has failed.
 type filePayload struct {
 	file     *File
 	progress func(sent, total int64)
@@ -24,7 +24,7 @@ type filePayload struct {
 	err    error // why the file cannot be sent, once that is known
 }
 
-// payload returns the body that the file makes.
+// payload returns the request body with the file.
 func (p *filePayload) payload(contentType string) *payload {
 	return &payload{
 		contentType: contentType,
@@ -40,8 +40,8 @@ func (p *filePayload) open() io.ReadCloser {
 	return p.latest
 }
 
-// fail keeps the reason for which the file cannot be sent. No attempt after it
-// sends a byte.
+// fail keeps the reason for which the file cannot be sent. No later attempt sends a byte. p.mu
+// must be held.
 func (p *filePayload) fail(reason error) error {
 	if p.err == nil {
 		p.err = &permanentError{fmt.Errorf("%s: %w", p.file.Name, reason)}
@@ -49,22 +49,31 @@ func (p *filePayload) fail(reason error) error {
 	return p.err
 }
 
-// sum returns the MD5 of the file as the last attempt sent it, in lower-case
-// hexadecimal, or why the file was not sent to its end.
+// cause returns why the file cannot be sent, if that ended the request, and err otherwise.
+func (p *filePayload) cause(op string, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil && errors.Is(err, p.err) {
+		return invalid("%s: %w", op, p.err)
+	}
+	return err
+}
+
+// sum returns the MD5 of the file as the last attempt sent it, in lowercase hexadecimal, or
+// why the file was not sent completely.
 func (p *filePayload) sum(op string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.err == nil && (p.latest == nil || p.latest.sent != p.file.Size):
-		_ = p.fail(errors.New("the server answered before it had the whole file"))
-		fallthrough
 	case p.err != nil:
-		return "", fmt.Errorf("memfault: %s: %w", op, p.err)
+		return "", invalid("%s: %w", op, p.err)
+	case p.latest == nil || p.latest.sent != p.file.Size:
+		return "", newKindError(ErrUnexpectedResponse, "%s: %s: the server responded before it had the whole file", op, p.file.Name)
 	}
 	return hex.EncodeToString(p.latest.hash.Sum(nil)), nil
 }
 
-// fileReader is one attempt's way through a filePayload.
+// fileReader is the position of one attempt in a filePayload.
 type fileReader struct {
 	payload *filePayload
 	hash    hash.Hash
@@ -75,8 +84,7 @@ type fileReader struct {
 	closed  bool
 }
 
-// errAttemptOver is met by net/http when it goes on to read for an attempt that has
-// ended.
+// errAttemptOver ends the reads of net/http for an attempt that has failed.
 var errAttemptOver = errors.New("memfault: the attempt is over")
 
 func (r *fileReader) Close() error {
@@ -86,8 +94,7 @@ func (r *fileReader) Close() error {
 	return nil
 }
 
-// Read holds the lock while it reads: of two attempts, one has to wait for the
-// other to notice that it is over.
+// Read holds the lock while it reads: an attempt must notice that the next one has begun.
 func (r *fileReader) Read(p []byte) (int, error) {
 	whole := r.payload
 	whole.mu.Lock()
@@ -116,8 +123,8 @@ func (r *fileReader) Read(p []byte) (int, error) {
 	}
 }
 
-// readFile hands out the next part of the file. The last part is kept back when the
-// file has become longer, so that no server ever has the whole of a changed file.
+// readFile reads the next part of the file. If the file has grown, readFile withholds the last
+// part, so that no server receives a complete changed file.
 func (r *fileReader) readFile(p []byte) (int, error) {
 	whole := r.payload
 	file := whole.file

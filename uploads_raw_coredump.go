@@ -6,13 +6,15 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// RawCoredumpOptions has no fields yet: a coredump tells its device.
+// RawCoredumpOptions has no fields yet, because a coredump identifies its device.
 type RawCoredumpOptions struct{}
 
-// RawCoredump uploads a coredump of Memfault's firmware SDK in one request, which is
-// sent once. It needs a ProjectKey. Coredump is the way of today; programs on phones
-// still go this one. A file that does not begin as a coredump is refused before
-// anything is sent.
+// RawCoredump uploads a coredump of Memfault's firmware SDK in one request. Prefer
+// [UploadsService.Coredump]: RawCoredump is the older way, which programs on phones still use.
+// It requires a [ProjectKey].
+//
+// The request is not retried once it may have reached Memfault. If the file does not start
+// like such a coredump, RawCoredump returns an error and sends nothing.
 //
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) RawCoredump(ctx context.Context, file *File, _ RawCoredumpOptions, opts ...CallOption) (*UploadResult, error) {
@@ -20,5 +22,5 @@ func (s *UploadsService) RawCoredump(ctx context.Context, file *File, _ RawCored
 		return nil, err
 	}
 	content := &filePayload{file: file, progress: newCallOptions(opts).progress}
-	return sendWhole(ctx, clientOf(s), operation.UploadCoredumpRawLegacy, nil, octetStream, content, opts)
+	return singleUpload{operation: operation.UploadCoredumpRawLegacy, contentType: octetStream, content: content}.send(ctx, clientOf(s), opts)
 }

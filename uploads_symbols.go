@@ -3,24 +3,33 @@ package memfault
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// SymbolsOptions says which software the symbols of a file are of. A file that
-// carries a build id needs none of it. For a mapping file of Android, SoftwareType is
-// the package and SoftwareVersion its version name and version code, joined by a
-// colon.
+// SymbolsOptions identifies the software of a symbol file. It may be the zero value if the
+// file contains a build ID.
+//
+// For a mapping file of Android, SoftwareType is the package, and SoftwareVersion is the
+// version name and the version code, joined by a colon.
 type SymbolsOptions struct {
 	SoftwareType    string
 	SoftwareVersion string
-	Revision        string // such as the commit that it was built from
+	Revision        string // such as the commit of the build
+	// IfMissing uploads only what Memfault does not have: the GNU build ID of the file is
+	// looked up first. A file without a build ID is always uploaded, and so is every file if
+	// the token may only upload.
+	IfMissing bool
+	// WithoutDebugInfo also uploads an ELF file without debug information (.debug_info), from
+	// which Memfault can symbolize little. Without the option, such a file is an error.
+	WithoutDebugInfo bool
 }
 
 func (o SymbolsOptions) upload() (upload, error) {
-	kind := upload{flat: operation.UploadCommitSymbols, project: operation.UploadCommitSymbols, fields: map[string]any{}}
-	if o == (SymbolsOptions{}) {
+	kind := upload{projectKeyCommit: operation.UploadCommitSymbols, consoleCommit: operation.UploadCommitSymbols, fields: map[string]any{}}
+	if o == (SymbolsOptions{IfMissing: o.IfMissing, WithoutDebugInfo: o.WithoutDebugInfo}) {
 		return kind, nil
 	}
 	if err := required("SymbolsOptions", "SoftwareType", o.SoftwareType, "SoftwareVersion", o.SoftwareVersion); err != nil {
@@ -30,63 +39,96 @@ func (o SymbolsOptions) upload() (upload, error) {
 	return kind, nil
 }
 
-// Symbols uploads the symbols of a build: an ELF file, or a mapping file of Android.
-// It takes no ProjectKey. Seen only in Memfault's own programs; not documented by
-// Memfault.
+// Symbols uploads the symbols of a build: an ELF file, or a mapping file of Android. It returns
+// an error for an ELF file without debug information, unless
+// [SymbolsOptions.WithoutDebugInfo] is set, and for one with neither a GNU build ID nor a
+// software version in the options. With
+// [SymbolsOptions.IfMissing] it sends nothing of a file that Memfault has; the MD5 of the
+// result is then empty. Symbols does not accept a [ProjectKey].
+//
+// Not documented by Memfault; observed only in Memfault's own programs.
 func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
 	kind, err := options.upload()
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkCommit(kind.consoleCommit, project); err != nil {
+		return nil, err
+	}
+	if err := options.checkSymbols(file); err != nil {
+		return nil, err
+	}
+	kind.existing = s.existingSymbols(project, file, options, opts)
+	if options.IfMissing {
+		missing, err := kind.existing.missing(ctx, "")
+		if err != nil {
+			return nil, err
+		}
+		if !missing {
+			return &UploadResult{AlreadyUploaded: true, Size: file.Size}, nil
+		}
+	}
 	return s.send(ctx, project, file, kind, opts)
 }
 
-// SymbolsExist reports whether Memfault has the symbols of a build, by its GNU build
-// id in hexadecimal; see GNUBuildID. A token that may only upload is ErrForbidden.
-// Seen only in Memfault's own command-line tool; not documented by Memfault.
+// existingSymbols looks for the symbols of a file: by its build ID, or if it has none, by the
+// software version that the options identify.
+func (s *UploadsService) existingSymbols(project ProjectRef, file *File, options SymbolsOptions, opts []CallOption) lookup {
+	return func(ctx context.Context, md5 string) (there bool, found string, err error) {
+		id, err := readBuildID(file.Content)
+		switch {
+		case err != nil && !errors.Is(err, errNotELF):
+			return false, "", invalid("File: %s: %w", file.Name, err)
+		case id != "":
+			there, err = s.SymbolsExist(ctx, project, id, opts...)
+			return there, "it has no symbols of the build ID " + id, err
+		case options.SoftwareVersion == "":
+			return md5 != "", "", nil // it was to belong to nothing else; without a 409 nothing is known
+		}
+		return s.findSymbolFile(ctx, project, options.SoftwareType, options.SoftwareVersion, opts)
+	}
+}
+
+// findSymbolFile looks for the symbol file of a software version. UNCERTAIN: whether it is the
+// one that was uploaded, because Memfault returns no MD5 of it.
+func (s *UploadsService) findSymbolFile(ctx context.Context, project ProjectRef, softwareType, version string, opts []CallOption) (there bool, found string, err error) {
+	software, err := clientOf(s).Software.GetVersion(ctx, project, softwareType, version, opts...)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return false, fmt.Sprintf("software version %s of type %s does not exist", version, softwareType), nil
+	case err != nil:
+		return false, "", err
+	}
+	return software.SymbolFile != nil, fmt.Sprintf("software version %s of type %s has no symbols", version, softwareType), nil
+}
+
+// SymbolsExist reports whether Memfault has the symbols of a build. gnuBuildID is in
+// hexadecimal; see [GNUBuildID]. If the token may only upload, SymbolsExist fails with
+// [ErrForbidden]. It does not accept a [ProjectKey].
+//
+// Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, gnuBuildID string, opts ...CallOption) (bool, error) {
-	err := exec(ctx, clientOf(s), operation.SymbolsExistsByGNUBuildID, input{path: project.path(strings.ToLower(gnuBuildID))}, opts)
+	err := exec(ctx, clientOf(s), operation.SymbolsExistsByGNUBuildID, requestParams{path: project.path(strings.ToLower(gnuBuildID))}, opts)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// UploadSymbolsIfMissing uploads the symbols of a build unless Memfault has them: it
-// asks for the file's GNU build id before. A file without one is uploaded, and so is
-// any when the client's token may not ask. The MD5 of a file that was not sent is
-// empty. Seen only in Memfault's own command-line tool; not documented by Memfault.
-func (s *UploadsService) UploadSymbolsIfMissing(ctx context.Context, project ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
-	kind, err := options.upload()
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(s.mayCommit(kind.project, project), file.validate()); err != nil {
-		return nil, err
-	}
-	id, err := readBuildID(file.Content)
-	if err != nil && !errors.Is(err, errNotELF) {
-		return nil, invalid("File: %s: %w", file.Name, err)
-	}
-	if id != "" {
-		known, err := s.SymbolsExist(ctx, project, id, opts...)
-		switch {
-		case known:
-			return &UploadResult{AlreadyUploaded: true, Size: file.Size}, nil
-		case err != nil && !errors.Is(err, ErrForbidden):
-			return nil, err
-		}
-	}
-	return s.send(ctx, project, file, kind, opts)
-}
-
-// SymbolsLegacy uploads the symbols of a software version in one request, which is
-// sent once. Symbols is the way of today. Seen only in an old script for embedded
-// controllers of ChromeOS; not documented by Memfault.
+// SymbolsLegacy uploads the symbols of a software version in one request. Prefer
+// [UploadsService.Symbols]: SymbolsLegacy is the older way. The request is not retried once it
+// may have reached Memfault. SymbolsLegacy does not accept a [ProjectKey].
+//
+// Not documented by Memfault; observed only in an old script for embedded controllers of
+// ChromeOS.
 func (s *UploadsService) SymbolsLegacy(ctx context.Context, project ProjectRef, softwareType, version string, file *File, opts ...CallOption) (*UploadResult, error) {
 	if err := checkFile(file, nil); err != nil {
 		return nil, err
 	}
 	content := &filePayload{file: file, progress: newCallOptions(opts).progress}
-	return sendWhole(ctx, clientOf(s), operation.SoftwareVersionsUploadSymbolsLegacy, project.path(softwareType, version), octetStream, content, opts)
+	existing := func(ctx context.Context, _ string) (bool, string, error) {
+		return s.findSymbolFile(ctx, project, softwareType, version, opts)
+	}
+	request := singleUpload{operation.SoftwareVersionsUploadSymbolsLegacy, project.path(softwareType, version), octetStream, content, existing}
+	return request.send(ctx, clientOf(s), opts)
 }

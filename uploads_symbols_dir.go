@@ -7,82 +7,93 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/memfault-go/memfault/internal/buildid"
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// symbolsConcurrency is how many files SymbolsDir uploads at the same time when its
-// options do not say.
+// symbolsConcurrency is the default of SymbolsDirOptions.Concurrency.
 const symbolsConcurrency = 8
 
-// SymbolsDirOptions configures SymbolsDir.
+// SymbolsDirOptions configures [UploadsService.SymbolsDir].
 type SymbolsDirOptions struct {
-	Concurrency int // files uploaded at the same time; 8 by default
+	Concurrency int // files uploaded concurrently; defaults to 8
+	// WithoutDebugInfo also uploads ELF files without debug information (.debug_info).
+	WithoutDebugInfo bool
 }
 
-// SymbolsDirResult is what became of one file of a SymbolsDir.
+// SymbolsDirResult describes what happened to one file in [UploadsService.SymbolsDir].
 type SymbolsDirResult struct {
 	Path    string
-	BuildID string        // in hexadecimal; empty when it could not be read
-	Result  *UploadResult // nil when Err is set
+	BuildID string        // in hexadecimal; empty if it could not be read
+	Skipped string        // why the file was left out; empty if it was not
+	Result  *UploadResult // nil if Err or Skipped is set
 	Err     error         // why the file was not read or not uploaded
 }
 
-// SymbolsDir uploads the symbols of all ELF files below a directory that carry a GNU
-// build id, unless Memfault has them. Other files are left out, and symbolic links
-// below it are not followed. Of several files with the same build id the largest is
-// uploaded, the one with the symbols; its outcome is that of the others, which count
-// as already uploaded.
+// SymbolsDir uploads the symbols of all ELF files in a directory tree that contain a GNU build
+// ID, unless Memfault already has them. It does not accept a [ProjectKey]. Other files are
+// ignored, and symbolic links inside the directory are not followed. If several files have the
+// same build ID, only the largest, which contains the symbols, is uploaded. If it succeeds,
+// the others count as already uploaded; if it fails, they fail with the same error. A file
+// without debug information is left out, unless [SymbolsDirOptions.WithoutDebugInfo] is set;
+// SymbolsDirResult.Skipped contains the reason.
 //
-// It returns what became of each file, in the order of filepath.WalkDir, and an error
-// that joins those of all that failed: the others are uploaded all the same, and a
-// SymbolsDir may be repeated whole. When the context ends, the files not yet uploaded
-// fail with its error. WithResponse and WithProgress are not obeyed: there are as many
-// of both as files. Seen only in Memfault's own command-line tool; not documented by
-// Memfault.
+// SymbolsDir returns one result for each such file and for each path that cannot be read, in
+// the order of filepath.WalkDir. It also returns an error that joins the errors of all failed
+// files. A failed file does not stop the others, and it is safe to call SymbolsDir again. If
+// the context ends, the remaining files fail with its error. [WithResponse] and [WithProgress]
+// are ignored, because there is one of each for every file.
+//
+// Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir string, options SymbolsDirOptions, opts ...CallOption) ([]SymbolsDirResult, error) {
-	if ctx == nil || dir == "" || options.Concurrency < 0 {
-		return nil, invalid("SymbolsDir: the context is nil, the directory is empty, or Concurrency is negative")
+	switch {
+	case ctx == nil:
+		return nil, invalid("SymbolsDir: nil context")
+	case dir == "":
+		return nil, invalid("SymbolsDir: directory must not be empty")
+	case options.Concurrency < 0:
+		return nil, invalid("SymbolsDir: Concurrency must not be negative")
 	}
 	workers := options.Concurrency
 	if workers == 0 {
 		workers = symbolsConcurrency
 	}
-	if err := s.mayCommit(operation.UploadCommitSymbols, project); err != nil {
+	if err := s.checkCommit(operation.UploadCommitSymbols, project); err != nil {
 		return nil, err
 	}
-	found, err := findSymbols(ctx, dir)
+	found, err := findSymbols(ctx, dir, options)
 	if err != nil {
-		return nil, invalid("SymbolsDir: %w", err)
+		return nil, err
 	}
 	opts = append(opts[:len(opts):len(opts)], WithResponse(nil), WithProgress(nil))
 	chosen := chooseLargest(found)
 	parallel(len(chosen), workers, func(i int) {
 		file := &found[chosen[i]]
-		file.Result, file.Err = s.uploadPath(ctx, project, file.Path, opts)
+		file.Result, file.Err = s.uploadPath(ctx, project, file.Path, options, opts)
 	})
 	return shareOutcomes(found, chosen)
 }
 
-// symbolFile is a file that SymbolsDir met.
+// symbolFile is a file that SymbolsDir found.
 type symbolFile struct {
 	SymbolsDirResult
 	size int64
 }
 
-// findSymbols walks a directory. What cannot be read becomes a result of its own.
-func findSymbols(ctx context.Context, dir string) ([]symbolFile, error) {
+// findSymbols walks a directory. A path that cannot be read becomes a result with an error.
+func findSymbols(ctx context.Context, dir string, options SymbolsDirOptions) ([]symbolFile, error) {
 	var found []symbolFile
-	dir += string(filepath.Separator) // else one that is itself a link would seem to hold nothing
+	dir += string(filepath.Separator) // otherwise WalkDir would not follow dir if it is a link
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
-			return ended(ctx)
+			return fmt.Errorf("memfault: SymbolsDir: %w", contextError(ctx))
 		case err != nil && path == dir:
-			return err
+			return invalid("SymbolsDir: %w", err)
 		case err != nil:
-			found = append(found, symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path, Err: err}})
+			found = append(found, symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path, Err: invalid("SymbolsDir: %w", err)}})
 		case entry.Type().IsRegular():
-			if file := inspect(path); file.BuildID != "" || file.Err != nil {
+			if file := inspect(path, options); file.BuildID != "" || file.Err != nil {
 				found = append(found, file)
 			}
 		}
@@ -91,29 +102,33 @@ func findSymbols(ctx context.Context, dir string) ([]symbolFile, error) {
 	return found, err
 }
 
-// inspect reads the build id of a file, if it is one that carries one.
-func inspect(path string) symbolFile {
+// inspect reads the build ID of a file. The result has no build ID if the file contains none.
+func inspect(path string, options SymbolsDirOptions) symbolFile {
 	result := symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path}}
 	file, err := OpenFile(path)
 	if err != nil {
 		result.Err = err
 		return result
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close() //nolint:errcheck // the file was only read
 	result.size = file.Size
-	if result.BuildID, err = readBuildID(file.Content); err != nil && !errors.Is(err, errNotELF) {
-		result.Err = err
+	info, err := buildid.Inspect(file.Content)
+	result.BuildID = info.BuildID
+	switch {
+	case err != nil && !errors.Is(err, errNotELF):
+		result.Err = invalid("SymbolsDir: %s: %w", path, err)
+	case err == nil && !info.HasDebugInfo && !options.WithoutDebugInfo:
+		result.Skipped = withoutDebugInfo
 	}
 	return result
 }
 
-// chooseLargest returns the index of the largest file of each build id, in their
-// order.
+// chooseLargest returns the index of the largest file of each build ID, in their order.
 func chooseLargest(found []symbolFile) []int {
 	var chosen []int
 	place := map[string]int{} // in chosen
 	for i, file := range found {
-		if file.Err != nil {
+		if file.Err != nil || file.Skipped != "" {
 			continue
 		}
 		at, met := place[file.BuildID]
@@ -128,19 +143,19 @@ func chooseLargest(found []symbolFile) []int {
 	return chosen
 }
 
-func (s *UploadsService) uploadPath(ctx context.Context, project ProjectRef, path string, opts []CallOption) (*UploadResult, error) {
+func (s *UploadsService) uploadPath(ctx context.Context, project ProjectRef, path string, options SymbolsDirOptions, opts []CallOption) (*UploadResult, error) {
 	if ctx.Err() != nil {
-		return nil, ended(ctx)
+		return nil, contextError(ctx)
 	}
 	file, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
-	return s.UploadSymbolsIfMissing(ctx, project, file, SymbolsOptions{}, opts...)
+	defer file.Close() //nolint:errcheck // the file was only read
+	return s.Symbols(ctx, project, file, SymbolsOptions{IfMissing: true, WithoutDebugInfo: options.WithoutDebugInfo}, opts...)
 }
 
-// shareOutcomes gives the files that were not chosen the outcome of the one that was.
+// shareOutcomes copies the outcome of each chosen file to the other files with its build ID.
 func shareOutcomes(found []symbolFile, chosen []int) ([]SymbolsDirResult, error) {
 	byID := map[string]SymbolsDirResult{}
 	for _, i := range chosen {
@@ -149,7 +164,7 @@ func shareOutcomes(found []symbolFile, chosen []int) ([]SymbolsDirResult, error)
 	results := make([]SymbolsDirResult, len(found))
 	var failed []error
 	for i, file := range found {
-		if first := byID[file.BuildID]; file.Result == nil && file.Err == nil {
+		if first := byID[file.BuildID]; file.Result == nil && file.Err == nil && file.Skipped == "" {
 			if file.Err = first.Err; first.Err == nil {
 				file.Result = &UploadResult{AlreadyUploaded: true, Size: file.size}
 			}
@@ -161,5 +176,5 @@ func shareOutcomes(found []symbolFile, chosen []int) ([]SymbolsDirResult, error)
 	if len(failed) == 0 {
 		return results, nil
 	}
-	return results, fmt.Errorf("memfault: the symbols of %d of %d files were not uploaded: %w", len(failed), len(results), errors.Join(failed...))
+	return results, fmt.Errorf("memfault: SymbolsDir: symbols of %d of %d files were not uploaded: %w", len(failed), len(results), errors.Join(failed...))
 }

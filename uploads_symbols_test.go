@@ -2,17 +2,14 @@ package memfault_test
 
 import (
 	"bytes"
-	"compress/zlib"
 	"context"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -21,13 +18,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/elftest"
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
 const goBuildID = "8219de00c0ffee0123456789abcdef0123456789"
 
-// buildELF builds a program for Linux with the Go toolchain, which gives it the
-// build id.
+// buildELF builds a Linux program with the given build ID.
 func buildELF(t testing.TB, id string) []byte {
 	t.Helper()
 	dir := t.TempDir()
@@ -43,8 +40,8 @@ func buildELF(t testing.TB, id string) []byte {
 	return content
 }
 
-// noteELF is a small ELF file of the given byte order that has one section, and if
-// asked one segment, of notes: one of another kind, then the build id, if there is one.
+// noteELF returns a small ELF file with notes in a section, or in a segment. The first note is
+// of another kind, the second is the build ID, if there is one.
 func noteELF(order binary.AppendByteOrder, id []byte, asSegment bool, fill int) []byte {
 	note := func(kind uint32, name string, content []byte) []byte {
 		b := order.AppendUint32(nil, uint32(len(name)+1))
@@ -108,70 +105,7 @@ func noteELF(order binary.AppendByteOrder, id []byte, asSegment bool, fill int) 
 	return append(append(append(b, notes...), names...), make([]byte, fill)...)
 }
 
-func TestGNUBuildID(t *testing.T) {
-	id := []byte{0xC0, 0xFF, 0xEE, 1, 2}
-	for name, content := range map[string][]byte{
-		"section, little": noteELF(binary.LittleEndian, id, false, 0),
-		"section, big":    noteELF(binary.BigEndian, id, false, 0),
-		"segment, little": noteELF(binary.LittleEndian, id, true, 0),
-		"segment, big":    noteELF(binary.BigEndian, id, true, 0),
-	} {
-		got, err := memfault.GNUBuildID(bytes.NewReader(content))
-		require.NoError(t, err, name)
-		assert.Equal(t, "c0ffee0102", got, name)
-	}
-	for want, content := range map[string][]byte{
-		"carries no GNU build id": noteELF(binary.LittleEndian, nil, false, 0),
-		"carries no GNU build":    noteELF(binary.BigEndian, nil, true, 0),
-		"not an ELF file":         []byte("com.acme.App -> a:"),
-		"is not an ELF":           nil,
-		"memfault: GNUBuildID":    []byte("\x7fELF\x02\x01\x01 and no more"),
-	} {
-		_, err := memfault.GNUBuildID(bytes.NewReader(content))
-		require.ErrorContains(t, err, want)
-	}
-	_, err := memfault.GNUBuildID(nil)
-	require.ErrorContains(t, err, "nil")
-	_, err = memfault.GNUBuildID(&changing{err: io.ErrNoProgress})
-	require.ErrorIs(t, err, io.ErrNoProgress)
-}
-
-// Of a compressed section only so much is unpacked as notes may take.
-func TestGNUBuildIDOfASectionThatIsHuge(t *testing.T) {
-	content := noteELF(binary.LittleEndian, nil, false, 0)
-	const size, section, flags, from, length = 64 << 20, 64 + 64, 8, 24, 32
-	little := binary.LittleEndian
-	packed := little.AppendUint64(nil, uint64(elf.COMPRESS_ZLIB))
-	packed = little.AppendUint64(little.AppendUint64(packed, size), 4)
-	var b bytes.Buffer
-	w := zlib.NewWriter(&b)
-	_, err := io.Copy(w, io.NewSectionReader(zeroes{}, 0, size))
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	packed = append(packed, b.Bytes()...)
-	little.PutUint64(content[section+flags:], uint64(elf.SHF_COMPRESSED))
-	little.PutUint64(content[section+from:], uint64(len(content)))
-	little.PutUint64(content[section+length:], uint64(len(packed)))
-	content = append(content, packed...)
-
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	_, err = memfault.GNUBuildID(bytes.NewReader(content))
-	require.ErrorContains(t, err, "carries no GNU build id")
-	runtime.ReadMemStats(&after)
-	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
-}
-
-func FuzzGNUBuildID(f *testing.F) {
-	f.Add(noteELF(binary.LittleEndian, []byte{1, 2, 3}, false, 0))
-	f.Add(noteELF(binary.BigEndian, []byte{1, 2, 3}, true, 0))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		id, err := memfault.GNUBuildID(bytes.NewReader(content))
-		assert.Equal(t, err == nil, id != "")
-	})
-}
-
-func TestSymbolsOfARealBuild(t *testing.T) {
+func TestSymbols_RealBuild(t *testing.T) {
 	content := buildELF(t, goBuildID)
 	id, err := memfault.GNUBuildID(bytes.NewReader(content))
 	require.NoError(t, err)
@@ -182,29 +116,29 @@ func TestSymbolsOfARealBuild(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, known)
 	file := &memfault.File{Name: "sink.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
-	result, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
+	result, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 	require.NoError(t, err)
 	assert.Equal(t, &memfault.UploadResult{MD5: md5Of(content), Size: file.Size}, result)
-	assert.NotContains(t, cloud.Uploads()[0].Commit, "software_version", "the build id says it all")
+	assert.NotContains(t, cloud.Uploads()[0].Commit, "software_version", "the build ID identifies the version")
 
 	known, err = client.Uploads.SymbolsExist(t.Context(), sink, strings.ToUpper(id))
 	require.NoError(t, err)
 	assert.True(t, known)
-	puts := len(cloud.Seen(putFile))
-	result, err = client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
+	puts := len(cloud.Requests(putFile))
+	result, err = client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 	require.NoError(t, err)
 	assert.Equal(t, &memfault.UploadResult{AlreadyUploaded: true, Size: file.Size}, result)
-	assert.Len(t, cloud.Seen(putFile), puts, "nothing was sent")
+	assert.Len(t, cloud.Requests(putFile), puts, "no file must be sent")
 }
 
-func TestUploadSymbolsIfMissingWhenItMayNotAsk(t *testing.T) {
+func TestSymbolsIfMissing_LookupForbidden(t *testing.T) {
 	cloud, client := newCloud(t)
 	const head = "symbols.exists_by_gnu_build_id"
 	content := noteELF(binary.LittleEndian, []byte{1, 2, 3}, false, 0)
 	file := &memfault.File{Name: "a.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
 
 	cloud.Fail(fakecloud.Fault{Operation: head, Status: http.StatusInternalServerError, Times: 1})
-	_, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
+	_, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 	requireError(t, err, http.StatusInternalServerError)
 	_, err = client.Uploads.SymbolsExist(t.Context(), sink, "")
 	require.Error(t, err)
@@ -212,21 +146,21 @@ func TestUploadSymbolsIfMissingWhenItMayNotAsk(t *testing.T) {
 	cloud.Fail(fakecloud.Fault{Operation: head, Status: http.StatusForbidden})
 	_, err = client.Uploads.SymbolsExist(t.Context(), sink, "01")
 	require.ErrorIs(t, err, memfault.ErrForbidden)
-	result, err := client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, file, memfault.SymbolsOptions{})
+	result, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 	require.NoError(t, err)
 	assert.False(t, result.AlreadyUploaded)
 
 	mapping, _ := fileOf("mapping.txt", "com.acme.App -> a:", 100)
-	asked := len(cloud.Seen(head))
-	_, err = client.Uploads.UploadSymbolsIfMissing(t.Context(), sink, mapping, memfault.SymbolsOptions{SoftwareType: "com.acme", SoftwareVersion: "1:1"})
+	asked := len(cloud.Requests(head))
+	_, err = client.Uploads.Symbols(t.Context(), sink, mapping, memfault.SymbolsOptions{SoftwareType: "com.acme", SoftwareVersion: "1:1", IfMissing: true})
 	require.NoError(t, err)
-	assert.Len(t, cloud.Seen(head), asked, "there is nothing to ask for")
+	assert.Len(t, cloud.Requests(head), asked, "a file without a build ID must not be looked up")
 
-	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.UploadSymbolsIfMissing(t.Context(), memfault.ProjectRef{}, file, memfault.SymbolsOptions{})
+	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.Symbols(t.Context(), memfault.ProjectRef{}, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 }
 
-// symbolsTree writes files below a new directory.
+// symbolsTree writes files to a new directory and returns it.
 func symbolsTree(t *testing.T, files map[string][]byte) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -238,7 +172,7 @@ func symbolsTree(t *testing.T, files map[string][]byte) string {
 	return dir
 }
 
-func TestSymbolsDir(t *testing.T) {
+func TestSymbolsDir_UploadsLargestOfEachBuildID(t *testing.T) {
 	cloud, client := newCloud(t)
 	little := binary.LittleEndian
 	dir := symbolsTree(t, map[string][]byte{
@@ -256,14 +190,15 @@ func TestSymbolsDir(t *testing.T) {
 	elsewhere := symbolsTree(t, map[string][]byte{"a/b": noteELF(little, []byte{9}, false, 0)})
 	require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, "link-to-dir")))
 	require.NoError(t, os.Symlink(filepath.Join(elsewhere, "a/b"), filepath.Join(dir, "link")))
-	cloud.KnowBuildID("01")
+	cloud.AddBuildID("01")
 	cloud.SetMaxUpload(2000)
 
 	var response memfault.Response
-	results, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{}, memfault.WithResponse(&response))
+	results, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{WithoutDebugInfo: true}, memfault.WithResponse(&response))
 	require.ErrorIs(t, err, memfault.ErrTooLarge)
 	require.ErrorContains(t, err, "3 of 7 files")
 	require.ErrorContains(t, err, filepath.Join(dir, "broken"))
+	require.ErrorIs(t, results[3].Err, memfault.ErrInvalidArgument, "broken")
 	assert.Zero(t, response)
 	type outcome struct {
 		path, id     string
@@ -289,26 +224,26 @@ func TestSymbolsDir(t *testing.T) {
 
 	require.NoError(t, os.Remove(filepath.Join(dir, "broken")))
 	cloud.SetMaxUpload(0)
-	results, err = client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{Concurrency: 1})
-	require.NoError(t, err, "it may be repeated whole")
+	results, err = client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{Concurrency: 1, WithoutDebugInfo: true})
+	require.NoError(t, err, "it must be safe to call it again")
 	assert.Len(t, results, 6)
 	assert.Len(t, cloud.Uploads(), 3)
 }
 
-// Builds often leave a link to the latest one behind.
-func TestSymbolsDirThatIsALink(t *testing.T) {
+// Builds often create a link to their latest output.
+func TestSymbolsDir_DirectoryIsLink(t *testing.T) {
 	cloud, client := newCloud(t)
 	dir := symbolsTree(t, map[string][]byte{"bin/a": noteELF(binary.LittleEndian, []byte{1}, false, 0)})
 	latest := filepath.Join(t.TempDir(), "latest")
 	require.NoError(t, os.Symlink(dir, latest))
-	results, err := client.Uploads.SymbolsDir(t.Context(), sink, latest, memfault.SymbolsDirOptions{})
+	results, err := client.Uploads.SymbolsDir(t.Context(), sink, latest, memfault.SymbolsDirOptions{WithoutDebugInfo: true})
 	require.NoError(t, err)
 	require.Len(t, results, 1)
 	assert.Equal(t, filepath.Join(latest, "bin/a"), results[0].Path)
 	assert.Len(t, cloud.Uploads(), 1)
 }
 
-func TestSymbolsDirRefusals(t *testing.T) {
+func TestSymbolsDir_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	dir := symbolsTree(t, map[string][]byte{"a": noteELF(binary.LittleEndian, []byte{1}, false, 0)})
 	for _, c := range []struct {
@@ -316,53 +251,53 @@ func TestSymbolsDirRefusals(t *testing.T) {
 		dir     string
 		options memfault.SymbolsDirOptions
 	}{
-		{nil, dir, memfault.SymbolsDirOptions{}},
-		{t.Context(), "", memfault.SymbolsDirOptions{}},
+		{nil, dir, memfault.SymbolsDirOptions{WithoutDebugInfo: true}},
+		{t.Context(), "", memfault.SymbolsDirOptions{WithoutDebugInfo: true}},
 		{t.Context(), dir, memfault.SymbolsDirOptions{Concurrency: -1}},
-		{t.Context(), filepath.Join(dir, "none"), memfault.SymbolsDirOptions{}},
-		{t.Context(), filepath.Join(dir, "a"), memfault.SymbolsDirOptions{}},
+		{t.Context(), filepath.Join(dir, "none"), memfault.SymbolsDirOptions{WithoutDebugInfo: true}},
+		{t.Context(), filepath.Join(dir, "a"), memfault.SymbolsDirOptions{WithoutDebugInfo: true}},
 	} {
 		_, err := client.Uploads.SymbolsDir(c.ctx, sink, c.dir, c.options)
 		require.Error(t, err)
 	}
-	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{})
+	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{WithoutDebugInfo: true})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	gone := errors.New("no more time")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(gone)
-	_, err = client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{})
+	_, err = client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{WithoutDebugInfo: true})
 	require.ErrorIs(t, err, gone)
-	assert.Empty(t, cloud.Seen(""))
+	require.NotErrorIs(t, err, memfault.ErrInvalidArgument)
+	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestSymbolsDirWhoseContextEnds(t *testing.T) {
+func TestSymbolsDir_ContextCanceled(t *testing.T) {
 	gone := errors.New("no more time")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var cloud *fakecloud.Cloud
-	cloud, client := newCloud(t, memfault.WithObserver(func(a memfault.Attempt) {
-		if a.Operation == "upload.prepare_basic_auth" && len(cloud.Uploads()) == 1 { // the second file is on its way
+	cloud, client := newCloud(t, memfault.WithObserver(func(_ context.Context, a memfault.Attempt) {
+		if a.Operation == "upload.prepare_basic_auth" && len(cloud.Uploads()) == 1 { // the second file is being uploaded
 			cancel(gone)
 		}
 	}))
 	little := binary.LittleEndian
 	dir := symbolsTree(t, map[string][]byte{"a": noteELF(little, []byte{1}, false, 0), "b": noteELF(little, []byte{2}, false, 0), "c": noteELF(little, []byte{3}, false, 0)})
-	results, err := client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{Concurrency: 1}, memfault.WithProgress(func(int64, int64) {
-		t.Error("progress of one file among many says nothing")
+	results, err := client.Uploads.SymbolsDir(ctx, sink, dir, memfault.SymbolsDirOptions{Concurrency: 1, WithoutDebugInfo: true}, memfault.WithProgress(func(int64, int64) {
+		t.Error("unexpected progress")
 	}))
 	require.ErrorIs(t, err, gone)
-	require.Len(t, results, 3, "each file has a result")
+	require.Len(t, results, 3, "each file must have a result")
 	assert.NotNil(t, results[0].Result)
 	for _, r := range results[1:] {
 		require.ErrorIs(t, r.Err, gone)
 		require.ErrorIs(t, r.Err, context.Canceled)
 	}
 	assert.Len(t, cloud.Uploads(), 1)
-	assert.Len(t, cloud.Seen("symbols.exists_by_gnu_build_id"), 2)
+	assert.Len(t, cloud.Requests("symbols.exists_by_gnu_build_id"), 2)
 }
 
-// At no time more uploads are under way than Concurrency says, and no fewer where
-// there are enough files.
-func TestSymbolsDirIsBounded(t *testing.T) {
+// At most Concurrency uploads run at the same time, and no fewer if there are enough files.
+func TestSymbolsDir_Concurrency(t *testing.T) {
 	cloud := fakecloud.New()
 	server := cloud.Serve()
 	defer server.Close()
@@ -378,13 +313,13 @@ func TestSymbolsDirIsBounded(t *testing.T) {
 		}
 		r.SetBasicAuth("", fakecloud.OrgToken)
 	}), memfault.WithBaseURL(server.URL))
-	_, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{Concurrency: 3})
+	_, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{Concurrency: 3, WithoutDebugInfo: true})
 	require.NoError(t, err)
 	assert.Len(t, cloud.Uploads(), 30)
 	assert.Equal(t, 3, gate.most)
 }
 
-// gate holds the first callers back until enough wait, and counts how many did.
+// gate blocks its first callers until enough are waiting, and records their largest number.
 type gate struct {
 	mu         sync.Mutex
 	want, most int
@@ -411,4 +346,50 @@ func (g *gate) pass(t *testing.T) {
 	g.mu.Lock()
 	g.waiting--
 	g.mu.Unlock()
+}
+
+func TestSymbols_WithoutDebugInfo(t *testing.T) {
+	cloud, client := newCloud(t)
+	id := []byte{0xC0, 0xFF, 0xEE, 1}
+	debug := elftest.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte("DWARF")}
+	file := func(sections ...elftest.Section) *memfault.File {
+		content := (&elftest.File{Sections: sections}).Bytes()
+		return &memfault.File{Name: "a.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
+	}
+	stripped := file(elftest.BuildID(binary.LittleEndian, id))
+	_, err := client.Uploads.Symbols(t.Context(), sink, stripped, memfault.SymbolsOptions{})
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+	require.ErrorContains(t, err, "no debug information (.debug_info)")
+	_, err = client.Uploads.Symbols(t.Context(), sink, file(debug), memfault.SymbolsOptions{})
+	require.ErrorContains(t, err, "no GNU build ID")
+	assert.Empty(t, cloud.Requests(""), "nothing must be sent")
+
+	_, err = client.Uploads.Symbols(t.Context(), sink, file(debug), memfault.SymbolsOptions{SoftwareType: "main", SoftwareVersion: "1.0.0"})
+	require.NoError(t, err, "the version identifies the software")
+	_, err = client.Uploads.Symbols(t.Context(), sink, stripped, memfault.SymbolsOptions{WithoutDebugInfo: true})
+	require.NoError(t, err)
+	whole := file(elftest.BuildID(binary.LittleEndian, []byte{1, 2, 3, 4}), debug)
+	_, err = client.Uploads.Symbols(t.Context(), sink, whole, memfault.SymbolsOptions{})
+	require.NoError(t, err)
+}
+
+func TestSymbolsDir_SkipsWithoutDebugInfo(t *testing.T) {
+	cloud, client := newCloud(t)
+	dir := t.TempDir()
+	id := elftest.BuildID(binary.LittleEndian, []byte{0xC0, 0xFF, 0xEE, 1})
+	debug := elftest.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte("DWARF")}
+	for name, file := range map[string]elftest.File{
+		"stripped.elf": {Sections: []elftest.Section{id, {Name: ".text", Type: elf.SHT_PROGBITS, Content: make([]byte, 4096)}}},
+		"whole.elf":    {Sections: []elftest.Section{id, debug}},
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), file.Bytes(), 0o600))
+	}
+	results, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{})
+	require.NoError(t, err)
+	require.Len(t, results, 2)
+	assert.Contains(t, results[0].Skipped, ".debug_info")
+	assert.Nil(t, results[0].Result)
+	assert.Empty(t, results[1].Skipped)
+	assert.False(t, results[1].Result.AlreadyUploaded, "the larger file without debug information must not win")
+	assert.Len(t, cloud.Uploads(), 1)
 }

@@ -23,13 +23,13 @@ import (
 
 const putFile = "upload.put_file"
 
-// traits is a device that files come from.
+// traits identifies the device that uploads files.
 var traits = memfault.DeviceIdentity{DeviceSerial: "S1", HardwareVersion: "evt-1", SoftwareVersion: "1.0.0+8219de", SoftwareType: "main"}
 
-// payloadOptions are those of some payload.
+// payloadOptions are valid options of a payload.
 var payloadOptions = memfault.OTAPayloadOptions{HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: "2.0.0"}
 
-// fileOf returns a file that begins with start and has a size of its own.
+// fileOf returns a file of the given size that begins with start, and its content.
 func fileOf(name, start string, size int) (*memfault.File, []byte) {
 	content := make([]byte, size)
 	for i := range content {
@@ -44,7 +44,7 @@ func md5Of(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// progressLog keeps what WithProgress tells.
+// progressLog records the calls of the function of WithProgress.
 type progressLog struct {
 	mu   sync.Mutex
 	sent []int64
@@ -59,8 +59,8 @@ func (p *progressLog) option() memfault.CallOption {
 	})
 }
 
-// requireForward checks that progress falls only where an attempt begins and ends
-// with the whole file. It returns how many attempts began.
+// requireForward fails unless the progress decreases only at the start of an attempt and ends
+// at the size of the file. It returns the number of attempts.
 func (p *progressLog) requireForward(t *testing.T, size int64) (begun int) {
 	t.Helper()
 	p.mu.Lock()
@@ -71,14 +71,14 @@ func (p *progressLog) requireForward(t *testing.T, size int64) (begun int) {
 			begun++
 			continue
 		}
-		require.Greater(t, sent, p.sent[i-1], "it runs backwards")
+		require.Greater(t, sent, p.sent[i-1], "progress decreased")
 	}
 	assert.Equal(t, size, p.sent[len(p.sent)-1])
 	assert.Equal(t, size, p.size)
 	return begun
 }
 
-func TestUploadHasThreeSteps(t *testing.T) {
+func TestUpload_ThreeRequests(t *testing.T) {
 	cloud, client := newCloud(t)
 	file, content := fileOf("build/firmware v1.bin", "", 100_000)
 	var progress progressLog
@@ -89,18 +89,17 @@ func TestUploadHasThreeSteps(t *testing.T) {
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 	assert.Equal(t, 1, progress.requireForward(t, 100_000))
 
-	seen := cloud.Seen("")
+	seen := cloud.Requests("")
 	require.Len(t, seen, 3)
 	prepare, put, commit := seen[0], seen[1], seen[2]
 	assert.Equal(t, "upload.prepare_basic_auth", prepare.Operation)
-	assert.Equal(t, "0", prepare.Header.Get("Content-Length"))
-	assert.Empty(t, prepare.Header.Get("Content-Type"))
+	assert.Equal(t, "application/json", prepare.Header.Get("Content-Type"))
 	assert.Equal(t, putFile, put.Operation)
 	assert.Equal(t, "100000", put.Header.Get("Content-Length"))
 	assert.Equal(t, "application/octet-stream", put.Header.Get("Content-Type"))
-	assert.Contains(t, put.URI, "/a%2fb%2Bc+d?X-Scope=eu%2fs3+x&X-Signature=", "each escape as it was named")
+	assert.Contains(t, put.URI, "/a%2fb%2Bc+d?X-Scope=eu%2fs3+x&X-Signature=", "escapes of the upload URL must be kept")
 	assert.Empty(t, put.Header.Get("Authorization"))
-	assert.Empty(t, put.Header.Get("X-Trace"), "a caller's header is for Memfault alone")
+	assert.Empty(t, put.Header.Get("X-Trace"), "headers of the caller must only be sent to Memfault")
 	assert.Equal(t, "upload.commit_ota_payload", commit.Operation)
 	assert.Equal(t, "application/json", commit.Header.Get("Content-Type"))
 	assert.Equal(t, "1", commit.Header.Get("X-Trace"))
@@ -112,7 +111,7 @@ func TestUploadHasThreeSteps(t *testing.T) {
 	assert.Equal(t, md5Of(content), uploaded[0].Commit["file"].(map[string]any)["md5"])
 }
 
-func TestUploadContentType(t *testing.T) {
+func TestUpload_ContentType(t *testing.T) {
 	cloud, client := newCloud(t)
 	for _, c := range []struct{ name, given, want string }{
 		{"sbom.json", "", "application/json"},
@@ -128,11 +127,11 @@ func TestUploadContentType(t *testing.T) {
 	}
 }
 
-func TestUploadIsSentWholeAgain(t *testing.T) {
+func TestUpload_RetriesFileFromStart(t *testing.T) {
 	for name, fault := range map[string]fakecloud.Fault{
 		"503":          {Status: http.StatusServiceUnavailable},
 		"dropped":      {Drop: true},
-		"lost":         {Lose: true},
+		"lost":         {DropResponse: true},
 		"rate limited": {Status: http.StatusTooManyRequests, RetryAfter: "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,21 +143,21 @@ func TestUploadIsSentWholeAgain(t *testing.T) {
 			result, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions, progress.option())
 			require.NoError(t, err)
 			assert.Equal(t, md5Of(content), result.MD5)
-			puts := cloud.Seen(putFile)
+			puts := cloud.Requests(putFile)
 			require.Len(t, puts, 3)
 			for _, put := range puts {
 				assert.Equal(t, "300000", put.Header.Get("Content-Length"))
 			}
 			assert.Equal(t, int64(300_000), cloud.Uploads()[0].Size)
 			assert.Equal(t, 3, progress.requireForward(t, 300_000))
-			assert.Len(t, cloud.Seen("upload.prepare_basic_auth"), 1)
+			assert.Len(t, cloud.Requests("upload.prepare_basic_auth"), 1)
 		})
 	}
 }
 
-// A server that answers before it has read the file leaves net/http reading for an
-// attempt that is over.
-func TestUploadSurvivesAnEarlyAnswer(t *testing.T) {
+// If a server responds before it has read the file, net/http keeps reading the body of the
+// finished attempt.
+func TestUpload_RetriesAfterEarlyResponse(t *testing.T) {
 	const size = 8 << 20
 	var mu sync.Mutex
 	var puts int
@@ -188,10 +187,10 @@ func TestUploadSurvivesAnEarlyAnswer(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, md5Of(content), result.MD5)
 	assert.Equal(t, []string{md5Of(content)}, sums)
-	progress.requireForward(t, size) // an attempt that was answered at once may have read nothing
+	progress.requireForward(t, size) // an attempt with an immediate response may have read nothing
 }
 
-func TestUploadAnsweredTooEarlyIsNoSuccess(t *testing.T) {
+func TestUpload_EarlySuccessIsError(t *testing.T) {
 	var committed bool
 	var server *httptest.Server
 	server, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -210,12 +209,12 @@ func TestUploadAnsweredTooEarlyIsNoSuccess(t *testing.T) {
 	require.Error(t, err)
 }
 
-// zeroes has as many bytes as anybody wants.
+// zeroes is a file of zeros without an end.
 type zeroes struct{}
 
 func (zeroes) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), nil }
 
-func TestUploadedBefore(t *testing.T) {
+func TestUpload_AlreadyUploaded(t *testing.T) {
 	cloud, client := newCloud(t)
 	file, content := fileOf("a.bin", "", 1000)
 	for _, before := range []bool{false, true} {
@@ -226,7 +225,7 @@ func TestUploadedBefore(t *testing.T) {
 	assert.Len(t, cloud.Uploads(), 1)
 }
 
-func TestUploadRefusals(t *testing.T) {
+func TestUpload_Errors(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.SetMaxUpload(999)
 	file, _ := fileOf("a.bin", "", 1000)
@@ -240,48 +239,48 @@ func TestUploadRefusals(t *testing.T) {
 		_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 		require.ErrorIs(t, err, memfault.ErrRateLimited, step)
 		assert.Equal(t, step, requireError(t, err, http.StatusTooManyRequests).Operation)
-		cloud.Heal()
+		cloud.ClearFaults()
 	}
 	assert.Empty(t, cloud.Uploads())
 
 	for _, step := range []string{"upload.prepare_basic_auth", putFile} {
 		cloud.Fail(fakecloud.Fault{Operation: step, Status: http.StatusConflict})
 		_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
-		require.ErrorIs(t, err, memfault.ErrConflict, "only a commit says so that Memfault has the file")
-		cloud.Heal()
+		require.ErrorIs(t, err, memfault.ErrConflict, "only a 409 of the commit means that Memfault has the file")
+		cloud.ClearFaults()
 	}
 
-	commits := len(cloud.Seen("upload.commit_ota_payload"))
+	commits := len(cloud.Requests("upload.commit_ota_payload"))
 	cloud.Fail(fakecloud.Fault{Operation: "upload.commit_ota_payload", Status: http.StatusServiceUnavailable})
 	_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 	require.ErrorIs(t, err, memfault.ErrUnavailable)
-	assert.Len(t, cloud.Seen("upload.commit_ota_payload"), commits+1, "a commit that may have been carried out is not repeated")
+	assert.Len(t, cloud.Requests("upload.commit_ota_payload"), commits+1, "a commit that may have been carried out must not be retried")
 }
 
-func TestUploadFollowsNoRedirect(t *testing.T) {
+func TestUpload_FollowsNoRedirect(t *testing.T) {
 	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			cloud, client := newCloud(t)
-			other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
+			other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("redirect was followed") }))
 			defer other.Close()
 			cloud.Fail(fakecloud.Fault{Operation: putFile, Status: status, Header: map[string]string{"Location": other.URL + "/x?sig=1"}})
 			file, _ := fileOf("a.bin", "", 1000)
 			_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 			requireError(t, err, status)
-			assert.Empty(t, cloud.Seen("upload.commit_ota_payload"))
+			assert.Empty(t, cloud.Requests("upload.commit_ota_payload"))
 		})
 	}
 }
 
-func TestUploadGoesNowhereUnsafe(t *testing.T) {
+func TestUpload_UnsafeUploadURL(t *testing.T) {
 	for want, text := range map[string]string{
-		"is plain http, which needs WithInsecureHTTP": `{"data":{"upload_url":"http://storage.example/a?X-Signature=s3cret","token":"t"}}`,
-		"cannot be used":             `{"data":{"upload_url":"","token":"t"}}`,
-		"cannot be used as":          `{"data":{"upload_url":"https://a:s3cret@storage.example/a","token":"t"}}`,
-		"cannot be used as it is":    `{"data":{"upload_url":"file:///etc/s3cret","token":"t"}}`,
-		"the reply lacks a token":    `{"data":{"upload_url":"https://storage.example/a?X-Signature=s3cret"}}`,
-		"upload.put_file: the URL":   `{"data":{"upload_url":"https://storage.example/a b?X-Signature=s3cret","token":"t"}}`,
-		"the reply lacks data; it b": `{"upload_url":"https://storage.example/a?X-Signature=s3cret","token":"t"}`,
+		"is plain http, which requires WithInsecureHTTP":              `{"data":{"upload_url":"http://storage.example/a?X-Signature=s3cret","token":"t"}}`,
+		"contains no upload_url; Memfault may want the file in parts": `{"data":{"upload_url":"","token":"t"}}`,
+		"cannot be used":                       `{"data":{"upload_url":"https://a:s3cret@storage.example/a","token":"t"}}`,
+		"the URL cannot be used unchanged":     `{"data":{"upload_url":"file:///etc/s3cret","token":"t"}}`,
+		"the response contains no token":       `{"data":{"upload_url":"https://storage.example/a?X-Signature=s3cret"}}`,
+		"upload.put_file: upload_url: the URL": `{"data":{"upload_url":"https://storage.example/a b?X-Signature=s3cret","token":"t"}}`,
+		"the response contains no data":        `{"upload_url":"https://storage.example/a?X-Signature=s3cret","token":"t"}`,
 	} {
 		t.Run(want, func(t *testing.T) {
 			var requests int
@@ -298,7 +297,7 @@ func TestUploadGoesNowhereUnsafe(t *testing.T) {
 	}
 }
 
-func TestUploadEndsWithItsContext(t *testing.T) {
+func TestUpload_ContextCanceled(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	file, _ := fileOf("a.bin", "", 4<<20)
@@ -309,6 +308,6 @@ func TestUploadEndsWithItsContext(t *testing.T) {
 	}))
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Empty(t, cloud.Uploads())
-	_, err = client.Uploads.OTAPayload(nil, sink, file, payloadOptions) //nolint:staticcheck // what is tested
-	require.ErrorContains(t, err, "the context is nil")
+	_, err = client.Uploads.OTAPayload(nil, sink, file, payloadOptions) //nolint:staticcheck // nil is the invalid input
+	require.ErrorContains(t, err, "nil context")
 }

@@ -15,25 +15,26 @@ type TraceImport struct {
 	Threads      []ImportedThread  `json:"threads,omitempty"`
 }
 
-// ImportedProcess is a process of a TraceImport.
+// ImportedProcess is a process of a [TraceImport].
 type ImportedProcess struct {
 	PID     int64            `json:"pid,omitempty"`
 	Name    string           `json:"name,omitempty"`
 	Threads []ImportedThread `json:"threads,omitempty"`
 }
 
-// ImportedThread is a thread of a TraceImport. Name, State and Crashed were seen only
-// in a demonstration of Memfault's.
+// ImportedThread is a thread of a [TraceImport]. Name, State and Crashed were observed only in
+// a demonstration by Memfault.
 type ImportedThread struct {
 	Name        string          `json:"name,omitempty"`
 	State       string          `json:"state,omitempty"`
 	Crashed     bool            `json:"crashed,omitempty"`
-	Registers   map[string]any  `json:"registers,omitempty"` // by name; the form of a value is UNCERTAIN
+	Registers   map[string]any  `json:"registers,omitempty"` // by name; UNCERTAIN: form of a value
 	StackFrames []ImportedFrame `json:"stackframes,omitempty"`
 }
 
-// ImportedFrame is a frame of a thread's stack. Whether Memfault takes addresses as
-// numbers or as text is UNCERTAIN.
+// ImportedFrame is a frame of the stack of an [ImportedThread].
+//
+// UNCERTAIN: whether Memfault accepts addresses as numbers or as strings.
 type ImportedFrame struct {
 	FrameType       string `json:"frame_type,omitempty"`
 	MapBuildID      string `json:"map_build_id,omitempty"`
@@ -45,12 +46,14 @@ type ImportedFrame struct {
 	LineNumber      int    `json:"lineno,omitempty"`
 }
 
-// ImportTrace hands in a crash that another system recorded. It needs a ProjectKey.
-// Memfault accepts it and processes it later. It is sent once.
+// ImportTrace uploads a crash that another system recorded. It requires a [ProjectKey].
+// Memfault accepts the crash and processes it later. The request is not retried once it may
+// have reached Memfault.
 //
-// The fields are sent as Memfault documents them, the device's among the others. A
-// demonstration of Memfault's sent them below a member named device, with success;
-// whether both are taken is UNCERTAIN, and so is the host, which no document names.
+// The fields are sent in the form that Memfault documents, those of the device at the top
+// level. A demonstration by Memfault successfully sent them in a field named device instead.
+// UNCERTAIN: whether Memfault accepts both forms. UNCERTAIN: whether the host is right,
+// because no document contains it.
 //
 // Memfault: https://docs.memfault.com/api/upload-trace
 func (s *UploadsService) ImportTrace(ctx context.Context, trace TraceImport, opts ...CallOption) error {
@@ -58,5 +61,5 @@ func (s *UploadsService) ImportTrace(ctx context.Context, trace TraceImport, opt
 		"SoftwareVersion", trace.SoftwareVersion, "SoftwareType", trace.SoftwareType); err != nil {
 		return err
 	}
-	return exec(ctx, clientOf(s), operation.UploadTraceImport, input{body: trace}, opts)
+	return exec(ctx, clientOf(s), operation.UploadTraceImport, requestParams{body: trace}, opts)
 }

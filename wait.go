@@ -6,8 +6,10 @@ import (
 	"time"
 )
 
-// WaitOptions says how often a method that waits asks. The first time is at once;
-// the pauses between double from MinInterval to MaxInterval.
+// WaitOptions configures how often a method that waits polls. The first poll is immediate;
+// the pauses between polls double from MinInterval to MaxInterval. If only one of them is
+// set, the default of the other is adjusted: MinInterval to at most MaxInterval, MaxInterval
+// to at least MinInterval.
 type WaitOptions struct {
 	MinInterval time.Duration // 0.5 s by default
 	MaxInterval time.Duration // 30 s by default
@@ -15,7 +17,7 @@ type WaitOptions struct {
 
 func (o WaitOptions) withDefaults() (WaitOptions, error) {
 	if o.MinInterval < 0 || o.MaxInterval < 0 {
-		return o, invalid("WaitOptions: a negative interval")
+		return o, invalid("WaitOptions: MinInterval and MaxInterval must not be negative")
 	}
 	if o.MaxInterval == 0 {
 		o.MaxInterval = max(30*time.Second, o.MinInterval)
@@ -24,14 +26,13 @@ func (o WaitOptions) withDefaults() (WaitOptions, error) {
 		o.MinInterval = min(500*time.Millisecond, o.MaxInterval)
 	}
 	if o.MinInterval > o.MaxInterval {
-		return o, invalid("WaitOptions: MinInterval %v is above MaxInterval %v", o.MinInterval, o.MaxInterval)
+		return o, invalid("WaitOptions: MinInterval %v is greater than MaxInterval %v", o.MinInterval, o.MaxInterval)
 	}
 	return o, nil
 }
 
-// poll calls look, at once and then after growing pauses, until it reports that it
-// is done or fails, or until the context ends. what names in the latter's error what
-// was waited for.
+// poll calls look, immediately and then after growing pauses, until it reports that it is
+// done or fails, or until the context ends. The error of the latter contains what.
 func poll[T any](ctx context.Context, what string, options WaitOptions, look func() (T, bool, error)) (T, error) {
 	var none T
 	options, err := options.withDefaults()
@@ -52,7 +53,7 @@ func poll[T any](ctx context.Context, what string, options WaitOptions, look fun
 	}
 }
 
-// sleep returns early, with why, when the context ends.
+// sleep returns early if the context ends, with its error.
 func sleep(ctx context.Context, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -60,6 +61,6 @@ func sleep(ctx context.Context, pause time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return ended(ctx)
+		return contextError(ctx)
 	}
 }

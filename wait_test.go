@@ -12,8 +12,8 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// newCloudInBubble returns a fake cloud that its client reaches without a network,
-// which would keep the clock of a synctest bubble from moving.
+// newCloudInBubble returns a fake cloud and a client that reaches it without a network. In a
+// synctest bubble, a network would keep the clock from advancing.
 func newCloudInBubble(t testing.TB, opts ...memfault.Option) (*fakecloud.Cloud, *memfault.Client) {
 	t.Helper()
 	cloud := fakecloud.New()
@@ -32,7 +32,7 @@ func newCloudInBubble(t testing.TB, opts ...memfault.Option) (*fakecloud.Cloud, 
 	return cloud, newClient(t, memfault.OrganizationToken(fakecloud.OrgToken), opts...)
 }
 
-func TestWaitOptionsAreChecked(t *testing.T) {
+func TestWaitOptions_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddTask("t", "SUCCESS")
 	for _, options := range []memfault.WaitOptions{

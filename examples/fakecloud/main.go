@@ -1,5 +1,5 @@
-// Command fakecloud serves a fake Memfault on loopback, with a small fleet in it,
-// and prints how to talk to it. All of Memfault's hosts are served at one address.
+// Command fakecloud serves a fake Memfault with a small fleet on loopback, and prints its
+// credentials and example requests. It serves all hosts of Memfault at one address.
 //
 //	go run ./examples/fakecloud -addr 127.0.0.1:8080
 package main
@@ -19,8 +19,8 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "address to listen on; port 0 takes a free one")
-	devices := flag.Int("devices", 250, "devices in the fleet")
+	addr := flag.String("addr", "127.0.0.1:8080", "address to listen on; with port 0, a free port is chosen")
+	devices := flag.Int("devices", 250, "number of devices in the fleet")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -48,7 +48,7 @@ func serve(ctx context.Context, addr string, devices int) error {
 
 func help(url string) {
 	project := url + "/api/v0/organizations/" + fakecloud.Organization + "/projects/" + fakecloud.Project
-	fmt.Printf(`A fake Memfault listens at %[1]s (Ctrl-C stops it).
+	fmt.Printf(`A fake Memfault is listening at %[1]s. Press Ctrl-C to stop it.
 
   organization, project  %[3]s, %[4]s
   organization token     %[5]s

@@ -1,9 +1,9 @@
-// Command quickstart prints a summary of a fleet: what its devices run, which of
-// them went silent, and why they restarted.
+// Command quickstart prints a summary of a fleet: the software versions of its devices, the
+// number of devices that were not seen for a day, and the reasons of the latest reboots.
 //
-// Without an account it starts a fake cloud in its own process and seeds it with a
-// fleet. With MEMFAULT_ORG_TOKEN, MEMFAULT_ORG and MEMFAULT_PROJECT set it reads the
-// real cloud, and changes nothing there.
+// By default it starts a fake cloud with a small fleet in its own process. If
+// MEMFAULT_ORG_TOKEN, MEMFAULT_ORG and MEMFAULT_PROJECT are set, it reads from the real
+// cloud. It changes nothing there.
 package main
 
 import (
@@ -40,7 +40,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	project := memfault.ProjectRef{Organization: fakecloud.Organization, Project: fakecloud.Project}
-	fmt.Fprintf(out, "A fake cloud runs in this process; nothing leaves the machine.\n\n")
+	fmt.Fprintf(out, "A fake cloud runs in this process. No request leaves this machine.\n\n")
 	if err := summarize(ctx, out, client, project); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func readRealCloud(ctx context.Context, out io.Writer) error {
 	return summarize(ctx, out, client, project)
 }
 
-// tryChanges moves a device to another cohort, and asks for one that is unknown.
+// tryChanges moves a device to another cohort, and requests an unknown device.
 func tryChanges(ctx context.Context, out io.Writer, client *memfault.Client, project memfault.ProjectRef) error {
 	const serial = "SINK-0003"
 	before, err := client.Devices.Get(ctx, project, serial)
@@ -79,9 +79,9 @@ func tryChanges(ctx context.Context, out io.Writer, client *memfault.Client, pro
 	_, err = client.Devices.Get(ctx, project, "NO-SUCH-SERIAL")
 	var apiError *memfault.Error
 	if !errors.Is(err, memfault.ErrNotFound) || !errors.As(err, &apiError) {
-		return fmt.Errorf("an unknown serial gave %w", err)
+		return fmt.Errorf("unexpected error for an unknown serial: %w", err)
 	}
-	fmt.Fprintf(out, "\nAn unknown serial is a typed error:\n  errors.Is(err, memfault.ErrNotFound) is true\n  operation %s, status %d, type %s, code %d\n  %s\n",
+	fmt.Fprintf(out, "\nAn unknown serial returns a typed error:\n  errors.Is(err, memfault.ErrNotFound) is true\n  operation %s, status %d, type %s, code %d\n  %s\n",
 		apiError.Operation, apiError.StatusCode, apiError.Type, apiError.Code, apiError.Message)
 	return nil
 }

@@ -12,20 +12,20 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-func TestQuickstart(t *testing.T) {
+func TestRun_FakeCloud(t *testing.T) {
 	t.Setenv("MEMFAULT_ORG_TOKEN", "")
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out))
 	for _, want := range []string{
 		"250 devices", "beta      50", "default   175", "internal  25", "2.0.0+build.7", "Devices not seen for a day:",
-		"Latest reboots", "ASSERT", "Moved SINK-0003 from cohort default to beta.",
+		"Latest reboots", "Assert", "Moved SINK-0003 from cohort default to beta.",
 		"errors.Is(err, memfault.ErrNotFound) is true", "devices.retrieve, status 404, type NotFoundError, code 1003",
 	} {
 		assert.Contains(t, out.String(), want)
 	}
 }
 
-func TestRealCloudIsOnlyRead(t *testing.T) {
+func TestSummarize_OnlyReads(t *testing.T) {
 	cloud := fakecloud.New()
 	cloud.SeedFleet(30)
 	server := cloud.Serve()
@@ -35,12 +35,12 @@ func TestRealCloudIsOnlyRead(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, summarize(t.Context(), &out, client, memfault.ProjectRef{Organization: fakecloud.Organization, Project: fakecloud.Project}))
 	assert.Contains(t, out.String(), "30 devices")
-	for _, seen := range cloud.Seen("") {
-		assert.Equal(t, "GET", seen.Method)
+	for _, request := range cloud.Requests("") {
+		assert.Equal(t, "GET", request.Method)
 	}
 }
 
-func TestRealCloudNeedsItsVariables(t *testing.T) {
+func TestRun_MissingVariables(t *testing.T) {
 	t.Setenv("MEMFAULT_ORG_TOKEN", "oat_test")
 	t.Setenv("MEMFAULT_ORG", "")
 	t.Setenv("MEMFAULT_PROJECT", "")

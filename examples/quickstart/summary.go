@@ -13,13 +13,13 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-// reboot is a restart, and the device it happened to.
+// reboot is a reboot with the serial of its device.
 type reboot struct {
 	serial string
 	memfault.Reboot
 }
 
-// summarize reads the fleet once and prints what it holds.
+// summarize reads the fleet and prints a summary of it.
 func summarize(ctx context.Context, out io.Writer, client *memfault.Client, project memfault.ProjectRef) error {
 	byCohort, byVersion := map[string]int{}, map[string]int{}
 	dayAgo := time.Now().Add(-24 * time.Hour)
@@ -67,7 +67,7 @@ func printCounts(w io.Writer, title string, counts map[string]int) {
 	}
 }
 
-// latestReboots asks the devices seen last, and returns the ten latest reboots.
+// latestReboots returns the ten latest reboots of the 20 devices that were seen last.
 func latestReboots(ctx context.Context, client *memfault.Client, project memfault.ProjectRef, devices []memfault.Device) ([]reboot, error) {
 	slices.SortFunc(devices, func(a, b memfault.Device) int { return b.LastSeen.Compare(a.LastSeen.Time) })
 	var found []reboot

@@ -54,7 +54,7 @@ func run(ctx context.Context, kills int) error {
 	journal := filepath.Join(dir, "journal")
 	cloud := fakecloud.New()
 	cloud.Fail(fakecloud.Fault{Drop: true, Every: 50})
-	cloud.Fail(fakecloud.Fault{Lose: true, Every: 50})
+	cloud.Fail(fakecloud.Fault{DropResponse: true, Every: 50})
 	cloud.Fail(fakecloud.Fault{Status: 503, Every: 50})
 	cloud.Fail(fakecloud.Fault{Delay: 5 * time.Millisecond})
 	server := cloud.Serve()

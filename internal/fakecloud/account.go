@@ -6,7 +6,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// allHandlers gathers the handlers of all resources.
+// allHandlers returns the handlers of all operations.
 func (c *Cloud) allHandlers() map[operation.ID]handler {
 	all := map[operation.ID]handler{}
 	for _, some := range []map[operation.ID]handler{

@@ -12,17 +12,16 @@ type alert struct {
 	delay              int64
 	onStart, onEnd     bool
 	targets            []string
-	devices            any // true, or an expression
+	devices            any // true or an expression
 }
 
 func (a *alert) identity() int64 { return a.id }
 
-// AddAlert puts an alert for all devices into the project that New makes, and
-// returns its id.
+// AddAlert adds an alert for all devices to the default project, and returns its ID.
 func (c *Cloud) AddAlert(title string) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.seeded()
+	p := c.defaultProject()
 	added := &alert{id: c.newID(), title: title, onStart: true, targets: []string{"everyone"}, devices: true}
 	p.diagnostics.alerts = append(p.diagnostics.alerts, added)
 	return added.id
@@ -33,7 +32,7 @@ func (c *Cloud) alertHandlers() map[operation.ID]handler {
 	return map[operation.ID]handler{operation.AlertsUpdate: withID("Alert", "alert_id", alerts, updateAlert)}
 }
 
-// view shows the targets as objects, although they are written as strings.
+// view contains the targets as objects, although requests contain them as strings.
 func (a *alert) view() object {
 	targets := []object{}
 	for _, name := range a.targets {
@@ -67,7 +66,7 @@ func updateAlert(r *request, a *alert) reply {
 		case json.Unmarshal(body.Devices, &expression) == nil && expression != "":
 			a.devices = expression
 		default:
-			return invalid("devices_expr", "Not true and not an expression.")
+			return invalid("devices_expr", "Neither true nor an expression.")
 		}
 	}
 	change(&a.title, body.Title)

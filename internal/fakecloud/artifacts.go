@@ -15,25 +15,25 @@ type artifact struct {
 	id                                       int64
 	kind, hardwareVersion, buildID, filename string
 	content                                  []byte
-	sum                                      string // the MD5, when content is not all of the file
+	sum                                      string // the MD5 of the file, if content is only its start
 	created                                  time.Time
 }
 
-// Artifact is a file of a release.
+// Artifact describes a file of a release.
 type Artifact struct {
-	HardwareVersion string // evt-1 when empty; made when unknown
-	Type            string // firmware when empty
+	HardwareVersion string // evt-1 by default; created if unknown
+	Type            string // firmware by default
 	BuildID         string
-	Filename        string // firmware.bin when empty
+	Filename        string // firmware.bin by default
 	Content         []byte
 }
 
 func (c *Cloud) seedArtifacts(p *project, seeds []Artifact) []*artifact {
 	var added []*artifact
 	for _, a := range seeds {
-		for to, otherwise := range map[*string]string{&a.HardwareVersion: "evt-1", &a.Type: "firmware", &a.Filename: "firmware.bin"} {
-			if *to == "" {
-				*to = otherwise
+		for field, value := range map[*string]string{&a.HardwareVersion: "evt-1", &a.Type: "firmware", &a.Filename: "firmware.bin"} {
+			if *field == "" {
+				*field = value
 			}
 		}
 		if !slices.Contains(p.hardwareVersions, a.HardwareVersion) {
@@ -47,7 +47,7 @@ func (c *Cloud) seedArtifacts(p *project, seeds []Artifact) []*artifact {
 	return added
 }
 
-// view is the form of an artifact outside the answers to devices.
+// view is the form of an artifact in responses to users.
 func (a *artifact) view(r *request) object {
 	return object{
 		"id": a.id, "type": a.kind, "build_id": a.buildID, "filename": a.filename, "url": a.url(r), "md5": a.md5(),
@@ -56,7 +56,7 @@ func (a *artifact) view(r *request) object {
 	}
 }
 
-// latestView is the form of an artifact in the answers to devices.
+// latestView is the form of an artifact in responses to devices.
 func (a *artifact) latestView(r *request) object {
 	short, long := sha1.Sum(a.content), sha256.Sum256(a.content) //nolint:gosec // the API names SHA-1 for artifacts
 	return object{
@@ -78,7 +78,7 @@ func (a *artifact) url(r *request) string {
 	return "http://" + r.Host + "/cdn/" + strconv.FormatInt(a.id, 10) + "/" + url.PathEscape(a.filename)
 }
 
-// wantsAny reports whether a list parameter of the query names one of the
+// wantsAny reports whether a list parameter of the query contains the value of one of the
 // artifacts, or is absent.
 func (r *request) wantsAny(name string, artifacts []*artifact, value func(*artifact) string) bool {
 	return !r.URL.Query().Has(name) || slices.ContainsFunc(artifacts, func(a *artifact) bool { return r.wants(name, value(a)) })

@@ -9,7 +9,7 @@ import (
 
 const projectKeyHeader = "Memfault-Project-Key"
 
-// credential is who sent a request.
+// credential identifies the sender of a request.
 type credential struct {
 	kind         operation.Credential
 	user         *user
@@ -33,7 +33,8 @@ func credentialIn(header http.Header) bool {
 	return header.Get("Authorization") != "" || header.Get(projectKeyHeader) != ""
 }
 
-// authenticate finds out who sent the request and refuses who may not.
+// authenticate checks the credential of a request: whether it is known, and whether the
+// operation accepts its kind.
 func (c *Cloud) authenticate(r *request) (reply, bool) {
 	authorization, key := r.Header.Get("Authorization"), r.Header.Get(projectKeyHeader)
 	if r.op.Credentials.Has(operation.ProjectKey) && key != "" {
@@ -51,12 +52,13 @@ func (c *Cloud) authenticate(r *request) (reply, bool) {
 		return fail(http.StatusUnauthorized, "Authentication required"), false
 	}
 	if !r.op.Credentials.Has(r.credential.kind) {
-		return fail(http.StatusForbidden, "This credential may not do that"), false
+		return fail(http.StatusForbidden, "The operation does not accept this credential"), false
 	}
 	return reply{}, true
 }
 
-// badKeyStatus is 403, but 401 where one program says so.
+// badKeyStatus returns the status for a bad project key: 401 for sdk_settings.get, as one
+// program expects it, and 403 for all other operations.
 func badKeyStatus(op *operation.Operation) int {
 	if op.Name == operation.Get(operation.SDKSettingsGet).Name {
 		return http.StatusUnauthorized
@@ -75,8 +77,8 @@ func (c *Cloud) byProjectKey(key string) credential {
 	return credential{}
 }
 
-// byAuthorization knows an organization token as Bearer, as the password and as
-// the user name of Basic: programs use all three with success.
+// byAuthorization accepts an organization token as a Bearer token, and in Basic
+// authentication as the password or as the user name. Programs use all three with success.
 func (c *Cloud) byAuthorization(authorization string, r *http.Request) credential {
 	if token, ok := strings.CutPrefix(authorization, "Bearer "); ok {
 		return c.byToken(token)

@@ -17,24 +17,25 @@ func (c *Cloud) chunkHandlers() map[operation.ID]handler {
 	return map[operation.ID]handler{operation.ChunksUpload: c.uploadChunks}
 }
 
-// RefuseChunks makes the cloud answer a request that holds a chunk for which refuse
-// returns a status with that status, and take nothing of it.
+// RefuseChunks sets a function that decides which chunks the cloud rejects. If refuse
+// returns a status other than 0 for a chunk, the cloud responds with that status and accepts
+// no chunk of the request.
 func (c *Cloud) RefuseChunks(refuse func(chunk []byte) (status int)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.refuseChunk = refuse
 }
 
-// Chunks returns the chunks that were accepted for a device of the project that New
-// makes, in their order, repeated ones too.
+// Chunks returns the chunks that the cloud accepted for a device of the default project, in
+// the order of arrival. A chunk that arrived twice is contained twice.
 func (c *Cloud) Chunks(serial string) [][]byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.seeded().chunks[serial])
+	return slices.Clone(c.defaultProject().chunks[serial])
 }
 
-// uploadChunks refuses in the order that is known: the key, before this handler; then
-// the length, the type, and the content.
+// uploadChunks does its checks in the known order: the project key first, before this
+// handler, and then the length, the content type and the content.
 func (c *Cloud) uploadChunks(r *request) reply {
 	if r.ContentLength <= 0 {
 		return fail(http.StatusLengthRequired, "Content-Length must be set.")
@@ -56,7 +57,7 @@ func (c *Cloud) uploadChunks(r *request) reply {
 			break
 		}
 		if status := c.refuseChunk(chunk); status != 0 {
-			return fail(status, "a chunk was refused")
+			return fail(status, "A chunk was rejected")
 		}
 	}
 	if r.project.chunks == nil {
@@ -67,11 +68,11 @@ func (c *Cloud) uploadChunks(r *request) reply {
 	return reply{status: http.StatusAccepted, header: map[string]string{"Content-Type": "text/plain; charset=utf-8"}, body: []byte("Accepted")}
 }
 
-// splitChunks takes a multipart body apart. Each part needs its Content-Length, and
-// lines end in CRLF.
+// splitChunks returns the parts of a multipart body. Each part must have a Content-Length,
+// and lines must end with CRLF.
 func splitChunks(body []byte, boundary string) ([][]byte, error) {
 	if boundary == "" || !bytes.HasSuffix(body, []byte("\r\n--"+boundary+"--\r\n")) {
-		return nil, errors.New("the multipart body does not end")
+		return nil, errors.New("the multipart body has no closing boundary")
 	}
 	var chunks [][]byte
 	for parts := multipart.NewReader(bytes.NewReader(body), boundary); ; {
@@ -87,7 +88,7 @@ func splitChunks(body []byte, boundary string) ([][]byte, error) {
 			return nil, err
 		}
 		if length, err := strconv.Atoi(part.Header.Get("Content-Length")); err != nil || length != len(chunk) || length == 0 {
-			return nil, errors.New("the Content-Length of a part is missing or wrong")
+			return nil, errors.New("missing or wrong Content-Length of a part")
 		}
 		chunks = append(chunks, chunk)
 	}

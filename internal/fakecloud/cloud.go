@@ -1,9 +1,10 @@
-// Package fakecloud is a Memfault on loopback: stateful, in memory, without network
-// or account. It answers as the real one is known to, down to its contradictions,
-// is strict where the real one is, and can be told to fail.
+// Package fakecloud is a fake Memfault that keeps its state in memory and serves it on
+// loopback. It needs no network and no account. It behaves as the real cloud is known to
+// behave, contradictions included, and is as strict. On request it fails; see [Cloud.Fail].
 //
-// Each operation of package operation has one handler here. What nobody outside
-// Memfault knows is not made up: an error of unknown code and type has neither.
+// Each operation of package operation has one handler here. The package does not invent
+// details that are unknown outside Memfault: if the code and the type of an error are
+// unknown, its response contains neither.
 package fakecloud
 
 import (
@@ -17,7 +18,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// What New puts into the cloud.
+// Organization, user, credentials and default project of a cloud that New returns.
 const (
 	Organization = "acme"
 	Project      = "smart-sink"
@@ -28,7 +29,8 @@ const (
 	ProjectKey   = "d3b07384d113edec49eaa6238ad5ff00"     //nolint:gosec // opens nothing but the fake
 )
 
-// Cloud is the state of a fake Memfault. Its methods are safe for concurrent use.
+// Cloud is a fake Memfault. Create it with [New]. Its methods are safe for concurrent use
+// by multiple goroutines.
 type Cloud struct {
 	mu     sync.Mutex
 	now    func() time.Time
@@ -37,12 +39,12 @@ type Cloud struct {
 	users         []*user
 	organizations []*organization
 	handlers      map[operation.ID]handler
-	tasks         map[string][]string // the statuses of each that are still to be told
+	tasks         map[string][]string // by ID; the statuses that remain, the current one first
 
 	faults       []*activeFault
 	refuseChunk  func(chunk []byte) (status int)
 	ignoreRanges bool
-	watch        watch
+	recorder     recorder
 	uploads      uploads
 }
 
@@ -61,8 +63,9 @@ type organization struct {
 	projects   []*project
 }
 
-// New returns a cloud with one organization, one user who administers it, one
-// organization token, and one project whose cohort default has no device yet.
+// New returns a cloud with one organization, one user who administers it, one organization
+// token, and one project, the default project. The project has the cohort "default" and no
+// devices.
 func New() *Cloud {
 	c := &Cloud{now: time.Now}
 	c.handlers = c.allHandlers()
@@ -76,15 +79,15 @@ func New() *Cloud {
 	return c
 }
 
-// SetClock makes the cloud take its time from now.
+// SetClock sets the function from which the cloud takes the time. It is time.Now by default.
 func (c *Cloud) SetClock(now func() time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = now
 }
 
-// AddOrganization adds an organization that has one project of its own slug, and
-// returns its organization token.
+// AddOrganization adds an organization with one project. Both have the given slug. It
+// returns the organization token.
 func (c *Cloud) AddOrganization(slug string) (token string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -122,17 +125,17 @@ func (o *organization) project(slug string) *project {
 	return nil
 }
 
-// project returns a project that a test or a seed names.
+// project returns the project with these slugs. It panics if the project does not exist.
 func (c *Cloud) project(organizationSlug, projectSlug string) *project {
 	org := c.organization(organizationSlug)
 	if org == nil || org.project(projectSlug) == nil {
-		panic(fmt.Sprintf("fakecloud: there is no project %s/%s", organizationSlug, projectSlug))
+		panic(fmt.Sprintf("fakecloud: unknown project %s/%s", organizationSlug, projectSlug))
 	}
 	return org.project(projectSlug)
 }
 
-// seeded returns the project that New makes, which seeds put their things into.
-func (c *Cloud) seeded() *project { return c.project(Organization, Project) }
+// defaultProject returns the project that New created.
+func (c *Cloud) defaultProject() *project { return c.project(Organization, Project) }
 
 // randomHex returns 128 random bits.
 func randomHex() string {
@@ -146,8 +149,8 @@ func newUUID() string {
 	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
 }
 
-// stamp is a time in the form of the API's answers: an offset in place of Z, and
-// null when there is none.
+// stamp is a time in the format of the API's responses: with an offset instead of Z, and
+// null if it is zero.
 type stamp time.Time
 
 func (s stamp) MarshalJSON() ([]byte, error) {
@@ -158,8 +161,8 @@ func (s stamp) MarshalJSON() ([]byte, error) {
 	return []byte(t.UTC().Format(`"2006-01-02T15:04:05.999999-07:00"`)), nil
 }
 
-// Serves reports whether the cloud serves an operation: by a handler or, where an
-// answer named the URL, by servePresigned.
+// Serves reports whether the cloud serves an operation, either with a handler or, for
+// presigned URLs, with servePresigned.
 func (c *Cloud) Serves(id operation.ID) bool {
 	_, ok := c.handlers[id]
 	return ok || operation.Get(id).Host == operation.Presigned

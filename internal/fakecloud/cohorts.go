@@ -58,12 +58,12 @@ func (c *Cloud) cohortHandlers() map[operation.ID]handler {
 		operation.CohortsDelete:      withCohort(c.deleteCohort),
 		operation.CohortsListDevices: withCohort(c.listCohortDevices),
 		operation.CohortsMoveDevices: withCohort(func(*request, *cohort) reply {
-			return fail(http.StatusBadRequest, "nobody outside Memfault knows the body of this operation")
+			return fail(http.StatusBadRequest, "The request body of this operation is unknown")
 		}),
 	}
 }
 
-// withCohort answers 404 for a cohort that is unknown.
+// withCohort responds with 404 if the cohort does not exist.
 func withCohort(handle func(*request, *cohort) reply) handler {
 	return func(r *request) reply {
 		slug := r.PathValue("cohort_slug")

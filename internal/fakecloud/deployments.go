@@ -16,10 +16,10 @@ type deployment struct {
 	id                        int64
 	kind, status              string
 	percent                   int
-	release                   *release // of a delta, the one that it leads to
-	delta                     *delta   // nil unless a delta was deployed
+	release                   *release // for a delta, the target
+	delta                     *delta   // nil for a full release
 	cohort                    *cohort
-	deployer                  *user // nil when a token deployed
+	deployer                  *user // nil if created with a token
 	extraInfo                 json.RawMessage
 	created, edited, deployed time.Time
 }
@@ -30,7 +30,7 @@ func (d *deployment) uses(rel *release) bool {
 	return d.release == rel || d.delta != nil && d.delta.from == rel
 }
 
-// lastDeployment is the view of what was last deployed to a cohort, or nil.
+// lastDeployment returns the view of the latest deployment to a cohort, or nil.
 func (p *project) lastDeployment(c *cohort) any {
 	var last any
 	for _, d := range p.deployments {
@@ -41,7 +41,7 @@ func (p *project) lastDeployment(c *cohort) any {
 	return last
 }
 
-// countStaged counts the devices of a cohort that its staged rollouts reach.
+// countStaged returns the number of devices that the staged rollouts reach.
 func (p *project) countStaged(active []*deployment) int {
 	n := 0
 	for _, d := range active {
@@ -80,7 +80,7 @@ func (c *Cloud) deploymentHandlers() map[operation.ID]handler {
 	}
 }
 
-// withDeployment answers 404 for a deployment that is unknown.
+// withDeployment responds with 404 if the deployment does not exist.
 func withDeployment(handle func(*request, *deployment) reply) handler {
 	return func(r *request) reply {
 		id := r.PathValue("deployment_id")
@@ -121,7 +121,8 @@ func (c *Cloud) createDeployment(r *request) reply {
 	return data(r.project.deploymentView(d))
 }
 
-// stage checks the type and the share of devices, which follow from each other.
+// stage sets the status and the percentage. A percentage is required for a staged rollout,
+// and invalid for a normal deployment.
 func (d *deployment) stage(percent *int) (reply, bool) {
 	switch {
 	case d.kind == "normal" && percent == nil:
@@ -129,15 +130,15 @@ func (d *deployment) stage(percent *int) (reply, bool) {
 	case d.kind == "staged_rollout" && percent != nil && *percent >= 0 && *percent <= 100:
 		d.status, d.percent = "in_progress", *percent
 	case d.kind == "normal" || d.kind == "staged_rollout":
-		return invalid("rollout_percent", "Not a percentage, or not a staged rollout."), false
+		return invalid("rollout_percent", "Not a percentage, or the deployment is not a staged rollout."), false
 	default:
 		return invalid("type", "Not a valid choice."), false
 	}
 	return reply{}, true
 }
 
-// resolve finds the release, by its version, id or pair of versions, and the cohort,
-// by its slug or id.
+// resolve finds the release by its version, ID or pair of versions, and the cohort by its
+// slug or ID.
 func (d *deployment) resolve(p *project, release, cohort any) (reply, bool) {
 	if pair, ok := release.([]any); ok && len(pair) == 2 {
 		d.delta = p.delta(fmt.Sprint(pair[0]), fmt.Sprint(pair[1]))
@@ -170,12 +171,12 @@ func (d *deployment) resolve(p *project, release, cohort any) (reply, bool) {
 
 func named(value any, slug string, id int64) bool { return value == slug || value == float64(id) }
 
-// compare orders deployments by when they were deployed.
+// compare orders deployments by the time of deployment.
 func (d *deployment) compare(other *deployment) int {
 	return cmp.Or(d.deployed.Compare(other.deployed), cmp.Compare(d.id, other.id))
 }
 
-// listDeployments shows the newest first unless it is asked for another order.
+// listDeployments sorts the newest deployment first by default.
 func listDeployments(r *request) reply {
 	q := r.URL.Query()
 	deployments := filter(r.project.deployments, func(d *deployment) bool {

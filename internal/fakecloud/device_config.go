@@ -6,11 +6,11 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// SetSDKSettings sets what the project that New makes answers to sdk-settings.
+// SetSDKSettings sets the response of the default project to sdk-settings.
 func (c *Cloud) SetSDKSettings(settings any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seeded().diagnostics.sdkSettings = settings
+	c.defaultProject().diagnostics.sdkSettings = settings
 }
 
 func (c *Cloud) deviceConfigHandlers() map[operation.ID]handler {
@@ -55,7 +55,7 @@ func getSDKSettings(r *request) reply {
 	return data(settings)
 }
 
-// updateOwnAttributes takes the device from the query, the project from the key.
+// updateOwnAttributes finds the device by the query and the project by the key.
 func (c *Cloud) updateOwnAttributes(r *request) reply {
 	serial := r.URL.Query().Get("device_serial")
 	if serial == "" {

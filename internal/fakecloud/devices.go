@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -19,7 +18,7 @@ type device struct {
 	hardwareVersion       string
 	cohort                *cohort
 	softwareType          string
-	softwareVersion       string // last seen
+	softwareVersion       string // last reported
 	firstSeen, lastSeen   time.Time
 	developerMode         bool
 	sampling              *int64
@@ -30,16 +29,9 @@ type device struct {
 	created, edited       time.Time
 }
 
-type attribute struct {
-	id      string
-	key     string
-	value   any // nil when it was never set
-	updated time.Time
-}
-
 type logFile struct{ cid string }
 
-// Reboot is a restart that a seed gives a device.
+// Reboot describes a reboot of a device.
 type Reboot struct {
 	Reason int
 	Time   time.Time
@@ -51,7 +43,7 @@ func (c *Cloud) addDevice(p *project, serial, hardwareVersion string, co *cohort
 	return d
 }
 
-// device finds a deleted device too, by the serial that it has since.
+// device also finds a deleted device, by the serial that it got when it was deleted.
 func (p *project) device(serial string) *device {
 	for _, d := range slices.Concat(p.devices, p.deleted) {
 		if d.serial == serial {
@@ -89,7 +81,7 @@ func (c *Cloud) deviceHandlers() map[operation.ID]handler {
 	}
 }
 
-// withDevice answers 404 for a device that is unknown.
+// withDevice responds with 404 if the device does not exist.
 func withDevice(handle func(*request, *device) reply) handler {
 	return func(r *request) reply {
 		serial := r.PathValue("device_serial")
@@ -187,7 +179,7 @@ func (c *Cloud) updateDevice(r *request, d *device) reply {
 	return data(r.project.deviceView(d))
 }
 
-// deleteDevice takes the device out of the lists but keeps it under another serial.
+// deleteDevice removes the device from the lists but keeps it under another serial.
 func (c *Cloud) deleteDevice(r *request, d *device) reply {
 	d.serial = fmt.Sprintf("%s_%d", d.serial, c.now().Unix())
 	r.project.deleted = append(r.project.deleted, d)
@@ -195,94 +187,7 @@ func (c *Cloud) deleteDevice(r *request, d *device) reply {
 	return noContent()
 }
 
-func (a *attribute) view() object {
-	metric := object{
-		"id": a.id, "string_key": a.key, "data_type": dataType(a.value), "display_name": a.key, "description": "",
-		"favorite": false, "device_write_policy": "writable", "range_violation_behavior": "accept",
-		"range": object{"min": nil, "max": nil, "min_inclusive": true, "max_inclusive": true},
-	}
-	if a.value == nil {
-		return object{"custom_metric": metric, "state": nil}
-	}
-	at := stamp(a.updated)
-	return object{"custom_metric": metric, "state": object{"value": a.value, "time": at, "created_date": at, "updated_date": at}}
-}
-
-func dataType(value any) string {
-	switch value := value.(type) {
-	case bool:
-		return "BOOL"
-	case float64:
-		if value == float64(int64(value)) {
-			return "INT"
-		}
-		return "FLOAT"
-	case int:
-		return "INT"
-	default:
-		return "STRING"
-	}
-}
-
-// listAttributes filters by the key; a star stands for any characters.
-func listAttributes(r *request, d *device) reply {
-	q := r.URL.Query().Get("q")
-	asked := filter(d.attributes, func(a *attribute) bool { return q == "" || wildcard(q, a.key) })
-	return list(r, asked, (*attribute).view)
-}
-
-func wildcard(pattern, text string) bool {
-	before, after, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == text
-	}
-	rest, ok := strings.CutPrefix(text, before)
-	if !ok {
-		return false
-	}
-	for i := 0; i <= len(rest); i++ {
-		if wildcard(after, rest[i:]) {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *Cloud) updateAttributes(r *request, d *device) reply {
-	var values []struct {
-		StringKey string `json:"string_key"`
-		Value     any    `json:"value"`
-	}
-	if refused, ok := r.decode(&values); !ok {
-		return refused
-	}
-	for _, v := range values {
-		switch v.Value.(type) {
-		case bool, float64, string:
-		default:
-			return invalid("value", "Not a bool, a number or a string.")
-		}
-		if v.StringKey == "" {
-			return invalid("string_key", "Missing data for required field.")
-		}
-	}
-	for _, v := range values {
-		d.setAttribute(v.StringKey, v.Value, c.now())
-	}
-	return noContent()
-}
-
-func (d *device) setAttribute(key string, value any, now time.Time) {
-	for _, a := range d.attributes {
-		if a.key == key {
-			a.value, a.updated = value, now
-			return
-		}
-	}
-	d.attributes = append(d.attributes, &attribute{id: newUUID(), key: key, value: value, updated: now})
-}
-
-// listReboots shows the newest first.
+// listReboots sorts the newest reboot first.
 func listReboots(r *request, d *device) reply {
 	reboots := filter(d.reboots, func(b Reboot) bool { return r.within(b.Time, "since", "until") })
 	slices.SortStableFunc(reboots, func(a, b Reboot) int { return b.Time.Compare(a.Time) })

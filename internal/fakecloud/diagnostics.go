@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// diagnostics is what the devices of a project reported, and what is made of it.
+// diagnostics contains the data that the devices of a project reported, and the issues,
+// alerts and metrics of the project.
 type diagnostics struct {
 	events      []*event
 	issues      []*issue
@@ -18,7 +19,7 @@ type diagnostics struct {
 	files       map[string]*file
 }
 
-// withID answers 404 for an id that no item has.
+// withID responds with 404 if no item has the ID.
 func withID[T interface{ identity() int64 }](kind, placeholder string, items func(*project) []T, handle func(*request, T) reply) handler {
 	return func(r *request) reply {
 		text := r.PathValue(placeholder)
@@ -31,17 +32,17 @@ func withID[T interface{ identity() int64 }](kind, placeholder string, items fun
 	}
 }
 
-// reporting returns a device of the project that New makes, which is made if it is
-// unknown: that is what the first data of a device does.
-func (c *Cloud) reporting(serial string) (*project, *device) {
-	p := c.seeded()
+// ensureDevice returns a device of the default project. It creates an unknown device, as
+// the first data of a device does.
+func (c *Cloud) ensureDevice(serial string) (*project, *device) {
+	p := c.defaultProject()
 	if p.device(serial) == nil {
 		c.seedDevice(p, Device{Serial: serial})
 	}
 	return p, p.device(serial)
 }
 
-// refView is the device within another resource.
+// refView is the form of a device in another resource.
 func (d *device) refView() object {
 	return object{"id": d.id, "device_serial": d.serial, "hardware_version": d.hardwareVersion}
 }
@@ -50,12 +51,12 @@ func releaseRef(version string) object {
 	return object{"id": len(version), "version": version, "revision": ""}
 }
 
-// ReportSoftwareVersion makes a device report that it runs a version. An unknown
-// device becomes known by it.
+// ReportSoftwareVersion sets the version that a device of the default project last reported.
+// It creates an unknown device.
 func (c *Cloud) ReportSoftwareVersion(serial, version string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, d := c.reporting(serial)
+	p, d := c.ensureDevice(serial)
 	c.ensureRelease(p, d.softwareType, version)
 	d.softwareVersion, d.lastSeen = version, c.now()
 	if d.firstSeen.IsZero() {

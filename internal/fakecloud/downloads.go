@@ -2,7 +2,7 @@ package fakecloud
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // the tag of a file is its MD5, as in S3
+	"crypto/md5" //nolint:gosec // the ETag of a file is its MD5, as in S3
 	"encoding/hex"
 	"fmt"
 	"net/http"
@@ -14,31 +14,31 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// file is what a download serves.
+// file is a file that can be downloaded.
 type file struct {
 	content     []byte
 	name        string
 	contentType string
 	modified    time.Time
-	notReady    int // so many requests find it empty before
+	notReady    int // number of requests that still get an empty body
 }
 
-// Coredump is a coredump that a test puts into the cloud. A trace was made of it.
+// Coredump describes a coredump.
 type Coredump struct {
 	DeviceSerial string
 	Content      []byte
-	ELF          []byte // what is served as format=elf
+	ELF          []byte // the content with format=elf
 	Symbols      []byte
-	NotReady     int // so many downloads find it still being processed
+	NotReady     int // number of downloads that get an empty body, as while a coredump is processed
 }
 
-// AddCoredump makes a device of the project that New makes upload a coredump, and
-// returns its id and the one of its symbol file.
+// AddCoredump adds a coredump of a device and its trace to the default project. It returns
+// the IDs of the coredump and of its symbol file.
 func (c *Cloud) AddCoredump(coredump Coredump) (id, symbols int64) {
 	c.AddTraces(Trace{DeviceSerial: coredump.DeviceSerial, Coredump: true, Symbols: coredump.Symbols != nil})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.seeded()
+	p := c.defaultProject()
 	t := p.diagnostics.traces[len(p.diagnostics.traces)-1]
 	dump := file{name: fmt.Sprintf("coredump-%d.bin", t.coredump), content: coredump.Content, notReady: coredump.NotReady}
 	elf := file{name: fmt.Sprintf("coredump-%d.elf", t.coredump), content: coredump.ELF, notReady: coredump.NotReady}
@@ -48,20 +48,18 @@ func (c *Cloud) AddCoredump(coredump Coredump) (id, symbols int64) {
 	return t.coredump, t.symbols
 }
 
-// SetRecordingContent gives a recording of the project that New makes its content, or
-// another one.
+// SetRecordingContent sets the content of a recording of the default project.
 func (c *Cloud) SetRecordingContent(id int64, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.store(c.seeded(), fileKey("recording", id), file{name: fmt.Sprintf("recording-%d.bin", id), content: content})
+	c.store(c.defaultProject(), fileKey("recording", id), file{name: fmt.Sprintf("recording-%d.bin", id), content: content})
 }
 
-// SetLogFile gives a device of the project that New makes a log file, or another
-// content to one that it has.
+// SetLogFile adds a log file to a device of the default project, or replaces its content.
 func (c *Cloud) SetLogFile(serial, cid string, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, d := c.reporting(serial)
+	p, d := c.ensureDevice(serial)
 	if !slices.ContainsFunc(d.logFiles, func(f *logFile) bool { return f.cid == cid }) {
 		d.logFiles = append(d.logFiles, &logFile{cid: cid})
 	}
@@ -72,7 +70,7 @@ func (c *Cloud) SetLogFile(serial, cid string, content []byte) {
 	c.store(p, logKey(d, cid), file{name: cid + ".log", content: content, contentType: kind})
 }
 
-// IgnoreRanges makes the cloud answer with whole files to requests for a part.
+// IgnoreRanges makes the cloud ignore the Range header and respond with whole files.
 func (c *Cloud) IgnoreRanges() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,7 +107,7 @@ func (c *Cloud) downloadHandlers() map[operation.ID]handler {
 	}
 }
 
-// downloadLogFile serves an empty file if a seed gave it no content.
+// downloadLogFile serves an empty file if no content was set.
 func (c *Cloud) downloadLogFile(r *request, d *device) reply {
 	cid := r.PathValue("cid")
 	if !slices.ContainsFunc(d.logFiles, func(f *logFile) bool { return f.cid == cid }) {
@@ -133,11 +131,11 @@ func (c *Cloud) serveFile(r *request, key string) reply {
 	return c.stream(r, *f)
 }
 
-// stream answers with a file or the part of it that was asked for.
+// stream returns a response with a file or, for a request with Range, a part of it.
 func (c *Cloud) stream(r *request, f file) reply {
 	ignoreRanges := c.ignoreRanges
 	return reply{serve: func(w http.ResponseWriter) {
-		sum := md5.Sum(f.content) //nolint:gosec // the tag of a file is its MD5, as in S3
+		sum := md5.Sum(f.content) //nolint:gosec // the ETag of a file is its MD5, as in S3
 		w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
 		w.Header().Set("X-Request-Id", newUUID())
 		if f.contentType == "" {
@@ -147,19 +145,19 @@ func (c *Cloud) stream(r *request, f file) reply {
 		if f.name != "" {
 			w.Header().Set("Content-Disposition", `attachment; filename="`+f.name+`"`)
 		}
-		asked := r.Clone(r.Context())
+		clone := r.Clone(r.Context())
 		if ignoreRanges {
-			asked.Header.Del("Range")
+			clone.Header.Del("Range")
 		}
-		http.ServeContent(w, asked, "", f.modified, bytes.NewReader(f.content))
+		http.ServeContent(w, clone, "", f.modified, bytes.NewReader(f.content))
 	}}
 }
 
-// cdnOperation names the downloads of artifacts, for Seen and for faults.
+// cdnOperation is the operation name of artifact downloads, for Requests and faults.
 const cdnOperation = "artifacts.download"
 
-// serveCDN serves the artifacts of releases to anyone who has their URL, and refuses
-// credentials, as storage behind presigned URLs does.
+// serveCDN serves the artifacts of releases without a credential. It rejects requests with
+// one, as the storage behind presigned URLs does.
 func (c *Cloud) serveCDN(w http.ResponseWriter, r *http.Request) {
 	op := &operation.Operation{Name: cdnOperation}
 	c.begin(op, r)
@@ -169,17 +167,17 @@ func (c *Cloud) serveCDN(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fault := c.nextFault(op)
-	if fault.instead(w, r) {
+	if fault.replaceResponse(w, r) {
 		return
 	}
 	id, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/cdn/"), "/")
-	answer := fail(http.StatusForbidden, "Access denied")
+	response := fail(http.StatusForbidden, "Access denied")
 	c.mu.Lock()
 	if a := c.artifact(id); a != nil && a.filename == name && r.Method == http.MethodGet {
-		answer = c.stream(&request{Request: r}, file{content: a.content, modified: a.created})
+		response = c.stream(&request{Request: r}, file{content: a.content, modified: a.created})
 	}
 	c.mu.Unlock()
-	fault.send(w, answer)
+	fault.send(w, response)
 }
 
 func (c *Cloud) artifact(id string) *artifact {

@@ -7,15 +7,15 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Event is an event that a test puts into the cloud.
+// Event describes an event of a device.
 type Event struct {
 	DeviceSerial    string
-	Type            string // heartbeat when empty
+	Type            string // heartbeat by default
 	SoftwareVersion string
 	Info            any
 	UserInfo        any
 	Captured        time.Time
-	Received        time.Time // Captured when zero
+	Received        time.Time // Captured by default
 }
 
 type event struct {
@@ -27,14 +27,13 @@ type event struct {
 
 func (e *event) identity() int64 { return e.id }
 
-// AddEvents makes devices of the project that New makes report events, and returns
-// their ids.
+// AddEvents adds events of devices to the default project, and returns their IDs.
 func (c *Cloud) AddEvents(events ...Event) []int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var ids []int64
 	for _, e := range events {
-		p, d := c.reporting(e.DeviceSerial)
+		p, d := c.ensureDevice(e.DeviceSerial)
 		if e.Type == "" {
 			e.Type = "heartbeat"
 		}
@@ -85,7 +84,7 @@ func listEventLog(r *request) reply {
 	})
 }
 
-// chroniclerTypes are the types of log of the types of event.
+// chroniclerTypes maps types of events to types of chronicler logs.
 var chroniclerTypes = map[string]string{
 	"reboot": "ReceivedDataRebootEvent", "heartbeat": "ReceivedDataHeartbeatEvent", "trace": "ReceivedDataTraceEvent",
 }

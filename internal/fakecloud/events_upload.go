@@ -10,15 +10,15 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// uploadedEvent is an event as a request brings it. What it says is checked field by
-// field, so each is read alone.
+// uploadedEvent is an event of a request. Its fields are decoded one by one, because each
+// invalid field is reported.
 type uploadedEvent map[string]json.RawMessage
 
 func (c *Cloud) eventUploadHandlers() map[operation.ID]handler {
 	return map[operation.ID]handler{operation.EventsUpload: c.uploadEvents}
 }
 
-// uploadEvents takes all events, or none if one is wrong.
+// uploadEvents accepts all events or, if one is invalid, none.
 func (c *Cloud) uploadEvents(r *request) reply {
 	var events []uploadedEvent
 	if refused, ok := r.decode(&events); !ok {
@@ -41,11 +41,11 @@ func (c *Cloud) uploadEvents(r *request) reply {
 
 func (e uploadedEvent) text(name string) string {
 	var text string
-	_ = json.Unmarshal(e[name], &text) // what is no text counts as missing
+	_ = json.Unmarshal(e[name], &text) // a value of another type counts as missing
 	return text
 }
 
-// check returns what is wrong, field by field.
+// check returns the errors by field.
 func (e uploadedEvent) check() object {
 	missing, wrong := []string{"Missing data for required field."}, object{}
 	for _, name := range []string{"type", "device_serial", "hardware_version", "sdk_version"} {
@@ -95,7 +95,8 @@ func (e uploadedEvent) checkInfo() object {
 	return wrong
 }
 
-// keepEvent makes the device known, as its first data does.
+// keepEvent stores an event. It creates an unknown device, as the first data of a device
+// does.
 func (c *Cloud) keepEvent(p *project, e uploadedEvent) {
 	serial, version := e.text("device_serial"), e.text("release_version")+e.text("fw_version")
 	if e.text("software_version") != "" {

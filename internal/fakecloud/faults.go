@@ -8,27 +8,43 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Fault is a failure that the cloud is told to show. What it leaves zero happens
-// as usual.
+// Fault is a failure of the cloud. The zero value matches every request and changes
+// nothing.
 type Fault struct {
-	Operation string // short name of the operation that fails; empty for all
-	Skip      int    // so many matching requests pass before
-	Times     int    // so many requests fail then; 0 for all
-	Every     int    // of those, only each so-manieth does
+	// Operation is the short name of the operation that fails. If it is empty, every
+	// operation does.
+	Operation string
+	// Skip is the number of matching requests that succeed before the first one fails.
+	Skip int
+	// Times limits the number of requests that fail. 0 sets no limit.
+	Times int
+	// Every limits the fault to every nth matching request after the skipped ones. 0 and 1
+	// set no limit.
+	Every int
 
-	Meanwhile   func()        // called before anything else
-	Delay       time.Duration // after that
-	Drop        bool          // close the connection without an answer
-	Lose        bool          // carry out the request, then close the connection
-	Cut         int           // close it after so many bytes of the answer's body; after its header when negative
-	Status      int           // answer with this status, and do nothing else
-	RetryAfter  string        // the Retry-After header of that answer
-	Body        string        // its body; the API's error envelope when empty
-	ContentType string        // of Body
+	// Before is called first, if it is not nil.
+	Before func()
+	// Delay is the time to wait after Before.
+	Delay time.Duration
+	// Drop closes the connection without a response. The operation is not carried out.
+	Drop bool
+	// DropResponse carries out the operation and then closes the connection without a
+	// response.
+	DropResponse bool
+	// CutBodyAfter carries out the operation and closes the connection after this number of
+	// bytes of the response body, or after the header if the number is negative.
+	CutBodyAfter int
+	// Status is the status code of the response. The operation is not carried out.
+	Status int
+	// RetryAfter, Body, ContentType and Header belong to the response with Status. If Body
+	// is empty, the body is the API's error envelope, and ContentType is ignored.
+	RetryAfter  string
+	Body        string
+	ContentType string
 	Header      map[string]string
 }
 
-// HTMLBadGateway is the page that a proxy shows when the cloud is away.
+// HTMLBadGateway is a response of a proxy that cannot reach the cloud.
 var HTMLBadGateway = Fault{
 	Status: http.StatusBadGateway, ContentType: "text/html",
 	Body: "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>",
@@ -36,19 +52,19 @@ var HTMLBadGateway = Fault{
 
 type activeFault struct {
 	Fault
-	met, failed int
+	matched, failed int // number of requests
 }
 
-// Fail makes the cloud fail as told. Of several faults that match a request, the
-// one told first is shown.
+// Fail registers a fault. If several faults match a request, the one registered first
+// applies.
 func (c *Cloud) Fail(fault Fault) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.faults = append(c.faults, &activeFault{Fault: fault})
 }
 
-// Heal takes all faults back.
-func (c *Cloud) Heal() {
+// ClearFaults removes all faults.
+func (c *Cloud) ClearFaults() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.faults = nil
@@ -61,7 +77,7 @@ func (c *Cloud) nextFault(op *operation.Operation) *Fault {
 		if f.Operation != "" && f.Operation != op.Name {
 			continue
 		}
-		if f.met++; f.met <= f.Skip || f.Times > 0 && f.failed >= f.Times || f.Every > 0 && (f.met-f.Skip)%f.Every != 0 {
+		if f.matched++; f.matched <= f.Skip || f.Times > 0 && f.failed >= f.Times || f.Every > 0 && (f.matched-f.Skip)%f.Every != 0 {
 			continue
 		}
 		f.failed++
@@ -70,10 +86,11 @@ func (c *Cloud) nextFault(op *operation.Operation) *Fault {
 	return &Fault{}
 }
 
-// instead shows the fault in place of an answer, and reports whether it did.
-func (f *Fault) instead(w http.ResponseWriter, r *http.Request) bool {
-	if f.Meanwhile != nil {
-		f.Meanwhile()
+// replaceResponse applies the parts of the fault that precede the operation, and reports
+// whether the request is finished with that.
+func (f *Fault) replaceResponse(w http.ResponseWriter, r *http.Request) bool {
+	if f.Before != nil {
+		f.Before()
 	}
 	if f.Delay > 0 {
 		select {
@@ -88,10 +105,10 @@ func (f *Fault) instead(w http.ResponseWriter, r *http.Request) bool {
 	if f.Status == 0 {
 		return false
 	}
-	answer := fail(f.Status, "the fake cloud was told to fail")
+	response := fail(f.Status, "simulated failure")
 	if f.Body != "" {
-		answer.body = []byte(f.Body)
-		answer = answer.with("Content-Type", f.ContentType)
+		response.body = []byte(f.Body)
+		response = response.with("Content-Type", f.ContentType)
 	}
 	if f.RetryAfter != "" {
 		w.Header().Set("Retry-After", f.RetryAfter)
@@ -99,36 +116,36 @@ func (f *Fault) instead(w http.ResponseWriter, r *http.Request) bool {
 	for name, value := range f.Header {
 		w.Header().Set(name, value)
 	}
-	answer.write(w)
+	response.write(w)
 	return true
 }
 
-// send writes an answer, or as much of it as the fault lets through.
-func (f *Fault) send(w http.ResponseWriter, answer reply) {
-	if f.Lose {
+// send writes the response, or the part of it that the fault leaves.
+func (f *Fault) send(w http.ResponseWriter, response reply) {
+	if f.DropResponse {
 		panic(http.ErrAbortHandler)
 	}
-	if f.Cut == 0 {
-		answer.write(w)
+	if f.CutBodyAfter == 0 {
+		response.write(w)
 		return
 	}
-	if answer.serve != nil {
-		answer.write(&cutWriter{w, max(f.Cut, 0)})
+	if response.serve != nil {
+		response.write(&cutWriter{w, max(f.CutBodyAfter, 0)})
 		return
 	}
-	whole := answer.body
-	answer.body = whole[:min(max(f.Cut, 0), len(whole))]
-	for name, value := range answer.header {
+	whole := response.body
+	response.body = whole[:min(max(f.CutBodyAfter, 0), len(whole))]
+	for name, value := range response.header {
 		w.Header().Set(name, value)
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
-	w.WriteHeader(answer.status)
-	_, _ = w.Write(answer.body)
+	w.WriteHeader(response.status)
+	_, _ = w.Write(response.body)
 	_ = http.NewResponseController(w).Flush()
 	panic(http.ErrAbortHandler)
 }
 
-// cutWriter closes the connection when more than left bytes of a body are written.
+// cutWriter closes the connection as soon as more than left bytes of the body are written.
 type cutWriter struct {
 	http.ResponseWriter
 	left int

@@ -17,27 +17,27 @@ type install struct {
 	began, transitioned time.Time
 }
 
-// Install is an installation that a test puts into the cloud.
+// Install describes the installation of a release on a device.
 type Install struct {
-	Serial  string // of a device that is there
-	Version string // a release of it appears if it is unknown
-	Status  string // success when empty
+	Serial  string // of an existing device
+	Version string // its release is created if unknown
+	Status  string // success by default
 	Began   time.Time
 	Ended   time.Time
 }
 
-// AddInstalls puts installs into the project that New makes.
+// AddInstalls adds installs to the default project. It panics if a device does not exist.
 func (c *Cloud) AddInstalls(installs ...Install) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.seeded()
+	p := c.defaultProject()
 	for _, i := range installs {
 		if i.Status == "" {
 			i.Status = "success"
 		}
 		d := p.device(i.Serial)
 		if d == nil {
-			panic("fakecloud: there is no device " + i.Serial)
+			panic("fakecloud: unknown device " + i.Serial)
 		}
 		p.installs = append(p.installs, &install{
 			id: c.newID(), status: i.Status, device: d, release: c.ensureRelease(p, d.softwareType, i.Version),
@@ -46,7 +46,7 @@ func (c *Cloud) AddInstalls(installs ...Install) {
 	}
 }
 
-// ref names a device within another resource, as replies did before the hardware
+// ref is the form of a device in another resource in older responses, before the hardware
 // version became an object.
 func (d *device) ref() object {
 	return object{"id": d.id, "device_serial": d.serial, "hardware_version": d.hardwareVersion}
@@ -68,7 +68,7 @@ func (c *Cloud) installHandlers() map[operation.ID]handler {
 	}
 }
 
-// withInstall answers 404 for an install that is unknown.
+// withInstall responds with 404 if the install does not exist.
 func withInstall(handle func(*request, *install) reply) handler {
 	return func(r *request) reply {
 		id := r.PathValue("install_id")

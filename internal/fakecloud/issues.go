@@ -8,12 +8,11 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Issue is an issue that a test puts into the cloud. What it counts comes from its
-// traces.
+// Issue describes an issue. Its counts and times follow from its traces.
 type Issue struct {
 	Title, Message, Reason string
 	Signature              string
-	Status                 string // open when empty
+	Status                 string // open by default
 }
 
 type issue struct {
@@ -25,7 +24,7 @@ type issue struct {
 
 func (i *issue) identity() int64 { return i.id }
 
-// AddIssue puts an issue into the project that New makes, and returns its id.
+// AddIssue adds an issue to the default project, and returns its ID.
 func (c *Cloud) AddIssue(i Issue) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -33,7 +32,7 @@ func (c *Cloud) AddIssue(i Issue) int64 {
 		i.Status = "open"
 	}
 	added := &issue{Issue: i, id: c.newID(), created: c.now(), edited: c.now()}
-	p := c.seeded()
+	p := c.defaultProject()
 	p.diagnostics.issues = append(p.diagnostics.issues, added)
 	return added.id
 }
@@ -51,9 +50,9 @@ func (c *Cloud) issueHandlers() map[operation.ID]handler {
 	}
 }
 
-// issueTotals is what the traces of an issue come to.
+// issueTotals summarizes the traces of an issue.
 type issueTotals struct {
-	traces              []*trace // the newest first
+	traces              []*trace // newest first
 	devices             int
 	firstSeen, lastSeen time.Time
 }
@@ -72,7 +71,8 @@ func (p *project) totals(i *issue) issueTotals {
 	return totals
 }
 
-// issueView has no last_trace, as issues in lists have none.
+// issueView is the form of an issue in a list. It has no last_trace, which only older
+// responses of the real cloud contain there.
 func (p *project) issueView(i *issue) object {
 	totals := p.totals(i)
 	view := object{
@@ -112,9 +112,9 @@ func listIssues(r *request) reply {
 	return list(r, issues, r.project.issueView)
 }
 
-// number returns a parameter of the query, or 0.
+// number returns a number from the query, or 0.
 func (r *request) number(name string) int {
-	n, _ := strconv.Atoi(r.URL.Query().Get(name)) // 0 when absent
+	n, _ := strconv.Atoi(r.URL.Query().Get(name)) // 0 if absent
 	return n
 }
 
@@ -152,7 +152,7 @@ func deleteIssue(r *request, i *issue) reply {
 	return noContent()
 }
 
-// firstTrace shows the threads beside the id, as one program found them.
+// firstTrace contains the threads at the top level, as one program expects them.
 func firstTrace(r *request, i *issue) reply {
 	traces := slices.Clone(r.project.totals(i).traces)
 	if len(traces) == 0 {

@@ -15,12 +15,12 @@ type report struct {
 	body   object
 }
 
-// AddReports makes a device of the project that New makes send reports. Their form
-// is what the test gives, because nobody outside Memfault knows it.
+// AddReports adds reports of a device to the default project. The caller chooses their
+// fields, because the real ones are unknown.
 func (c *Cloud) AddReports(serial string, reports ...map[string]any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, _ := c.reporting(serial)
+	p, _ := c.ensureDevice(serial)
 	for _, body := range reports {
 		p.diagnostics.reports = append(p.diagnostics.reports, &report{serial, body})
 	}
@@ -50,9 +50,9 @@ func createCustomMetric(r *request) reply {
 	case slices.ContainsFunc(*all, func(m *customMetric) bool { return m.key == body.StringKey }):
 		return fail(http.StatusConflict, fmt.Sprintf("A custom metric with the key `%s` already exists", body.StringKey))
 	}
-	made := &customMetric{newUUID(), body.StringKey, body.DataType}
-	*all = append(*all, made)
-	return data(object{"id": made.id, "string_key": made.key, "data_type": made.dataType})
+	added := &customMetric{newUUID(), body.StringKey, body.DataType}
+	*all = append(*all, added)
+	return data(object{"id": added.id, "string_key": added.key, "data_type": added.dataType})
 }
 
 func listReports(r *request) reply {

@@ -10,26 +10,26 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// presignedPath begins the path of every URL that a file may be sent to.
+// presignedPath is the prefix of the path of every presigned URL.
 const presignedPath = "/presigned/"
 
-// keptContent is how much of a file the cloud keeps.
+// keptContent limits how many bytes of a file the cloud stores.
 const keptContent = 1 << 20
 
-// slot is a place for one file.
+// slot is the storage for one file.
 type slot struct {
 	project         *project
 	token, uri      string
 	filled, used    bool
 	size            int64
-	sum             string // the MD5 of what it holds
+	sum             string // the MD5 of the file
 	start           []byte // at most keptContent bytes
 	contentType     string
 	contentEncoding string
 }
 
-// newSlot makes a place and the URI of it. The URI has characters that are lost when
-// it is not used as it is.
+// newSlot creates a slot and its URI. The URI contains characters that change if a client
+// decodes and encodes it again.
 func (c *Cloud) newSlot(p *project) *slot {
 	s := &slot{project: p, token: newUUID()}
 	s.uri = presignedPath + s.token + "/a%2fb%2Bc+d?X-Scope=eu%2fs3+x&X-Signature=" + randomHex() + "&x-id=Put~Object"
@@ -40,8 +40,8 @@ func (c *Cloud) newSlot(p *project) *slot {
 	return s
 }
 
-// servePresigned is the storage that files are sent to. It is no part of the API: it
-// knows no credential, and its errors are in XML. It reads a file as it comes.
+// servePresigned is the storage to which clients upload files. It is not part of the API: it
+// accepts no credential, and its errors are XML. It reads a file as a stream.
 func (c *Cloud) servePresigned(w http.ResponseWriter, r *http.Request) {
 	op := operation.Get(operation.UploadPutFile)
 	done := c.begin(op, r)
@@ -55,7 +55,7 @@ func (c *Cloud) servePresigned(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fault := c.nextFault(op)
-	if fault.instead(w, r) {
+	if fault.replaceResponse(w, r) {
 		return
 	}
 	fault.send(w, c.keepUpload(r, received))
@@ -73,10 +73,10 @@ func (c *Cloud) checkPresigned(r *http.Request) (reply, bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.slotOf(r)
+	return c.checkSlot(r)
 }
 
-func (c *Cloud) slotOf(r *http.Request) (reply, bool) {
+func (c *Cloud) checkSlot(r *http.Request) (reply, bool) {
 	token, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, presignedPath), "/")
 	switch s := c.uploads.slots[token]; {
 	case s == nil || s.uri != r.RequestURI:
@@ -87,7 +87,7 @@ func (c *Cloud) slotOf(r *http.Request) (reply, bool) {
 	return reply{}, true
 }
 
-// received is what came of a file.
+// received describes a file that was read.
 type received struct {
 	size  int64
 	sum   string
@@ -101,7 +101,7 @@ func receive(body io.Reader) (received, error) {
 	return received{size, hex.EncodeToString(hash.Sum(nil)), kept.content}, err
 }
 
-// keptStart keeps the start of what is written to it.
+// keptStart stores the first keptContent bytes that are written to it.
 type keptStart struct{ content []byte }
 
 func (k *keptStart) Write(p []byte) (int, error) {
@@ -112,7 +112,7 @@ func (k *keptStart) Write(p []byte) (int, error) {
 func (c *Cloud) keepUpload(r *http.Request, file received) reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if refused, ok := c.slotOf(r); !ok { // committed while the file came
+	if refused, ok := c.checkSlot(r); !ok { // committed while the file was read
 		return refused
 	}
 	token, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, presignedPath), "/")

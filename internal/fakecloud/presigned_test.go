@@ -15,8 +15,7 @@ import (
 
 const keyHeader = "Memfault-Project-Key"
 
-// send sends a request as no client of ours would; a body of unknown size when
-// chunked.
+// send sends a request. If chunked is true, the request has no Content-Length.
 func send(t *testing.T, method, url string, body io.Reader, chunked bool, header ...string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
@@ -35,7 +34,7 @@ func send(t *testing.T, method, url string, body io.Reader, chunked bool, header
 	return resp.StatusCode, string(text)
 }
 
-// prepare asks a host for a place for a file.
+// prepare requests an upload URL from a host.
 func prepare(t *testing.T, host, body string) (url, token string) {
 	t.Helper()
 	status, text := send(t, "POST", host+"/api/v0/upload", strings.NewReader(body), false, keyHeader, fakecloud.ProjectKey)
@@ -50,7 +49,7 @@ func prepare(t *testing.T, host, body string) (url, token string) {
 	return reply.Data.UploadURL, reply.Data.Token
 }
 
-func TestPrepareTakesWhatProgramsSend(t *testing.T) {
+func TestPrepareUpload_AcceptsBodiesOfKnownPrograms(t *testing.T) {
 	cloud := fakecloud.New()
 	server := cloud.ServeHosts()
 	defer server.Close()
@@ -64,7 +63,7 @@ func TestPrepareTakesWhatProgramsSend(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, status)
 }
 
-func TestPresignedURLIsStrict(t *testing.T) {
+func TestPresignedURL_RejectsInvalidRequests(t *testing.T) {
 	cloud := fakecloud.New()
 	server := cloud.Serve()
 	defer server.Close()
@@ -75,16 +74,16 @@ func TestPresignedURLIsStrict(t *testing.T) {
 		return status
 	}
 	known := `{"token":"` + token + `"}`
-	assert.Equal(t, http.StatusBadRequest, commit(known), "nothing is there yet")
+	assert.Equal(t, http.StatusBadRequest, commit(known), "the file is not uploaded yet")
 
 	put := func(method, url string, chunked bool, header ...string) int {
 		status, _ := send(t, method, url, strings.NewReader("content"), chunked, header...)
 		return status
 	}
 	path, _, _ := strings.Cut(url, "?")
-	assert.Equal(t, http.StatusForbidden, put("PUT", path, false), "no signature")
-	assert.Equal(t, http.StatusForbidden, put("PUT", url+"0", false), "another signature")
-	assert.Equal(t, http.StatusForbidden, put("PUT", strings.ReplaceAll(url, "%2f", "%2F"), false), "another spelling")
+	assert.Equal(t, http.StatusForbidden, put("PUT", path, false), "without a signature")
+	assert.Equal(t, http.StatusForbidden, put("PUT", url+"0", false), "with another signature")
+	assert.Equal(t, http.StatusForbidden, put("PUT", strings.ReplaceAll(url, "%2f", "%2F"), false), "with another spelling")
 	assert.Equal(t, http.StatusMethodNotAllowed, put("POST", url, false))
 	assert.Equal(t, http.StatusLengthRequired, put("PUT", url, true))
 	assert.Empty(t, cloud.Violations())
@@ -95,13 +94,13 @@ func TestPresignedURLIsStrict(t *testing.T) {
 
 	assert.Equal(t, http.StatusBadRequest, commit(`{"token":"unknown"}`))
 	assert.Equal(t, http.StatusBadRequest, commit(`{"token":"`+token+`","md5":"d41d8cd98f00b204e9800998ecf8427e"}`))
-	assert.Equal(t, http.StatusAccepted, commit(known), "neither MD5 nor name are needed")
-	assert.Equal(t, http.StatusForbidden, put("PUT", url, false), "it was committed")
+	assert.Equal(t, http.StatusAccepted, commit(known), "MD5 and name are optional")
+	assert.Equal(t, http.StatusForbidden, put("PUT", url, false), "the file is already committed")
 	require.Len(t, cloud.Uploads(), 1)
 	assert.Equal(t, "9a0364b9e99bb480dd25e1f0284c8555", cloud.Uploads()[0].MD5)
 }
 
-func TestCommitsAreStrict(t *testing.T) {
+func TestCommit_RejectsWrongFields(t *testing.T) {
 	cloud := fakecloud.New()
 	server := cloud.Serve()
 	defer server.Close()
@@ -123,7 +122,7 @@ func TestCommitsAreStrict(t *testing.T) {
 	assert.Empty(t, cloud.Uploads())
 }
 
-func TestCDNTakesNoCredential(t *testing.T) {
+func TestCDN_RejectsCredentials(t *testing.T) {
 	cloud := fakecloud.New()
 	server := cloud.Serve()
 	defer server.Close()
@@ -131,7 +130,7 @@ func TestCDNTakesNoCredential(t *testing.T) {
 		status, _ := send(t, "GET", server.URL+"/cdn/1/a.bin", nil, false, header...)
 		return status
 	}
-	assert.Equal(t, http.StatusForbidden, get(), "there is no such file")
+	assert.Equal(t, http.StatusForbidden, get(), "unknown file")
 	assert.Empty(t, cloud.Violations())
 	assert.Equal(t, http.StatusBadRequest, get("Authorization", "Bearer x"))
 	assert.Equal(t, http.StatusBadRequest, get(keyHeader, "x"))

@@ -9,7 +9,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// project holds all that belongs to one project.
+// project contains the state of one project.
 type project struct {
 	id              int64
 	name, slug      string
@@ -21,13 +21,13 @@ type project struct {
 	devices          []*device
 	deleted          []*device
 	hardwareVersions []string
-	primaryTypes     map[string]string // of hardware versions that were made with one
+	primaryTypes     map[string]string // by hardware version, if set when it was created
 	softwareTypes    []*softwareType
 	releases         []*release
 	deltas           []*delta
 	deployments      []*deployment
 	installs         []*install
-	rateLimited      map[string]bool // serials of devices that may not ask for their release
+	rateLimited      map[string]bool // serials whose requests for the latest release are rate-limited
 	diagnostics      diagnostics
 	chunks           map[string][][]byte // accepted, by serial
 }
@@ -110,7 +110,7 @@ func (c *Cloud) updateProject(r *request) reply {
 	return data(p.view())
 }
 
-// change applies a field of a partial update.
+// change applies a field of a partial update if it is set.
 func change[T any](to, from *T) {
 	if from != nil {
 		*to = *from

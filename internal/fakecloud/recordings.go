@@ -6,7 +6,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Recording is a custom data recording that a test puts into the cloud.
+// Recording describes a custom data recording.
 type Recording struct {
 	DeviceSerial string
 	Reason       string
@@ -21,15 +21,14 @@ type recording struct {
 	device *device
 }
 
-// AddRecordings makes devices of the project that New makes upload recordings, and
-// returns their ids.
+// AddRecordings adds recordings of devices to the default project, and returns their IDs.
 func (c *Cloud) AddRecordings(recordings ...Recording) []int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var ids []int64
-	for _, made := range recordings {
-		p, d := c.reporting(made.DeviceSerial)
-		added := &recording{Recording: made, id: c.newID(), device: d}
+	for _, r := range recordings {
+		p, d := c.ensureDevice(r.DeviceSerial)
+		added := &recording{Recording: r, id: c.newID(), device: d}
 		p.diagnostics.recordings = append(p.diagnostics.recordings, added)
 		ids = append(ids, added.id)
 	}
@@ -51,13 +50,13 @@ func (r *recording) view() object {
 }
 
 func listDeviceRecordings(r *request, d *device) reply {
-	recordings := filter(r.project.diagnostics.recordings, func(made *recording) bool {
-		return made.device == d && r.within(made.Start, "start_time", "end_time")
+	recordings := filter(r.project.diagnostics.recordings, func(rec *recording) bool {
+		return rec.device == d && r.within(rec.Start, "start_time", "end_time")
 	})
 	return list(r, recordings, (*recording).view)
 }
 
 func listRecordings(r *request) reply {
-	recordings := filter(r.project.diagnostics.recordings, func(made *recording) bool { return r.wants("collection_reason", made.Reason) })
+	recordings := filter(r.project.diagnostics.recordings, func(rec *recording) bool { return r.wants("collection_reason", rec.Reason) })
 	return list(r, recordings, (*recording).view)
 }

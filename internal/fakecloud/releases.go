@@ -22,30 +22,30 @@ type release struct {
 	created, edited   time.Time
 }
 
-// delta is what updates one release to another.
+// delta is a delta release, which updates from one release to another.
 type delta struct {
 	id        int64
 	from, to  *release
 	artifacts []*artifact
 }
 
-// Release is a release that a test puts into the cloud.
+// Release describes a release.
 type Release struct {
 	Version         string
-	DeltaFrom       string // set, what is added is a delta release from this version
+	DeltaFrom       string // if set, the release is a delta release from this version
 	Revision        string
 	Notes           string
-	SoftwareType    string // main when empty; made when unknown
+	SoftwareType    string // main by default; created if unknown
 	MustPassThrough bool
 	Artifacts       []Artifact
 }
 
-// AddRelease puts a release into the project that New makes, or adds to one that is
-// there. Of a delta release, both versions are made if they are unknown.
+// AddRelease adds a release to the default project, or its artifacts to an existing release.
+// For a delta release, it creates both versions if they are unknown.
 func (c *Cloud) AddRelease(r Release) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.seeded()
+	p := c.defaultProject()
 	if r.SoftwareType == "" {
 		r.SoftwareType = primarySoftwareType
 	}
@@ -60,7 +60,8 @@ func (c *Cloud) AddRelease(r Release) {
 	added.artifacts = append(added.artifacts, c.seedArtifacts(p, r.Artifacts)...)
 }
 
-// ensureRelease makes a release known, and the software version that it is of.
+// ensureRelease returns a release. It creates the release and its software version if they
+// do not exist.
 func (c *Cloud) ensureRelease(p *project, typeName, version string) *release {
 	c.ensureSoftwareVersion(p, typeName, version)
 	if found := p.release(version); found != nil {
@@ -97,7 +98,7 @@ func (d *delta) view() object {
 	return object{"id": d.id, "from_version": d.from.ref(), "to_version": d.to.ref()}
 }
 
-// view is the form of a release outside the answers to devices.
+// view is the form of a release in responses to users.
 func (rel *release) view(r *request) object {
 	artifacts := []object{}
 	for _, a := range rel.artifacts {
@@ -123,7 +124,7 @@ func (c *Cloud) releaseHandlers() map[operation.ID]handler {
 	}
 }
 
-// withRelease answers 404 for a release that is unknown.
+// withRelease responds with 404 if the release does not exist.
 func withRelease(handle func(*request, *release) reply) handler {
 	return func(r *request) reply {
 		version := r.PathValue("release_version")
@@ -139,7 +140,7 @@ func unknownRelease(version string) reply {
 	return notFound(fmt.Sprintf("Release with version `%s` not found", version))
 }
 
-// releaseBody is what a release can be made of.
+// releaseBody is the request body for creating or updating a release.
 type releaseBody struct {
 	Version    *string         `json:"version"`
 	MinVersion *string         `json:"min_version"`

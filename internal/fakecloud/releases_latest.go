@@ -8,12 +8,12 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// RateLimitLatest makes the cloud refuse to tell a device of the project that New
-// makes its latest release, in the way that looks like "nothing newer".
+// RateLimitLatest rate-limits the requests of a device of the default project for its latest
+// release. The response is a 204 that looks like "no update".
 func (c *Cloud) RateLimitLatest(serial string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seeded().rateLimited[serial] = true
+	c.defaultProject().rateLimited[serial] = true
 }
 
 func (c *Cloud) latestHandlers() map[operation.ID]handler {
@@ -23,14 +23,14 @@ func (c *Cloud) latestHandlers() map[operation.ID]handler {
 	}
 }
 
-// update is what a device is offered.
+// update is the release and the artifact that a device is offered.
 type update struct {
 	release  *release
 	delta    bool
 	artifact *artifact
 }
 
-// withUpdate answers a device that is offered nothing.
+// withUpdate responds with 204 if the device is offered no update.
 func withUpdate(handle func(*request, *update) reply) handler {
 	return func(r *request) reply {
 		q := r.URL.Query()
@@ -62,8 +62,8 @@ func latestURL(r *request, u *update) reply {
 	return reply{status: http.StatusOK, header: map[string]string{"Content-Type": "text/plain; charset=utf-8"}, body: []byte(u.artifact.url(r))}
 }
 
-// update finds the highest version that is deployed to the device's cohort; a
-// device that is unknown is taken to be in the default one.
+// update returns the highest version that is deployed to the cohort of the device, or nil.
+// An unknown device counts as a member of the cohort "default".
 func (p *project) update(serial, hardware, typeName, current string) *update {
 	co := p.cohort("default")
 	if d := p.device(serial); d != nil {
@@ -85,15 +85,16 @@ func (p *project) update(serial, hardware, typeName, current string) *update {
 	return best
 }
 
-// reaches reports whether a device is among those of a staged rollout.
+// reaches reports whether the deployment applies to a device of its cohort. A staged
+// rollout applies to some of the devices.
 func (d *deployment) reaches(serial string) bool {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(serial)) // never fails
 	return d.kind != "staged_rollout" || int(hash.Sum32()%100) < d.percent
 }
 
-// offer is what the deployment has for a hardware version and the version that
-// runs on it, or nil.
+// offer returns the update that the deployment has for a hardware version and a current
+// version, or nil.
 func (d *deployment) offer(hardware, current string) *update {
 	artifacts := d.release.artifacts
 	if d.delta != nil {

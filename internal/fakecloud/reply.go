@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// reply is an answer, ready to be sent.
+// reply is an HTTP response, ready to be sent.
 type reply struct {
 	status int
 	header map[string]string
 	body   []byte
-	serve  func(http.ResponseWriter) // writes the whole answer, if set
+	serve  func(http.ResponseWriter) // if set, writes the whole response
 }
 
 func (a reply) write(w http.ResponseWriter) {
@@ -29,7 +29,7 @@ func (a reply) write(w http.ResponseWriter) {
 		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
 	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body) // the client may be gone
+	_, _ = w.Write(a.body) // the client may have closed the connection
 }
 
 func (a reply) with(name, value string) reply {
@@ -44,7 +44,7 @@ func (a reply) with(name, value string) reply {
 func bare(value any) reply {
 	body, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // the fake's own types encode
+		panic(err) // cannot happen with the types of this package
 	}
 	return reply{status: http.StatusOK, header: map[string]string{"Content-Type": "application/json"}, body: body}
 }
@@ -55,7 +55,8 @@ func data(value any) reply { return bare(object{"data": value}) }
 
 func noContent() reply { return reply{status: http.StatusNoContent} }
 
-// failure is the API's error envelope. A code of 0 and an empty type are left out.
+// failure returns the API's error envelope, without code if it is 0 and without type if kind
+// is empty.
 func failure(status, code int, kind string, message any) reply {
 	envelope := object{"http_code": status, "message": message}
 	if code != 0 {
@@ -75,13 +76,13 @@ func notFound(message string) reply {
 	return failure(http.StatusNotFound, 1003, "NotFoundError", message)
 }
 
-// invalid is a refused field; its message is an object.
+// invalid returns the error of an invalid field. Its message is an object.
 func invalid(field, why string) reply {
 	return failure(http.StatusBadRequest, 1000, "InvalidUsageError", object{field: []string{why}})
 }
 
-// list answers with the page of items that the query asks for: 20 items by
-// default, and never more than 100.
+// list returns the page of items that the query selects. A page has 20 items by default and
+// at most 100.
 func list[T any](r *request, items []T, view func(T) object) reply {
 	page, perPage := 1, 20
 	for name, to := range map[string]*int{"page": &page, "per_page": &perPage} {
@@ -106,7 +107,7 @@ func list[T any](r *request, items []T, view func(T) object) reply {
 	}})
 }
 
-// filter returns the items that are kept, in a slice of its own.
+// filter returns a new slice with the items for which keep returns true.
 func filter[T any](items []T, keep func(T) bool) []T {
 	var kept []T
 	for _, item := range items {
@@ -117,10 +118,10 @@ func filter[T any](items []T, keep func(T) bool) []T {
 	return kept
 }
 
-// sortBy sorts items if the query asks for the key, in the direction it asks for.
+// sortBy sorts items in place if the query contains the sort key, in its direction.
 func sortBy[T any](r *request, items []T, key string, compare func(a, b T) int) {
-	asked, descending := strings.CutPrefix(r.URL.Query().Get("sort"), "-")
-	if asked != key {
+	sort, descending := strings.CutPrefix(r.URL.Query().Get("sort"), "-")
+	if sort != key {
 		return
 	}
 	slices.SortStableFunc(items, func(a, b T) int {

@@ -7,33 +7,33 @@ import (
 	"time"
 )
 
-// Device is a device that a test puts into the cloud.
+// Device describes a device.
 type Device struct {
 	Serial          string
-	HardwareVersion string // evt-1 when empty
-	Cohort          string // default when empty; made when unknown
-	SoftwareType    string // main when empty
-	SoftwareVersion string // a release of it appears too
+	HardwareVersion string // evt-1 by default; created if unknown
+	Cohort          string // default by default; created if unknown
+	SoftwareType    string // main by default
+	SoftwareVersion string // its release is created if unknown
 	LastSeen        time.Time
 	Attributes      map[string]any
 	Reboots         []Reboot
 	LogFiles        []string
 }
 
-// AddDevices puts devices into the project that New makes.
+// AddDevices adds devices to the default project.
 func (c *Cloud) AddDevices(devices ...Device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.seeded()
+	p := c.defaultProject()
 	for _, d := range devices {
 		c.seedDevice(p, d)
 	}
 }
 
 func (c *Cloud) seedDevice(p *project, d Device) {
-	for to, otherwise := range map[*string]string{&d.HardwareVersion: "evt-1", &d.Cohort: "default", &d.SoftwareType: "main"} {
-		if *to == "" {
-			*to = otherwise
+	for field, value := range map[*string]string{&d.HardwareVersion: "evt-1", &d.Cohort: "default", &d.SoftwareType: "main"} {
+		if *field == "" {
+			*field = value
 		}
 	}
 	if !slices.Contains(p.hardwareVersions, d.HardwareVersion) {
@@ -58,9 +58,9 @@ func (c *Cloud) seedDevice(p *project, d Device) {
 	}
 }
 
-// SeedFleet puts n devices into the project that New makes: three cohorts, five
-// software versions, attributes, and reboots of the last days. It is the same fleet
-// each time, but for the time.
+// SeedFleet adds n devices to the default project, with three cohorts, five software
+// versions, attributes, log files, and reboots of the last days. It adds the same fleet each
+// time; only the times differ.
 func (c *Cloud) SeedFleet(n int) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same fleet each time
 	versions := []string{"1.0.0", "1.1.0", "1.1.1", "2.0.0-rc.1", "2.0.0+build.7"}

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// compareVersions orders two versions by their precedence as semantic versions:
-// build metadata does not count, and a pre-release comes before its release. A
-// part that should be a number and is none is compared as text.
+// compareVersions orders two versions by their precedence as semantic versions: it ignores
+// build metadata, and sorts a pre-release before its release. A part that should be a number
+// and is not is compared as text.
 func compareVersions(a, b string) int {
 	coreA, preA := splitVersion(a)
 	coreB, preB := splitVersion(b)
@@ -33,8 +33,8 @@ func splitVersion(version string) (core, preRelease string) {
 	return core, preRelease
 }
 
-// compareParts compares what the dots separate, one after the other. Numbers come
-// before texts, and what has more parts after what has fewer.
+// compareParts compares the parts between the dots, one after the other. A number sorts
+// before text. If all common parts are equal, the version with fewer parts sorts first.
 func compareParts(a, b string) int {
 	partsA, partsB := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range min(len(partsA), len(partsB)) {

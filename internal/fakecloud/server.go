@@ -1,8 +1,6 @@
 package fakecloud
 
 import (
-	"bytes"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,36 +10,27 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// handler answers one operation. It runs while the cloud is locked.
+// handler returns the response of one operation. The mutex of the Cloud must be held.
 type handler func(r *request) reply
 
-// request is a request whose operation, credential and project are settled.
-type request struct {
-	*http.Request
-	op         *operation.Operation
-	credential credential
-	project    *project // of the path, or of the project key; nil for other paths
-	body       []byte
-}
-
-// Hosts holds the address of each of the fake's hosts.
+// Hosts contains the base URL of each host.
 type Hosts struct{ API, Chunks, Ingress, Files, Device string }
 
-// Server serves a cloud on loopback.
+// Server serves a [Cloud] on loopback. It must be closed.
 type Server struct {
-	URL   string // where all hosts are served at once; empty if each has its own
+	URL   string // base URL of all hosts; empty if they differ
 	Hosts Hosts
 	stop  []func()
 }
 
-// Serve serves all hosts of the cloud at one address.
+// Serve starts a server for all hosts at one address.
 func (c *Cloud) Serve() *Server {
 	s := httptest.NewServer(c.Handler())
 	return &Server{URL: s.URL, Hosts: Hosts{s.URL, s.URL, s.URL, s.URL, s.URL}, stop: []func(){s.Close}}
 }
 
-// ServeHosts serves each host of the cloud at an address of its own, where the
-// operations of the others are unknown.
+// ServeHosts starts a server for each host, at separate addresses. Each serves only the
+// operations that the real host is known to serve.
 func (c *Cloud) ServeHosts() *Server {
 	server := &Server{}
 	serve := func(role operation.Host) string {
@@ -56,14 +45,14 @@ func (c *Cloud) ServeHosts() *Server {
 	return server
 }
 
-// Close stops serving.
+// Close stops the servers and waits until all requests have been answered.
 func (s *Server) Close() {
 	for _, stop := range s.stop {
 		stop()
 	}
 }
 
-// Handler serves the hosts of the given roles at one address; all, without roles.
+// Handler returns a handler for the given hosts. Without arguments, it serves all hosts.
 func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, rows := range routes(roles) {
@@ -86,7 +75,7 @@ func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
 	})
 }
 
-// alsoServed lists the operations that a host is known to answer besides its own.
+// alsoServed lists the operations that are known to work on other hosts too.
 var alsoServed = map[operation.ID][]operation.Host{
 	operation.ReleasesLatest:          {operation.API},
 	operation.ReleasesLatestURL:       {operation.API},
@@ -98,8 +87,8 @@ var alsoServed = map[operation.ID][]operation.Host{
 	operation.UploadTraceImport:       {operation.Ingress},
 }
 
-// routes groups the operations that the roles serve by method and path. Two of
-// them share one: see choose.
+// routes returns the operations that the hosts serve, by method and path. Two operations
+// have the same method and path; see choose.
 func routes(roles []operation.Host) map[string][]operation.ID {
 	patterns := map[string][]operation.ID{}
 	for i, op := range operation.All() {
@@ -129,8 +118,9 @@ func serves(roles []operation.Host, id operation.ID, home operation.Host) bool {
 	return false
 }
 
-// choose tells the commit of an uploaded coredump (files host, JSON) from a raw
-// coredump (ingress host, bytes), which have the same path.
+// choose returns the operation of a request. The commit of an uploaded coredump (files
+// host, JSON) and the upload of a raw coredump (ingress host, bytes) have the same path and
+// differ only in the content type.
 func choose(rows []operation.ID, r *http.Request) operation.ID {
 	if len(rows) > 1 && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		return rows[1]
@@ -143,20 +133,19 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.I
 	op := operation.Get(id)
 	done := c.begin(op, r)
 	defer done()
-	body, err := io.ReadAll(r.Body) // net/http notices that a client is gone only after that
+	body, err := io.ReadAll(r.Body) // first, because net/http detects a closed connection only after that
 	if err != nil {
 		return
 	}
 	fault := c.nextFault(op)
-	if fault.instead(w, r) {
+	if fault.replaceResponse(w, r) {
 		return
 	}
-	answer := c.answer(id, &request{Request: r, op: op, body: body})
-	fault.send(w, answer)
+	fault.send(w, c.respond(id, &request{Request: r, op: op, body: body}))
 }
 
-// answer settles what every operation asks for and calls its handler.
-func (c *Cloud) answer(id operation.ID, r *request) reply {
+// respond does the checks that are common to all operations, and calls the handler.
+func (c *Cloud) respond(id operation.ID, r *request) reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	handle, ok := c.handlers[id]
@@ -171,7 +160,8 @@ func (c *Cloud) answer(id operation.ID, r *request) reply {
 	return handle(r)
 }
 
-// serveUnknown answers a path or a method that no operation has.
+// serveUnknown responds to a request that matches no operation: with 405 if the path exists
+// for another method, otherwise with 404.
 func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
 	if credentialIn(r.Header) {
 		c.violation("a credential was sent to " + r.Method + " " + r.URL.Path + ", which this host does not serve")
@@ -187,8 +177,9 @@ func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.S
 	fail(http.StatusNotFound, "Not found").write(w)
 }
 
-// resolveProject finds the project of the path. A wrong slug is met with an
-// internal error, as one author found the real cloud to do.
+// resolveProject finds the project in the path. For an unknown slug it responds with 500.
+//
+// UNCERTAIN: the author of one client reports that the real cloud does so.
 func (c *Cloud) resolveProject(r *request) (reply, bool) {
 	slug := r.PathValue("organization_slug")
 	if slug == "" {
@@ -209,13 +200,13 @@ func (c *Cloud) resolveProject(r *request) (reply, bool) {
 	return reply{}, true
 }
 
-// timeParameters are the query parameters that hold a time.
+// timeParameters lists the query parameters that contain a time.
 var timeParameters = []string{
 	"since", "until", "start", "end", "start_time", "end_time",
 	"last_seen_since", "last_seen_until", "first_seen_since", "first_seen_until",
 }
 
-// checkTimes refuses a time that is not in UTC with a Z.
+// checkTimes rejects a query parameter with a time that is not in UTC with a Z.
 func checkTimes(r *request) (reply, bool) {
 	query := r.URL.Query()
 	for _, name := range timeParameters {
@@ -224,41 +215,6 @@ func checkTimes(r *request) (reply, bool) {
 				return invalid(name, "Not a valid datetime"), false
 			}
 		}
-	}
-	return reply{}, true
-}
-
-// time returns the time of a query parameter that checkTimes let pass.
-func (r *request) time(name string) time.Time {
-	t, _ := time.Parse(time.RFC3339, r.URL.Query().Get(name)) // zero when absent
-	return t
-}
-
-// within reports whether t is between the times of two query parameters.
-func (r *request) within(t time.Time, since, until string) bool {
-	from, to := r.time(since), r.time(until)
-	return (from.IsZero() || !t.Before(from)) && (to.IsZero() || !t.After(to))
-}
-
-// wants reports whether a list parameter of the query names value, or is absent.
-func (r *request) wants(name, value string) bool {
-	asked, ok := r.URL.Query()[name]
-	if !ok {
-		return true
-	}
-	for _, a := range asked {
-		if a == value {
-			return true
-		}
-	}
-	return false
-}
-
-// decode reads the JSON body, and refuses any other.
-func (r *request) decode(into any) (reply, bool) {
-	decoder := json.NewDecoder(bytes.NewReader(r.body))
-	if err := decoder.Decode(into); err != nil {
-		return invalid("_schema", "Invalid input: "+err.Error()), false
 	}
 	return reply{}, true
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// primarySoftwareType is the software type that a new project has.
+// primarySoftwareType is the software type of a new project.
 const primarySoftwareType = "main"
 
 type softwareType struct {
@@ -23,22 +23,22 @@ type softwareVersion struct {
 	id                int64
 	kind              *softwareType
 	version, revision string
-	symbolFile        int64 // its id; 0 without symbols
+	symbolFile        int64 // its ID; 0 without symbols
 	created, edited   time.Time
 }
 
-// SoftwareVersion is a software version that a test puts into the cloud.
+// SoftwareVersion describes a software version.
 type SoftwareVersion struct {
-	SoftwareType string // main when empty; made when unknown
+	SoftwareType string // main by default; created if unknown
 	Version      string
-	Symbols      bool // whether it has symbols to download
+	Symbols      bool // whether symbols can be downloaded
 }
 
-// AddSoftwareVersions puts software versions into the project that New makes.
+// AddSoftwareVersions adds software versions to the default project.
 func (c *Cloud) AddSoftwareVersions(versions ...SoftwareVersion) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.seeded()
+	p := c.defaultProject()
 	for _, v := range versions {
 		if v.SoftwareType == "" {
 			v.SoftwareType = primarySoftwareType
@@ -74,7 +74,8 @@ func (t *softwareType) find(version string) *softwareVersion {
 	return nil
 }
 
-// ensureSoftwareVersion makes a version known, and its type.
+// ensureSoftwareVersion returns a software version. It creates the version and its type if
+// they do not exist.
 func (c *Cloud) ensureSoftwareVersion(p *project, typeName, version string) *softwareVersion {
 	kind := p.softwareType(typeName)
 	if kind == nil {
@@ -88,7 +89,8 @@ func (c *Cloud) ensureSoftwareVersion(p *project, typeName, version string) *sof
 	return added
 }
 
-// softwareVersionRef names a version within another resource; nil, if there is none.
+// softwareVersionRef returns the form of a version in another resource, or nil if the
+// version does not exist.
 func (p *project) softwareVersionRef(typeName, version string) any {
 	kind := p.softwareType(typeName)
 	if kind == nil || kind.find(version) == nil {
@@ -133,7 +135,7 @@ func (c *Cloud) softwareHandlers() map[operation.ID]handler {
 	}
 }
 
-// withSoftwareType answers 404 for a software type that is unknown.
+// withSoftwareType responds with 404 if the software type does not exist.
 func withSoftwareType(placeholder string, handle func(*request, *softwareType) reply) handler {
 	return func(r *request) reply {
 		name := r.PathValue(placeholder)
@@ -196,7 +198,7 @@ func (c *Cloud) createHardwareVersion(r *request) reply {
 	return data(r.project.hardwareVersionView(body.Name))
 }
 
-// primaryType is the primary software type of a hardware version.
+// primaryType returns the primary software type of a hardware version.
 func (p *project) primaryType(hardwareVersion string) *softwareType {
 	if name, ok := p.primaryTypes[hardwareVersion]; ok {
 		return p.softwareType(name)

@@ -6,8 +6,8 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// AddTask puts a task into the cloud. Each time that it is asked for, it tells the
-// next of the statuses, and the last of them for ever.
+// AddTask adds a task. Each request for the task returns the next status. When only the last
+// status remains, every request returns it.
 func (c *Cloud) AddTask(id string, statuses ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -21,7 +21,7 @@ func (c *Cloud) keepTask(id string, statuses []string) {
 	c.tasks[id] = append([]string(nil), statuses...)
 }
 
-// addTask makes a task for an answer that names one, and returns its id.
+// addTask adds a task for a response, and returns its ID.
 func (c *Cloud) addTask(statuses ...string) (id string) {
 	id = newUUID()
 	c.keepTask(id, statuses)

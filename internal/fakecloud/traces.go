@@ -7,16 +7,16 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Trace is a trace that a test puts into the cloud.
+// Trace describes a trace of a device.
 type Trace struct {
 	Issue           int64
 	DeviceSerial    string
 	SoftwareVersion string
 	Reason          string
 	Captured        time.Time
-	Coredump        bool // it was made from a coredump, and not from an event
-	ELF             bool // from a Linux process's
-	Symbols         bool // there are symbols for the coredump
+	Coredump        bool // from a coredump, not an event
+	ELF             bool // from the coredump of a Linux process
+	Symbols         bool // whether symbols of the coredump can be downloaded
 }
 
 type trace struct {
@@ -28,14 +28,13 @@ type trace struct {
 
 func (t *trace) identity() int64 { return t.id }
 
-// AddTraces makes devices of the project that New makes report traces, and returns
-// their ids.
+// AddTraces adds traces of devices to the default project, and returns their IDs.
 func (c *Cloud) AddTraces(traces ...Trace) []int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var ids []int64
 	for _, t := range traces {
-		p, d := c.reporting(t.DeviceSerial)
+		p, d := c.ensureDevice(t.DeviceSerial)
 		if t.SoftwareVersion != "" {
 			c.ensureSoftwareVersion(p, d.softwareType, t.SoftwareVersion)
 		}
@@ -116,7 +115,7 @@ func listCoredumps(r *request) reply {
 	return list(r, traces, func(t *trace) object { return object{"id": t.coredump, "issue_id": t.Issue} })
 }
 
-// listELFCoredumps shows ids alone: what else there is nobody knows.
+// listELFCoredumps contains only IDs, because the other fields are unknown.
 func listELFCoredumps(r *request) reply {
 	traces := filter(r.project.newestTraces(), func(t *trace) bool {
 		return t.Coredump && t.ELF && r.wants("device", t.DeviceSerial)

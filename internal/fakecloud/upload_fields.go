@@ -2,7 +2,7 @@ package fakecloud
 
 import "time"
 
-// fieldCheck reports whether a member of a commit is as it should be.
+// fieldCheck reports whether the value of a field is valid.
 type fieldCheck func(value any) bool
 
 func isText(value any) bool {
@@ -25,7 +25,7 @@ func isTime(value any) bool {
 	return err == nil
 }
 
-// isList reports whether all items of a list are as item wants them.
+// isList reports whether value is a list whose items are all valid.
 func isList(value any, item fieldCheck) bool {
 	items, ok := value.([]any)
 	for _, i := range items {
@@ -36,20 +36,21 @@ func isList(value any, item fieldCheck) bool {
 
 func isTexts(value any) bool { return isList(value, isText) }
 
-// isObject checks an object's members. Those of optional may be missing; others than
-// those named are unknown.
+// isObject reports whether value is an object with all required fields, any of the optional
+// ones, and no others.
 func isObject(value any, required, optional map[string]fieldCheck) bool {
-	members, ok := value.(map[string]any)
-	return ok && badMember(members, required, optional) == ""
+	fields, ok := value.(map[string]any)
+	return ok && badFieldOf(fields, required, optional) == ""
 }
 
-func badMember(members map[string]any, required, optional map[string]fieldCheck) string {
+// badFieldOf returns the name of a missing, unknown or invalid field, or "".
+func badFieldOf(fields map[string]any, required, optional map[string]fieldCheck) string {
 	for name, check := range required {
-		if !check(members[name]) {
+		if !check(fields[name]) {
 			return name
 		}
 	}
-	for name, value := range members {
+	for name, value := range fields {
 		check := optional[name]
 		if required[name] == nil && (check == nil || !check(value)) {
 			return name
@@ -78,14 +79,14 @@ func isAttribute(value any) bool {
 }
 
 func isTextMap(value any) bool {
-	members, ok := value.(map[string]any)
-	for _, member := range members {
-		ok = ok && isAnyText(member)
+	fields, ok := value.(map[string]any)
+	for _, field := range fields {
+		ok = ok && isAnyText(field)
 	}
 	return ok
 }
 
-// badField names a member of a commit that is not as its kind wants it.
+// badField returns the name of a field that makes a commit of this kind invalid, or "".
 func badField(kind string, body map[string]any) string {
 	required, optional := map[string]fieldCheck{}, map[string]fieldCheck{}
 	switch kind {
@@ -107,8 +108,10 @@ func badField(kind string, body map[string]any) string {
 		optional["software_type"] = isText
 	case "custom_data_recording":
 		required = map[string]fieldCheck{
-			"start_time": isTime, "duration_secs": isWhole, "mimetypes": isTexts, "reason": isAnyText, "device": isDevice,
+			"duration_secs": isWhole, "mimetypes": isTexts, "device": isDevice,
 		}
+		// UNCERTAIN: whether an empty reason is accepted; the fake cloud rejects it.
+		optional = map[string]fieldCheck{"start_time": isTime, "reason": isText}
 	case "xed":
 		required = map[string]fieldCheck{
 			"device_serial": isText, "hardware_version": isText,
@@ -118,5 +121,5 @@ func badField(kind string, body map[string]any) string {
 	required["file"] = func(v any) bool {
 		return isObject(v, map[string]fieldCheck{"token": isText}, map[string]fieldCheck{"md5": isText, "name": isText})
 	}
-	return badMember(body, required, optional)
+	return badFieldOf(body, required, optional)
 }

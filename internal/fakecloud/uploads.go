@@ -12,43 +12,43 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// uploads is what was uploaded, and what is to be.
+// uploads contains the uploaded files and the slots for files to be uploaded.
 type uploads struct {
 	slots    map[string]*slot // by token
 	done     []Upload
-	builds   []string // the build ids of symbols
+	builds   []string // the build IDs of uploaded symbols
 	maxBytes int64    // 0 for no limit
 }
 
-// Upload is a file that was uploaded.
+// Upload describes an uploaded file.
 type Upload struct {
 	Kind        string // symbols, ota_payload, sbom, coredump, elf_coredump, bugreport, mar, custom_data_recording, xed; coredump_raw, symbols_legacy, artifact
 	Name        string
 	Size        int64
 	MD5         string // in hexadecimal
 	ContentType string
-	Start       []byte         // at most 1 MiB of it
-	Commit      map[string]any // the JSON, or the form, that said what it is
+	Start       []byte         // at most the first 1 MiB of the file
+	Commit      map[string]any // the JSON or the form that describes the file
 
 	project *project
 }
 
-// Uploads returns what was uploaded, in its order.
+// Uploads returns the uploaded files in the order of upload.
 func (c *Cloud) Uploads() []Upload {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.uploads.done)
 }
 
-// SetMaxUpload makes the cloud refuse to commit files above a size.
+// SetMaxUpload sets the size in bytes above which the cloud rejects an uploaded file.
 func (c *Cloud) SetMaxUpload(maxBytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.uploads.maxBytes = maxBytes
 }
 
-// KnowBuildID makes the cloud have the symbols of a GNU build id.
-func (c *Cloud) KnowBuildID(id string) {
+// AddBuildID adds a GNU build ID to those whose symbols the cloud has.
+func (c *Cloud) AddBuildID(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.uploads.builds = append(c.uploads.builds, id)
@@ -82,15 +82,22 @@ func (c *Cloud) uploadHandlers() map[operation.ID]handler {
 	return handlers
 }
 
-// prepareUpload needs no body, but looks at the one that some programs send.
+// prepareUpload does not require a body, but checks the body that some programs send.
 func (c *Cloud) prepareUpload(r *request) reply {
 	if len(r.body) > 0 {
 		var body struct {
-			Kind *string `json:"kind"`
-			Size *int64  `json:"size"`
+			Kind   *string        `json:"kind"`
+			Device map[string]any `json:"device"`
+			Size   *int64         `json:"size"`
 		}
 		if refused, ok := r.decode(&body); !ok {
 			return refused
+		}
+		if body.Size != nil && *body.Size <= 0 {
+			return invalid("size", "Must be greater than 0.")
+		}
+		if body.Device != nil && !isText(body.Device["device_serial"]) {
+			return invalid("device", "Missing data for required field.")
 		}
 		if body.Kind != nil && !slices.Contains([]string{"COREDUMP", "ANDROID_BUG_REPORT", "MAR"}, *body.Kind) {
 			return invalid("kind", "Not a valid choice.")
@@ -100,7 +107,7 @@ func (c *Cloud) prepareUpload(r *request) reply {
 	return data(object{"upload_url": "http://" + r.Host + s.uri, "token": s.token})
 }
 
-// commit says what the file of a slot is.
+// commit handles the request that describes the file in a slot.
 func (c *Cloud) commit(r *request, kind string) reply {
 	body := map[string]any{}
 	if refused, ok := r.decode(&body); !ok {
@@ -113,7 +120,7 @@ func (c *Cloud) commit(r *request, kind string) reply {
 	case s == nil || s.project != r.project:
 		return invalid("file", "Unknown token.")
 	case !s.filled:
-		return invalid("file", "Nothing was uploaded.")
+		return invalid("file", "The file was not uploaded.")
 	case file["md5"] != nil && file["md5"] != s.sum:
 		return invalid("file", "The MD5 does not match.")
 	}
@@ -133,7 +140,9 @@ func (c *Cloud) commit(r *request, kind string) reply {
 	return data(object{})
 }
 
-// accept adds a file to what was uploaded, unless it is too big or there already.
+// accept stores an uploaded file unless it is too large or already exists. A file exists if
+// the project has one of the same kind and content, even for another version or board.
+// UNCERTAIN: whether Memfault compares more than the content; this decides against the client.
 func (c *Cloud) accept(u Upload) (reply, bool) {
 	if limit := c.uploads.maxBytes; limit > 0 && u.Size > limit {
 		return fail(http.StatusBadRequest, fmt.Sprintf("Uploaded file is too big (max %d bytes)", limit)), false
@@ -147,7 +156,7 @@ func (c *Cloud) accept(u Upload) (reply, bool) {
 	return reply{}, true
 }
 
-// process does what follows from a file that was uploaded.
+// process applies the consequences of an uploaded file.
 func (c *Cloud) process(p *project, u Upload) {
 	version, _ := u.Commit["software_version"].(map[string]any)
 	softwareType, _ := version["software_type"].(string)
@@ -183,8 +192,8 @@ func (c *Cloud) headBuildID(r *request) reply {
 	return reply{status: http.StatusOK}
 }
 
-// buildIDIn looks for the note with the build id in the start of an ELF file of
-// little-endian order.
+// buildIDIn returns the GNU build ID of a little-endian ELF file, or "" if the start of the
+// file does not contain it.
 func buildIDIn(start []byte) string {
 	if !strings.HasPrefix(string(start[:min(4, len(start))]), "\x7fELF") {
 		return ""

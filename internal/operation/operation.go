@@ -1,6 +1,6 @@
-// Package operation holds the one table of the Memfault API's operations. The
-// client builds its requests from the rows, names them in errors and log lines,
-// and retries by them; the fake cloud routes by the same rows.
+// Package operation contains the table of the operations of the Memfault API. From its
+// rows the client builds requests, names operations in errors and log lines, and decides
+// which requests it may retry. The fake cloud routes requests by the same rows.
 package operation
 
 import (
@@ -9,28 +9,28 @@ import (
 	"strings"
 )
 
-// ID names a row of the table.
+// ID identifies a row of the table.
 type ID int
 
 // Operation is one method on one path of the API.
 type Operation struct {
-	// Name is the API's own short name, such as devices.list.
+	// Name is the short name in the API's terms, such as devices.list.
 	Name   string
 	Method string
 	Host   Host
-	// Path is the template: each {placeholder} is one path segment.
+	// Path is a template in which each {placeholder} stands for one path segment.
 	Path        string
 	Credentials Credential
 	Reply       Reply
 	traits      trait
-	// Success lists the statuses with which the API is known to answer.
+	// Success lists the status codes of successful responses that are known.
 	Success []int
 }
 
 // Host is the role of the host that serves an operation.
 type Host int
 
-// The hosts. A Presigned operation goes to the URL that an earlier answer named.
+// The hosts. A Presigned operation is sent to the URL in an earlier response.
 const (
 	API Host = iota
 	Chunks
@@ -47,7 +47,7 @@ func (h Host) String() string {
 // Credential is a set of ways to authenticate.
 type Credential int
 
-// The four ways to authenticate, and the sets of them that operations take.
+// The four ways to authenticate, and the sets of them that operations accept.
 const (
 	Password Credential = 1 << iota
 	APIKey
@@ -59,65 +59,75 @@ const (
 	Console                 = Basic | OrganizationToken
 )
 
-// Has reports whether the set holds all of other.
+// Has reports whether c contains all of other.
 func (c Credential) Has(other Credential) bool { return c&other == other }
 
 func (c Credential) String() string {
 	names := []string{"email+password", "email+api-key", "organization-token", "project-key"}
-	var held []string
+	var contained []string
 	for i, name := range names {
 		if c&(1<<i) != 0 {
-			held = append(held, name)
+			contained = append(contained, name)
 		}
 	}
-	if len(held) == 0 {
+	if len(contained) == 0 {
 		return "none"
 	}
-	return strings.Join(held, ",")
+	return strings.Join(contained, ",")
 }
 
-// Reply is the form of a successful answer.
+// Reply is the form of a successful response body.
 type Reply int
 
-// The forms of an answer: an object below data, a list below data with paging
-// beside it, an object as it is, plain text, nothing, or bytes to be streamed.
+// The forms of a response body.
 const (
-	Data Reply = iota
-	List
-	Bare
-	Text
-	Empty
-	Stream
+	Data   Reply = iota // an object in the field data
+	List                // a list in the field data, beside the field paging
+	Bare                // an object without an envelope
+	Text                // plain text
+	Empty               // no body, or one without content of interest
+	Stream              // a file
 )
 
 type trait int
 
 const (
-	repeatable trait = 1 << iota
-	documented
-	planned
+	idempotent  trait = 1 << iota // although the method is POST or PATCH
+	documented                    // by Memfault
+	thirdParty                    // described only in an outline of the API by others
+	unknownBody                   // needs a request body that is not documented and was never observed
 )
 
-// Idempotent reports whether repeating the request does no harm: by its method,
-// or because the row says so of a POST or a PATCH.
+// Idempotent reports whether it is safe to repeat the request. It is for the methods GET,
+// HEAD, PUT and DELETE, and for the POST and PATCH operations whose row says so.
 func (o *Operation) Idempotent() bool {
 	switch o.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete:
 		return true
 	default:
-		return o.traits&repeatable != 0
+		return o.traits&idempotent != 0
 	}
 }
 
-// Documented reports whether Memfault documents the operation. The others were
-// seen only in programs that use them.
-func (o *Operation) Documented() bool { return o.traits&documented != 0 }
+// Source returns where the operation is known from: "documented" by Memfault, "observed"
+// only in programs that use it, or "third party" for an outline of the API by others.
+func (o *Operation) Source() string {
+	switch {
+	case o.traits&documented != 0:
+		return "documented"
+	case o.traits&thirdParty != 0:
+		return "third party"
+	default:
+		return "observed"
+	}
+}
 
-// Implemented reports whether the client has a method for the operation.
-func (o *Operation) Implemented() bool { return o.traits&planned == 0 }
+// Implemented reports whether the client sends the operation. It does not if the request
+// body is unknown.
+func (o *Operation) Implemented() bool { return o.traits&unknownBody == 0 }
 
 // Get returns the row of an ID.
 func Get(id ID) *Operation { return &table[id] }
 
-// All returns a copy of the table, in its order.
+// All returns a copy of the table.
 func All() []Operation { return slices.Clone(table[:]) }

@@ -10,15 +10,15 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-func TestRowsAreSound(t *testing.T) {
+func TestTable_Consistency(t *testing.T) {
 	rows := operation.All()
 	assert.Len(t, rows, 103)
 	names, routes := map[string]bool{}, map[string]bool{}
 	for i, op := range rows {
 		assert.Equal(t, op.Name, operation.Get(operation.ID(i)).Name)
-		assert.False(t, names[op.Name], "%s stands twice", op.Name)
+		assert.False(t, names[op.Name], "duplicate name %s", op.Name)
 		route := op.Method + " " + op.Host.String() + " " + op.Path
-		assert.False(t, routes[route], "%s stands twice", route)
+		assert.False(t, routes[route], "duplicate route %s", route)
 		names[op.Name], routes[route] = true, true
 
 		assert.Regexp(t, `^[a-z_]+\.[a-z_]+$`, op.Name)
@@ -37,7 +37,7 @@ func TestRowsAreSound(t *testing.T) {
 	}
 }
 
-func TestWhatMayBeRepeated(t *testing.T) {
+func TestOperation_Idempotent(t *testing.T) {
 	for id, want := range map[operation.ID]bool{
 		operation.DevicesList: true, operation.DevicesUpdate: true, operation.DevicesDelete: true, operation.UploadPutFile: true,
 		operation.ChunksUpload: true, operation.SymbolsExistsByGNUBuildID: true,
@@ -48,7 +48,7 @@ func TestWhatMayBeRepeated(t *testing.T) {
 	}
 }
 
-func TestCredentials(t *testing.T) {
+func TestCredential_Sets(t *testing.T) {
 	assert.True(t, operation.Console.Has(operation.OrganizationToken))
 	assert.False(t, operation.Console.Has(operation.ProjectKey))
 	assert.False(t, operation.Basic.Has(operation.Console))

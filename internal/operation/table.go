@@ -1,153 +1,9 @@
 package operation
 
-// project is the beginning of every path below one project.
+// project is the common prefix of the paths that belong to a project.
 const project = "/api/v0/organizations/{organization_slug}/projects/{project_slug}"
 
-// The rows, in the order of the table.
-const (
-	AuthMe ID = iota
-	AuthGetUserAPIKey
-	AuthGenerateUserAPIKey
-	AuthResetUserAPIKey
-
-	OrganizationsList
-	OrganizationsRetrieve
-
-	ProjectsCreate
-	ProjectsList
-	ProjectsRetrieve
-	ProjectsUpdate
-	ProjectsDelete
-	ProjectsGetClientKey
-	ProjectsRefreshClientKey
-	ProjectsDataRoutes
-
-	ArtifactsUploadForRelease
-	ArtifactsListForRelease
-
-	ReleasesCreate
-	ReleasesList
-	ReleasesRetrieve
-	ReleasesUpdate
-	ReleasesDelete
-	ReleasesLatest
-	ReleasesLatestURL
-
-	DeltaReleasesList
-
-	CohortsCreate
-	CohortsList
-	CohortsRetrieve
-	CohortsUpdate
-	CohortsDelete
-	CohortsListDevices
-	CohortsMoveDevices
-
-	DeploymentsCreate
-	DeploymentsList
-	DeploymentsRetrieve
-	DeploymentsUpdate
-	DeploymentsDeactivate
-
-	DevicesCreate
-	DevicesList
-	DevicesRetrieve
-	DevicesUpdate
-	DevicesDelete
-
-	DeviceAttributesList
-	DeviceAttributesUpdate
-	DeviceAttributesUpdateProjectKey
-
-	DeviceRebootsList
-
-	DeviceLogFilesList
-	DeviceLogFilesDownload
-
-	DeviceCustomDataRecordingsList
-
-	CustomDataRecordingsList
-	CustomDataRecordingsDownload
-
-	DeviceConfigFetch
-
-	SDKSettingsGet
-
-	EventsUpload
-	EventsList
-	EventsRetrieve
-
-	EventLogList
-
-	ChroniclerLogsList
-
-	IssuesList
-	IssuesRetrieve
-	IssuesUpdate
-	IssuesDelete
-	IssuesFirstTrace
-
-	TracesList
-	TracesRetrieve
-
-	CoredumpsList
-	CoredumpsDownload
-
-	SymbolsDownload
-
-	ELFCoredumpsList
-
-	ReportsList
-
-	CustomMetricsCreate
-
-	InstallsList
-	InstallsRetrieve
-	InstallsDelete
-
-	SoftwareTypesList
-
-	SoftwareVersionsList
-	SoftwareVersionsCreate
-	SoftwareVersionsRetrieve
-	SoftwareVersionsUploadSymbolsLegacy
-
-	HardwareVersionsCreate
-
-	AlertsUpdate
-
-	ChunksUpload
-
-	UploadPrepareProjectKey
-	UploadPrepareBasicAuth
-	UploadPutFile
-	UploadCommitCoredump
-	UploadCoredumpRawLegacy
-	UploadCommitBugreport
-	UploadCommitMAR
-	UploadCommitCustomDataRecording
-	UploadCommitELFCoredump
-	UploadCommitXED
-	UploadTraceImport
-	UploadCommitCoredumpProject
-	UploadCommitBugreportProject
-	UploadCommitMARProject
-	UploadCommitCustomDataRecordingProject
-	UploadCommitELFCoredumpProject
-	UploadCommitXEDProject
-	UploadCommitSymbols
-
-	SymbolsExistsByGNUBuildID
-
-	UploadCommitOTAPayload
-	UploadCommitSBOM
-
-	TasksGetStatus
-
-	count
-)
-
-// table holds each operation at the index of its ID.
+// table contains each operation at the index of its ID.
 var table = [count]Operation{
 	AuthMe:                                 {"auth.me", "GET", API, "/auth/me", Console, Bare, documented, []int{200}},
 	AuthGetUserAPIKey:                      {"auth.get_user_api_key", "GET", API, "/auth/api_key", Basic, Data, documented, []int{200}},
@@ -158,7 +14,7 @@ var table = [count]Operation{
 	ProjectsCreate:                         {"projects.create", "POST", API, "/api/v0/organizations/{organization_slug}/projects", Console, Data, documented, []int{200}},
 	ProjectsList:                           {"projects.list", "GET", API, "/api/v0/organizations/{organization_slug}/projects", Console, List, documented, []int{200}},
 	ProjectsRetrieve:                       {"projects.retrieve", "GET", API, project, Console, Data, documented, []int{200}},
-	ProjectsUpdate:                         {"projects.update", "PATCH", API, project, Console, Data, repeatable | documented, []int{200}},
+	ProjectsUpdate:                         {"projects.update", "PATCH", API, project, Console, Data, idempotent | documented, []int{200}},
 	ProjectsDelete:                         {"projects.delete", "DELETE", API, project, Console, Empty, documented, []int{204}},
 	ProjectsGetClientKey:                   {"projects.get_client_key", "GET", API, project + "/api_key", Console, Data, documented, []int{200}},
 	ProjectsRefreshClientKey:               {"projects.refresh_client_key", "POST", API, project + "/api_key", Console, Data, documented, []int{200}},
@@ -168,7 +24,7 @@ var table = [count]Operation{
 	ReleasesCreate:                         {"releases.create", "POST", API, project + "/releases", Console, Data, documented, []int{200}},
 	ReleasesList:                           {"releases.list", "GET", API, project + "/releases", Console, List, documented, []int{200}},
 	ReleasesRetrieve:                       {"releases.retrieve", "GET", API, project + "/releases/{release_version}", Console, Data, documented, []int{200}},
-	ReleasesUpdate:                         {"releases.update", "PATCH", API, project + "/releases/{release_version}", Console, Data, repeatable | documented, []int{200}},
+	ReleasesUpdate:                         {"releases.update", "PATCH", API, project + "/releases/{release_version}", Console, Data, idempotent | documented, []int{200}},
 	ReleasesDelete:                         {"releases.delete", "DELETE", API, project + "/releases/{release_version}", Console, Empty, documented, []int{204}},
 	ReleasesLatest:                         {"releases.latest", "GET", Device, "/api/v0/releases/latest", ProjectKey, Bare, documented, []int{200, 204}},
 	ReleasesLatestURL:                      {"releases.latest_url", "GET", Device, "/api/v0/releases/latest/url", ProjectKey, Text, documented, []int{200, 204}},
@@ -176,30 +32,30 @@ var table = [count]Operation{
 	CohortsCreate:                          {"cohorts.create", "POST", API, project + "/cohorts", Console, Data, documented, []int{200}},
 	CohortsList:                            {"cohorts.list", "GET", API, project + "/cohorts", Console, List, documented, []int{200}},
 	CohortsRetrieve:                        {"cohorts.retrieve", "GET", API, project + "/cohorts/{cohort_slug}", Console, Data, documented, []int{200}},
-	CohortsUpdate:                          {"cohorts.update", "PATCH", API, project + "/cohorts/{cohort_slug}", Console, Data, repeatable | documented, []int{200}},
+	CohortsUpdate:                          {"cohorts.update", "PATCH", API, project + "/cohorts/{cohort_slug}", Console, Data, idempotent | documented, []int{200}},
 	CohortsDelete:                          {"cohorts.delete", "DELETE", API, project + "/cohorts/{cohort_slug}", Console, Empty, documented, []int{204}},
 	CohortsListDevices:                     {"cohorts.list_devices", "GET", API, project + "/cohorts/{cohort_slug}/devices", Console, List, documented, []int{200}},
-	CohortsMoveDevices:                     {"cohorts.move_devices", "PATCH", API, project + "/cohorts/{cohort_slug}/devices", Console, Empty, repeatable | documented, []int{202, 204}},
+	CohortsMoveDevices:                     {"cohorts.move_devices", "PATCH", API, project + "/cohorts/{cohort_slug}/devices", Console, Empty, idempotent | documented | unknownBody, []int{202, 204}},
 	DeploymentsCreate:                      {"deployments.create", "POST", API, project + "/deployments", Console, Data, documented, []int{200}},
 	DeploymentsList:                        {"deployments.list", "GET", API, project + "/deployments", Console, List, documented, []int{200}},
 	DeploymentsRetrieve:                    {"deployments.retrieve", "GET", API, project + "/deployments/{deployment_id}", Console, Data, documented, []int{200}},
-	DeploymentsUpdate:                      {"deployments.update", "PATCH", API, project + "/deployments/{deployment_id}", Console, Data, repeatable | documented, []int{200}},
+	DeploymentsUpdate:                      {"deployments.update", "PATCH", API, project + "/deployments/{deployment_id}", Console, Data, idempotent | documented, []int{200}},
 	DeploymentsDeactivate:                  {"deployments.deactivate", "DELETE", API, project + "/deployments/{deployment_id}", Console, Empty, 0, []int{204}},
 	DevicesCreate:                          {"devices.create", "POST", API, project + "/devices", Console, Data, documented, []int{200, 202}},
 	DevicesList:                            {"devices.list", "GET", API, project + "/devices", Console, List, documented, []int{200}},
 	DevicesRetrieve:                        {"devices.retrieve", "GET", API, project + "/devices/{device_serial}", Console, Data, documented, []int{200}},
-	DevicesUpdate:                          {"devices.update", "PATCH", API, project + "/devices/{device_serial}", Console, Data, repeatable | documented, []int{200}},
+	DevicesUpdate:                          {"devices.update", "PATCH", API, project + "/devices/{device_serial}", Console, Data, idempotent | documented, []int{200}},
 	DevicesDelete:                          {"devices.delete", "DELETE", API, project + "/devices/{device_serial}", Console, Empty, documented, []int{204}},
 	DeviceAttributesList:                   {"device_attributes.list", "GET", API, project + "/devices/{device_serial}/attributes", Console, List, documented, []int{200}},
-	DeviceAttributesUpdate:                 {"device_attributes.update", "PATCH", API, project + "/devices/{device_serial}/attributes", Console, Empty, repeatable, []int{204}},
-	DeviceAttributesUpdateProjectKey:       {"device_attributes.update_project_key", "PATCH", Device, "/api/v0/attributes", ProjectKey, Empty, repeatable | documented, []int{204}},
+	DeviceAttributesUpdate:                 {"device_attributes.update", "PATCH", API, project + "/devices/{device_serial}/attributes", Console, Empty, idempotent, []int{204}},
+	DeviceAttributesUpdateProjectKey:       {"device_attributes.update_project_key", "PATCH", Device, "/api/v0/attributes", ProjectKey, Empty, idempotent | documented, []int{204}},
 	DeviceRebootsList:                      {"device_reboots.list", "GET", API, project + "/devices/{device_serial}/reboots", Console, List, 0, []int{200}},
 	DeviceLogFilesList:                     {"device_log_files.list", "GET", API, project + "/devices/{device_serial}/log-files", Console, List, 0, []int{200}},
 	DeviceLogFilesDownload:                 {"device_log_files.download", "GET", API, project + "/devices/{device_serial}/log-files/{cid}/download", Console, Stream, 0, []int{200}},
 	DeviceCustomDataRecordingsList:         {"device_custom_data_recordings.list", "GET", API, project + "/devices/{device_serial}/custom-data-recordings", Console, List, 0, []int{200}},
 	CustomDataRecordingsList:               {"custom_data_recordings.list", "GET", API, project + "/custom-data-recordings", Console, List, 0, []int{200}},
 	CustomDataRecordingsDownload:           {"custom_data_recordings.download", "GET", API, project + "/custom-data-recording/{id}/download", Console, Stream, 0, []int{200}},
-	DeviceConfigFetch:                      {"device_config.fetch", "POST", Device, "/api/v0/device-config", ProjectKey, Data, repeatable, []int{200}},
+	DeviceConfigFetch:                      {"device_config.fetch", "POST", Device, "/api/v0/device-config", ProjectKey, Data, idempotent, []int{200}},
 	SDKSettingsGet:                         {"sdk_settings.get", "GET", Device, "/api/v0/sdk-settings", ProjectKey, Data, 0, []int{200}},
 	EventsUpload:                           {"events.upload", "POST", Ingress, "/api/v0/events", ProjectKey, Empty, documented, []int{202}},
 	EventsList:                             {"events.list", "GET", API, project + "/events", Console, List, documented, []int{200}},
@@ -208,7 +64,7 @@ var table = [count]Operation{
 	ChroniclerLogsList:                     {"chronicler_logs.list", "GET", API, project + "/chronicler-logs", Console, List, 0, []int{200}},
 	IssuesList:                             {"issues.list", "GET", API, project + "/issues", Console, List, documented, []int{200}},
 	IssuesRetrieve:                         {"issues.retrieve", "GET", API, project + "/issues/{issue_id}", Console, Data, documented, []int{200}},
-	IssuesUpdate:                           {"issues.update", "PATCH", API, project + "/issues/{issue_id}", Console, Data, repeatable | documented, []int{200}},
+	IssuesUpdate:                           {"issues.update", "PATCH", API, project + "/issues/{issue_id}", Console, Data, idempotent | documented, []int{200}},
 	IssuesDelete:                           {"issues.delete", "DELETE", API, project + "/issues/{issue_id}", Console, Empty, documented, []int{204}},
 	IssuesFirstTrace:                       {"issues.first_trace", "GET", API, project + "/issues/{issue_id}/first-trace", Console, Data, 0, []int{200}},
 	TracesList:                             {"traces.list", "GET", API, project + "/traces", Console, List, 0, []int{200}},
@@ -223,15 +79,15 @@ var table = [count]Operation{
 	InstallsRetrieve:                       {"installs.retrieve", "GET", API, project + "/installs/{install_id}", Console, Data, documented, []int{200}},
 	InstallsDelete:                         {"installs.delete", "DELETE", API, project + "/installs/{install_id}", Console, Empty, documented, []int{204}},
 	SoftwareTypesList:                      {"software_types.list", "GET", API, project + "/software_types", Console, List, 0, []int{200}},
-	SoftwareVersionsList:                   {"software_versions.list", "GET", API, project + "/software_types/{software_type}/software_versions", Console, List, 0, []int{200}},
+	SoftwareVersionsList:                   {"software_versions.list", "GET", API, project + "/software_types/{software_type}/software_versions", Console, List, thirdParty, []int{200}},
 	SoftwareVersionsCreate:                 {"software_versions.create", "POST", API, project + "/software_types/{software_type_slug}/software_versions", Console, Data, documented, []int{200}},
 	SoftwareVersionsRetrieve:               {"software_versions.retrieve", "GET", API, project + "/software_types/{software_type}/software_versions/{version}", Console, Data, 0, []int{200}},
 	SoftwareVersionsUploadSymbolsLegacy:    {"software_versions.upload_symbols_legacy", "POST", Files, project + "/software_types/{software_type}/software_versions/{version}/artifacts/symbols", Console, Empty, 0, []int{200}},
 	HardwareVersionsCreate:                 {"hardware_versions.create", "POST", API, project + "/hardware_versions", Console, Data, 0, []int{200}},
-	AlertsUpdate:                           {"alerts.update", "PATCH", API, project + "/alerts/{alert_id}", Console, Data, repeatable, []int{200}},
-	ChunksUpload:                           {"chunks.upload", "POST", Chunks, "/api/v0/chunks/{device_serial}", ProjectKey, Empty, repeatable | documented, []int{202}},
-	UploadPrepareProjectKey:                {"upload.prepare_project_key", "POST", Files, "/api/v0/upload", ProjectKey, Data, repeatable | documented, []int{200}},
-	UploadPrepareBasicAuth:                 {"upload.prepare_basic_auth", "POST", Files, project + "/upload", Console, Data, repeatable | documented, []int{200}},
+	AlertsUpdate:                           {"alerts.update", "PATCH", API, project + "/alerts/{alert_id}", Console, Data, idempotent, []int{200}},
+	ChunksUpload:                           {"chunks.upload", "POST", Chunks, "/api/v0/chunks/{device_serial}", ProjectKey, Empty, idempotent | documented, []int{202}},
+	UploadPrepareProjectKey:                {"upload.prepare_project_key", "POST", Files, "/api/v0/upload", ProjectKey, Data, idempotent | documented, []int{200}},
+	UploadPrepareBasicAuth:                 {"upload.prepare_basic_auth", "POST", Files, project + "/upload", Console, Data, idempotent | documented, []int{200}},
 	UploadPutFile:                          {"upload.put_file", "PUT", Presigned, "{upload_url}", NoCredential, Empty, documented, []int{200}},
 	UploadCommitCoredump:                   {"upload.commit_coredump", "POST", Files, "/api/v0/upload/coredump", ProjectKey, Empty, documented, []int{202}},
 	UploadCoredumpRawLegacy:                {"upload.coredump_raw_legacy", "POST", Ingress, "/api/v0/upload/coredump", ProjectKey, Empty, documented, []int{202}},

@@ -1,7 +1,8 @@
-// Command uploadrss measures how much memory an upload takes: it sends a large payload
-// to a fake cloud, which fails the first attempt at the file, and compares the peak of
-// the process's resident memory, by the operating system's own account, with what it
-// was before. The fake runs in a process of its own. It needs Linux.
+// Command uploadrss measures the memory that an upload needs. It uploads a large payload to
+// a fake cloud, which responds to the first attempt with 503. It then compares the peak of
+// the resident memory, as Linux reports it, with the resident memory before the upload. The
+// fake cloud runs in another process. The command fails if the difference exceeds a limit.
+// It requires Linux.
 //
 //	go run ./internal/uploadrss
 package main
@@ -30,8 +31,8 @@ const mib = 1 << 20
 
 func main() {
 	size := flag.Int64("size", 1024, "size of the payload in MiB")
-	limit := flag.Int64("limit", 16, "memory that the upload may take, in MiB")
-	serving := flag.Bool("serve", false, "be the fake cloud, until standard input ends")
+	limit := flag.Int64("limit", 16, "limit of the additional memory in MiB")
+	serving := flag.Bool("serve", false, "run as the fake cloud until standard input ends")
 	flag.Parse()
 	var err error
 	if *serving {
@@ -45,7 +46,7 @@ func main() {
 	}
 }
 
-// serve is the other process: a fake cloud whose storage fails once.
+// serve runs the other process: a fake cloud whose storage fails once.
 func serve() error {
 	cloud := fakecloud.New()
 	cloud.Fail(fakecloud.Fault{Operation: "upload.put_file", Status: http.StatusServiceUnavailable, RetryAfter: "0", Times: 1})
@@ -56,7 +57,7 @@ func serve() error {
 	fmt.Println("http://" + listener.Addr().String())
 	server := &http.Server{Handler: cloud.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the process that measures
+		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the measuring process
 		_ = server.Close()
 	}()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -71,7 +72,7 @@ func measure(ctx context.Context, size, limit int64) error {
 		return err
 	}
 	defer stop()
-	before, err := startOfPeak()
+	before, err := resetPeak()
 	if err != nil {
 		return err
 	}
@@ -80,27 +81,27 @@ func measure(ctx context.Context, size, limit int64) error {
 	if err != nil {
 		return err
 	}
-	took := time.Since(start)
+	elapsed := time.Since(start)
 	peak, err := status("VmHWM")
 	if err != nil {
 		return err
 	}
-	fmt.Printf("uploaded %d MiB in %d attempts and %.1f s\n", size/mib, attempts, took.Seconds())
-	fmt.Printf("peak RSS %.1f MiB above its start (%.1f MiB, in all %.1f MiB), limit %d MiB\n",
+	fmt.Printf("uploaded %d MiB in %d attempts and %.1f s\n", size/mib, attempts, elapsed.Seconds())
+	fmt.Printf("peak RSS %.1f MiB above the start (%.1f MiB at the start, %.1f MiB in total), limit %d MiB\n",
 		float64(peak-before)/mib, float64(before)/mib, float64(peak)/mib, limit/mib)
 	if peak-before > limit {
-		return errors.New("the upload took more memory than it may")
+		return errors.New("the upload exceeded the memory limit")
 	}
 	return nil
 }
 
-// startCloud runs this program as the fake cloud.
+// startCloud starts this program again, as the fake cloud.
 func startCloud(ctx context.Context) (url string, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, err
 	}
-	child := exec.CommandContext(ctx, self, "-serve") //nolint:gosec // this very program
+	child := exec.CommandContext(ctx, self, "-serve") //nolint:gosec // the path of this program
 	child.Stderr = os.Stderr
 	in, err := child.StdinPipe()
 	if err != nil {
@@ -114,22 +115,22 @@ func startCloud(ctx context.Context) (url string, stop func(), err error) {
 		return "", nil, err
 	}
 	stop = func() {
-		_ = in.Close() // the child ends with it
+		_ = in.Close() // ends the child
 		_ = child.Wait()
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		stop()
-		return "", nil, fmt.Errorf("the fake cloud did not start: %w", err)
+		return "", nil, fmt.Errorf("starting the fake cloud: %w", err)
 	}
 	return strings.TrimSpace(line), stop, nil
 }
 
-// upload sends a payload, and returns how often its file was sent.
+// upload uploads a payload, and returns the number of attempts to send the file.
 func upload(ctx context.Context, url string, size int64) (attempts int64, err error) {
 	var puts atomic.Int64
 	client, err := memfault.NewClient(memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithBaseURL(url),
-		memfault.WithObserver(func(a memfault.Attempt) {
+		memfault.WithObserver(func(_ context.Context, a memfault.Attempt) {
 			if a.Operation == "upload.put_file" {
 				puts.Add(1)
 			}
@@ -145,19 +146,19 @@ func upload(ctx context.Context, url string, size int64) (attempts int64, err er
 	switch {
 	case err != nil:
 		return 0, err
-	case result.Size != size || result.AlreadyUploaded: // the fake has compared the MD5
-		return 0, fmt.Errorf("the result is %+v", *result)
+	case result.Size != size || result.AlreadyUploaded: // the fake compares the MD5
+		return 0, fmt.Errorf("unexpected result %+v", *result)
 	case puts.Load() != 2:
-		return 0, fmt.Errorf("the file was sent %d times, not 2", puts.Load())
+		return 0, fmt.Errorf("unexpected number of attempts: got %d, want 2", puts.Load())
 	}
 	return puts.Load(), nil
 }
 
-// pattern is a file that exists nowhere: the same bytes each time, and no block like
-// the one before.
+// pattern is the content of a file that is computed when it is read. The content is always
+// the same, and adjacent blocks differ.
 type pattern struct {
 	size  int64
-	bytes [4093]byte // a prime
+	bytes [4093]byte // a prime number of bytes
 }
 
 func newPattern(size int64) *pattern {
@@ -180,16 +181,15 @@ func (p *pattern) ReadAt(into []byte, at int64) (int, error) {
 	return n, nil
 }
 
-// startOfPeak makes the operating system forget the peak so far, and returns the
-// resident memory of now.
-func startOfPeak() (int64, error) {
+// resetPeak resets the peak of the resident memory, and returns the current value.
+func resetPeak() (int64, error) {
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 		return 0, err
 	}
 	return status("VmRSS")
 }
 
-// status reads a number of bytes from the process's own status.
+// status returns a value from /proc/self/status in bytes.
 func status(name string) (int64, error) {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -201,5 +201,5 @@ func status(name string) (int64, error) {
 			return kib << 10, err
 		}
 	}
-	return 0, fmt.Errorf("/proc/self/status has no %s", name)
+	return 0, fmt.Errorf("/proc/self/status: missing %s", name)
 }

@@ -9,11 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The program runs in a process of its own, without the race detector, which takes
-// memory itself.
-func TestUploadTakesLittleMemory(t *testing.T) {
+// The program runs in another process without the race detector, which needs memory itself.
+func TestUploadRSS_Limit(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("it reads /proc")
+		t.Skip("requires /proc")
 	}
 	program := filepath.Join(t.TempDir(), "uploadrss")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
@@ -22,5 +21,5 @@ func TestUploadTakesLittleMemory(t *testing.T) {
 	require.NoError(t, err, string(out))
 	require.Contains(t, string(out), "uploaded 64 MiB in 2 attempts")
 	_, err = exec.CommandContext(t.Context(), program, "-size", "1", "-limit", "0").CombinedOutput()
-	require.Error(t, err, "a limit that is passed fails")
+	require.Error(t, err, "the limit is exceeded")
 }

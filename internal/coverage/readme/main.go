@@ -1,4 +1,4 @@
-// Command readme makes the README's table of operations anew. go generate runs it in
+// Command readme regenerates the table of operations in the README. go generate runs it in
 // the root of the repository.
 package main
 
@@ -22,13 +22,13 @@ func run(dir string) error {
 		return err
 	}
 	const path = "README.md"
-	old, err := os.ReadFile(path)
+	current, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	made, err := source.Readme(string(old))
+	generated, err := source.Readme(string(current))
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, []byte(made), 0o644) //nolint:gosec // everybody may read it
+	return os.WriteFile(path, []byte(generated), 0o644) //nolint:gosec // a public file
 }

@@ -1,7 +1,8 @@
-// Command list prints the table of operations, one row a line, tab-separated:
-// name, method, host role, path template, credentials, whether a repeated
-// request does no harm, whether Memfault documents it, and whether the client
-// has a method for it.
+// Command list prints the table of operations as tab-separated lines: name, method, host,
+// path template, accepted credentials, whether a retry is safe ("idempotent" or "once"),
+// source ("documented", "observed" or "third party"), and whether the client sends the
+// operation ("implemented") or does not because the request body is unknown
+// ("unknown body").
 package main
 
 import (
@@ -23,11 +24,11 @@ func main() {
 func list(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	for _, op := range operation.All() {
-		_, _ = fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", // Flush reports the error
+		_, _ = fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", // Flush returns the error
 			op.Name, op.Method, op.Host, op.Path, op.Credentials,
 			either(op.Idempotent(), "idempotent", "once"),
-			either(op.Documented(), "documented", "observed"),
-			either(op.Implemented(), "implemented", "planned"))
+			op.Source(),
+			either(op.Implemented(), "implemented", "unknown body"))
 	}
 	return out.Flush()
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-func TestList(t *testing.T) {
+func TestList_Format(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, list(&out))
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
@@ -21,7 +21,8 @@ func TestList(t *testing.T) {
 		fields := strings.Split(line, "\t")
 		require.Len(t, fields, 8, line)
 		assert.Contains(t, []string{"idempotent", "once"}, fields[5])
-		assert.Contains(t, []string{"documented", "observed"}, fields[6])
-		assert.Contains(t, []string{"implemented", "planned"}, fields[7])
+		assert.Contains(t, []string{"documented", "observed", "third party"}, fields[6])
+		assert.Equal(t, fields[0] == "cohorts.move_devices", fields[7] == "unknown body", line)
+		assert.Equal(t, fields[0] == "software_versions.list", fields[6] == "third party", line)
 	}
 }

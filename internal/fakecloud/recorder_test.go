@@ -24,13 +24,13 @@ func post(ctx context.Context, handler http.Handler, path string, header ...stri
 	return recorder.Code
 }
 
-func TestWatchSeesRequestsThatOverlap(t *testing.T) {
+func TestViolations_ConcurrentChunkUploads(t *testing.T) {
 	cloud := fakecloud.New()
 	handler := cloud.Handler()
 	var inside, leave sync.WaitGroup
 	inside.Add(2)
 	leave.Add(1)
-	cloud.Fail(fakecloud.Fault{Meanwhile: func() {
+	cloud.Fail(fakecloud.Fault{Before: func() {
 		inside.Done()
 		leave.Wait()
 	}})
@@ -42,19 +42,19 @@ func TestWatchSeesRequestsThatOverlap(t *testing.T) {
 				assert.Equal(t, http.StatusAccepted, post(t.Context(), handler, "/api/v0/chunks/"+serial, header...))
 			})
 		}
-		inside.Wait() // both are out at once
+		inside.Wait() // both requests are in flight
 		inside.Add(2)
 		leave.Done()
 		running.Wait()
 		leave.Add(1)
 		if serials[0] != serials[1] {
-			require.Empty(t, cloud.Violations(), "two devices may")
+			require.Empty(t, cloud.Violations(), "two devices may upload concurrently")
 		}
 	}
-	assert.Equal(t, []string{"two chunk uploads at once for C"}, cloud.Violations())
+	assert.Equal(t, []string{"two concurrent chunk uploads for C"}, cloud.Violations())
 }
 
-func TestWatchSeesCredentialsWhereTheyDoNotBelong(t *testing.T) {
+func TestViolations_Credentials(t *testing.T) {
 	cloud := fakecloud.New()
 	handler := cloud.Handler()
 	post(t.Context(), handler, "/elsewhere", "Authorization", "Bearer x")

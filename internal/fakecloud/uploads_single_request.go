@@ -11,18 +11,18 @@ import (
 	"slices"
 )
 
-// whole is a file that came as the body of a request.
-func (r *request) whole(kind, name string, content []byte) Upload {
-	file, _ := receive(bytes.NewReader(content)) // cannot fail
+// newUpload returns the upload of a file that was sent in a request body.
+func (r *request) newUpload(kind, name string, content []byte) Upload {
+	file, _ := receive(bytes.NewReader(content)) // a bytes.Reader returns no error
 	return Upload{
 		Kind: kind, Name: name, Size: file.size, MD5: file.sum, Start: file.start,
 		ContentType: r.Header.Get("Content-Type"), project: r.project,
 	}
 }
 
-// isBytes refuses a body that has no length, that is empty, or that is not of the
-// type of raw bytes.
-func (r *request) isBytes() (reply, bool) {
+// checkOctetStream rejects a body without a length, an empty body, and a content type other
+// than application/octet-stream.
+func (r *request) checkOctetStream() (reply, bool) {
 	switch {
 	case r.ContentLength <= 0:
 		return fail(http.StatusLengthRequired, "Content-Length must be set."), false
@@ -33,31 +33,31 @@ func (r *request) isBytes() (reply, bool) {
 }
 
 func (c *Cloud) uploadRawCoredump(r *request) reply {
-	if refused, ok := r.isBytes(); !ok {
+	if refused, ok := r.checkOctetStream(); !ok {
 		return refused
 	}
 	if !bytes.HasPrefix(r.body, []byte("CORE")) {
 		return fail(http.StatusBadRequest, "Not a coredump")
 	}
-	if refused, ok := c.accept(r.whole("coredump_raw", "", r.body)); !ok {
+	if refused, ok := c.accept(r.newUpload("coredump_raw", "", r.body)); !ok {
 		return refused
 	}
-	return accepted(r)
+	return acceptedTask(r)
 }
 
 func (c *Cloud) uploadSymbolsLegacy(r *request) reply {
-	if refused, ok := r.isBytes(); !ok {
+	if refused, ok := r.checkOctetStream(); !ok {
 		return refused
 	}
-	if refused, ok := c.accept(r.whole("symbols_legacy", "", r.body)); !ok {
+	if refused, ok := c.accept(r.newUpload("symbols_legacy", "", r.body)); !ok {
 		return refused
 	}
 	c.ensureSoftwareVersion(r.project, r.PathValue("software_type"), r.PathValue("version")).symbolFile = c.newID()
 	return data(object{})
 }
 
-// accepted is the answer to what is processed later, by a task.
-func accepted(r *request) reply {
+// acceptedTask returns the response to data that a task processes later.
+func acceptedTask(r *request) reply {
 	return reply{status: http.StatusAccepted}.with("Location", "http://"+r.Host+"/api/v0/queue/"+newUUID())
 }
 
@@ -77,7 +77,7 @@ func (c *Cloud) uploadArtifact(r *request, rel *release) reply {
 	if !slices.Contains([]string{"firmware", "symbols"}, fields["type"]) {
 		return invalid("type", "Not a valid choice.")
 	}
-	u := r.whole("artifact", name, content)
+	u := r.newUpload("artifact", name, content)
 	u.Commit = map[string]any{}
 	for field, value := range fields {
 		u.Commit[field] = value
@@ -88,17 +88,18 @@ func (c *Cloud) uploadArtifact(r *request, rel *release) reply {
 	rel.artifacts = append(rel.artifacts, c.seedArtifacts(r.project, []Artifact{{
 		Type: fields["type"], HardwareVersion: fields["hardware_version"], BuildID: fields["build_id"], Filename: fields["filename"], Content: content,
 	}})...)
-	return accepted(r)
+	return acceptedTask(r)
 }
 
-// form reads a multipart form that has one file, and nothing after its end.
+// form reads a multipart form that contains exactly one file and ends with its closing
+// boundary.
 func (r *request) form() (fields map[string]string, name string, content []byte, err error) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/form-data" {
-		return nil, "", nil, errors.New("it is not multipart/form-data")
+		return nil, "", nil, errors.New("not multipart/form-data")
 	}
 	if !bytes.HasSuffix(r.body, []byte("\r\n--"+params["boundary"]+"--\r\n")) {
-		return nil, "", nil, errors.New("it has no end")
+		return nil, "", nil, errors.New("no closing boundary")
 	}
 	fields = map[string]string{}
 	for parts := multipart.NewReader(bytes.NewReader(r.body), params["boundary"]); ; {
@@ -118,11 +119,11 @@ func (r *request) form() (fields map[string]string, name string, content []byte,
 		case slices.Contains([]string{"type", "hardware_version", "filename", "build_id"}, field):
 			fields[field] = string(value)
 		default:
-			return nil, "", nil, fmt.Errorf("part %q is unknown or out of place", field)
+			return nil, "", nil, fmt.Errorf("unexpected part %q", field)
 		}
 	}
 	if content == nil {
-		return nil, "", nil, errors.New("it has no file")
+		return nil, "", nil, errors.New("no file")
 	}
 	return fields, name, content, nil
 }
@@ -133,7 +134,7 @@ func (c *Cloud) importTrace(r *request) reply {
 		return refused
 	}
 	device := body
-	if nested, ok := body["device"].(map[string]any); ok { // as a demonstration sends it
+	if nested, ok := body["device"].(map[string]any); ok { // as a demo program of Memfault sends it
 		device = nested
 	}
 	for _, field := range []string{"device_serial", "hardware_version", "software_version", "software_type"} {
@@ -144,7 +145,7 @@ func (c *Cloud) importTrace(r *request) reply {
 	if at, ok := body["captured_date"]; ok && !isTime(at) {
 		return invalid("captured_date", "Not a valid datetime")
 	}
-	u := r.whole("trace_import", "", r.body)
+	u := r.newUpload("trace_import", "", r.body)
 	u.Commit = body
 	c.uploads.done = append(c.uploads.done, u)
 	return reply{status: http.StatusAccepted}

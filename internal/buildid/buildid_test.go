@@ -1,0 +1,247 @@
+package buildid_test
+
+import (
+	"bytes"
+	"compress/zlib"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"io"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault/internal/buildid"
+	"github.com/memfault-go/memfault/internal/elftest"
+)
+
+var (
+	little, big = binary.LittleEndian, binary.BigEndian
+	id          = []byte{0xC0, 0xFF, 0xEE, 1, 2}
+)
+
+// notes returns a note of another kind, then the build ID, if there is one.
+func notes(order binary.AppendByteOrder, id []byte, align int) []byte {
+	b := elftest.Note(order, 1, "GNU", make([]byte, 5), align)
+	if id != nil {
+		b = append(b, elftest.Note(order, 3, "GNU", id, align)...)
+	}
+	return b
+}
+
+func inSection(order binary.AppendByteOrder, content []byte) []byte {
+	return elftest.File{Order: order, Sections: []elftest.Section{{Name: ".note", Type: elf.SHT_NOTE, Align: 4, Content: content}}}.Bytes()
+}
+
+func inSegment(order binary.AppendByteOrder, content []byte, align uint64) []byte {
+	return elftest.File{Order: order, Segments: []elftest.Segment{{Align: align, Content: content}}}.Bytes()
+}
+
+func TestInspect_Forms(t *testing.T) {
+	for name, content := range map[string][]byte{
+		"section, little-endian":    inSection(little, notes(little, id, 4)),
+		"section, big-endian":       inSection(big, notes(big, id, 4)),
+		"segment, little-endian":    inSegment(little, notes(little, id, 4), 4),
+		"segment, big-endian":       inSegment(big, notes(big, id, 4), 4),
+		"segment aligned to 8":      inSegment(little, notes(little, id, 8), 8),
+		"segment aligned to 1":      inSegment(little, notes(little, id, 4), 1),
+		"second section":            elftest.File{Sections: []elftest.Section{{Name: ".note.abi", Type: elf.SHT_NOTE, Content: notes(little, nil, 4)}, elftest.BuildID(little, id)}}.Bytes(),
+		"section before segment":    elftest.File{Segments: []elftest.Segment{{Align: 4, Content: notes(little, []byte{9}, 4)}}, Sections: []elftest.Section{elftest.BuildID(little, id)}}.Bytes(),
+		"note of another name":      inSection(little, append(elftest.Note(little, 3, "GO", []byte{7}, 4), notes(little, id, 4)...)),
+		"empty build ID before one": inSection(little, append(elftest.Note(little, 3, "GNU", nil, 4), notes(little, id, 4)...)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := buildid.Inspect(bytes.NewReader(content))
+			require.NoError(t, err)
+			assert.Equal(t, buildid.Info{BuildID: "c0ffee0102"}, got)
+		})
+	}
+}
+
+func TestInspect_NoBuildID(t *testing.T) {
+	for name, content := range map[string][]byte{
+		"section":      inSection(little, notes(little, nil, 4)),
+		"segment":      inSegment(big, notes(big, nil, 4), 4),
+		"no notes":     elftest.File{}.Bytes(),
+		"note cut off": inSection(little, notes(little, id, 4)[:40]),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := buildid.Inspect(bytes.NewReader(content))
+			require.NoError(t, err)
+			assert.Zero(t, got)
+		})
+	}
+}
+
+func TestInspect_NotELF(t *testing.T) {
+	for _, content := range []string{"", "\x7fEL", "com.acme.App -> a:"} {
+		_, err := buildid.Inspect(bytes.NewReader([]byte(content)))
+		require.ErrorIs(t, err, buildid.ErrNotELF)
+	}
+}
+
+func TestInspect_Corrupt(t *testing.T) {
+	whole := inSection(little, notes(little, id, 4))
+	noNotes := elftest.File{Sections: []elftest.Section{{Name: ".note", Type: elf.SHT_NOTE, Size: 1000}}}.Bytes()
+	unknownCompression := elftest.File{Sections: []elftest.Section{{Name: ".note", Type: elf.SHT_NOTE, Flags: elf.SHF_COMPRESSED, Content: make([]byte, 24)}}}.Bytes()
+	for name, content := range map[string][]byte{
+		"magic only":           []byte(elf.ELFMAG),
+		"header cut off":       []byte("\x7fELF\x02\x01\x01 and no more"),
+		"sections cut off":     whole[:100],
+		"notes cut off":        noNotes,
+		"notes not compressed": unknownCompression,
+		"unknown class":        append([]byte("\x7fELF\x09\x01\x01"), make([]byte, 100)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := buildid.Inspect(bytes.NewReader(content))
+			require.ErrorContains(t, err, "corrupt ELF file: ")
+			require.NotErrorIs(t, err, io.EOF, "io.EOF does not describe a problem")
+			require.NotErrorIs(t, err, buildid.ErrNotELF)
+			assert.Zero(t, got)
+		})
+	}
+	_, err := buildid.Inspect(bytes.NewReader(whole[:100]))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+// A build ID that can be read is enough.
+func TestInspect_OneCorruptSection(t *testing.T) {
+	content := elftest.File{Sections: []elftest.Section{{Name: ".note", Type: elf.SHT_NOTE, Size: 1000}, elftest.BuildID(little, id)}}.Bytes()
+	got, err := buildid.Inspect(bytes.NewReader(content))
+	require.NoError(t, err)
+	assert.Equal(t, "c0ffee0102", got.BuildID)
+}
+
+// The segments of a file that contains only symbols describe content that it lacks.
+func TestInspect_SegmentWithoutContent(t *testing.T) {
+	content := inSegment(little, notes(little, id, 4), 4)
+	got, err := buildid.Inspect(bytes.NewReader(content[:len(content)-20]))
+	require.NoError(t, err)
+	assert.Zero(t, got)
+}
+
+func TestInspect_DebugInfo(t *testing.T) {
+	dwarf := []byte("dwarf")
+	for name, c := range map[string]struct {
+		section elftest.Section
+		want    bool
+	}{
+		"debug_info":            {elftest.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: dwarf}, true},
+		"zdebug_info":           {elftest.Section{Name: ".zdebug_info", Type: elf.SHT_PROGBITS, Content: dwarf}, true},
+		"compressed debug_info": {elftest.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Flags: elf.SHF_COMPRESSED, Content: make([]byte, 24)}, true},
+		"empty":                 {elftest.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS}, false},
+		"no content":            {elftest.Section{Name: ".debug_info", Type: elf.SHT_NOBITS, Size: 5}, false},
+		"line table only":       {elftest.Section{Name: ".debug_line", Type: elf.SHT_PROGBITS, Content: dwarf}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, sections := range [][]elftest.Section{{c.section, elftest.BuildID(little, id)}, {elftest.BuildID(little, id), c.section}} {
+				got, err := buildid.Inspect(bytes.NewReader(elftest.File{Sections: sections}.Bytes()))
+				require.NoError(t, err)
+				assert.Equal(t, buildid.Info{BuildID: "c0ffee0102", HasDebugInfo: c.want}, got)
+			}
+			got, err := buildid.Inspect(bytes.NewReader(elftest.File{Sections: []elftest.Section{c.section}}.Bytes()))
+			require.NoError(t, err)
+			assert.Equal(t, buildid.Info{HasDebugInfo: c.want}, got)
+		})
+	}
+}
+
+// failing returns an error for each read that touches the bytes from a given offset.
+type failing struct {
+	content []byte
+	from    int64
+	err     error
+}
+
+func (f *failing) ReadAt(p []byte, at int64) (int, error) {
+	if at+int64(len(p)) > f.from {
+		return 0, f.err
+	}
+	return bytes.NewReader(f.content).ReadAt(p, at)
+}
+
+var errDisk = errors.New("disk error")
+
+// Whatever part of the file the reader fails at, its error is returned.
+func TestInspect_ReaderFails(t *testing.T) {
+	for name, content := range map[string][]byte{
+		"section": inSection(little, notes(little, id, 4)),
+		"segment": inSegment(little, notes(little, id, 4), 4),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for from := range len(content) {
+				got, err := buildid.Inspect(&failing{content, int64(from), errDisk})
+				if err == nil && got.BuildID == "c0ffee0102" {
+					continue // what it needs was before
+				}
+				require.ErrorIs(t, err, errDisk, "from byte %d", from)
+				assert.Zero(t, got)
+			}
+			_, err := buildid.Inspect(&failing{content, int64(len(content)) - 30, errDisk})
+			require.ErrorIs(t, err, errDisk)
+		})
+	}
+}
+
+// huge is a section that needs 64 MiB when it is decompressed.
+func huge(t *testing.T) elftest.Section {
+	const size = 64 << 20
+	packed := little.AppendUint64(nil, uint64(elf.COMPRESS_ZLIB))
+	packed = little.AppendUint64(little.AppendUint64(packed, size), 4)
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	for range size >> 20 {
+		_, err := w.Write(make([]byte, 1<<20))
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return elftest.Section{Name: ".note", Type: elf.SHT_NOTE, Flags: elf.SHF_COMPRESSED, Align: 4, Content: append(packed, b.Bytes()...)}
+}
+
+func TestInspect_HugeSection(t *testing.T) {
+	content := elftest.File{Sections: []elftest.Section{huge(t)}}.Bytes()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got, err := buildid.Inspect(bytes.NewReader(content))
+	require.NoError(t, err)
+	assert.Zero(t, got)
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20), "only 1 MiB may be decompressed")
+}
+
+func FuzzInspect(f *testing.F) {
+	f.Add(inSection(little, notes(little, id, 4)))
+	f.Add(inSegment(big, notes(big, id, 4), 4))
+	f.Add([]byte("\x7fELF"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		got, err := buildid.Inspect(bytes.NewReader(content))
+		if err != nil && got != (buildid.Info{}) {
+			t.Errorf("%v with the error %v", got, err)
+		}
+		if errors.Is(err, io.EOF) {
+			t.Error("io.EOF does not describe a problem")
+		}
+	})
+}
+
+func TestInspect_ReadsLittle(t *testing.T) {
+	counter := &counting{Reader: bytes.NewReader(append(inSection(little, notes(little, id, 4)), make([]byte, 10<<20)...))}
+	_, err := buildid.Inspect(counter)
+	require.NoError(t, err)
+	assert.Less(t, counter.n, 64<<10)
+}
+
+type counting struct {
+	*bytes.Reader
+	n int
+}
+
+func (c *counting) ReadAt(p []byte, at int64) (int, error) {
+	n, err := c.Reader.ReadAt(p, at)
+	c.n += n
+	return n, err
+}
+
+var _ io.ReaderAt = (*counting)(nil)

@@ -1,0 +1,179 @@
+// Package chunkexport finds the chunks that the data export of the firmware SDK prints into
+// logs.
+//
+// It promises that nothing that it recognizes is lost silently: it returns a chunk, or an
+// [Error] with its place. A damaged chunk does not affect the chunks after it. Memory is
+// bounded and time is linear, whatever the log contains.
+//
+// # What is recognized
+//
+// A chunk is MC:<base64>: anywhere in the log, whatever text is before and after it. The
+// base64 text has at most 1 MiB and no line end in it. A JSON encoder may have escaped its
+// characters '/', '+' and '='.
+//
+// Each MC: begins a chunk. If what follows is not base64 and a colon, the chunk is damaged.
+// There are two exceptions. MC: before a space or tab is ordinary text, unless the blank can
+// be the damaged first character of a chunk. MC: at the end of a valid chunk, as in
+// MC:AAMC:, is only a part of it. But if valid base64 and a colon follow there as well, the
+// first chunk was cut off and the second one began right after it; text of that form after
+// such a chunk is taken for a chunk.
+//
+// A line that consists of hexadecimal digits is a chunk as well: at least 8 digits, one of
+// them 0 to 9, and at most 1 MiB. Blanks and terminal escape sequences around the digits are
+// ignored. Such a line is a damaged chunk if the number of digits is odd, if one in 8 of its
+// characters or fewer is another letter, a question mark, a control character or not ASCII,
+// or if it has one other punctuation mark and an even number of characters. Lines end with
+// \n, \r\n or \r.
+//
+// # What is not recognized
+//
+// A chunk whose MC: is damaged, a hexadecimal chunk with more damage than that, and any chunk
+// in an encoding that is not a superset of ASCII, such as UTF-16. Ordinary text that has the
+// form of a chunk is returned as a chunk.
+package chunkexport
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+)
+
+// maxText is the largest number of characters of a chunk.
+const maxText = 1 << 20
+
+var errTooLong = errors.New("longer than 1 MiB")
+
+// Error is a damaged chunk.
+type Error struct {
+	Line   int   // where the chunk begins, from 1
+	Offset int64 // the same in bytes, from 0
+	Err    error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("line %d, byte %d: %v", e.Line, e.Offset, e.Err) }
+
+// Unwrap returns what is wrong with the chunk.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Decode returns the chunks of a log in order, and an *Error for each damaged one. An error
+// of the reader is last, and is returned as it is. Of what the reader broke off, only
+// complete chunks are returned. The caller can keep the chunks.
+func Decode(log io.Reader) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		s := scanner{at: place{line: 1}}
+		reader := bufio.NewReaderSize(log, 64<<10)
+		for {
+			_, err := reader.Peek(1)
+			block, _ := reader.Peek(reader.Buffered()) // it is in the buffer
+			_, _ = reader.Discard(len(block))          // block stays valid until the next Peek
+			for len(block) > 0 {
+				if block = block[s.skip(block):]; len(block) == 0 {
+					break
+				}
+				s.next(block[0])
+				block = block[1:]
+				if len(s.found) > 0 && !s.yield(yield) {
+					return
+				}
+			}
+			if err == nil {
+				continue
+			}
+			broken := !errors.Is(err, io.EOF)
+			s.end(broken)
+			if s.yield(yield) && broken {
+				yield(nil, err)
+			}
+			return
+		}
+	}
+}
+
+// place is where a byte is.
+type place struct {
+	line   int
+	offset int64
+}
+
+// result is a chunk or a damaged one.
+type result struct {
+	chunk []byte
+	err   error
+}
+
+// scanner finds chunks byte by byte.
+type scanner struct {
+	at      place // of the next byte
+	afterCR bool
+	base64  base64Scanner
+	hex     hexScanner
+	found   []result
+}
+
+// skip handles as many bytes at once as it can, and returns their number. It handles none
+// at the start of a line.
+func (s *scanner) skip(block []byte) int {
+	n := 0
+	switch {
+	case !s.hex.ignored:
+		return 0
+	case s.base64.state == searching && s.base64.matched == 0:
+		if n = bytes.IndexAny(block, "M\r\n"); n < 0 {
+			n = len(block)
+		}
+	case s.base64.state == inText:
+		n = s.base64.skip(block)
+	}
+	s.at.offset += int64(n)
+	return n
+}
+
+func (s *scanner) next(b byte) {
+	s.base64.next(b, s)
+	if isLineEnd(b) {
+		s.hex.endLine(s)
+	} else if !s.hex.ignored {
+		s.hex.next(b, s.at)
+	}
+	// A log captured from a terminal can end its lines with \r\r\n.
+	if isLineEnd(b) && !s.afterCR {
+		s.at.line++
+	}
+	s.afterCR = b == '\r'
+	s.at.offset++
+}
+
+// end ends the log. If it is broken, what is incomplete is dropped.
+func (s *scanner) end(broken bool) {
+	s.base64.end(broken, s)
+	if !broken {
+		s.hex.endLine(s)
+	}
+}
+
+func (s *scanner) chunk(content []byte) { s.found = append(s.found, result{chunk: content}) }
+
+func (s *scanner) damaged(at place, err error) {
+	s.found = append(s.found, result{err: &Error{at.line, at.offset, err}})
+}
+
+func (s *scanner) yield(yield func([]byte, error) bool) bool {
+	for _, r := range s.found {
+		if !yield(r.chunk, r.err) {
+			return false
+		}
+	}
+	s.found = s.found[:0]
+	return true
+}
+
+func isLineEnd(b byte) bool { return b == '\n' || b == '\r' }
+
+func isBlank(b byte) bool { return b == ' ' || b == '\t' }
+
+func isAlphanumeric(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+}

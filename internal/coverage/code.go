@@ -1,0 +1,59 @@
+package coverage
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"strings"
+)
+
+// wrapper is the start of the file into which CheckCode puts the code.
+const wrapper = `package readme
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/memfault-go/memfault"
+)
+`
+
+// CheckCode type-checks each block of Go code in a README against the package in dir. A
+// block is the body of a function that returns an error. It can use the variables ctx,
+// client, sink, yesterday and chunk, and the imports of the package and of context, errors,
+// fmt, os and time.
+func CheckCode(dir, readme string) error {
+	var source strings.Builder
+	source.WriteString(wrapper)
+	blocks := strings.Split(readme, "```go\n")[1:]
+	if len(blocks) == 0 {
+		return errors.New("README: no Go code")
+	}
+	for _, block := range blocks {
+		code, _, _ := strings.Cut(block, "```")
+		fmt.Fprintf(&source, "\nfunc _(ctx context.Context, client *memfault.Client, sink memfault.ProjectRef, yesterday time.Time, chunk []byte) error {\n{\n%s}\nreturn nil\n}\n", code)
+	}
+	fileSet := token.NewFileSet()
+	file, err := parser.ParseFile(fileSet, "README.md", source.String(), 0)
+	if err != nil {
+		return err
+	}
+	exports, err := exportFiles(dir)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	config := types.Config{Importer: newImporter(fileSet, exports), Error: func(err error) {
+		if detail := (types.Error{}); !errors.As(err, &detail) || !detail.Soft { // an unused variable or import is a soft error
+			failed = append(failed, err)
+		}
+	}}
+	_, _ = config.Check("readme", fileSet, []*ast.File{file}, nil) // calls Error for each error
+	return errors.Join(failed...)
+}

@@ -1,0 +1,84 @@
+package memfault
+
+import (
+	"context"
+	"maps"
+
+	"github.com/memfault-go/memfault/internal/operation"
+)
+
+// OTAPayloadOptions describes the software and the hardware of a payload.
+type OTAPayloadOptions struct {
+	HardwareVersion string // required
+	SoftwareType    string // required
+	SoftwareVersion string // required; the version after the update
+	DeltaFrom       string // if set, a delta payload for this version
+	Revision        string // such as the commit of the build
+	Notes           string
+	MustPassThrough bool // devices must not skip it
+	ExtraInfo       map[string]string
+	// IfMissing looks first, and sends nothing if the release has this very file for the
+	// hardware version. The file is read once more for that. If the token may only upload,
+	// the file is uploaded.
+	IfMissing bool
+}
+
+// OTAPayload uploads an update payload. It creates the release and the software version of the
+// payload, or adds the payload to them. It does not accept a [ProjectKey].
+//
+// Memfault rejects a file whose content it has. If that is this very payload, for the same
+// version and hardware version, [UploadResult.AlreadyUploaded] is true. If the content belongs
+// to another version or board, nothing was uploaded and OTAPayload fails with [ErrConflict],
+// which describes what the release has. Of a delta payload, only the delta release is looked
+// for. UNCERTAIN: whether Memfault rejects the same content for another version or board.
+//
+// Not documented by Memfault; observed only in Memfault's command-line tool.
+func (s *UploadsService) OTAPayload(ctx context.Context, project ProjectRef, file *File, options OTAPayloadOptions, opts ...CallOption) (*UploadResult, error) {
+	if err := required("OTAPayloadOptions", "HardwareVersion", options.HardwareVersion, "SoftwareType", options.SoftwareType, "SoftwareVersion", options.SoftwareVersion); err != nil {
+		return nil, err
+	}
+	kind := upload{
+		projectKeyCommit: operation.UploadCommitOTAPayload, consoleCommit: operation.UploadCommitOTAPayload,
+		fields: options.fields(), existing: s.existingPayload(project, options, opts),
+	}
+	if options.IfMissing {
+		if result, err := s.uploadedPayload(ctx, project, file, kind); result != nil || err != nil {
+			return result, err
+		}
+	}
+	return s.send(ctx, project, file, kind, opts)
+}
+
+// uploadedPayload returns the result for a payload that Memfault has, or nil.
+func (s *UploadsService) uploadedPayload(ctx context.Context, project ProjectRef, file *File, kind upload) (*UploadResult, error) {
+	if err := s.checkCommit(kind.consoleCommit, project); err != nil {
+		return nil, err
+	}
+	if err := checkFile(file, nil); err != nil {
+		return nil, err
+	}
+	sum, err := md5Of(file)
+	if err != nil {
+		return nil, err
+	}
+	if missing, err := kind.existing.missing(ctx, sum); missing || err != nil {
+		return nil, err
+	}
+	return &UploadResult{AlreadyUploaded: true, MD5: sum, Size: file.Size}, nil
+}
+
+// fields returns what the commit of a payload contains besides the file.
+func (o OTAPayloadOptions) fields() map[string]any {
+	version := softwareVersionField(o.SoftwareType, o.SoftwareVersion, o.Revision)
+	if o.DeltaFrom != "" {
+		version["version"] = []string{o.DeltaFrom, o.SoftwareVersion}
+	}
+	fields := map[string]any{
+		"software_version": version, "hardware_version": o.HardwareVersion,
+		"must_pass_through": o.MustPassThrough, "notes": o.Notes,
+	}
+	if len(o.ExtraInfo) > 0 {
+		fields["extra_info"] = maps.Clone(o.ExtraInfo)
+	}
+	return fields
+}
