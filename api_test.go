@@ -62,6 +62,8 @@ var (
 	_ func(*memfault.ChunkSender, context.Context, string, []byte, func(error)) error                                                        = (*memfault.ChunkSender).Send
 	_ func(*memfault.ChunkSender, context.Context) error                                                                                     = (*memfault.ChunkSender).Flush
 	_ func(*memfault.ChunkSender, context.Context) error                                                                                     = (*memfault.ChunkSender).Close
+	_ func(*memfault.ChunkSender) memfault.ChunkSenderStats                                                                                  = (*memfault.ChunkSender).Stats
+	_ func(*memfault.ChunkSender)                                                                                                            = (*memfault.ChunkSender).Resume
 	_ func(io.Reader) iter.Seq2[[]byte, error]                                                                                               = memfault.DecodeChunkExport
 	_ func(string) (*memfault.File, error)                                                                                                   = memfault.OpenFile
 	_ func(*memfault.ReleasesService, context.Context, memfault.LatestReleaseQuery, ...memfault.CallOption) (*memfault.LatestRelease, error) = (*memfault.ReleasesService).Latest
@@ -102,14 +104,22 @@ var (
 		Details: json.RawMessage{}, RequestID: "", RetryAfter: time.Duration(0), Body: []byte{},
 	}
 	_ = memfault.Request{Method: "", Host: memfault.HostAPI, Path: "", Query: url.Values{}, Body: nil}
-	_ = memfault.ChunkSenderOptions{BatchSize: 0, Concurrency: 0, MaxPendingBytes: int64(0)}
-	_ = memfault.File{Name: "", Size: int64(0), Content: io.ReaderAt(nil), ContentType: ""}
-	_ = memfault.UploadResult{AlreadyUploaded: false, MD5: "", Size: int64(0)}
-	_ = memfault.LatestRelease{UpdateAvailable: false, Reason: "", Release: memfault.Release{}}
-	_ = memfault.LatestReleaseQuery{DeviceSerial: "", HardwareVersion: "", SoftwareType: "", CurrentVersion: ""}
-	_ = memfault.OTAPayloadOptions{HardwareVersion: "", SoftwareType: "", SoftwareVersion: "", DeltaFrom: ""}
-	_ = memfault.CohortCreate{Name: "", Slug: ""}
-	_ = memfault.DeviceUpdate{Cohort: memfault.Set(""), Nickname: memfault.Null[string]()}
+	_ = memfault.ChunkSenderOptions{
+		BatchSize: 0, MaxBatchBytes: int64(0), Concurrency: 0, MaxPendingBytes: int64(0), MaxPendingPerDevice: int64(0),
+		GiveUpAfter: time.Duration(0), OnPause: (func(error))(nil),
+	}
+	_ = memfault.ChunkSenderStats{
+		PendingChunks: 0, PendingBytes: int64(0), Devices: 0, HeldDevices: 0, Paused: error(nil),
+		Accepted: int64(0), Reported: int64(0), Requests: int64(0), Repeated: int64(0),
+	}
+	_ error = memfault.ErrDeviceFull
+	_       = memfault.File{Name: "", Size: int64(0), Content: io.ReaderAt(nil), ContentType: ""}
+	_       = memfault.UploadResult{AlreadyUploaded: false, MD5: "", Size: int64(0)}
+	_       = memfault.LatestRelease{UpdateAvailable: false, Reason: "", Release: memfault.Release{}}
+	_       = memfault.LatestReleaseQuery{DeviceSerial: "", HardwareVersion: "", SoftwareType: "", CurrentVersion: ""}
+	_       = memfault.OTAPayloadOptions{HardwareVersion: "", SoftwareType: "", SoftwareVersion: "", DeltaFrom: ""}
+	_       = memfault.CohortCreate{Name: "", Slug: ""}
+	_       = memfault.DeviceUpdate{Cohort: memfault.Set(""), Nickname: memfault.Null[string]()}
 
 	_ = []error{
 		memfault.ErrBadRequest, memfault.ErrUnauthorized, memfault.ErrForbidden, memfault.ErrNotFound, memfault.ErrConflict,

@@ -4,59 +4,57 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
 	"github.com/memfault-go/memfault/internal/ordered"
 )
 
-// ChunkSenderOptions configures a ChunkSender. Fields that are zero have defaults.
-type ChunkSenderOptions struct {
-	BatchSize       int   // most chunks in one request; 100 by default, as Memfault's phone SDKs have it
-	Concurrency     int   // most requests at the same time; 64 by default
-	MaxPendingBytes int64 // most bytes of chunks that wait or are on their way; 64 MiB by default
-}
+var (
+	// ErrSenderClosed is returned by [ChunkSender.Send] after [ChunkSender.Close], and by
+	// [ChunkSender.Flush] if Close stops waiting first.
+	ErrSenderClosed = errors.New("memfault: the chunk sender is closed")
+	// ErrDeviceFull is returned by [ChunkSender.Send] if the pending chunks of the device
+	// leave no room; see [ChunkSenderOptions].MaxPendingPerDevice. Send succeeds again after
+	// done was called for enough of them.
+	ErrDeviceFull = errors.New("memfault: too many pending chunks of this device")
+)
 
-func (o ChunkSenderOptions) withDefaults() (ChunkSenderOptions, error) {
-	if o.BatchSize < 0 || o.Concurrency < 0 || o.MaxPendingBytes < 0 {
-		return o, invalid("ChunkSenderOptions: a negative value")
-	}
-	if o.BatchSize == 0 {
-		o.BatchSize = 100
-	}
-	if o.Concurrency == 0 {
-		o.Concurrency = 64
-	}
-	if o.MaxPendingBytes == 0 {
-		o.MaxPendingBytes = 64 << 20
-	}
-	return o, nil
-}
-
-// ErrSenderClosed is returned by Send after Close.
-var ErrSenderClosed = errors.New("memfault: the chunk sender is closed")
-
-// ChunkSender relays the chunks of many devices. Those of one device go out in the
-// order in which they were given, one request at a time; devices do not wait for each
-// other. What comes for a device while a request of it is out goes in its next batch.
+// ChunkSender uploads the chunks of many devices. It sends the chunks of one device in the
+// order in which Send received them, one request at a time. Devices do not wait for each
+// other. Chunks that arrive while a request of their device is in flight are sent in that
+// device's next batch.
 //
-// A batch that is answered with 429, 502, 503, 504 or 529, or not at all, is sent
-// again, after what Retry-After asks for or after a growing random wait, which holds
-// this device alone; it fails when the client's RetryPolicy allows no more attempts in
-// a row. One that is refused with 400 or 413 is sent again in halves, until the chunk
-// that is at fault is alone. Any other refusal fails the batch. The chunks of a failed
-// batch are reported, and those behind them go on.
+// A chunk is kept until Memfault accepts it. Only the following ends the wait earlier, and
+// is reported to the done function of the chunk:
+//   - Memfault rejects the chunk. If it rejects a batch with 400 or 413, the sender splits the
+//     batch and retries, until the bad chunk is isolated. The same applies if a large request
+//     is lost repeatedly, or if requests of this device repeatedly end in a 500 or without a
+//     response while those of other devices succeed; then a single chunk is reported after
+//     ten attempts. Any other rejection concerns all chunks of the batch.
+//   - [ChunkSenderOptions].GiveUpAfter passes, or [ChunkSender.Close] stops waiting.
 //
-// A ChunkSender is safe for concurrent use. It has no goroutine while nothing waits.
+// If there is no response, or 500, 502, 503, 504 or 529, the device waits for a random,
+// growing time as in the client's [RetryPolicy], whose MaxAttempts has no effect here, and
+// the sender halves the number of requests in flight. While nothing succeeds, it only sends
+// a probe every 0.5 to 4 seconds, so that an outage costs few requests. After a 429, or a
+// 503 with Retry-After, the device waits for the requested time, at most one hour. A 401 or
+// 403, or an error of the [Authenticator] or the [RateLimiter], pauses the sender: it sends
+// nothing but a probe after 1 second, and then after growing waits of up to 5 minutes.
+//
+// The requests do not carry the context of a Send. An Authenticator, a RateLimiter and an
+// observer see a context without values that ends only when Close stops waiting. If one of
+// them panics, the sender recovers and pauses.
+//
+// A ChunkSender is safe for concurrent use by multiple goroutines. It runs no goroutine while
+// it has no pending chunks. Create it with [ChunksService.NewSender].
 type ChunkSender struct {
 	engine  *ordered.Sender
 	options ChunkSenderOptions
 	invalid error
 }
 
-// NewSender returns a ChunkSender. Bad options, or a credential that is not a project
-// key, make its Send fail.
+// NewSender returns a ChunkSender. If the options are invalid, or the client's credential is
+// not a [ProjectKey], its Send fails.
 //
 // Memfault: https://docs.memfault.com/api/upload-chunk
 func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
@@ -68,98 +66,121 @@ func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 	return &ChunkSender{engine: ordered.New(options.engine(s)), options: options}
 }
 
-func (o ChunkSenderOptions) engine(service *ChunksService) ordered.Config {
-	retry := clientOf(service).core.config.retry
-	return ordered.Config{
-		Send: func(ctx context.Context, serial string, chunks [][]byte) ordered.Outcome {
-			return chunkOutcome(service.Upload(ctx, serial, chunks, WithoutRetry()))
-		},
-		Backoff: func(failures int) time.Duration { return retry.backoff(0, 0, failures, nil) },
-		NotSent: func(cause error) error {
-			return fmt.Errorf("memfault: the chunk sender was closed before the chunk was accepted: %w", cause)
-		},
-		BatchSize:   o.BatchSize,
-		Concurrency: o.Concurrency,
-		MaxPending:  o.MaxPendingBytes,
-		MaxAttempts: retry.MaxAttempts,
-	}
-}
-
-// chunkOutcome decides what the error of an upload means for its chunks.
-func chunkOutcome(err error) ordered.Outcome {
-	outcome := ordered.Outcome{Kind: ordered.Rejected, Err: err}
-	var answer *Error
-	var lost *noResponseError
-	switch {
-	case err == nil:
-		outcome.Kind = ordered.Accepted
-	case errors.As(err, &answer):
-		outcome.RetryAfter = answer.RetryAfter
-		switch status := answer.StatusCode; {
-		case status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge:
-			outcome.Kind = ordered.TooMuch
-		case status == http.StatusTooManyRequests || unavailable(status):
-			outcome.Kind = ordered.Temporary
-		}
-	case errors.As(err, &lost) && !isPermanent(err):
-		outcome.Kind = ordered.Temporary
-	}
-	return outcome
-}
-
-// Send takes a chunk to be sent. While there is no room for it, Send waits; ctx ends
-// that wait and nothing else. The chunk is copied.
+// Send queues a copy of chunk for the device. If there is no room for it, Send blocks until
+// there is, or until ctx ends. Sends that block get room in the order in which they were
+// called. ctx has no other effect. If the device's share of the memory is used up, Send
+// fails with [ErrDeviceFull] immediately.
 //
-// If Send returns nil, done is called exactly once: with nil after Memfault accepted
-// the chunk, or with why it did not. The calls for one device come in the order of its
-// chunks. done may be nil. It must return, and soon: while it runs, its device waits, and
-// a Send in it may wait for ever.
+// If Send returns nil, done is called exactly once: with nil after Memfault has accepted the
+// chunk, otherwise with the error. A chunk that is reported with an error may have arrived
+// all the same. Until done is called, the chunk exists only in the memory of this process:
+// a caller that must not lose it keeps it until then, and sends it again after a restart.
+//
+// For one device, done is called in the order of the chunks. done may be nil. It must return
+// quickly, because its device waits for it. It can call Send; because that can block until
+// other devices make room, it should do so with a context that ends. It must not call Flush
+// or Close: they return an error. A done that panics ends the process.
 func (s *ChunkSender) Send(ctx context.Context, deviceSerial string, chunk []byte, done func(error)) error {
-	switch {
-	case ctx == nil:
-		return invalid("nil context")
+	switch err := s.check(ctx); {
+	case err != nil:
+		return err
 	case s.invalid != nil:
 		return s.invalid
 	case len(chunk) == 0:
-		return invalid("the chunk is empty")
+		return invalid("ChunkSender.Send: chunk must not be empty")
 	case int64(len(chunk)) > s.options.MaxPendingBytes:
-		return invalid("a chunk of %d bytes is above MaxPendingBytes: %w", len(chunk), ErrTooLarge)
+		return invalid("ChunkSender.Send: chunk of %d bytes is larger than MaxPendingBytes: %w", len(chunk), ErrTooLarge)
 	}
 	if err := checkSegment(deviceSerial); err != nil {
-		return invalid("device_serial %w", err)
+		return invalid("ChunkSender.Send: device_serial %w", err)
 	}
 	switch err := s.engine.Send(ctx, deviceSerial, chunk, done); {
 	case err == nil:
 		return nil
 	case errors.Is(err, ordered.ErrClosed):
 		return ErrSenderClosed
+	case errors.Is(err, ordered.ErrDeviceFull):
+		return ErrDeviceFull
 	default:
 		return fmt.Errorf("memfault: waiting for room for a chunk: %w", contextError(ctx))
 	}
 }
 
-// Flush waits until every chunk that Send took before is accepted or reported. It
-// returns only why the wait ended early.
+// Flush waits until every chunk that Send has queued so far is accepted or reported, and its
+// done function has returned. It returns an error only if the wait ended early: because ctx
+// ended, Close stopped waiting, or all that was left to wait for was done functions that had
+// not returned for 10 seconds.
+//
+// A done function must not call Flush, not even of another ChunkSender.
 func (s *ChunkSender) Flush(ctx context.Context) error {
-	if ctx == nil {
-		return invalid("nil context")
+	if err := s.check(ctx); err != nil {
+		return err
 	}
-	if s.engine.Flush(ctx) != nil {
-		return fmt.Errorf("memfault: flushing chunks: %w", contextError(ctx))
+	switch err := s.engine.Flush(ctx); {
+	case err == nil:
+		return nil
+	case errors.Is(err, ordered.ErrInsideDone):
+		return invalid("ChunkSender.Flush: called by a done function")
+	case errors.Is(err, ordered.ErrClosed):
+		return ErrSenderClosed
+	default:
+		return fmt.Errorf("memfault: flushing chunks: %w", waitError(ctx, err))
+	}
+}
+
+// Close stops accepting chunks and waits until every pending chunk has been accepted or
+// reported, and its done function has returned.
+//
+// If ctx ends first, or only done functions are left that have not returned for 10 seconds,
+// Close cancels the requests, reports every chunk that was not accepted, and returns an error
+// with their number. A chunk whose request was in flight at that moment may have arrived.
+// Close then returns within a second, even if a done function does not: after 0.25 seconds,
+// the next done functions of its device are called while it still runs. Those that were not
+// called when Close returns are called soon after.
+//
+// A done function must not call Close, not even of another ChunkSender.
+func (s *ChunkSender) Close(ctx context.Context) error {
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	left, err := s.engine.Close(ctx, waitError)
+	const closing = "memfault: closing the chunk sender"
+	switch {
+	case errors.Is(err, ordered.ErrInsideDone):
+		return invalid("ChunkSender.Close: called by a done function")
+	case left.Lost > 0:
+		return fmt.Errorf("%s: %d chunks were not accepted: %w", closing, left.Lost, err)
+	case left.Running > 0 && err != nil:
+		return fmt.Errorf("%s: %d done functions have not returned: %w", closing, left.Running, err)
+	default:
+		return nil
+	}
+}
+
+// Resume sends the next probe of a paused sender immediately, for a caller that has replaced
+// the credential; see [ChunkSenderOptions].OnPause. If the sender is not paused, Resume has
+// no effect.
+func (s *ChunkSender) Resume() {
+	if s != nil && s.engine != nil {
+		s.engine.Resume()
+	}
+}
+
+// check returns an error if s was not created by NewSender, or ctx is nil.
+func (s *ChunkSender) check(ctx context.Context) error {
+	if s == nil || s.engine == nil {
+		return invalid("the ChunkSender is nil or was not created by NewSender")
+	}
+	if ctx == nil {
+		return invalid("ChunkSender: nil context")
 	}
 	return nil
 }
 
-// Close takes no more chunks and waits until those it took are accepted or reported.
-// When ctx ends before, it stops, reports every chunk that was not accepted, and
-// returns an error that counts them. A chunk whose request was on its way then may
-// have arrived all the same.
-func (s *ChunkSender) Close(ctx context.Context) error {
-	if ctx == nil {
-		return invalid("nil context")
+// waitError returns why Flush or Close stopped waiting.
+func waitError(ctx context.Context, err error) error {
+	if errors.Is(err, ordered.ErrStuck) {
+		return fmt.Errorf("a done function has not returned for 10 s: %w", context.DeadlineExceeded)
 	}
-	if lost, cause := s.engine.Close(ctx, contextError); lost > 0 {
-		return fmt.Errorf("memfault: closing the chunk sender: %d chunks were not accepted: %w", lost, cause)
-	}
-	return nil
+	return contextError(ctx)
 }

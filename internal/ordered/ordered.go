@@ -1,167 +1,182 @@
 // Package ordered sends items of many devices to a service: the items of one device in
 // their order, one request at a time, and the requests of different devices concurrently.
-//
 // Items that arrive while a request of their device is in flight form that device's next
-// batch. The package does not know how a request is made: the caller provides a function
-// that sends a batch and returns an [Outcome], which decides what happens to it.
+// batch.
+//
+// The package promises that an item is kept until the service accepts it, or until its
+// done function was called with the reason why it does not. Nothing but an [Outcome] that
+// concerns the item itself, [Config.GiveUpAfter] and [Sender.Close] end the wait. Memory is
+// bounded, and so is the number of requests while the service is unavailable.
+//
+// The package does not know how a request is made: [Config.Send] sends a batch and returns
+// an Outcome, which decides what happens to the batch, to its device and to the Sender.
 package ordered
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"sync"
 	"time"
 )
 
-// Kind is what the outcome of a request means for its batch.
-type Kind int
+// Config configures a Sender. Fields without a note are required.
+type Config struct {
+	// Send sends a batch. Its ctx ends when Close stops waiting. The items must not be
+	// changed, and may be read for as long as they are referenced.
+	Send func(ctx context.Context, device string, items [][]byte) Outcome
+	// Panicked returns the error of a Send that panicked with a value, or, if the value is
+	// nil, ended its goroutine. Its outcome is of the kind Refused.
+	Panicked func(value any, stack []byte) error
+	// Backoff returns the wait of a device after a number of consecutive failures,
+	// starting at 0.
+	Backoff func(failures int) time.Duration
+	// NotSent returns the error that is reported with items that were not accepted in time.
+	// Its cause is the error of the device's last outcome, and nil if there was none; for
+	// Closed it is the error that was passed to Close.
+	NotSent func(reason Reason, cause error) error
+	// OnPause is called once for each pause, by a goroutine of its own. It may be nil.
+	OnPause func(err error)
 
-// The kinds of outcomes.
+	BatchItems          int           // most items in a request
+	BatchBytes          int64         // most bytes of a request; a larger item is sent alone
+	ItemOverhead        int64         // bytes that a request needs for each item besides its content
+	Concurrency         int           // most requests in flight
+	MaxPending          int64         // most bytes of pending items, bookkeeping included
+	MaxPendingPerDevice int64         // the same for one device
+	GiveUpAfter         time.Duration // longest time that an item is kept; 0 is unlimited
+}
+
+// Reason is why items are reported although the service did not reject them.
+type Reason int
+
+// The reasons.
 const (
-	Accepted  Kind = iota
-	Temporary      // the batch is retried later
-	TooMuch        // the batch is split in half and retried at once; a single item is Rejected
-	Rejected       // the batch fails
+	Closed  Reason = iota // Close stopped waiting
+	Expired               // GiveUpAfter passed
 )
 
-// Outcome is the result of a request.
-type Outcome struct {
-	Kind       Kind
-	RetryAfter time.Duration // of Temporary: the wait that the service asked for; 0 if it did not
-	Err        error         // reported with the items if they fail
-}
+var (
+	// ErrClosed is returned by Send after Close, and by Flush if Close stops waiting first.
+	ErrClosed = errors.New("the sender is closed")
+	// ErrDeviceFull is returned by Send if the pending items of the device leave no room.
+	ErrDeviceFull = errors.New("too many pending bytes of this device")
+	// ErrInsideDone is returned by Flush and Close if a done function calls them.
+	ErrInsideDone = errors.New("called by a done function")
+	// ErrStuck is returned by Flush and Close if they wait only for done functions that have
+	// not returned for a long time.
+	ErrStuck = errors.New("a done function has not returned")
+)
 
-// Config configures a Sender. All fields are required.
-type Config struct {
-	// Send sends a batch. Its ctx ends if Close stops waiting.
-	Send func(ctx context.Context, device string, items [][]byte) Outcome
-	// Backoff returns the wait after a number of consecutive failures, starting at 0.
-	Backoff func(failures int) time.Duration
-	// NotSent returns the error that is reported with items that Close did not wait for.
-	NotSent func(cause error) error
-
-	BatchSize   int   // most items in a request
-	Concurrency int   // most requests in flight
-	MaxPending  int64 // most bytes of pending items
-	MaxAttempts int   // most consecutive attempts at a batch
-}
-
-// ErrClosed is returned by Send after Close.
-var ErrClosed = errors.New("the sender is closed")
-
-// Sender sends items. It is safe for concurrent use by multiple goroutines, and runs no
-// goroutine while it has no pending items.
+// Sender sends items. It is safe for concurrent use by multiple goroutines. While it has no
+// pending items it runs no goroutine and no timer. Create it with [New].
 type Sender struct {
 	config Config
+	start  time.Time // times in the Sender are durations since then
 
-	ctx    context.Context // of all requests
+	ctx    context.Context // of all requests; ends when the Sender is closed
 	cancel context.CancelCauseFunc
 
-	mu       sync.Mutex
-	queues   map[string]*queue // of the devices that have items
-	ready    []*queue          // those whose next batch can be sent
-	workers  int
-	bytes    int64         // of pending items
-	freed    chan struct{} // closed when bytes decreases
-	epochs   []*epoch      // the last one collects new items; the others are waited for
-	closed   bool
-	drained  *epoch // what Close waits for
-	abortErr error  // why Close stopped waiting
-	lost     int    // items that it reported
+	mu      sync.Mutex
+	devices devices    // that have pending items or running done functions
+	ready   deviceList // whose next batch can be sent
+	timed   timedQueue // that wait for a time
+	timer   *time.Timer
+	timerAt time.Duration // 0 if the timer is not set
+	room    room
+	brake   brake
+	pause   pause
+	epochs  epochs
+	stats   Stats
+	closed  bool
+	abort   abort
+	running int // done functions that have not returned
 }
 
 // New returns a Sender.
 func New(config Config) *Sender {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	return &Sender{
-		config: config, ctx: ctx, cancel: cancel,
-		queues: map[string]*queue{}, freed: make(chan struct{}), epochs: []*epoch{newEpoch()},
-	}
+	s := &Sender{config: config, start: time.Now()}
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.brake = newBrake(config.Concurrency)
+	return s
 }
 
-// Send queues a copy of item. While there is no room for it, Send blocks; ctx has no other
-// effect. If Send returns nil, done is called exactly once, in the order of the device's
-// items. If ctx ends first, Send returns [context.Context.Err].
+func (s *Sender) now() time.Duration { return time.Since(s.start) }
+
+// Send queues a copy of item. While there is no room for it, Send blocks, first come first
+// served; ctx has no other effect. If ctx ends first, Send returns its error. If the device
+// has no room, Send returns [ErrDeviceFull] at once.
+//
+// If Send returns nil, done is called exactly once: with nil if the service accepted the
+// item, otherwise with the reason. For one device, done is called in the order of the
+// items, and the device waits until it returns. A done that ends its goroutine counts as
+// one that returned. done may be nil.
 func (s *Sender) Send(ctx context.Context, device string, item []byte, done func(error)) error {
-	if err := s.waitForRoom(ctx, int64(len(item))); err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	defer s.mu.Unlock()
-	epoch := s.epochs[len(s.epochs)-1]
-	epoch.open++
-	s.bytes += int64(len(item))
-	q := s.queues[device]
-	if q == nil {
-		q = &queue{device: device}
-		s.queues[device] = q
-	}
-	q.pending = append(q.pending, pendingItem{bytes.Clone(item), done, epoch})
-	if !q.scheduled {
-		s.enqueue(q)
-	}
-	return nil
-}
-
-// waitForRoom returns with s.mu held, or with an error.
-func (s *Sender) waitForRoom(ctx context.Context, size int64) error {
+	w := waiter{device: device, content: item, done: done}
 	s.mu.Lock()
-	for !s.closed && ctx.Err() == nil && s.bytes+size > s.config.MaxPending {
-		freed := s.freed
-		s.mu.Unlock()
-		select {
-		case <-freed:
-		case <-ctx.Done():
-		}
-		s.mu.Lock()
-	}
-	var err error
 	switch {
 	case s.closed:
-		err = ErrClosed
-	case ctx.Err() != nil:
-		err = ctx.Err()
-	default:
+		s.mu.Unlock()
+		return ErrClosed
+	case !s.deviceHasRoom(&w):
+		s.mu.Unlock()
+		return ErrDeviceFull
+	case s.room.waiting.isEmpty() && s.hasRoom(&w):
+		s.queue(&w)
+		s.dispatch()
+		s.mu.Unlock()
 		return nil
 	}
+	waiting := &waiter{device: device, content: item, done: done, result: make(chan error, 1)}
+	s.room.waiting.push(waiting)
 	s.mu.Unlock()
-	return err
+	return s.waitForRoom(ctx, waiting)
 }
 
-// Flush waits until every item that was queued before is accepted or reported. If ctx ends
-// first, Flush returns its error.
-func (s *Sender) Flush(ctx context.Context) error {
-	s.mu.Lock()
-	epoch := s.seal()
-	s.mu.Unlock()
-	select {
-	case <-epoch.settled:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// queue adds an item that there is room for. s.mu must be held.
+func (s *Sender) queue(w *waiter) {
+	d := s.devices.get(w.device)
+	if d == nil {
+		d = s.devices.add(w.device, s.brake.accepted)
+		s.charge(d, deviceCost(w.device))
+	}
+	s.charge(d, itemCost(w.content, w.done))
+	epoch := s.epochs.current()
+	epoch.open++
+	d.items.push(&item{content: append([]byte(nil), w.content...), done: w.done, epoch: epoch, at: s.now()})
+	s.stats.PendingItems++
+	if d.state == idle {
+		s.schedule(d)
 	}
 }
 
-// Close stops accepting items and waits until all pending ones are accepted or reported.
-// If ctx ends first, Close cancels the requests, reports the items that were not accepted
-// with NotSent(cause(ctx)), and returns their number and that cause.
-func (s *Sender) Close(ctx context.Context, cause func(context.Context) error) (lost int, err error) {
-	s.mu.Lock()
-	if !s.closed {
-		s.closed = true
-		s.drained = s.seal()
-		s.free(0) // wakes the Sends that wait for room
-	}
-	drained := s.drained
-	s.mu.Unlock()
-	select {
-	case <-drained.settled:
-	case <-ctx.Done():
-		s.abort(cause(ctx))
-		<-drained.settled
-	}
-	s.cancel(nil)
+// Resume makes the next probe of a paused Sender at once.
+func (s *Sender) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.lost, s.abortErr
+	s.pause.probes, s.pause.next = 0, 0
+	s.dispatch()
+}
+
+// Stats are counts of a Sender.
+type Stats struct {
+	PendingItems       int   // neither accepted nor reported
+	PendingBytes       int64 // of pending items, bookkeeping included
+	Devices            int   // with pending items or running done functions
+	Held               int   // devices that wait after a failure
+	Paused             error // why no requests are sent; nil if they are
+	Accepted, Reported int64 // items
+	Requests           int64
+	Repeated           int64 // requests that contained an item of an earlier request
+}
+
+// Stats returns the present counts.
+func (s *Sender) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats := s.stats
+	stats.PendingBytes, stats.Devices, stats.Paused = s.room.used, s.devices.len(), s.pause.err
+	return stats
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,20 +16,30 @@ import (
 	"github.com/memfault-go/memfault/internal/ordered"
 )
 
-var errLost = errors.New("connection reset")
+var (
+	errReset  = errors.New("connection reset")
+	errStatus = errors.New("status 4xx or 5xx")
+)
 
 type sendFunc = func(ctx context.Context, device string, items [][]byte) ordered.Outcome
 
-// newSender returns a Sender whose requests send answers. Tests change its Config first.
+// newSender returns a Sender whose outcomes send returns.
 func newSender(send sendFunc, configure ...func(*ordered.Config)) *ordered.Sender {
 	config := ordered.Config{
-		Send:        send,
-		Backoff:     func(failures int) time.Duration { return time.Second << failures },
-		NotSent:     func(cause error) error { return fmt.Errorf("closed: %w", cause) },
-		BatchSize:   100,
-		Concurrency: 64,
-		MaxPending:  1 << 20,
-		MaxAttempts: 5,
+		Send:    send,
+		Backoff: func(failures int) time.Duration { return min(time.Second<<min(failures, 20), 30*time.Second) },
+		NotSent: func(reason ordered.Reason, cause error) error {
+			return fmt.Errorf("%s: %w", []string{"closed", "expired"}[reason], cause)
+		},
+		Panicked: func(value any, stack []byte) error {
+			return fmt.Errorf("panic: %v in %d bytes", value, len(stack))
+		},
+		BatchItems:          100,
+		BatchBytes:          1 << 20,
+		ItemOverhead:        100,
+		Concurrency:         64,
+		MaxPending:          64 << 20,
+		MaxPendingPerDevice: 8 << 20,
 	}
 	for _, change := range configure {
 		change(&config)
@@ -38,11 +49,88 @@ func newSender(send sendFunc, configure ...func(*ordered.Config)) *ordered.Sende
 
 func accept(context.Context, string, [][]byte) ordered.Outcome { return ordered.Outcome{} }
 
+func outcome(kind ordered.Kind) ordered.Outcome {
+	if kind == ordered.Accepted {
+		return ordered.Outcome{}
+	}
+	return ordered.Outcome{Kind: kind, Err: errStatus}
+}
+
+// ledger records the calls of done functions.
+type ledger struct {
+	mu      sync.Mutex
+	start   time.Time
+	results map[string]error         // by device and item
+	times   map[string]time.Duration // of the calls
+	order   map[string][]string      // items by device
+	twice   []string
+}
+
+func newLedger() *ledger {
+	return &ledger{start: time.Now(), results: map[string]error{}, times: map[string]time.Duration{}, order: map[string][]string{}}
+}
+
+func (l *ledger) done(device, item string) func(error) {
+	return func(err error) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		key := device + " " + item
+		if _, ok := l.results[key]; ok {
+			l.twice = append(l.twice, key)
+		}
+		l.results[key], l.times[key] = err, time.Since(l.start)
+		l.order[device] = append(l.order[device], item)
+	}
+}
+
+// send queues items and records what happens to them.
+func (l *ledger) send(t *testing.T, s *ordered.Sender, device string, items ...string) {
+	t.Helper()
+	for _, item := range items {
+		require.NoError(t, s.Send(t.Context(), device, []byte(item), l.done(device, item)))
+	}
+}
+
+// count returns how many items were accepted and reported.
+func (l *ledger) count(t *testing.T) (accepted, reported int) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	require.Empty(t, l.twice, "done was called twice")
+	for device, order := range l.order {
+		require.True(t, slices.IsSorted(order), "done of %s was not called in order: %v", device, order)
+	}
+	for _, err := range l.results {
+		if err == nil {
+			accepted++
+		} else {
+			reported++
+		}
+	}
+	return accepted, reported
+}
+
+// names returns n items whose text is in order.
+func names(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("%05d", i)
+	}
+	return all
+}
+
+func ctxError(_ context.Context, err error) error { return err }
+
 func requireClosed(t *testing.T, s *ordered.Sender) {
 	t.Helper()
-	lost, err := s.Close(t.Context(), context.Cause)
+	left, err := s.Close(t.Context(), ctxError)
 	require.NoError(t, err)
-	require.Zero(t, lost)
+	require.Zero(t, left)
+	stats := s.Stats()
+	require.Zero(t, stats.PendingItems)
+	require.Zero(t, stats.PendingBytes)
+	require.Zero(t, stats.Devices)
+	require.Zero(t, stats.Held)
 }
 
 func TestSender_BatchesFillWhileRequestInFlight(t *testing.T) {
@@ -52,7 +140,7 @@ func TestSender_BatchesFillWhileRequestInFlight(t *testing.T) {
 			sizes = append(sizes, len(items))
 			time.Sleep(time.Second)
 			return ordered.Outcome{}
-		}, func(c *ordered.Config) { c.BatchSize = 4 })
+		}, func(c *ordered.Config) { c.BatchItems = 4 })
 		for range 10 {
 			require.NoError(t, s.Send(t.Context(), "A", []byte{1}, nil))
 			synctest.Wait()
@@ -60,127 +148,70 @@ func TestSender_BatchesFillWhileRequestInFlight(t *testing.T) {
 		require.NoError(t, s.Flush(t.Context()))
 		assert.Equal(t, []int{1, 4, 4, 1}, sizes)
 		requireClosed(t, s)
+		assert.Equal(t, int64(4), s.Stats().Requests)
+		assert.Equal(t, int64(10), s.Stats().Accepted)
 	})
 }
 
-func TestSender_RetryAfterDelaysOneDevice(t *testing.T) {
+func TestSender_BatchesAreBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		reported := map[string]time.Duration{}
-		var mu sync.Mutex
-		requests := 0
-		s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
-			if device == "HELD" {
-				if requests++; requests == 1 {
-					return ordered.Outcome{Kind: ordered.Temporary, RetryAfter: 300 * time.Second, Err: errLost}
-				}
-			}
-			return ordered.Outcome{}
-		}, func(c *ordered.Config) { c.Concurrency = 1 })
-		for _, device := range []string{"HELD", "A", "B", "HELD"} {
-			require.NoError(t, s.Send(t.Context(), device, []byte{1}, func(err error) {
-				require.NoError(t, err)
-				mu.Lock()
-				defer mu.Unlock()
-				reported[device] = time.Since(start)
-			}))
-			synctest.Wait()
-		}
-		requireClosed(t, s)
-		assert.Equal(t, map[string]time.Duration{"A": 0, "B": 0, "HELD": 300 * time.Second}, reported)
-		assert.Equal(t, 3, requests, "the same batch first, then the next")
-	})
-}
-
-func TestSender_BatchFailsAfterMaxAttempts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		requests := 0
-		s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
-			if requests++; requests > 3 {
-				return ordered.Outcome{}
-			}
-			return ordered.Outcome{Kind: ordered.Temporary, Err: errLost}
-		}, func(c *ordered.Config) { c.MaxAttempts = 3 })
-		var results []error
-		for range 2 {
-			require.NoError(t, s.Send(t.Context(), "A", []byte{1}, func(err error) { results = append(results, err) }))
-			synctest.Wait()
-		}
-		requireClosed(t, s)
-		assert.Equal(t, []error{errLost, nil}, results, "the next batch is sent")
-		assert.Equal(t, 4, requests)
-	})
-}
-
-func TestSender_AttemptsAreCountedPerBatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		requests := 0
-		s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
-			if requests++; requests%3 != 0 { // each batch needs all of its attempts
-				return ordered.Outcome{Kind: ordered.Temporary, Err: errLost}
-			}
-			return ordered.Outcome{}
-		}, func(c *ordered.Config) { c.MaxAttempts = 3 })
-		for range 4 {
-			require.NoError(t, s.Send(t.Context(), "A", []byte{1}, func(err error) { require.NoError(t, err) }))
-			require.NoError(t, s.Flush(t.Context()))
-		}
-		requireClosed(t, s)
-		assert.Equal(t, 12, requests)
-	})
-}
-
-func TestSender_PendingBytesAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		var pending, most int
-		add := func(n int) {
-			mu.Lock()
-			defer mu.Unlock()
-			pending += n
-			most = max(most, pending)
-		}
+		var sizes []int
 		s := newSender(func(_ context.Context, _ string, items [][]byte) ordered.Outcome {
+			sizes = append(sizes, len(items))
 			time.Sleep(time.Second)
-			add(-90 * len(items)) // before the sender frees their room, which it does before done
 			return ordered.Outcome{}
-		}, func(c *ordered.Config) { c.MaxPending = 1000 })
-		for i := range 100 {
-			require.NoError(t, s.Send(t.Context(), fmt.Sprint(i%7), make([]byte, 90), nil))
-			add(90)
+		}, func(c *ordered.Config) { c.BatchBytes, c.ItemOverhead = 1000, 100 })
+		for _, size := range []int{1, 150, 150, 150, 150, 2000, 899, 1} {
+			require.NoError(t, s.Send(t.Context(), "A", make([]byte, size), nil))
 		}
 		requireClosed(t, s)
-		assert.LessOrEqual(t, most, 1000+90)
-		assert.GreaterOrEqual(t, most, 900)
+		assert.Equal(t, []int{1, 4, 1, 1, 1}, sizes, "a larger item is sent alone")
 	})
 }
 
-func TestSender_SendBlockedForRoom(t *testing.T) {
+func TestSender_OneRequestPerDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSender(func(ctx context.Context, _ string, _ [][]byte) ordered.Outcome {
-			<-ctx.Done()
-			return ordered.Outcome{Kind: ordered.Temporary, Err: ctx.Err()}
-		}, func(c *ordered.Config) { c.MaxPending = 10 })
-		var first error
-		require.NoError(t, s.Send(t.Context(), "A", make([]byte, 8), func(err error) { first = err }))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		start := time.Now()
-		require.ErrorIs(t, s.Send(ctx, "B", make([]byte, 8), func(error) { t.Error("the item was not queued") }), context.DeadlineExceeded)
-		assert.Equal(t, time.Minute, time.Since(start))
-		require.ErrorIs(t, s.Flush(ctx), context.DeadlineExceeded)
+		var mu sync.Mutex
+		inFlight, total, most := map[string]int{}, 0, 0
+		s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
+			mu.Lock()
+			inFlight[device]++
+			total++
+			most = max(most, total)
+			assert.Equal(t, 1, inFlight[device])
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			inFlight[device]--
+			total--
+			mu.Unlock()
+			return ordered.Outcome{}
+		}, func(c *ordered.Config) { c.Concurrency = 7 })
+		told := newLedger()
+		for _, item := range names(20) {
+			for d := range 30 {
+				told.send(t, s, fmt.Sprint(d), item)
+			}
+		}
+		requireClosed(t, s)
+		accepted, _ := told.count(t)
+		assert.Equal(t, 600, accepted)
+		assert.Equal(t, 7, most)
+	})
+}
 
-		blocked := make(chan error)
-		go func() { blocked <- s.Send(t.Context(), "B", make([]byte, 8), nil) }()
-		synctest.Wait()
-		closing, stop := context.WithCancel(t.Context())
-		stop()
-		lost, err := s.Close(closing, context.Cause)
-		assert.Equal(t, 1, lost)
-		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorIs(t, <-blocked, ordered.ErrClosed)
-		require.ErrorIs(t, first, context.Canceled)
-		require.ErrorContains(t, first, "closed: ")
+func TestSender_CopiesItem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got string
+		s := newSender(func(_ context.Context, _ string, items [][]byte) ordered.Outcome {
+			got = string(items[0])
+			return ordered.Outcome{}
+		})
+		buffer := []byte("first")
+		require.NoError(t, s.Send(t.Context(), "A", buffer, nil))
+		copy(buffer, "XXXXX")
+		requireClosed(t, s)
+		assert.Equal(t, "first", got)
 	})
 }
 
@@ -206,6 +237,9 @@ func TestSender_FlushWaitsForEarlierItems(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, s.Send(t.Context(), "SLOW", []byte{1}, nil))
 		<-flushed
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.ErrorIs(t, s.Flush(ctx), context.DeadlineExceeded)
 		require.NoError(t, s.Flush(t.Context()))
 		assert.Equal(t, time.Hour+time.Second, time.Since(start))
 		requireClosed(t, s)
@@ -213,29 +247,45 @@ func TestSender_FlushWaitsForEarlierItems(t *testing.T) {
 	})
 }
 
-// Two calls of Close stop waiting while batches complete; the race detector watches.
-func TestSender_CloseRacesWithCompletion(t *testing.T) {
-	for range 20 {
-		s := newSender(accept, func(c *ordered.Config) { c.BatchSize = 1 })
-		var mu sync.Mutex
-		calls := map[string]int{}
-		for i := range 2000 {
-			require.NoError(t, s.Send(t.Context(), fmt.Sprint(i%50), []byte{1}, func(error) {
-				mu.Lock()
-				defer mu.Unlock()
-				calls[fmt.Sprint(i)]++
-			}))
-		}
-		ended, cancel := context.WithCancel(t.Context())
+func TestSender_RequestsDoNotCarryContextOfSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type key struct{}
+		s := newSender(func(ctx context.Context, _ string, _ [][]byte) ordered.Outcome {
+			assert.Nil(t, ctx.Value(key{}))
+			time.Sleep(time.Second)
+			assert.NoError(t, ctx.Err())
+			return ordered.Outcome{}
+		})
+		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, 1))
+		require.NoError(t, s.Send(ctx, "A", []byte{1}, nil))
 		cancel()
-		var closing sync.WaitGroup
-		for range 2 {
-			closing.Go(func() { _, _ = s.Close(ended, context.Cause) })
-		}
-		closing.Wait()
-		assert.Len(t, calls, 2000)
-		for _, n := range calls {
-			require.Equal(t, 1, n)
-		}
-	}
+		require.ErrorIs(t, s.Send(ctx, "A", []byte{1}, nil), context.Canceled)
+		requireClosed(t, s)
+	})
+}
+
+func TestSender_Stats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
+			if requests++; requests == 1 {
+				return ordered.Outcome{Kind: ordered.Throttled, RetryAfter: time.Minute, Err: errStatus}
+			}
+			if device == "BAD" {
+				return outcome(ordered.Rejected)
+			}
+			return ordered.Outcome{}
+		})
+		require.NoError(t, s.Send(t.Context(), "A", make([]byte, 100), nil))
+		synctest.Wait()
+		require.NoError(t, s.Send(t.Context(), "A", make([]byte, 100), nil))
+		require.NoError(t, s.Send(t.Context(), "BAD", make([]byte, 100), nil))
+		synctest.Wait()
+		stats := s.Stats()
+		assert.Greater(t, stats.PendingBytes, int64(200))
+		stats.PendingBytes = 0
+		assert.Equal(t, ordered.Stats{PendingItems: 2, Devices: 1, Held: 1, Reported: 1, Requests: 2}, stats)
+		requireClosed(t, s)
+		assert.Equal(t, ordered.Stats{Accepted: 2, Reported: 1, Requests: 4, Repeated: 1}, s.Stats())
+	})
 }

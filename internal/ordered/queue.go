@@ -1,78 +1,178 @@
 package ordered
 
-// pendingItem is an item that is neither accepted nor reported.
-type pendingItem struct {
+import (
+	"strings"
+	"time"
+)
+
+// item is an item whose done function has not been called.
+type item struct {
+	next    *item
 	content []byte
 	done    func(error)
 	epoch   *epoch
+	at      time.Duration // when it was queued
 }
 
-func contents(items []pendingItem) [][]byte {
-	all := make([][]byte, len(items))
-	for i, item := range items {
-		all[i] = item.content
+// itemList contains items in order. A list frees each item as soon as it is removed, which
+// the array behind a slice would not.
+type itemList struct {
+	first, last *item
+	n           int
+}
+
+func (l *itemList) push(it *item) {
+	if l.last == nil {
+		l.first = it
+	} else {
+		l.last.next = it
 	}
-	return all
+	l.last = it
+	l.n++
 }
 
-// queue contains the items of one device, in order.
-type queue struct {
-	device       string
-	retryBatches [][]pendingItem // batches to be sent as they are, the next one last
-	pending      []pendingItem   // the items after them
-	scheduled    bool            // in Sender.ready, in flight, or waiting for a retry
-	inFlight     bool
-	failures     int // consecutive, of the first batch
-	retryTimer   interface{ Stop() bool }
-}
-
-func (q *queue) isEmpty() bool { return len(q.retryBatches) == 0 && len(q.pending) == 0 }
-
-// next removes the first batch.
-func (q *queue) next(size int) []pendingItem {
-	if last := len(q.retryBatches) - 1; last >= 0 {
-		batch := q.retryBatches[last]
-		q.retryBatches = q.retryBatches[:last]
-		return batch
+// pop removes the first item. The list must not be empty.
+func (l *itemList) pop() *item {
+	it := l.first
+	l.first = it.next
+	if l.first == nil {
+		l.last = nil
 	}
-	n := min(size, len(q.pending))
-	batch := q.pending[:n:n]
-	q.pending = q.pending[n:]
-	return batch
+	it.next = nil
+	l.n--
+	return it
 }
 
-// takeAll removes all items that are not in flight, in order.
-func (q *queue) takeAll() []pendingItem {
-	if q.retryTimer != nil {
-		q.retryTimer.Stop()
+type state uint8
+
+const (
+	idle      state = iota
+	ready           // in Sender.ready
+	sending         // a request is in flight
+	reporting       // done functions are called
+	held            // waits until device.until
+)
+
+// device contains the items of one device, and what its last outcomes were.
+type device struct {
+	name      string
+	items     itemList // pending, those in flight included
+	reports   itemList // neither pending nor reported
+	reportErr error    // of reports
+	used      int64    // bytes, bookkeeping included
+
+	state   state
+	request *request // in flight
+	sent    int      // so many of the first items were in a request
+	keep    int      // so many of them form the next batch; 0 leaves it open
+	fit     *fit     // nil unless a batch was too much
+
+	failures   int           // consecutive
+	lastErr    error         // of the last outcome
+	refused    bool          // by the outcome that started a pause
+	losses     int           // consecutive requests for the first items that had no response
+	stays      int           // failures of the first items while others were served
+	servedMark int64         // brake.accepted at the last outcome
+	until      time.Duration // held until then
+	outage     int64         // brake.outage when it failed; 0 if the service is not the reason
+
+	turn    int // of the goroutine that calls done functions
+	calling *item
+	since   time.Duration // of the call
+	ticks   int           // of the abort, during the call
+
+	prev, next *device       // in Sender.ready
+	wake       time.Duration // in Sender.timed
+	index      int           // in Sender.timed; -1 if it is not there
+}
+
+// devices contains devices by name. It is rebuilt when most of them are gone: the memory of
+// a map never shrinks.
+type devices struct {
+	byName map[string]*device
+	most   int // devices since it was built
+}
+
+const smallMap = 1 << 10
+
+func (m *devices) len() int { return len(m.byName) }
+
+func (m *devices) get(name string) *device { return m.byName[name] }
+
+func (m *devices) add(name string, accepted int64) *device {
+	if m.byName == nil {
+		m.byName = map[string]*device{}
 	}
-	var all []pendingItem
-	for !q.isEmpty() {
-		all = append(all, q.next(len(q.pending))...)
+	d := &device{name: strings.Clone(name), index: -1, servedMark: accepted}
+	m.byName[d.name] = d
+	m.most = max(m.most, len(m.byName))
+	return d
+}
+
+func (m *devices) remove(d *device) {
+	delete(m.byName, d.name)
+	if m.most > smallMap && len(m.byName) < m.most/4 {
+		smaller := make(map[string]*device, len(m.byName))
+		for name, d := range m.byName {
+			smaller[name] = d
+		}
+		m.byName, m.most = smaller, max(len(smaller), smallMap)
 	}
-	return all
 }
 
-// epoch is the items that were queued between two calls of Flush.
-type epoch struct {
-	open    int           // items that are neither accepted nor reported
-	settled chan struct{} // closed when neither this epoch nor an earlier one has any
-}
+// deviceList is a first-in, first-out list of devices.
+type deviceList struct{ first, last *device }
 
-func newEpoch() *epoch { return &epoch{settled: make(chan struct{})} }
-
-// seal ends the current epoch and returns it. s.mu must be held.
-func (s *Sender) seal() *epoch {
-	sealed := s.epochs[len(s.epochs)-1]
-	s.epochs = append(s.epochs, newEpoch())
-	s.endEpochs()
-	return sealed
-}
-
-// endEpochs closes the first epochs if they have no open items. s.mu must be held.
-func (s *Sender) endEpochs() {
-	for len(s.epochs) > 1 && s.epochs[0].open == 0 {
-		close(s.epochs[0].settled)
-		s.epochs = s.epochs[1:]
+func (l *deviceList) push(d *device) {
+	if d.prev = l.last; l.last == nil {
+		l.first = d
+	} else {
+		l.last.next = d
 	}
+	l.last = d
+}
+
+func (l *deviceList) remove(d *device) {
+	if d.prev == nil {
+		l.first = d.next
+	} else {
+		d.prev.next = d.next
+	}
+	if d.next == nil {
+		l.last = d.prev
+	} else {
+		d.next.prev = d.prev
+	}
+	d.prev, d.next = nil, nil
+}
+
+// timedQueue is a heap of devices, ordered by device.wake.
+type timedQueue []*device
+
+func (q timedQueue) Len() int           { return len(q) }
+func (q timedQueue) Less(i, j int) bool { return q[i].wake < q[j].wake }
+
+func (q timedQueue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].index, q[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (q *timedQueue) Push(x any) {
+	d, _ := x.(*device)
+	d.index = len(*q)
+	*q = append(*q, d)
+}
+
+// Pop implements heap.Interface.
+func (q *timedQueue) Pop() any {
+	old := *q
+	d := old[len(old)-1]
+	old[len(old)-1] = nil
+	d.index = -1
+	*q = old[:len(old)-1]
+	if len(*q) == 0 && cap(*q) > smallMap {
+		*q = nil
+	}
+	return d
 }

@@ -1,0 +1,244 @@
+package ordered
+
+import "time"
+
+// Kind is what the outcome of a request means.
+type Kind int
+
+// The kinds of outcomes. "Others are served" means that batches of other devices were
+// accepted since the previous outcome of this device.
+const (
+	// Accepted: the items are reported with nil.
+	Accepted Kind = iota
+	// Unavailable: the service is away. The batch is kept, the device waits, and the Sender
+	// sends fewer requests; see [Sender.Stats].
+	Unavailable
+	// Lost: there was no response. This is Unavailable, but the request may have been too
+	// large, or an item may be at fault: a request above 64 KiB that is lost again is split,
+	// and any request that is lost repeatedly while others are served. A single item is
+	// Rejected after ten losses while others are served.
+	Lost
+	// Failed: the service failed, perhaps because of the items. While other devices fail
+	// too, this is Unavailable. If it happens repeatedly while others are served, the batch
+	// is split. A single item is Rejected after ten failures while others are served.
+	Failed
+	// Throttled: the batch is kept, and the device waits for RetryAfter, at most an hour.
+	Throttled
+	// Refused: no request can succeed, whatever its items. The batch is kept, and the Sender
+	// pauses: until a probe is not Refused, it sends no other request. If only one device is
+	// refused again after others were served, only that device waits.
+	Refused
+	// TooMuch: a smaller batch may be accepted. The batch is split; a single item is
+	// Rejected.
+	TooMuch
+	// Rejected: the items are reported with Err.
+	Rejected
+)
+
+// Outcome is the result of a request.
+type Outcome struct {
+	Kind       Kind
+	RetryAfter time.Duration // of Throttled: the wait that the service asked for; 0 if none
+	Err        error         // nil if Accepted
+}
+
+const (
+	longestHold   = time.Hour // whatever the service asks for
+	largeRequest  = 64 << 10  // bytes; a larger request can be lost because of its size
+	lossesToSplit = 2         // of a large request
+	staysToSplit  = 3         // failures while others are served
+	staysToReport = 10        // the same, of a single item
+)
+
+// finish handles the outcome of a request and continues with its device.
+func (s *Sender) finish(r *request, o Outcome) {
+	s.mu.Lock()
+	s.brake.ended(r)
+	d := r.device
+	if d.request != r { // Close did not wait for it
+		s.mu.Unlock()
+		return
+	}
+	d.request, d.state, d.lastErr = nil, idle, o.Err
+	paused := s.decide(r, o)
+	if r.pauseProbe {
+		s.pause.probed(o.Kind == Accepted || o.Kind == TooMuch || o.Kind == Rejected, s.now())
+	}
+	s.proceed(d)
+	s.dispatch()
+	report, turn := d.state == reporting, d.turn
+	s.mu.Unlock()
+	if paused && s.config.OnPause != nil {
+		go s.config.OnPause(o.Err)
+	}
+	if report {
+		s.report(d, turn)
+	}
+}
+
+// decide does what an outcome means. It reports whether a pause begins. s.mu must be held.
+func (s *Sender) decide(r *request, o Outcome) (paused bool) {
+	d, now := r.device, s.now()
+	served := s.brake.accepted > d.servedMark
+	d.servedMark = s.brake.accepted
+	if s.abort.err != nil && o.Kind != Accepted {
+		return false // proceed reports the items
+	}
+	d.keep = len(r.items)
+	switch o.Kind {
+	case Accepted:
+		s.accept(r)
+	case Unavailable:
+		s.brake.fail(r, now)
+		s.hold(d, 0, s.brake.outage)
+	case Lost:
+		s.lose(r, o.Err, served)
+	case Failed:
+		s.fail(r, o.Err, served)
+	case Throttled:
+		s.brake.throttled(now)
+		s.hold(d, min(o.RetryAfter, longestHold), 0)
+	case Refused:
+		if d.refused && s.pause.err == nil {
+			s.hold(d, pauseWait(d.failures), 0)
+		} else if paused = s.pause.begin(o.Err, now); paused {
+			d.refused = true
+		}
+	case TooMuch:
+		s.brake.answered(now)
+		s.split(r, o.Err, true)
+	default:
+		s.brake.answered(now)
+		s.complete(d, len(r.items), o.Err)
+	}
+	return paused
+}
+
+func (s *Sender) accept(r *request) {
+	d, outage := r.device, s.brake.outage
+	if d.fit != nil {
+		d.fit.accept(int64(len(r.items)), r.bytes, r.itemsFull, r.bytesFull)
+		if d.fit.isOver(int64(s.config.BatchItems), s.config.BatchBytes) {
+			d.fit = nil
+		}
+	}
+	s.complete(d, len(r.items), nil)
+	d.failures, d.refused = 0, false
+	over := s.brake.accept()
+	d.servedMark = s.brake.accepted
+	if over {
+		s.release(outage)
+	}
+}
+
+// lose handles a request that had no response.
+func (s *Sender) lose(r *request, err error, served bool) {
+	d := r.device
+	d.losses++
+	if served {
+		d.stays++
+	}
+	large := r.bytes > largeRequest && (d.losses >= lossesToSplit || d.fit.isAbove(r.bytes))
+	switch single := len(r.items) == 1; {
+	case single && d.stays >= staysToReport:
+		s.split(r, err, true)
+		return
+	case !single && (large || d.stays >= staysToSplit):
+		s.split(r, err, served)
+	}
+	s.brake.fail(r, s.now())
+	s.hold(d, 0, s.brake.outage)
+}
+
+// fail handles a failure that the service or the items may be the reason of.
+func (s *Sender) fail(r *request, err error, served bool) {
+	d := r.device
+	if s.brake.othersFailed(d) || !served && d.failures > 0 {
+		s.brake.fail(r, s.now())
+		s.hold(d, 0, s.brake.outage)
+		return
+	}
+	s.brake.notice(d)
+	if !served {
+		s.hold(d, 0, s.brake.outage)
+		return
+	}
+	d.stays++
+	switch single := len(r.items) == 1; {
+	case single && d.stays >= staysToReport:
+		s.split(r, err, true)
+		return
+	case !single && d.stays >= staysToSplit:
+		s.split(r, err, true)
+	}
+	s.hold(d, 0, 0)
+}
+
+// split makes the next batches of a device smaller. A single item is reported.
+func (s *Sender) split(r *request, err error, sure bool) {
+	d, n := r.device, len(r.items)
+	if n == 1 {
+		if d.fit != nil {
+			d.fit.isolate()
+		}
+		s.complete(d, 1, err)
+		return
+	}
+	if d.fit == nil {
+		d.fit = &fit{}
+	}
+	d.fit.reject(int64(n), r.bytes, sure)
+	d.keep, d.losses, d.stays = 0, 0, 0
+}
+
+// hold makes a device wait for as long as it was asked to, and at least for a growing wait.
+// outage is the number of the outage that is the reason, or 0.
+func (s *Sender) hold(d *device, asked time.Duration, outage int64) {
+	d.until = s.now() + max(asked, s.config.Backoff(d.failures))
+	d.failures++
+	d.outage = outage
+}
+
+// release ends the waits of the devices that wait because of an outage.
+func (s *Sender) release(outage int64) {
+	var waiting []*device
+	for _, d := range s.timed {
+		if d.state == held && d.outage == outage {
+			waiting = append(waiting, d)
+		}
+	}
+	for _, d := range waiting {
+		s.unschedule(d)
+		d.until = 0
+		s.schedule(d)
+	}
+}
+
+// expiry returns when GiveUpAfter has passed for the first item of a device.
+func (s *Sender) expiry(d *device) time.Duration {
+	if s.config.GiveUpAfter == 0 {
+		return never
+	}
+	return d.items.first.at + s.config.GiveUpAfter
+}
+
+// expire completes the items for which GiveUpAfter has passed, and reports whether there
+// are any.
+func (s *Sender) expire(d *device) bool {
+	n := 0
+	if s.config.GiveUpAfter > 0 {
+		oldest := s.now() - s.config.GiveUpAfter
+		for it := d.items.first; it != nil && it.at <= oldest; it = it.next {
+			n++
+		}
+	}
+	if n == 0 {
+		return false
+	}
+	cause := d.lastErr
+	if cause == nil {
+		cause = s.pause.err
+	}
+	s.complete(d, n, s.config.NotSent(Expired, cause))
+	return true
+}

@@ -1,0 +1,53 @@
+package ordered
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// The waits between the requests that find out whether a pause is over.
+const (
+	firstPauseWait = time.Second
+	lastPauseWait  = 5 * time.Minute
+)
+
+// pause is the state in which no request can succeed, whatever its items: one probe after
+// the other is sent after growing waits.
+type pause struct {
+	err     error // nil while requests are sent
+	probes  int   // consecutive
+	probing bool  // a probe is in flight
+	next    time.Duration
+}
+
+// begin starts a pause, unless the Sender is paused. It reports whether it did.
+func (p *pause) begin(err error, now time.Duration) bool {
+	if p.err != nil {
+		return false
+	}
+	*p = pause{err: err, next: now + pauseWait(0)}
+	return true
+}
+
+// allows reports whether a probe can be sent.
+func (p *pause) allows(now time.Duration) bool { return !p.probing && now >= p.next }
+
+// probed ends a probe, and the pause if the probe passed.
+func (p *pause) probed(passed bool, now time.Duration) {
+	if passed {
+		*p = pause{}
+		return
+	}
+	p.probing = false
+	p.probes++
+	p.next = now + pauseWait(p.probes)
+}
+
+// pauseWait returns a random wait that doubles with each probe.
+func pauseWait(failures int) time.Duration {
+	wait := lastPauseWait
+	if failures < 20 {
+		wait = min(firstPauseWait<<failures, lastPauseWait)
+	}
+	return wait - rand.N(wait/4) //nolint:gosec // jitter needs no secret randomness
+}

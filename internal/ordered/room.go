@@ -1,0 +1,142 @@
+package ordered
+
+import "context"
+
+// What pending items cost besides their content, as the memory allocator counts it.
+const (
+	itemBytes   = 64  // an item
+	doneBytes   = 64  // a closure of usual size, and a short string that it refers to
+	deviceBytes = 368 // a device, and its place in the map and the heap
+)
+
+// itemCost returns the memory that a pending item takes.
+func itemCost(content []byte, done func(error)) int64 {
+	cost := itemBytes + allocated(len(content))
+	if done != nil {
+		cost += doneBytes
+	}
+	return cost
+}
+
+// deviceCost returns the memory that a device with pending items takes besides them.
+func deviceCost(name string) int64 { return deviceBytes + allocated(len(name)) }
+
+// allocated returns about how much memory the allocator uses for n bytes.
+func allocated(n int) int64 {
+	unit := 8
+	for n > 16*unit {
+		unit *= 2
+	}
+	return int64((n + unit - 1) / unit * unit)
+}
+
+// room bounds the memory of pending items.
+type room struct {
+	used    int64
+	waiting waiters // Sends that wait for room, in order
+}
+
+// waiter is an item that Send was given.
+type waiter struct {
+	device  string
+	content []byte
+	done    func(error)
+	result  chan error // what Send returns; has room for it
+
+	prev, next *waiter
+}
+
+// hasRoom reports whether the bound of all devices leaves room for an item. One item fits
+// always, whatever its bookkeeping takes. s.mu must be held.
+func (s *Sender) hasRoom(w *waiter) bool {
+	cost := itemCost(w.content, w.done)
+	if s.devices.get(w.device) == nil {
+		cost += deviceCost(w.device)
+	}
+	return s.stats.PendingItems == 0 || s.room.used+cost <= s.config.MaxPending
+}
+
+// deviceHasRoom reports whether the bound of its device leaves room for an item. The first
+// item of a device fits always. s.mu must be held.
+func (s *Sender) deviceHasRoom(w *waiter) bool {
+	d := s.devices.get(w.device)
+	return d == nil || d.items.n == 0 || d.used+itemCost(w.content, w.done) <= s.config.MaxPendingPerDevice
+}
+
+func (s *Sender) charge(d *device, cost int64) {
+	d.used += cost
+	s.room.used += cost
+}
+
+// admit queues the items of waiting Sends in order, while there is room. s.mu must be held.
+func (s *Sender) admit() {
+	for {
+		w := s.room.waiting.first
+		if w == nil || !s.hasRoom(w) {
+			return
+		}
+		s.room.waiting.remove(w)
+		if !s.deviceHasRoom(w) {
+			w.result <- ErrDeviceFull
+			continue
+		}
+		s.queue(w)
+		w.result <- nil
+	}
+}
+
+// waitForRoom returns what Send returns for a waiter.
+func (s *Sender) waitForRoom(ctx context.Context, w *waiter) error {
+	select {
+	case err := <-w.result:
+		return err
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case err := <-w.result: // came first
+		return err
+	default:
+	}
+	s.room.waiting.remove(w)
+	s.admit() // a smaller item after this one may fit
+	s.dispatch()
+	return ctx.Err()
+}
+
+// refuseWaiters ends all waiting Sends. s.mu must be held.
+func (s *Sender) refuseWaiters(err error) {
+	for w := s.room.waiting.first; w != nil; w = s.room.waiting.first {
+		s.room.waiting.remove(w)
+		w.result <- err
+	}
+}
+
+// waiters is a first-in, first-out list.
+type waiters struct{ first, last *waiter }
+
+func (l *waiters) isEmpty() bool { return l.first == nil }
+
+func (l *waiters) push(w *waiter) {
+	if w.prev = l.last; l.last == nil {
+		l.first = w
+	} else {
+		l.last.next = w
+	}
+	l.last = w
+}
+
+func (l *waiters) remove(w *waiter) {
+	if w.prev == nil {
+		l.first = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		l.last = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+	w.prev, w.next = nil, nil
+}

@@ -1,0 +1,209 @@
+package ordered
+
+import (
+	"container/heap"
+	"runtime/debug"
+	"time"
+)
+
+// request is one call of Config.Send.
+type request struct {
+	device    *device
+	items     [][]byte
+	bytes     int64 // with the overhead of each item
+	itemsFull bool  // device.fit kept the request from having more items
+	bytesFull bool
+
+	comeback   int  // of the brake
+	probe      bool // of the brake
+	pauseProbe bool
+}
+
+// schedule puts an idle device with pending items where it waits for its next request.
+// s.mu must be held.
+func (s *Sender) schedule(d *device) {
+	d.wake = s.expiry(d)
+	if d.until > s.now() {
+		d.state = held
+		s.stats.Held++
+		d.wake = min(d.wake, d.until)
+	} else {
+		d.state = ready
+		s.ready.push(d)
+	}
+	if d.wake < never {
+		heap.Push(&s.timed, d)
+	}
+}
+
+// unschedule makes a device idle that is ready or held. s.mu must be held.
+func (s *Sender) unschedule(d *device) {
+	switch d.state {
+	case ready:
+		s.ready.remove(d)
+	case held:
+		s.stats.Held--
+	default:
+		return
+	}
+	d.state = idle
+	if d.index >= 0 {
+		heap.Remove(&s.timed, d.index)
+	}
+}
+
+// dispatch starts all requests that can be sent, and sets the timer. s.mu must be held.
+func (s *Sender) dispatch() {
+	for r := s.next(); r != nil; r = s.next() {
+		go s.run(r)
+	}
+	s.setTimer()
+}
+
+// next returns the next request, or nil if none can be sent now. s.mu must be held.
+func (s *Sender) next() *request {
+	if s.abort.err != nil {
+		return nil
+	}
+	d := s.ready.first
+	if d == nil && (!s.brake.braked || s.pause.err != nil) {
+		return nil
+	}
+	now, paused := s.now(), s.pause.err != nil
+	switch {
+	case paused && (!s.pause.allows(now) || !s.brake.hasSlot()):
+		return nil
+	case !paused && !s.brake.allows(now):
+		return nil
+	}
+	if d == nil {
+		if d = s.heldByOutage(); d == nil {
+			return nil
+		}
+	}
+	s.unschedule(d)
+	d.state = sending
+	r := s.batch(d)
+	s.brake.sent(r, now)
+	r.pauseProbe, s.pause.probing = paused, paused
+	return r
+}
+
+// heldByOutage returns the device that is held for the service's sake and waits for the
+// shortest time. It can be used as a probe: the wait between probes is enough. s.mu must be
+// held.
+func (s *Sender) heldByOutage() *device {
+	var first *device
+	for _, d := range s.timed {
+		if d.state == held && d.outage == s.brake.outage && (first == nil || d.until < first.until) {
+			first = d
+		}
+	}
+	return first
+}
+
+// batch returns a request with the next batch of a device. s.mu must be held.
+func (s *Sender) batch(d *device) *request {
+	items, bytes := int64(s.config.BatchItems), s.config.BatchBytes
+	if d.keep > 0 {
+		items = int64(d.keep)
+	}
+	r := &request{device: d, items: make([][]byte, 0, min(items, int64(d.items.n)))}
+	for it := d.items.first; it != nil; it = it.next {
+		n, size := int64(len(r.items)), r.bytes+int64(len(it.content))+s.config.ItemOverhead
+		if d.fit != nil && n > 0 {
+			r.itemsFull, r.bytesFull = !d.fit.items.allows(n+1), !d.fit.bytes.allows(size)
+		}
+		if n > 0 && (n >= items || size > bytes || r.itemsFull || r.bytesFull) {
+			break
+		}
+		r.items = append(r.items, it.content)
+		r.bytes = size
+	}
+	d.request = r
+	s.stats.Requests++
+	if d.sent > 0 {
+		s.stats.Repeated++
+	}
+	d.sent = max(d.sent, len(r.items))
+	return r
+}
+
+// run sends a request and handles its outcome.
+func (s *Sender) run(r *request) { s.finish(r, s.send(r)) }
+
+// send calls Config.Send. The goroutine ends if Config.Send ends it.
+func (s *Sender) send(r *request) (outcome Outcome) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if value := recover(); value != nil {
+			outcome = Outcome{Kind: Refused, Err: s.config.Panicked(value, debug.Stack())}
+			return
+		}
+		go s.finish(r, Outcome{Kind: Refused, Err: s.config.Panicked(nil, debug.Stack())})
+	}()
+	outcome = s.config.Send(s.ctx, r.device.name, r.items)
+	returned = true
+	return outcome
+}
+
+// never is later than all times.
+const never = time.Duration(1<<63 - 1)
+
+// setTimer sets the timer for the next time at which there is something to do. s.mu must
+// be held.
+func (s *Sender) setTimer() {
+	at := never
+	if s.abort.err == nil {
+		at = s.nextTime()
+	}
+	switch {
+	case at == s.timerAt || at == never && s.timerAt == 0:
+	case at == never:
+		s.timer.Stop()
+		s.timerAt = 0
+	case s.timer == nil:
+		s.timer = time.AfterFunc(at-s.now(), s.onTimer)
+		s.timerAt = at
+	default:
+		s.timer.Reset(at - s.now())
+		s.timerAt = at
+	}
+}
+
+func (s *Sender) nextTime() time.Duration {
+	at := never
+	if len(s.timed) > 0 {
+		at = s.timed[0].wake
+	}
+	switch {
+	case !s.brake.hasSlot():
+	case s.pause.err != nil:
+		if !s.pause.probing && s.ready.first != nil {
+			at = min(at, s.pause.next)
+		}
+	case s.brake.braked && (s.ready.first != nil || s.heldByOutage() != nil):
+		at = min(at, s.brake.next)
+	}
+	return at
+}
+
+// onTimer handles the devices whose time has come.
+func (s *Sender) onTimer() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timerAt = 0
+	for now := s.now(); s.abort.err == nil && len(s.timed) > 0 && s.timed[0].wake <= now; {
+		d := s.timed[0]
+		s.unschedule(d)
+		if s.expire(d) {
+			go s.report(d, d.turn)
+		} else {
+			s.schedule(d)
+		}
+	}
+	s.dispatch()
+}
