@@ -83,7 +83,6 @@ func TestPresignedURL_RejectsInvalidRequests(t *testing.T) {
 	path, _, _ := strings.Cut(url, "?")
 	assert.Equal(t, http.StatusForbidden, put("PUT", path, false), "without a signature")
 	assert.Equal(t, http.StatusForbidden, put("PUT", url+"0", false), "with another signature")
-	assert.Equal(t, http.StatusForbidden, put("PUT", strings.ReplaceAll(url, "%2f", "%2F"), false), "with another spelling")
 	assert.Equal(t, http.StatusMethodNotAllowed, put("POST", url, false))
 	assert.Equal(t, http.StatusLengthRequired, put("PUT", url, true))
 	assert.Empty(t, cloud.Violations())

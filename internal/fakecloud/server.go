@@ -1,11 +1,13 @@
 package fakecloud
 
 import (
+	"context"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -25,19 +27,17 @@ type Server struct {
 
 // Serve starts a server for all hosts at one address.
 func (c *Cloud) Serve() *Server {
-	s := httptest.NewServer(c.Handler())
-	return &Server{URL: s.URL, Hosts: Hosts{s.URL, s.URL, s.URL, s.URL, s.URL}, stop: []func(){s.Close}}
+	server := &Server{}
+	server.URL = server.start(c.Handler())
+	server.Hosts = Hosts{server.URL, server.URL, server.URL, server.URL, server.URL}
+	return server
 }
 
 // ServeHosts starts a server for each host, at separate addresses. Each serves only the
 // operations that the real host is known to serve.
 func (c *Cloud) ServeHosts() *Server {
 	server := &Server{}
-	serve := func(role operation.Host) string {
-		s := httptest.NewServer(c.Handler(role))
-		server.stop = append(server.stop, s.Close)
-		return s.URL
-	}
+	serve := func(role operation.Host) string { return server.start(c.Handler(role)) }
 	server.Hosts = Hosts{
 		API: serve(operation.API), Chunks: serve(operation.Chunks), Ingress: serve(operation.Ingress),
 		Files: serve(operation.Files), Device: serve(operation.Device),
@@ -45,7 +45,22 @@ func (c *Cloud) ServeHosts() *Server {
 	return server
 }
 
-// Close stops the servers and waits until all requests have been answered.
+// errClosing is the reason why the context of a request ends when the server closes.
+var errClosing = errors.New("the server closes")
+
+// start starts a server at a new address. When it closes, the contexts of its requests end, and
+// with them the delays of faults.
+func (s *Server) start(handler http.Handler) (url string) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+	server.Start()
+	s.stop = append(s.stop, func() { cancel(errClosing) }, server.Close)
+	return server.URL
+}
+
+// Close stops the servers. It ends the requests that a fault delays at once, and waits until all
+// others have been answered.
 func (s *Server) Close() {
 	for _, stop := range s.stop {
 		stop()
@@ -131,17 +146,19 @@ func choose(rows []operation.ID, r *http.Request) operation.ID {
 func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.ID) {
 	id := choose(rows, r)
 	op := operation.Get(id)
-	done := c.begin(op, r)
+	record, done := c.begin(op, r)
 	defer done()
 	body, err := io.ReadAll(r.Body) // first, because net/http detects a closed connection only after that
 	if err != nil {
 		return
 	}
-	fault := c.nextFault(op)
-	if fault.replaceResponse(w, r) {
-		return
+	c.keepBody(record, body)
+	fault := c.nextFault(op, r, body)
+	if !fault.replaces(w, r, func(status int) { c.watchFailure(op, r, body, status) }) {
+		response := c.respond(id, newRequest(r, op, body))
+		c.watchFailure(op, r, body, response.status)
+		fault.send(w, response)
 	}
-	fault.send(w, c.respond(id, &request{Request: r, op: op, body: body}))
 }
 
 // respond does the checks that are common to all operations, and calls the handler.
@@ -195,25 +212,6 @@ func (c *Cloud) resolveProject(r *request) (reply, bool) {
 	if slug = r.PathValue("project_slug"); slug != "" {
 		if r.project = org.project(slug); r.project == nil {
 			return failure(http.StatusInternalServerError, 0, "InternalError", "Internal error"), false
-		}
-	}
-	return reply{}, true
-}
-
-// timeParameters lists the query parameters that contain a time.
-var timeParameters = []string{
-	"since", "until", "start", "end", "start_time", "end_time",
-	"last_seen_since", "last_seen_until", "first_seen_since", "first_seen_until",
-}
-
-// checkTimes rejects a query parameter with a time that is not in UTC with a Z.
-func checkTimes(r *request) (reply, bool) {
-	query := r.URL.Query()
-	for _, name := range timeParameters {
-		for _, text := range query[name] {
-			if _, err := time.Parse("2006-01-02T15:04:05.999999Z", text); err != nil {
-				return invalid(name, "Not a valid datetime"), false
-			}
 		}
 	}
 	return reply{}, true
