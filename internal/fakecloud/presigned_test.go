@@ -99,6 +99,94 @@ func TestPresignedURL_RejectsInvalidRequests(t *testing.T) {
 	assert.Equal(t, "9a0364b9e99bb480dd25e1f0284c8555", cloud.Uploads()[0].MD5)
 }
 
+func TestPresignedURL_ComparedDecoded(t *testing.T) {
+	server := fakecloud.New().Serve()
+	defer server.Close()
+	for name, change := range map[string]func(string) string{
+		"as sent":             func(url string) string { return url },
+		"upper-case escapes":  func(url string) string { return strings.ReplaceAll(url, "%2f", "%2F") },
+		"more escapes":        func(url string) string { return strings.ReplaceAll(url, "~", "%7E") },
+		"spaces as %20":       func(url string) string { return strings.ReplaceAll(url, "s3+x", "s3%20x") },
+		"wrong path":          func(url string) string { return strings.ReplaceAll(url, "%2Bc", "+d") },
+		"plus read as space":  func(url string) string { return strings.ReplaceAll(url, "s3+x", "s3%2Bx") },
+		"parameter left out":  func(url string) string { return strings.ReplaceAll(url, "&x-id=Put~Object", "") },
+		"parameter added":     func(url string) string { return url + "&y=1" },
+		"parameter repeated":  func(url string) string { return url + "&x-id=Put~Object" },
+		"signature truncated": func(url string) string { return strings.Replace(url, "X-Signature=", "X-Signature=0", 1) },
+	} {
+		url, _ := prepare(t, server.URL, "")
+		want := http.StatusOK
+		if strings.HasPrefix(name, "wrong") || strings.HasPrefix(name, "p") || strings.HasPrefix(name, "signature") {
+			want = http.StatusForbidden
+		}
+		status, _ := send(t, "PUT", change(url), strings.NewReader("content"), false)
+		assert.Equal(t, want, status, name)
+	}
+}
+
+func TestCommit_TokenOfAnotherProject(t *testing.T) {
+	cloud := fakecloud.New()
+	server := cloud.Serve()
+	defer server.Close()
+	url, token := prepare(t, server.URL, "")
+	status, _ := send(t, "PUT", url, strings.NewReader("content"), false)
+	require.Equal(t, http.StatusOK, status)
+	other := "Bearer " + cloud.AddOrganization("other")
+	body := `{"file":{"token":"` + token + `"}}`
+	status, text := send(t, "POST", server.URL+"/api/v0/organizations/other/projects/other/bugreports", strings.NewReader(body), false,
+		"Authorization", other, "Content-Type", "application/json")
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Contains(t, text, "Unknown token")
+	assert.Empty(t, cloud.Uploads())
+	status, _ = send(t, "POST", server.URL+"/api/v0/upload/bugreport", strings.NewReader(body), false, keyHeader, fakecloud.ProjectKey)
+	assert.Equal(t, http.StatusAccepted, status, "the slot is unused")
+}
+
+func TestCommit_WhileFileArrives(t *testing.T) {
+	cloud := fakecloud.New()
+	server := cloud.Serve()
+	defer server.Close()
+	url, token := prepare(t, server.URL, "")
+	commit := func() (int, string) {
+		return send(t, "POST", server.URL+"/api/v0/upload/bugreport", strings.NewReader(`{"file":{"token":"`+token+`"}}`), false, keyHeader, fakecloud.ProjectKey)
+	}
+	slow := func(content string) (finish func() int) {
+		reader, writer := io.Pipe()
+		req, err := http.NewRequestWithContext(t.Context(), "PUT", url, reader)
+		require.NoError(t, err)
+		req.ContentLength = int64(len(content))
+		status := make(chan int)
+		go func() {
+			resp, err := http.DefaultClient.Do(req)
+			if !assert.NoError(t, err) {
+				status <- 0
+				return
+			}
+			defer resp.Body.Close()
+			status <- resp.StatusCode
+		}()
+		_, err = io.WriteString(writer, content[:1])
+		require.NoError(t, err)
+		return func() int {
+			_, _ = io.WriteString(writer, content[1:])
+			_ = writer.Close()
+			return <-status
+		}
+	}
+	finish := slow("first")
+	status, text := commit()
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Contains(t, text, "not uploaded")
+	require.Equal(t, http.StatusOK, finish())
+
+	finish = slow("other") // replaces the file, but comes too late
+	status, _ = commit()
+	assert.Equal(t, http.StatusAccepted, status)
+	assert.Equal(t, http.StatusForbidden, finish())
+	require.Len(t, cloud.Uploads(), 1)
+	assert.Equal(t, "first", string(cloud.Uploads()[0].Start))
+}
+
 func TestCommit_RejectsWrongFields(t *testing.T) {
 	cloud := fakecloud.New()
 	server := cloud.Serve()
