@@ -18,27 +18,30 @@ type Deployment struct {
 func (c *Cloud) AddDeployments(deployments ...Deployment) []int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
 	var ids []int64
-	for _, seed := range deployments {
-		d := &deployment{
-			kind: "normal", status: cmp.Or(seed.Status, "done"), percent: seed.RolloutPercent,
-			cohort: c.ensureCohort(p, cmp.Or(seed.Cohort, "default")), created: c.now(), edited: c.now(), deployed: c.now(),
-		}
-		if seed.RolloutPercent != 0 {
-			d.kind, d.status = "staged_rollout", cmp.Or(seed.Status, "in_progress")
-		}
-		if seed.DeltaFrom != "" {
-			d.delta = c.ensureDelta(p, primarySoftwareType, seed.DeltaFrom, seed.Release)
-		}
-		if d.release = p.release(seed.Release); d.release == nil {
-			d.release = c.ensureRelease(p, primarySoftwareType, seed.Release)
-		}
-		d.id = c.newID()
-		p.deployments = append(p.deployments, d)
-		ids = append(ids, d.id)
+	for _, d := range deployments {
+		ids = append(ids, c.addDeployment(c.defaultProject(), d).id)
 	}
 	return ids
+}
+
+func (c *Cloud) addDeployment(p *project, seed Deployment) *deployment {
+	d := &deployment{
+		kind: "normal", status: cmp.Or(seed.Status, "done"), percent: seed.RolloutPercent,
+		cohort: c.ensureCohort(p, cmp.Or(seed.Cohort, "default")), created: c.now(), edited: c.now(), deployed: c.now(),
+	}
+	if seed.RolloutPercent != 0 {
+		d.kind, d.status = "staged_rollout", cmp.Or(seed.Status, "in_progress")
+	}
+	if seed.DeltaFrom != "" {
+		d.delta = c.ensureDelta(p, primarySoftwareType, seed.DeltaFrom, seed.Release)
+	}
+	if d.release = p.release(seed.Release); d.release == nil {
+		d.release = c.ensureRelease(p, primarySoftwareType, seed.Release)
+	}
+	d.id = c.newID()
+	p.deployments = append(p.deployments, d)
+	return d
 }
 
 // stage sets the status and the percentage. A percentage is required for a staged rollout,

@@ -107,5 +107,5 @@ func (c *Cloud) keepEvent(p *project, e uploadedEvent) {
 		kept.Captured = kept.Received
 	}
 	kept.Info, kept.UserInfo = e["event_info"], e["user_info"]
-	p.diagnostics.events = append(p.diagnostics.events, &event{Event: kept, id: c.newID(), device: d, created: c.now()})
+	c.addEvent(p, d, kept)
 }

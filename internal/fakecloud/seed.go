@@ -65,14 +65,18 @@ func (c *Cloud) seedDevice(p *project, d Device) *device {
 
 // SeedFleet adds n devices to the default project, with three cohorts, five software
 // versions, attributes, log files, and reboots of the last days. It adds the same fleet each
-// time; only the times differ.
+// time; only the times differ. Devices that exist remain as they are.
 func (c *Cloud) SeedFleet(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seedFleet(c.defaultProject(), n)
+}
+
+func (c *Cloud) seedFleet(p *project, n int) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same fleet each time
 	versions := []string{"1.0.0", "1.1.0", "1.1.1", "2.0.0-rc.1", "2.0.0+build.7"}
 	reasons := []int{0x0002, 0x0003, 0x0004, 0x8001, 0x8002, 0x9400}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p, now := c.defaultProject(), c.now()
+	now := c.now()
 	for i := range n {
 		cohort := "default"
 		switch {
@@ -94,6 +98,8 @@ func (c *Cloud) SeedFleet(n int) {
 				Time:   seen.Add(-time.Duration(random.IntN(72*60)) * time.Minute),
 			})
 		}
-		c.seedDevice(p, device)
+		if p.device(device.Serial) == nil {
+			c.seedDevice(p, device)
+		}
 	}
 }
