@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -74,6 +75,9 @@ func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, rows) })
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && r.Host == "" { // HTTP/1.0
+			r.Host = addr.String()
+		}
 		if strings.HasPrefix(r.URL.Path, "/cdn/") {
 			c.serveCDN(w, r)
 			return
@@ -82,7 +86,7 @@ func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
 			c.servePresigned(w, r)
 			return
 		}
-		if _, pattern := mux.Handler(r); pattern == "" {
+		if _, pattern := mux.Handler(r); pattern == "" || !isClean(r) {
 			c.serveUnknown(w, r, mux)
 			return
 		}
@@ -177,6 +181,10 @@ func (c *Cloud) respond(id operation.ID, r *request) reply {
 	return handle(r)
 }
 
+// isClean reports whether the path of a request has its shortest form. For any other path,
+// ServeMux responds with a redirect; the fake cloud does not serve it.
+func isClean(r *http.Request) bool { return path.Clean(r.URL.EscapedPath()) == r.URL.EscapedPath() }
+
 // serveUnknown responds to a request that matches no operation: with 405 if the path exists
 // for another method, otherwise with 404.
 func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
@@ -184,6 +192,9 @@ func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.S
 		c.violation("a credential was sent to " + r.Method + " " + r.URL.Path + ", which this host does not serve")
 	}
 	for _, method := range []string{"GET", "POST", "PATCH", "PUT", "DELETE"} {
+		if !isClean(r) {
+			break
+		}
 		other := r.Clone(r.Context())
 		other.Method = method
 		if _, pattern := mux.Handler(other); pattern != "" {
