@@ -119,7 +119,7 @@ func (c *Cloud) acceptedInOrder(p *project, serial string, chunks [][]byte) {
 // watchFailure tells the watch about a request whose chunks were not accepted. The status is 0
 // if the request got no response.
 func (c *Cloud) watchFailure(op *operation.Operation, r *http.Request, body []byte, status int) {
-	if op.Name != operation.Get(operation.ChunksUpload).Name {
+	if op.Name != operation.Get(operation.ChunksUpload).Name || status/100 == 2 {
 		return
 	}
 	chunks, refused := chunksIn(r.Header, body)
@@ -127,7 +127,7 @@ func (c *Cloud) watchFailure(op *operation.Operation, r *http.Request, body []by
 	defer c.mu.Unlock()
 	device := watchedDevice{c.byProjectKey(r.Header.Get(projectKeyHeader)).project, r.PathValue("device_serial")}
 	switch {
-	case device.project == nil || refused.status != 0 || status/100 == 2:
+	case device.project == nil || refused.status != 0:
 	case status == 0 || status == http.StatusTooManyRequests || status >= 500:
 		c.watch.failed(device, chunks)
 	default:

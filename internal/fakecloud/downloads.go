@@ -120,11 +120,10 @@ func (c *Cloud) stream(r *request, f file) reply {
 		if f.name != "" {
 			w.Header().Set("Content-Disposition", `attachment; filename="`+f.name+`"`)
 		}
-		clone := r.Clone(r.Context())
 		if ignoreRanges {
-			clone.Header.Del("Range")
+			r.Header.Del("Range") // the record of the request has a copy
 		}
-		http.ServeContent(w, clone, "", f.modified, bytes.NewReader(f.content))
+		http.ServeContent(w, r.Request, "", f.modified, bytes.NewReader(f.content))
 	}}
 }
 

@@ -1,9 +1,7 @@
 package fakecloud
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -38,14 +36,15 @@ func (f *Fault) replaces(w http.ResponseWriter, r *http.Request, ended func(stat
 	if f.Delay > 0 {
 		wait := time.NewTimer(f.Delay)
 		defer wait.Stop()
+		closing, _ := r.Context().Value(closingKey{}).(chan struct{})
 		select {
 		case <-wait.C:
 		case <-r.Context().Done():
 			ended(0)
-			if errors.Is(context.Cause(r.Context()), errClosing) {
-				panic(http.ErrAbortHandler)
-			}
 			return true // the client is gone
+		case <-closing:
+			ended(0)
+			panic(http.ErrAbortHandler)
 		}
 	}
 	if f.Drop {

@@ -2,13 +2,13 @@ package fakecloud
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -46,17 +46,17 @@ func (c *Cloud) ServeHosts() *Server {
 	return server
 }
 
-// errClosing is the reason why the context of a request ends when the server closes.
-var errClosing = errors.New("the server closes")
+// closingKey is the key of a channel in the context of a request that closes when the server
+// does.
+type closingKey struct{}
 
-// start starts a server at a new address. When it closes, the contexts of its requests end, and
-// with them the delays of faults.
+// start starts a server at a new address.
 func (s *Server) start(handler http.Handler) (url string) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	server := httptest.NewUnstartedServer(handler)
-	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
-	server.Start()
-	s.stop = append(s.stop, func() { cancel(errClosing) }, server.Close)
+	closing := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), closingKey{}, closing)))
+	}))
+	s.stop = append(s.stop, sync.OnceFunc(func() { close(closing) }), server.Close)
 	return server.URL
 }
 

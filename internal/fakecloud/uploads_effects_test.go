@@ -13,11 +13,11 @@ import (
 
 const flatTraits = `"device_serial":"S1","hardware_version":"dvt-1","software_version":"1.0.0","software_type":"app"`
 
-// requireDevice fails unless the device exists, was seen, and has this version and hardware
+// requireDevice fails unless the device S1 exists, was seen, and has this version and hardware
 // version.
-func (x *tester) requireDevice(serial, version, hardware string) {
+func (x *tester) requireDevice(version, hardware string) {
 	x.Helper()
-	d := x.ok(x.get("/devices/" + serial))
+	d := x.ok(x.get("/devices/S1"))
 	assert.NotNil(x, d.at("data.last_seen"))
 	assert.NotNil(x, d.at("data.first_seen"))
 	assert.Equal(x, hardware, d.at("data.hardware_version.name"))
@@ -50,7 +50,7 @@ func TestData_CreatesDevice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x := newTester(t)
 			x.ok(c.send(x))
-			x.requireDevice("S1", c.version, "dvt-1")
+			x.requireDevice(c.version, "dvt-1")
 		})
 	}
 }
@@ -60,7 +60,7 @@ func TestChunk_CreatesDevice(t *testing.T) {
 	at := time.Date(2025, 2, 27, 0, 0, 0, 0, time.UTC)
 	x.cloud.SetClock(func() time.Time { return at })
 	x.ok(x.chunk("S1", "a chunk"))
-	x.requireDevice("S1", "", "evt-1")
+	x.requireDevice("", "evt-1")
 	at = at.Add(time.Hour)
 	x.ok(x.chunk("S1", "a chunk"))
 	d := x.get("/devices/S1")
@@ -72,20 +72,20 @@ func TestChunk_CreatesDevice(t *testing.T) {
 			`","software_type":"main","software_version":"`+version+`"}]`))
 	}
 	event("dvt-1", "1.0.0")
-	x.requireDevice("S1", "1.0.0", "dvt-1")
+	x.requireDevice("1.0.0", "dvt-1")
 	event("dvt-2", "1.1.0")
-	x.requireDevice("S1", "1.1.0", "dvt-1") // the first hardware version that is reported remains
+	x.requireDevice("1.1.0", "dvt-1") // the first hardware version that is reported remains
 	assert.Equal(t, "1.1.0", x.ok(x.get("/releases/1.1.0")).at("data.version"))
 	assert.Equal(t, 200, x.get("/software_types/main/software_versions/1.0.0").status)
 
 	x.ok(x.upload("/elf_coredumps", "ELF", `"device":{"device_serial":"S1","hardware_version":"dvt-1","software_version":"0.9.0","software_type":"main"}`))
-	x.requireDevice("S1", "1.1.0", "dvt-1") // an old coredump does not lower the version
+	x.requireDevice("1.1.0", "dvt-1") // an old coredump does not lower the version
 }
 
 func TestCoredump_BecomesTraceAndIssue(t *testing.T) {
 	x := newTester(t)
 	x.ok(x.upload("/coredumps", "CORE1", `"device_serial":"S1"`))
-	x.requireDevice("S1", "", "evt-1")
+	x.requireDevice("", "evt-1")
 	raw := x.ok(x.do("POST", "/api/v0/upload/coredump", "CORE2", keyHeader, fakecloud.ProjectKey, "Content-Type", "application/octet-stream"))
 	x.ok(x.get("/devices/UNKNOWN"))
 	_, task, _ := strings.Cut(raw.header.Get("Location"), "example.com")
