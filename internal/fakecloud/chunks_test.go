@@ -82,6 +82,7 @@ func TestViolations_ChunkOrder(t *testing.T) {
 		"lost response, then a failure":    {"A? A! A= B=", true},
 		"same content twice":               {"AA! AA= B=", true},
 		"same content in the next request": {"A! A! A= A= B=", true},
+		"same content joins the retry":     {"A! AA! A= B= A=", false},
 		"same content, one overtaken":      {"AA! A= B= A=", false},
 	} {
 		x := newTester(t)

@@ -57,6 +57,7 @@ func TestFleet_ListOfPagesFollowsChanges(t *testing.T) {
 	x.cloud.SeedFleet(30)
 	first := x.get("/devices?sort=-last_seen&per_page=10&page=1").at("data.0.device_serial")
 	assert.NotEqual(t, first, x.get("/devices?sort=last_seen&per_page=10&page=1").at("data.0.device_serial"))
+	require.Equal(t, first, x.get("/devices?sort=-last_seen&per_page=10&page=1").at("data.0.device_serial"))
 	x.cloud.ReportSoftwareVersion("SINK-0021", "3.0.0")
 	assert.Equal(t, "SINK-0021", x.get("/devices?sort=-last_seen&per_page=10&page=1").at("data.0.device_serial"))
 	assert.Equal(t, "SINK-0021", x.get("/devices?release=3.0.0").at("data.0.device_serial"))

@@ -56,8 +56,10 @@ func TestChunks_Limit(t *testing.T) {
 
 func TestChunkWatch_Limit(t *testing.T) {
 	w, device := newChunkWatch(), watchedDevice{serial: "A"}
+	var chunks [][]byte
 	for i := range maxWaiting + 5 {
-		w.failed(device, [][]byte{{byte(i), byte(i >> 8)}})
+		chunks = append(chunks, []byte{byte(i), byte(i >> 8)})
 	}
+	w.failed(device, chunks)
 	assert.Len(t, w.waiting[device], maxWaiting)
 }

@@ -143,48 +143,31 @@ func TestCommit_TokenOfAnotherProject(t *testing.T) {
 }
 
 func TestCommit_WhileFileArrives(t *testing.T) {
-	cloud := fakecloud.New()
-	server := cloud.Serve()
-	defer server.Close()
-	url, token := prepare(t, server.URL, "")
+	w := newWire(t)
+	url, token := prepare(t, "http://"+w.host, "")
 	commit := func() (int, string) {
-		return send(t, "POST", server.URL+"/api/v0/upload/bugreport", strings.NewReader(`{"file":{"token":"`+token+`"}}`), false, keyHeader, fakecloud.ProjectKey)
+		return send(t, "POST", "http://"+w.host+"/api/v0/upload/bugreport", strings.NewReader(`{"file":{"token":"`+token+`"}}`), false, keyHeader, fakecloud.ProjectKey)
 	}
-	slow := func(content string) (finish func() int) {
-		reader, writer := io.Pipe()
-		req, err := http.NewRequestWithContext(t.Context(), "PUT", url, reader)
-		require.NoError(t, err)
-		req.ContentLength = int64(len(content))
-		status := make(chan int)
-		go func() {
-			resp, err := http.DefaultClient.Do(req)
-			if !assert.NoError(t, err) {
-				status <- 0
-				return
-			}
-			defer resp.Body.Close()
-			status <- resp.StatusCode
-		}()
-		_, err = io.WriteString(writer, content[:1])
-		require.NoError(t, err)
-		return func() int {
-			_, _ = io.WriteString(writer, content[1:])
-			_ = writer.Close()
-			return <-status
-		}
+	begin := func() {
+		t.Helper()
+		w.write("PUT " + strings.TrimPrefix(url, "http://"+w.host) + " HTTP/1.1\nHost: {host}\nContent-Length: 5\nExpect: 100-continue\n\n")
+		require.Equal(t, http.StatusContinue, w.read("PUT").status, "the cloud now reads the file")
+		w.write("fi")
 	}
-	finish := slow("first")
+	begin()
 	status, text := commit()
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Contains(t, text, "not uploaded")
-	require.Equal(t, http.StatusOK, finish())
+	w.write("rst")
+	require.Equal(t, http.StatusOK, w.read("PUT").status)
 
-	finish = slow("other") // replaces the file, but comes too late
+	begin() // to replace the file
 	status, _ = commit()
 	assert.Equal(t, http.StatusAccepted, status)
-	assert.Equal(t, http.StatusForbidden, finish())
-	require.Len(t, cloud.Uploads(), 1)
-	assert.Equal(t, "first", string(cloud.Uploads()[0].Start))
+	w.write("nal")
+	assert.Equal(t, http.StatusForbidden, w.read("PUT").status, "the commit came first")
+	require.Len(t, w.cloud.Uploads(), 1)
+	assert.Equal(t, "first", string(w.cloud.Uploads()[0].Start))
 }
 
 func TestCommit_RejectsWrongFields(t *testing.T) {
