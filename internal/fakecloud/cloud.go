@@ -1,6 +1,13 @@
 // Package fakecloud is a fake Memfault that keeps its state in memory and serves it on
 // loopback. It needs no network and no account. It behaves as the real cloud is known to
 // behave, contradictions included, and is as strict. On request it fails; see [Cloud.Fail].
+// Where facts are missing, it decides against the client, and a comment with UNCERTAIN says so.
+//
+// Data that it accepts has consequences at once: unknown devices appear, coredumps and imported
+// traces become traces and issues, recordings can be downloaded, and deployed releases are
+// offered to devices. It decodes neither chunks nor coredumps nor MARs, keeps at most the first
+// 1 MiB of an uploaded file, and limits what it remembers of requests and chunks; see
+// [Cloud.Requests] and [Cloud.Chunks].
 //
 // Each operation of package operation has one handler here. The package does not invent
 // details that are unknown outside Memfault: if the code and the type of an error are
@@ -38,6 +45,7 @@ type Cloud struct {
 
 	users         []*user
 	organizations []*organization
+	seeded        *project // the default project, even if a request deleted it
 	handlers      map[operation.ID]handler
 	tasks         map[string][]string // by ID; the statuses that remain, the current one first
 
@@ -78,8 +86,8 @@ func New() *Cloud {
 		id: c.newID(), email: Email, name: "Jane Doe", password: Password, key: APIKey,
 		organizations: []*organization{org}, created: c.now(), edited: c.now(),
 	}}
-	p := c.addProject(org, "Smart Sink", Project)
-	p.key = ProjectKey
+	c.seeded = c.addProject(org, "Smart Sink", Project)
+	c.seeded.key = ProjectKey
 	return c
 }
 
@@ -128,18 +136,6 @@ func (o *organization) project(slug string) *project {
 	}
 	return nil
 }
-
-// project returns the project with these slugs. It panics if the project does not exist.
-func (c *Cloud) project(organizationSlug, projectSlug string) *project {
-	org := c.organization(organizationSlug)
-	if org == nil || org.project(projectSlug) == nil {
-		panic(fmt.Sprintf("fakecloud: unknown project %s/%s", organizationSlug, projectSlug))
-	}
-	return org.project(projectSlug)
-}
-
-// defaultProject returns the project that New created.
-func (c *Cloud) defaultProject() *project { return c.project(Organization, Project) }
 
 // randomHex returns 128 random bits.
 func randomHex() string {

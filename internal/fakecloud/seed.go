@@ -26,15 +26,15 @@ type Device struct {
 	LogFiles        []LogFile
 }
 
-// AddDevices adds devices to the default project. A serial that exists is an error of the
-// caller: AddDevices panics.
+// AddDevices adds devices to the default project. A device with the same serial is deleted
+// first.
 func (c *Cloud) AddDevices(devices ...Device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
+	p := c.seeded
 	for _, d := range devices {
-		if p.device(d.Serial) != nil {
-			panic("fakecloud: a device with serial " + d.Serial + " already exists")
+		if old := p.device(d.Serial); old != nil && !old.deleted {
+			p.fleet.remove(old, fmt.Sprintf("%s_%d", old.serial, old.id))
 		}
 		c.seedDevice(p, d)
 	}
@@ -69,7 +69,7 @@ func (c *Cloud) seedDevice(p *project, d Device) *device {
 func (c *Cloud) SeedFleet(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seedFleet(c.defaultProject(), n)
+	c.seedFleet(c.seeded, n)
 }
 
 func (c *Cloud) seedFleet(p *project, n int) {
