@@ -18,7 +18,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -150,7 +149,7 @@ func newUUID() string { return uuid(randomHex()) }
 func (c *Cloud) newUUID() string { return uuid(fmt.Sprintf("%032x", c.newID())) }
 
 func uuid(h string) string {
-	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
 // stamp is a time in the format of the API's responses: with an offset instead of Z, and

@@ -54,6 +54,7 @@ func (c *Cloud) seedDevice(p *project, d Device) *device {
 		created: c.now(), edited: c.now(),
 	}
 	p.fleet.add(added)
+	added.attributes = make([]attribute, 0, len(d.Attributes))
 	for _, key := range slices.Sorted(maps.Keys(d.Attributes)) {
 		c.setAttribute(p, added, key, d.Attributes[key], d.LastSeen)
 	}
@@ -77,6 +78,7 @@ func (c *Cloud) seedFleet(p *project, n int) {
 	versions := []string{"1.0.0", "1.1.0", "1.1.1", "2.0.0-rc.1", "2.0.0+build.7"}
 	reasons := []int{0x0002, 0x0003, 0x0004, 0x8001, 0x8002, 0x9400}
 	now := c.now()
+	p.fleet.grow(n)
 	for i := range n {
 		cohort := "default"
 		switch {
