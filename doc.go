@@ -75,6 +75,13 @@
 //
 // Times are sent in UTC with a Z, the only form that the API accepts; see [Timestamp].
 //
+// # Webhooks
+//
+// Memfault can call an HTTP server of the user when something happens, such as a new issue.
+// [NewWebhookHandler] returns a handler that checks signatures and drops repeated deliveries.
+// A program that does this itself uses [VerifyWebhook], which fails with
+// [ErrWebhookSignature], and [ParseWebhook]. Memfault calls webhooks experimental.
+//
 // # Uncertain facts
 //
 // Memfault publishes its API in part. A comment that says "Not documented by Memfault" names
