@@ -79,6 +79,7 @@ type Sender struct {
 	mu      sync.Mutex
 	devices devices    // that have pending items or running done functions
 	ready   deviceList // whose next batch can be sent
+	outage  deviceList // that are held until the outage ends or their wait does
 	timed   timedQueue // that wait for a time
 	timer   *time.Timer
 	timerAt time.Duration // 0 if the timer is not set

@@ -1,0 +1,61 @@
+package ordered_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/memfault-go/memfault/internal/ordered"
+)
+
+// Several devices whose batches always fail look like an outage to each other. While other
+// devices are served, their waits grow all the same.
+func TestBrake_SeveralSickDevices(t *testing.T) {
+	for _, kind := range []ordered.Kind{ordered.Unavailable, ordered.Lost, ordered.Failed} {
+		for _, concurrency := range []int{1, 4, 64} {
+			for _, sick := range []int{2, 5} {
+				t.Run(fmt.Sprintf("kind %d, concurrency %d, %d devices", kind, concurrency, sick), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { testSickDevices(t, kind, concurrency, sick) })
+				})
+			}
+		}
+	}
+}
+
+func testSickDevices(t *testing.T, kind ordered.Kind, concurrency, sick int) {
+	requests := make([]int, sick)
+	s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
+		time.Sleep(10 * time.Millisecond)
+		var i int
+		if n, _ := fmt.Sscanf(device, "SICK%d", &i); n == 1 {
+			requests[i]++
+			return outcome(kind)
+		}
+		return ordered.Outcome{}
+	}, func(c *ordered.Config) { c.Concurrency = concurrency })
+	told := newLedger()
+	for i := range sick {
+		told.send(t, s, fmt.Sprint("SICK", i), "1", "2")
+	}
+	const rounds = 2000
+	for range rounds {
+		for _, device := range []string{"A", "B", "C", "D"} {
+			told.send(t, s, device, fmt.Sprintf("%09d", time.Since(told.start)/time.Millisecond))
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	time.Sleep(10 * time.Second)
+	accepted, _ := told.count(t)
+	assert.Equal(t, 4*rounds, accepted)
+	for i, n := range requests {
+		assert.Less(t, n, 35, "the waits of device %d grow", i)
+	}
+	t.Logf("%v requests of the sick devices in 110 s", requests)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _ = s.Close(ended, ctxError)
+}
