@@ -28,6 +28,7 @@ func (s *Sender) proceed(d *device) {
 	case d.items.n == 0:
 		s.charge(d, -d.used)
 		s.devices.remove(d)
+		s.admit() // into the room of the device itself
 		s.abort.check(s.devices.len())
 	case s.abort.err != nil:
 		s.abort.lost += d.items.n
