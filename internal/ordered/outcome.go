@@ -26,8 +26,8 @@ const (
 	// Throttled: the batch is kept, and the device waits for RetryAfter, at most an hour.
 	Throttled
 	// Refused: no request can succeed, whatever its items. The batch is kept, and the Sender
-	// pauses: it sends nothing but probes until one is Accepted, TooMuch or Rejected. If the
-	// device that started a pause is refused again after the pause, only that device waits.
+	// pauses: it sends nothing but probes until one is Accepted, TooMuch or Rejected. If a
+	// device that was refused is refused again after the pause, only that device waits.
 	Refused
 	// TooMuch: a smaller batch may be accepted. The batch is split; a single item is
 	// Rejected.
@@ -101,9 +101,10 @@ func (s *Sender) decide(r *request, o Outcome) (paused bool) {
 	case Refused:
 		if d.refused && s.pause.err == nil {
 			s.hold(d, pauseWait(d.failures), 0)
-		} else if paused = s.pause.begin(o.Err, now); paused {
-			d.refused = true
+		} else {
+			paused = s.pause.begin(o.Err, now)
 		}
+		d.refused = true
 	case TooMuch:
 		s.brake.responded(now)
 		s.split(r, o.Err, true)

@@ -69,7 +69,7 @@ type device struct {
 
 	failures       int           // consecutive
 	lastErr        error         // of the last outcome
-	refused        bool          // by the outcome that started a pause
+	refused        bool          // since a batch was accepted
 	losses         int           // consecutive requests for the first items that had no response
 	ownFailures    int           // failures of the first items while others were served
 	acceptedBefore int64         // brake.accepted at the last outcome

@@ -59,3 +59,30 @@ func testSickDevices(t *testing.T, kind ordered.Kind, concurrency, sick int) {
 	cancel()
 	_, _ = s.Close(ended, ctxError)
 }
+
+// The end of an outage also ends the wait of a device whose done function is running.
+func TestBrake_OutageEndsDuringDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
+			if time.Since(start) < 62*time.Second {
+				return outcome(ordered.Unavailable)
+			}
+			return ordered.Outcome{}
+		}, func(c *ordered.Config) {
+			c.Backoff = func(int) time.Duration { return 10 * time.Hour }
+			c.GiveUpAfter, c.Concurrency = time.Minute, 1
+		})
+		told := newLedger()
+		assert.NoError(t, s.Send(t.Context(), "A", []byte("1"), func(error) { time.Sleep(9 * time.Second) }))
+		time.Sleep(30 * time.Second)
+		told.send(t, s, "A", "2")
+		time.Sleep(25 * time.Second)
+		told.send(t, s, "B", "1")
+		told.send(t, s, "C", "1")
+		requireClosed(t, s)
+		accepted, _ := told.count(t)
+		assert.Equal(t, 3, accepted)
+		assert.Equal(t, 69*time.Second, told.times["A 2"])
+	})
+}
