@@ -153,11 +153,11 @@ func (s *Sender) queue(w *waiter) {
 	}
 }
 
-// Resume makes the next probe of a paused Sender at once.
+// Resume sends the next probe of a paused Sender at once, or after the probe in flight.
 func (s *Sender) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pause.probes, s.pause.next = 0, 0
+	s.pause.resume()
 	s.dispatch()
 }
 

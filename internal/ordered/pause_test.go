@@ -97,6 +97,29 @@ func TestPause_Resume(t *testing.T) {
 	})
 }
 
+// A probe that is in flight when Resume is called may have the old credential.
+func TestPause_ResumeDuringProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests, start := 0, time.Now()
+		s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
+			if requests++; requests <= 10 {
+				time.Sleep(10 * time.Second)
+				return outcome(ordered.Refused)
+			}
+			return ordered.Outcome{}
+		})
+		require.NoError(t, s.Send(t.Context(), "A", []byte{1}, nil))
+		var probed time.Duration
+		for requests < 10 {
+			time.Sleep(time.Second)
+			probed = time.Since(start)
+		}
+		s.Resume()
+		requireClosed(t, s)
+		assert.LessOrEqual(t, time.Since(start), probed+10*time.Second)
+	})
+}
+
 // A probe that is rejected or too much passed the check of the credential; one that had no
 // response, or was throttled, did not.
 func TestPause_EndsWithProbeThatIsNotRefused(t *testing.T) {
