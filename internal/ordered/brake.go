@@ -66,7 +66,7 @@ func (b *brake) accept() (outageOver bool) {
 	outageOver = b.several
 	b.accepted++
 	b.failed, b.several = nil, false
-	b.limit = min(2*b.limit, b.most)
+	b.limit += min(b.limit, b.most-b.limit)
 	if b.braked {
 		b.braked, b.probes = false, 0
 		b.stale, b.live = b.stale+b.live, 0

@@ -7,7 +7,7 @@ func (s *Sender) expiry(d *device) time.Duration {
 	if s.config.GiveUpAfter == 0 {
 		return never
 	}
-	return d.items.first.at + s.config.GiveUpAfter
+	return later(d.items.first.at, s.config.GiveUpAfter)
 }
 
 // expire completes the items for which GiveUpAfter has passed, and reports whether there

@@ -201,7 +201,7 @@ func (s *Sender) split(r *request, err error, sure bool) {
 // hold makes a device wait for as long as it was asked to, and at least for a growing wait.
 // outage is the number of the outage that is the reason, or 0.
 func (s *Sender) hold(d *device, asked time.Duration, outage int64) {
-	d.until = s.now() + max(asked, s.config.Backoff(d.failures))
+	d.until = later(s.now(), max(asked, s.config.Backoff(d.failures)))
 	d.failures++
 	d.outage = outage
 }

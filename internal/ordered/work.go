@@ -149,6 +149,9 @@ func (s *Sender) send(r *request) (outcome Outcome) {
 // never is later than all times.
 const never = time.Duration(1<<63 - 1)
 
+// later returns the time after a wait, at most never.
+func later(at, wait time.Duration) time.Duration { return at + min(wait, never-at) }
+
 // setTimer sets the timer for the next time at which there is something to do. s.mu must
 // be held.
 func (s *Sender) setTimer() {
