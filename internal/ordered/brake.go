@@ -10,17 +10,18 @@ const (
 	firstProbeWait = 500 * time.Millisecond
 	lastProbeWait  = 3500 * time.Millisecond
 	probeJitter    = 500 * time.Millisecond
-	longestProbe   = 4 * time.Second // the next probe does not wait longer for its outcome
+	longestProbe   = 4 * time.Second // the next probe is sent after it even if this one has no outcome
 )
 
 // brake limits the requests in flight. An accepted batch doubles the limit, a failure of
 // the service halves it. At one, the Sender only probes: it sends one request after a
 // growing wait, until a batch is accepted.
 type brake struct {
-	limit, most int
-	live        int // requests in flight that the limit counts
-	stale       int // requests in flight that were sent before the last recovery
-	recoveries  int // how often a batch was accepted while braked
+	limit      int // of requests in flight
+	most       int // the largest limit
+	live       int // requests in flight that the limit counts
+	stale      int // requests in flight that were sent before the last recovery
+	recoveries int // how often a batch was accepted while braked
 
 	braked bool
 	probes int           // consecutive failures of a probe

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/internal/ordered"
 )
@@ -74,7 +75,7 @@ func TestBrake_OutageEndsDuringDone(t *testing.T) {
 			c.GiveUpAfter, c.Concurrency = time.Minute, 1
 		})
 		told := newLedger()
-		assert.NoError(t, s.Send(t.Context(), "A", []byte("1"), func(error) { time.Sleep(9 * time.Second) }))
+		require.NoError(t, s.Send(t.Context(), "A", []byte("1"), func(error) { time.Sleep(9 * time.Second) }))
 		time.Sleep(30 * time.Second)
 		told.send(t, s, "A", "2")
 		time.Sleep(25 * time.Second)
