@@ -3,6 +3,8 @@ package ordered_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,4 +88,39 @@ func TestBrake_OutageEndsDuringDone(t *testing.T) {
 		assert.Equal(t, 3, accepted)
 		assert.Equal(t, 69*time.Second, told.times["A 2"])
 	})
+}
+
+// On a bad link, requests of all devices are lost now and then: no item is at fault.
+func TestBrake_BadLink(t *testing.T) {
+	for _, kind := range []ordered.Kind{ordered.Lost, ordered.Failed} {
+		for _, percent := range []int{50, 70, 90} {
+			t.Run(fmt.Sprintf("kind %d, %d percent", kind, percent), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var mu sync.Mutex
+					random, start := rand.New(rand.NewPCG(1, uint64(percent))), time.Now()
+					s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
+						time.Sleep(50 * time.Millisecond)
+						mu.Lock()
+						defer mu.Unlock()
+						if random.IntN(100) < percent && time.Since(start) < time.Hour {
+							return outcome(kind)
+						}
+						return ordered.Outcome{}
+					})
+					told := newLedger()
+					const devices = 200
+					for _, item := range names(60) {
+						for d := range devices {
+							told.send(t, s, fmt.Sprint(d), item)
+							time.Sleep(time.Minute / devices)
+						}
+					}
+					requireClosed(t, s)
+					_, reported := told.count(t)
+					assert.Zero(t, reported)
+					t.Logf("%d requests, %d items given up, all accepted %v after the end", s.Stats().Requests, reported, time.Since(start)-time.Hour)
+				})
+			})
+		}
+	}
 }

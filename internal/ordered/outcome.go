@@ -16,12 +16,12 @@ const (
 	Unavailable
 	// Lost: there was no response. This is Unavailable, but the request may have been too
 	// large, or an item may be at fault: a request above 64 KiB that is lost again is split,
-	// and any request that is lost repeatedly while others are served. A single item is
-	// Rejected after ten losses while others are served.
+	// and any request that is lost repeatedly while others are served and do not fail. A
+	// single item is Rejected after ten such losses.
 	Lost
 	// Failed: the service failed, perhaps because of the items. While other devices fail
 	// too, this is Unavailable. If it happens repeatedly while others are served, the batch
-	// is split. A single item is Rejected after ten failures while others are served.
+	// is split. A single item is Rejected after ten such failures.
 	Failed
 	// Throttled: the batch is kept, and the device waits for RetryAfter, at most an hour.
 	Throttled
@@ -144,7 +144,7 @@ func (s *Sender) fail(r *request, served bool) {
 func (s *Sender) lose(r *request, err error, served bool) {
 	d := r.device
 	d.losses++
-	if served {
+	if served && !s.brake.othersFailed(d) {
 		d.ownFailures++
 	}
 	large := r.bytes > largeRequest && (d.losses >= lossesToSplit || d.fit.isAbove(r.bytes))

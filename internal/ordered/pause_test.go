@@ -100,9 +100,10 @@ func TestPause_Resume(t *testing.T) {
 // A probe that is in flight when Resume is called may have the old credential.
 func TestPause_ResumeDuringProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		requests, start := 0, time.Now()
+		var requests atomic.Int64
+		start := time.Now()
 		s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
-			if requests++; requests <= 10 {
+			if requests.Add(1) <= 10 {
 				time.Sleep(10 * time.Second)
 				return outcome(ordered.Refused)
 			}
@@ -110,7 +111,7 @@ func TestPause_ResumeDuringProbe(t *testing.T) {
 		})
 		require.NoError(t, s.Send(t.Context(), "A", []byte{1}, nil))
 		var probed time.Duration
-		for requests < 10 {
+		for requests.Load() < 10 {
 			time.Sleep(time.Second)
 			probed = time.Since(start)
 		}
