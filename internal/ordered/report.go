@@ -80,8 +80,16 @@ func (s *Sender) reportNext(d *device) {
 			d.calling = nil
 			s.epochs.settle(it.epoch)
 		}
-		if !returned { // done ends this goroutine, or the process
-			s.mu.Unlock()
+		if returned {
+			return
+		}
+		// done ends this goroutine, or the process.
+		if d.state == reporting && d.turn == turn && d.reports.n == 0 {
+			s.reportNext(d) // Flush or Close may have returned: Stats must not count the device
+		}
+		more := d.state == reporting && d.turn == turn || s.abort.err != nil
+		s.mu.Unlock()
+		if more {
 			go s.report(d, turn)
 		}
 	}()
