@@ -144,9 +144,7 @@ func (s *Sender) fail(r *request, served bool) {
 func (s *Sender) lose(r *request, err error, served bool) {
 	d := r.device
 	d.losses++
-	if served && !s.brake.othersFailed(d) {
-		d.ownFailures++
-	}
+	s.countOwn(d, served)
 	large := r.bytes > largeRequest && (d.losses >= lossesToSplit || d.fit.isAbove(r.bytes))
 	switch single := len(r.items) == 1; {
 	case single && d.ownFailures >= ownToReport:
@@ -161,6 +159,7 @@ func (s *Sender) lose(r *request, err error, served bool) {
 // failAlone handles a failure that the service or the items of the device may have caused.
 func (s *Sender) failAlone(r *request, err error, served bool) {
 	d := r.device
+	s.countOwn(d, served)
 	if s.brake.othersFailed(d) || !served && d.failures > 0 {
 		s.fail(r, served)
 		return
@@ -170,7 +169,6 @@ func (s *Sender) failAlone(r *request, err error, served bool) {
 		s.hold(d, 0, s.brake.outage)
 		return
 	}
-	d.ownFailures++
 	switch single := len(r.items) == 1; {
 	case single && d.ownFailures >= ownToReport:
 		s.split(r, err, true)
@@ -179,6 +177,19 @@ func (s *Sender) failAlone(r *request, err error, served bool) {
 		s.split(r, err, true)
 	}
 	s.hold(d, 0, 0)
+}
+
+// countOwn counts a failure while others were served. If others failed as well, the service
+// or the link is more likely the reason than the items, and the count is halved. On a link
+// that loses half of all requests, about one item in a million reaches ownToReport.
+func (s *Sender) countOwn(d *device, served bool) {
+	switch {
+	case !served:
+	case s.brake.othersFailed(d):
+		d.ownFailures /= 2
+	default:
+		d.ownFailures++
+	}
 }
 
 // split makes the next batches of a device smaller. A single item is reported.

@@ -210,7 +210,7 @@ func TestOutcome_ItemAtFaultIsIsolatedWhileOthersAreServed(t *testing.T) {
 func TestOutcome_ItemsAtFaultOfSeveralDevices(t *testing.T) {
 	for _, kind := range []ordered.Kind{ordered.Failed, ordered.Lost} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newSender(func(_ context.Context, device string, items [][]byte) ordered.Outcome {
+			s := newSender(func(_ context.Context, _ string, items [][]byte) ordered.Outcome {
 				for _, item := range items {
 					if string(item) == "00007" {
 						return outcome(kind)

@@ -71,7 +71,7 @@ type device struct {
 	lastErr        error         // of the last outcome
 	refused        bool          // since a batch was accepted
 	losses         int           // consecutive requests for the first items that had no response
-	ownFailures    int           // failures of the first items while others were served and did not fail
+	ownFailures    int           // failures of the first items alone; see countOwn
 	acceptedBefore int64         // brake.accepted at the last outcome
 	until          time.Duration // held until then
 	outage         int64         // brake.outage if the wait ends with the outage, otherwise 0
