@@ -157,9 +157,9 @@ func (s *ChunkSender) Close(ctx context.Context) error {
 	}
 }
 
-// Resume sends the next probe of a paused sender immediately, for a caller that has replaced
-// the credential; see [ChunkSenderOptions].OnPause. If the sender is not paused, Resume has
-// no effect.
+// Resume sends the next probe of a paused sender immediately, or right after a probe that is
+// in flight. It is for a caller that has replaced the credential; see
+// [ChunkSenderOptions].OnPause. If the sender is not paused, Resume has no effect.
 func (s *ChunkSender) Resume() {
 	if s != nil && s.engine != nil {
 		s.engine.Resume()

@@ -65,6 +65,26 @@ func TestUploadRepeatsTheSameChunks(t *testing.T) {
 	assert.Len(t, cloud.Requests("chunks.upload"), 3)
 }
 
+// net/http may read the body of a request after the call has returned.
+func TestChunksUpload_CopiesChunks(t *testing.T) {
+	for _, n := range []int{1, 2} {
+		var body io.Reader
+		client := newClient(t, memfault.ProjectKey("d3b0"), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			body = req.Body
+			return newResponse(202, "")
+		})}))
+		chunks := [][]byte{[]byte("first"), []byte("second")}[:n]
+		require.NoError(t, client.Chunks.Upload(t.Context(), "A", chunks))
+		for _, chunk := range chunks {
+			clear(chunk)
+		}
+		sent, err := io.ReadAll(body)
+		require.NoError(t, err)
+		assert.Contains(t, string(sent), "first")
+		assert.NotContains(t, string(sent), "\x00")
+	}
+}
+
 func TestBadChunksAreRefusedUnsent(t *testing.T) {
 	cloud, client := newRelay(t)
 	require.ErrorContains(t, client.Chunks.Upload(t.Context(), "A", nil), "chunks must not be empty")

@@ -98,7 +98,7 @@ func check(cloud *fakecloud.Cloud, path string, kills int) error {
 	if err != nil {
 		return err
 	}
-	chunks, arrived, repeated, missing, early, misordered := 0, 0, 0, 0, 0, 0
+	chunks, arrived, repeated, missing, undrained, misordered := 0, 0, 0, 0, 0, 0
 	for _, serial := range serials() {
 		first := map[string]int{} // chunk to its place in the order of arrival
 		for _, chunk := range cloud.Chunks(serial) {
@@ -107,7 +107,7 @@ func check(cloud *fakecloud.Cloud, path string, kills int) error {
 				repeated++
 				continue
 			}
-			if sequence := len(first); string(chunk) != chunkText(serial, sequence) {
+			if string(chunk) != chunkText(serial, len(first)) {
 				misordered++
 			}
 			first[string(chunk)] = len(first)
@@ -120,12 +120,12 @@ func check(cloud *fakecloud.Cloud, path string, kills int) error {
 			}
 		}
 		if entry.accepted != entry.queued {
-			early++
+			undrained++
 		}
 	}
 	fmt.Printf("%d kills, %d chunks in the journal of %d devices, %d arrived, %d of them repeated\n", kills, chunks, len(serials()), arrived, repeated)
-	fmt.Printf("%d missing, %d out of order, %d devices not drained\n", missing, misordered, early)
-	if missing+misordered+early > 0 || chunks == 0 {
+	fmt.Printf("%d missing, %d out of order, %d devices not drained\n", missing, misordered, undrained)
+	if missing+misordered+undrained > 0 || chunks == 0 {
 		return errors.New("chunks were lost or misordered")
 	}
 	return nil
@@ -137,8 +137,8 @@ type entry struct {
 	accepted int // of them, so many are accepted, the first ones
 }
 
-// readJournal reads the journal. A line that was cut off when the relay was killed is
-// ignored: what it says has not happened.
+// readJournal reads the journal. It ignores a line that was cut off when the relay was
+// killed: the chunk was not sent, or its acceptance is not known.
 func readJournal(path string) (map[string]*entry, error) {
 	entries := map[string]*entry{}
 	for _, serial := range serials() {

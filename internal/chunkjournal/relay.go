@@ -28,7 +28,7 @@ func serials() []string {
 func chunkText(serial string, sequence int) string { return fmt.Sprintf("%s-%06d", serial, sequence) }
 
 // journal is the file in which the relay keeps chunks until they are accepted. Its content
-// survives the process, but, for want of fsync, not the machine.
+// survives a crash of the process, but not one of the machine, because it is not synced.
 type journal struct {
 	mu   sync.Mutex
 	file *os.File
@@ -38,7 +38,7 @@ func (j *journal) write(kind, serial string, sequence int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if _, err := fmt.Fprintf(j.file, "%s %s %d.\n", kind, serial, sequence); err != nil {
-		panic(err) // a relay without its journal must not go on
+		panic(err) // a relay without its journal must not continue
 	}
 }
 

@@ -11,7 +11,7 @@ func (s *Sender) complete(d *device, n int, err error) {
 	}
 	d.reportErr, d.state = err, reporting
 	d.sent = max(d.sent-n, 0)
-	d.keep, d.losses, d.stays = 0, 0, 0
+	d.retry, d.losses, d.ownFailures = 0, 0, 0
 	s.stats.PendingItems -= n
 	if err == nil {
 		s.stats.Accepted += int64(n)
@@ -28,6 +28,7 @@ func (s *Sender) proceed(d *device) {
 	case d.items.n == 0:
 		s.charge(d, -d.used)
 		s.devices.remove(d)
+		s.admit() // into the room of the device itself
 		s.abort.check(s.devices.len())
 	case s.abort.err != nil:
 		s.abort.lost += d.items.n
