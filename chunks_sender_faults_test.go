@@ -139,7 +139,10 @@ func TestChunkSender_ServerAwayForSeconds(t *testing.T) {
 // minute.
 func TestChunkSender_OutageOfAnHour(t *testing.T) {
 	outages := map[string]func(req *http.Request) (*http.Response, error){
-		"503":        func(*http.Request) (*http.Response, error) { return newResponse(503, "") },
+		"503": func(*http.Request) (*http.Response, error) { return newResponse(503, "") },
+		"503 Retry-After": func(*http.Request) (*http.Response, error) {
+			return newResponse(503, "", "Retry-After", "15")
+		},
 		"connection": func(*http.Request) (*http.Response, error) { return nil, errReset },
 		"silence": func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()

@@ -207,7 +207,7 @@ func TestChunkSender_RetryAfterDelaysOneDevice(t *testing.T) {
 		for _, status := range []int{429, 503} {
 			synctest.Test(t, func(t *testing.T) {
 				requests := 0
-				sender := senderOver(t, memfault.ChunkSenderOptions{Concurrency: 1}, func(req *http.Request) (*http.Response, error) {
+				sender := senderOver(t, memfault.ChunkSenderOptions{Concurrency: 4}, func(req *http.Request) (*http.Response, error) {
 					if serialOf(req) == "HELD" {
 						if requests++; requests == 1 {
 							return newResponse(status, "", "Retry-After", retryAfter)

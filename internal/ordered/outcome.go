@@ -12,7 +12,8 @@ const (
 	Accepted Kind = iota
 	// Unavailable: the service is away. The batch is kept, the device waits, and the Sender
 	// sends fewer requests. If several devices fail, the next accepted batch ends their
-	// waits. A device that fails again although others are served waits for its own time.
+	// waits. A device that fails again although others are served waits for its own time. If
+	// RetryAfter is set, the device waits at least for that time, at most an hour.
 	Unavailable
 	// Lost: there was no response. This is Unavailable, but the request may have been too
 	// large, or an item may be at fault: a request above 64 KiB that is lost again is split,
@@ -39,7 +40,7 @@ const (
 // Outcome is the result of a request.
 type Outcome struct {
 	Kind       Kind
-	RetryAfter time.Duration // of Throttled: the wait that the service asked for; 0 if none
+	RetryAfter time.Duration // of Throttled and Unavailable: the wait that the service asked for; 0 if none
 	Err        error         // nil if Accepted
 }
 
@@ -91,6 +92,10 @@ func (s *Sender) decide(r *request, o Outcome) (paused bool) {
 		s.accept(r)
 	case Unavailable:
 		s.fail(r, served)
+		if o.RetryAfter > 0 { // no acceptance ends the wait that the service asked for
+			d.outage = 0
+			d.until = max(d.until, later(now, min(o.RetryAfter, longestHold)))
+		}
 	case Lost:
 		s.lose(r, o.Err, served)
 	case Failed:
