@@ -29,9 +29,10 @@ func TestUploadOneChunk(t *testing.T) {
 	require.NoError(t, client.Chunks.Upload(t.Context(), "SN 1/+", [][]byte{chunk}))
 	require.NoError(t, client.Chunks.Upload(t.Context(), "SN 1/+", [][]byte{{7}}), "a short chunk is valid")
 	assert.Equal(t, [][]byte{chunk, {7}}, cloud.Chunks("SN 1/+"))
-	header := cloud.Requests("chunks.upload")[0].Header
+	seen := cloud.Requests("chunks.upload")[0]
+	header := seen.Header
 	assert.Equal(t, "application/octet-stream", header.Get("Content-Type"))
-	assert.Equal(t, fakecloud.ProjectKey, header.Get("Memfault-Project-Key"))
+	assert.Equal(t, "project key", seen.Credential)
 	assert.Empty(t, header.Get("Authorization"))
 	assert.Empty(t, header.Get("Content-Encoding"))
 }

@@ -102,7 +102,7 @@ func TestDeactivate_Errors(t *testing.T) {
 		deployment, err := client.Deployments.Deactivate(t.Context(), sink, selector)
 		require.ErrorIs(t, err, memfault.ErrForbidden)
 		assert.Nil(t, deployment)
-		cloud.ClearFaults()
+		cloud.Heal()
 	}
 	_, err := client.Deployments.Deactivate(t.Context(), wrongProject, selector)
 	_ = requireError(t, err, http.StatusInternalServerError)

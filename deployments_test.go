@@ -171,7 +171,7 @@ func TestDeployments_Errors(t *testing.T) {
 	cloud.Fail(fakecloud.Fault{Operation: "deployments.create", Status: http.StatusForbidden})
 	_, err = client.Deployments.Create(ctx, sink, create)
 	require.ErrorIs(t, err, memfault.ErrForbidden, "a restricted token may not deploy")
-	cloud.ClearFaults()
+	cloud.Heal()
 	cloud.Fail(fakecloud.Fault{Operation: "deployments.create", DropResponse: true})
 	_, err = client.Deployments.Create(ctx, sink, create)
 	require.Error(t, err)

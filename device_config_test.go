@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -64,7 +65,8 @@ func TestSDKSettings_ReturnsJSON(t *testing.T) {
 	settings, err := client.DeviceConfig.SDKSettings(t.Context(), "main+x")
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"anything":[1]}`, string(settings))
-	assert.Equal(t, "/api/v0/sdk-settings?software_type=main%2Bx", cloud.Requests("sdk_settings.get")[0].URI)
+	assert.Equal(t, "/api/v0/sdk-settings", cloud.Requests("sdk_settings.get")[0].Path)
+	assert.Equal(t, url.Values{"software_type": {"main+x"}}, cloud.Requests("sdk_settings.get")[0].Query)
 
 	_, err = client.WithAuth(memfault.ProjectKey("wrong")).DeviceConfig.SDKSettings(t.Context(), "main")
 	require.ErrorIs(t, err, memfault.ErrUnauthorized)

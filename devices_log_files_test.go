@@ -95,7 +95,7 @@ func TestReadLogFile_ResumesAfterBrokenConnection(t *testing.T) {
 	assert.Equal(t, "line 9999", lines[9999].Line)
 
 	cloud.SetLogFile("A", "c", []byte("one\ntwo\nthree"))
-	cloud.ClearFaults()
+	cloud.Heal()
 	cloud.Fail(fakecloud.Fault{CutBodyAfter: 10, Times: 1})
 	cloud.Fail(fakecloud.Fault{CutBodyAfter: -1})
 	errorsSeen := 0

@@ -174,7 +174,7 @@ func TestDeviceAttribute_ThreeForms(t *testing.T) {
 func TestDevices_RebootsAndLogFiles(t *testing.T) {
 	cloud, client := newCloud(t)
 	at := time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)
-	cloud.AddDevices(fakecloud.Device{Serial: "A", LogFiles: []string{"c1", "c2"}, SoftwareVersion: "1.0.0", Reboots: []fakecloud.Reboot{
+	cloud.AddDevices(fakecloud.Device{Serial: "A", LogFiles: []fakecloud.LogFile{{ID: "c1"}, {ID: "c2"}}, SoftwareVersion: "1.0.0", Reboots: []fakecloud.Reboot{
 		{Reason: 0x0002, Time: at}, {Reason: 0x8001, Time: at.Add(time.Hour)}, {Reason: 0x9302, Time: at.Add(-time.Hour)},
 	}})
 	reboots, err := client.Devices.ListReboots(sink, "A", memfault.RebootListOptions{Since: memfault.NewTimestamp(at)}).Collect(t.Context())
@@ -188,7 +188,7 @@ func TestDevices_RebootsAndLogFiles(t *testing.T) {
 	files, err := client.Devices.ListLogFiles(sink, "A", memfault.LogFileListOptions{Limit: 5}).Collect(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []memfault.LogFile{{CID: "c1"}, {CID: "c2"}}, files)
-	assert.Contains(t, cloud.Requests("device_log_files.list")[0].URI, "limit=5")
+	assert.Equal(t, "5", cloud.Requests("device_log_files.list")[0].Query.Get("limit"))
 }
 
 func ExampleDevicesService_List() {

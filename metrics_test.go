@@ -33,8 +33,8 @@ func TestCreateCustomMetric_ByDataType(t *testing.T) {
 
 func TestListReports_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddReports("A", map[string]any{"n": 1}, map[string]any{"n": 2})
-	cloud.AddReports("B", map[string]any{"n": 3})
+	cloud.AddReports(fakecloud.Report{DeviceSerial: "A", Metrics: map[string]any{"n": 1}}, fakecloud.Report{DeviceSerial: "A", Metrics: map[string]any{"n": 2}})
+	cloud.AddReports(fakecloud.Report{DeviceSerial: "B", Metrics: map[string]any{"n": 3}})
 	options := memfault.ReportListOptions{ListOptions: memfault.ListOptions{PerPage: 1}}
 	all, err := client.Metrics.ListReports(sink, options).Collect(t.Context())
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestListReports_Filters(t *testing.T) {
 	some, err := client.Metrics.ListReports(sink, options).Collect(t.Context())
 	require.NoError(t, err)
 	require.Len(t, some, 2)
-	assert.JSONEq(t, `{"n":2}`, string(some[1].RawMessage))
+	assert.JSONEq(t, `{"metrics":{"n":2}}`, string(some[1].RawMessage))
 	requireRoundTrip[memfault.Report](t, `{"metrics":{"a":[1,null]},"x":"y"}`)
 }
 
@@ -64,7 +64,7 @@ func TestMetrics_InvalidInput(t *testing.T) {
 
 func ExampleMetricsService_ListReports() {
 	cloud := fakecloud.New()
-	cloud.AddReports("ABCD1234", map[string]any{"metrics": map[string]any{"flow_l": 2.5}})
+	cloud.AddReports(fakecloud.Report{DeviceSerial: "ABCD1234", Metrics: map[string]any{"flow_l": 2.5}})
 	client, stop := exampleClient(cloud)
 	defer stop()
 

@@ -66,8 +66,8 @@ func TestReleasesLatest_HighestActiveVersion(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "2.0.4-test", latest.Version)
 	seen := cloud.Requests("releases.latest")
-	assert.NotContains(t, seen[len(seen)-1].URI, "software_type")
-	assert.Contains(t, seen[0].URI, "current_version=1.0.0%2B8219de")
+	assert.NotContains(t, seen[len(seen)-1].Query, "software_type")
+	assert.Equal(t, "1.0.0+8219de", seen[0].Query.Get("current_version"))
 
 	other := memfault.LatestReleaseQuery{DeviceSerial: "B", HardwareVersion: "evt-1", SoftwareType: "main"}
 	latest, err = device.Releases.Latest(t.Context(), other)

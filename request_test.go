@@ -92,7 +92,11 @@ func TestList_InvalidInput(t *testing.T) {
 }
 
 func TestQuery_EscapesValuesAndRepeatsNames(t *testing.T) {
-	cloud, client := newCloud(t)
+	var uri string
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		uri = r.RequestURI
+		_, _ = io.WriteString(w, `{"data":[]}`)
+	})
 	options := memfault.DeviceListOptions{
 		ListOptions:     memfault.ListOptions{Page: 2, PerPage: 50, Sort: "-last_seen"},
 		LastSeenSince:   memfault.NewTimestamp(time.Date(2025, 2, 27, 1, 0, 0, 0, time.FixedZone("", 3600))),
@@ -102,7 +106,7 @@ func TestQuery_EscapesValuesAndRepeatsNames(t *testing.T) {
 	_, err := client.Devices.List(sink, options).Page(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "/api/v0/organizations/acme/projects/smart-sink/devices?hardware_version=evt%261&last_seen_since=2025-02-27T00%3A00%3A00Z"+
-		"&page=2&per_page=50&release=0.0.5%2B0&release=1.0+0&sort=-last_seen", cloud.Requests("devices.list")[0].URI)
+		"&page=2&per_page=50&release=0.0.5%2B0&release=1.0+0&sort=-last_seen", uri)
 }
 
 func TestRequest_Headers(t *testing.T) {
@@ -191,7 +195,7 @@ func TestRetry_CutOffResponse(t *testing.T) {
 	require.NoError(t, err, "a GET must be retried")
 	assert.Equal(t, "A", device.DeviceSerial)
 
-	cloud.ClearFaults()
+	cloud.Heal()
 	cloud.Fail(fakecloud.Fault{CutBodyAfter: 40})
 	_, err = client.Devices.Get(t.Context(), sink, "A")
 	got := requireError(t, err, 200)

@@ -167,7 +167,7 @@ func TestUpload_RetriedAfter429FromStart(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			// Any rate-limited request is retried, from the start of the file.
 			cloud.Fail(fakecloud.Fault{Status: http.StatusTooManyRequests, Times: 1})
-			defer cloud.ClearFaults()
+			defer cloud.Heal()
 			file, content := fileOf("a.bin", "CORE", 100_000)
 			var progress progressLog
 			attempts := 2

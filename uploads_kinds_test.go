@@ -126,7 +126,7 @@ func TestUpload_EveryKindAndCredential(t *testing.T) {
 				require.NoError(t, err)
 				assert.JSONEq(t, c.commit, string(said))
 				for _, seen := range cloud.Requests("") {
-					assert.NotEqual(t, auth.flat, strings.Contains(seen.URI, "/organizations/") || seen.Operation == putFile && !auth.flat, seen.URI)
+					assert.NotEqual(t, auth.flat, strings.Contains(seen.Path, "/organizations/") || seen.Operation == putFile && !auth.flat, seen.Path)
 				}
 			})
 		}

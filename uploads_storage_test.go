@@ -240,7 +240,7 @@ func TestOTAPayload_IfMissingSendsOnce(t *testing.T) {
 	require.NoError(t, err, "a token that may only upload")
 	assert.False(t, result.AlreadyUploaded)
 
-	cloud.ClearFaults()
+	cloud.Heal()
 	cloud.Fail(fakecloud.Fault{Operation: "releases.retrieve", Status: 500})
 	_, err = client.Uploads.OTAPayload(t.Context(), sink, fresh, options)
 	requireError(t, err, http.StatusInternalServerError)

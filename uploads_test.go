@@ -97,7 +97,8 @@ func TestUpload_ThreeRequests(t *testing.T) {
 	assert.Equal(t, putFile, put.Operation)
 	assert.Equal(t, "100000", put.Header.Get("Content-Length"))
 	assert.Equal(t, "application/octet-stream", put.Header.Get("Content-Type"))
-	assert.Contains(t, put.URI, "/a%2fb%2Bc+d?X-Scope=eu%2fs3+x&X-Signature=", "escapes of the upload URL must be kept")
+	assert.Contains(t, put.Path, "/a%2fb%2Bc+d", "escapes of the upload URL must be kept")
+	assert.Empty(t, put.Credential)
 	assert.Empty(t, put.Header.Get("Authorization"))
 	assert.Empty(t, put.Header.Get("X-Trace"), "headers of the caller must only be sent to Memfault")
 	assert.Equal(t, "upload.commit_ota_payload", commit.Operation)
@@ -239,7 +240,7 @@ func TestUpload_Errors(t *testing.T) {
 		_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 		require.ErrorIs(t, err, memfault.ErrRateLimited, step)
 		assert.Equal(t, step, requireError(t, err, http.StatusTooManyRequests).Operation)
-		cloud.ClearFaults()
+		cloud.Heal()
 	}
 	assert.Empty(t, cloud.Uploads())
 
@@ -247,7 +248,7 @@ func TestUpload_Errors(t *testing.T) {
 		cloud.Fail(fakecloud.Fault{Operation: step, Status: http.StatusConflict})
 		_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 		require.ErrorIs(t, err, memfault.ErrConflict, "only a 409 of the commit means that Memfault has the file")
-		cloud.ClearFaults()
+		cloud.Heal()
 	}
 
 	commits := len(cloud.Requests("upload.commit_ota_payload"))
@@ -257,13 +258,31 @@ func TestUpload_Errors(t *testing.T) {
 	assert.Len(t, cloud.Requests("upload.commit_ota_payload"), commits+1, "a commit that may have been carried out must not be retried")
 }
 
+func TestUpload_KeepsURLBytes(t *testing.T) {
+	const target = "/a%2fb%2Bc+d?X-Scope=eu%2fs3+x&X-Signature=1&x-id=Put~Object"
+	var uri string
+	server, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			uri = r.RequestURI
+			_, _ = io.Copy(io.Discard, r.Body)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"data":{"upload_url":"http://%s%s","token":"t"}}`, r.Host, target)
+	})
+	defer server.Close()
+	file, _ := fileOf("a.bin", "", 1000)
+	_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
+	require.NoError(t, err)
+	assert.Equal(t, target, uri)
+}
+
 func TestUpload_FollowsNoRedirect(t *testing.T) {
 	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			cloud, client := newCloud(t)
 			other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("redirect was followed") }))
 			defer other.Close()
-			cloud.Fail(fakecloud.Fault{Operation: putFile, Status: status, Header: map[string]string{"Location": other.URL + "/x?sig=1"}})
+			cloud.Fail(fakecloud.Fault{Operation: putFile, Status: status, Header: http.Header{"Location": {other.URL + "/x?sig=1"}}})
 			file, _ := fileOf("a.bin", "", 1000)
 			_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 			requireError(t, err, status)

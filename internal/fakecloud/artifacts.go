@@ -1,6 +1,7 @@
 package fakecloud
 
 import (
+	"cmp"
 	"crypto/md5"  //nolint:gosec // the API names MD5 for artifacts
 	"crypto/sha1" //nolint:gosec // the API names SHA-1 for artifacts
 	"crypto/sha256"
@@ -14,8 +15,11 @@ import (
 type artifact struct {
 	id                                       int64
 	kind, hardwareVersion, buildID, filename string
+	softwareType                             string
 	content                                  []byte
+	size                                     int64  // of the file, of which content may be only the start
 	sum                                      string // the MD5 of the file, if content is only its start
+	extraInfo                                any
 	created                                  time.Time
 }
 
@@ -28,20 +32,15 @@ type Artifact struct {
 	Content         []byte
 }
 
-func (c *Cloud) seedArtifacts(p *project, seeds []Artifact) []*artifact {
+func (c *Cloud) seedArtifacts(p *project, softwareType string, seeds ...Artifact) []*artifact {
 	var added []*artifact
 	for _, a := range seeds {
-		for field, value := range map[*string]string{&a.HardwareVersion: "evt-1", &a.Type: "firmware", &a.Filename: "firmware.bin"} {
-			if *field == "" {
-				*field = value
-			}
-		}
-		if !slices.Contains(p.hardwareVersions, a.HardwareVersion) {
-			p.hardwareVersions = append(p.hardwareVersions, a.HardwareVersion)
-		}
+		hardware := cmp.Or(a.HardwareVersion, defaultHardware)
+		c.ensureHardware(p, hardware, softwareType)
 		added = append(added, &artifact{
-			id: c.newID(), kind: a.Type, hardwareVersion: a.HardwareVersion, buildID: a.BuildID, filename: a.Filename,
-			content: slices.Clone(a.Content), created: c.now(),
+			id: c.newID(), kind: cmp.Or(a.Type, "firmware"), hardwareVersion: hardware, buildID: a.BuildID,
+			filename: cmp.Or(a.Filename, "firmware.bin"), softwareType: softwareType,
+			content: slices.Clone(a.Content), size: int64(len(a.Content)), created: c.now(),
 		})
 	}
 	return added
@@ -51,7 +50,8 @@ func (c *Cloud) seedArtifacts(p *project, seeds []Artifact) []*artifact {
 func (a *artifact) view(r *request) object {
 	return object{
 		"id": a.id, "type": a.kind, "build_id": a.buildID, "filename": a.filename, "url": a.url(r), "md5": a.md5(),
-		"hardware_version": object{"name": a.hardwareVersion, "primary_software_type": object{"name": r.project.primaryType(a.hardwareVersion).name}},
+		"hardware_version": object{"name": a.hardwareVersion, "primary_software_type": nameRef{r.project.hardwareVersion(a.hardwareVersion).primaryType}},
+		"extra_info":       a.extraInfo,
 		"created_date":     stamp(a.created), "updated_date": stamp(a.created),
 	}
 }
@@ -60,9 +60,9 @@ func (a *artifact) view(r *request) object {
 func (a *artifact) latestView(r *request) object {
 	short, long := sha1.Sum(a.content), sha256.Sum256(a.content) //nolint:gosec // the API names SHA-1 for artifacts
 	return object{
-		"id": a.id, "type": a.kind, "hardware_version": a.hardwareVersion, "filename": a.filename, "file_size": len(a.content),
+		"id": a.id, "type": a.kind, "hardware_version": a.hardwareVersion, "filename": a.filename, "file_size": a.size,
 		"url": a.url(r), "md5": a.md5(), "sha1": hex.EncodeToString(short[:]), "sha256": hex.EncodeToString(long[:]),
-		"build_id": a.buildID, "extra_info": nil, "created_date": stamp(a.created),
+		"build_id": a.buildID, "extra_info": a.extraInfo, "created_date": stamp(a.created),
 	}
 }
 
@@ -81,7 +81,7 @@ func (a *artifact) url(r *request) string {
 // wantsAny reports whether a list parameter of the query contains the value of one of the
 // artifacts, or is absent.
 func (r *request) wantsAny(name string, artifacts []*artifact, value func(*artifact) string) bool {
-	return !r.URL.Query().Has(name) || slices.ContainsFunc(artifacts, func(a *artifact) bool { return r.wants(name, value(a)) })
+	return !r.query.Has(name) || slices.ContainsFunc(artifacts, func(a *artifact) bool { return r.wants(name, value(a)) })
 }
 
 func listArtifacts(r *request, rel *release) reply {

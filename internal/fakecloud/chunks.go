@@ -1,17 +1,25 @@
 package fakecloud
 
 import (
-	"bytes"
-	"errors"
-	"io"
+	"encoding/base64"
 	"mime"
-	"mime/multipart"
 	"net/http"
 	"slices"
-	"strconv"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
+
+// maxChunks limits the bytes of chunks that the cloud keeps, over all projects.
+const maxChunks = 256 << 20
+
+// chunkLog contains the accepted chunks of a project, by serial.
+type chunkLog map[string][][]byte
+
+// keptChunk says of which device the next oldest chunk is.
+type keptChunk struct {
+	project *project
+	serial  string
+}
 
 func (c *Cloud) chunkHandlers() map[operation.ID]handler {
 	return map[operation.ID]handler{operation.ChunksUpload: c.uploadChunks}
@@ -27,7 +35,8 @@ func (c *Cloud) RefuseChunks(refuse func(chunk []byte) (status int)) {
 }
 
 // Chunks returns the chunks that the cloud accepted for a device of the default project, in
-// the order of arrival. A chunk that arrived twice is contained twice.
+// the order of arrival. A chunk that arrived twice is contained twice. The cloud keeps at most
+// 256 MiB of chunks in all; the oldest go first. It does not decode them.
 func (c *Cloud) Chunks(serial string) [][]byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,17 +49,9 @@ func (c *Cloud) uploadChunks(r *request) reply {
 	if r.ContentLength <= 0 {
 		return fail(http.StatusLengthRequired, "Content-Length must be set.")
 	}
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	var chunks [][]byte
-	switch {
-	case err == nil && kind == "application/octet-stream":
-		chunks = [][]byte{r.body}
-	case err == nil && kind == "multipart/mixed":
-		if chunks, err = splitChunks(r.body, params["boundary"]); err != nil {
-			return fail(http.StatusBadRequest, err.Error())
-		}
-	default:
-		return fail(http.StatusUnsupportedMediaType, "Unsupported content type")
+	chunks, refused := chunksIn(r.Header, r.body)
+	if refused.status != 0 {
+		return refused
 	}
 	for _, chunk := range chunks {
 		if c.refuseChunk == nil {
@@ -60,36 +61,61 @@ func (c *Cloud) uploadChunks(r *request) reply {
 			return fail(status, "A chunk was rejected")
 		}
 	}
-	if r.project.chunks == nil {
-		r.project.chunks = map[string][][]byte{}
-	}
 	serial := r.PathValue("device_serial")
-	r.project.chunks[serial] = append(r.project.chunks[serial], chunks...)
+	c.received(r.project, traits{serial: serial}, false)
+	c.acceptedInOrder(r.project, serial, chunks)
+	c.keepChunks(r.project, serial, chunks)
 	return reply{status: http.StatusAccepted, header: map[string]string{"Content-Type": "text/plain; charset=utf-8"}, body: []byte("Accepted")}
 }
 
-// splitChunks returns the parts of a multipart body. Each part must have a Content-Length,
-// and lines must end with CRLF.
-func splitChunks(body []byte, boundary string) ([][]byte, error) {
-	if boundary == "" || !bytes.HasSuffix(body, []byte("\r\n--"+boundary+"--\r\n")) {
-		return nil, errors.New("the multipart body has no closing boundary")
+func (c *Cloud) keepChunks(p *project, serial string, chunks [][]byte) {
+	if p.chunks == nil {
+		p.chunks = chunkLog{}
 	}
-	var chunks [][]byte
-	for parts := multipart.NewReader(bytes.NewReader(body), boundary); ; {
-		part, err := parts.NextRawPart()
-		if errors.Is(err, io.EOF) {
-			return chunks, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		chunk, err := io.ReadAll(part)
-		if err != nil {
-			return nil, err
-		}
-		if length, err := strconv.Atoi(part.Header.Get("Content-Length")); err != nil || length != len(chunk) || length == 0 {
-			return nil, errors.New("missing or wrong Content-Length of a part")
-		}
-		chunks = append(chunks, chunk)
+	for _, chunk := range chunks {
+		p.chunks[serial] = append(p.chunks[serial], chunk)
+		c.chunkOrder = append(c.chunkOrder, keptChunk{p, serial})
+		c.chunkBytes += len(chunk)
 	}
+	for c.chunkBytes > c.maxChunks {
+		oldest := c.chunkOrder[0]
+		left := oldest.project.chunks[oldest.serial]
+		c.chunkBytes -= len(left[0])
+		left[0] = nil
+		oldest.project.chunks[oldest.serial] = left[1:]
+		c.chunkOrder = c.chunkOrder[1:]
+	}
+}
+
+// chunksIn returns the chunks of a request, or the response that rejects it.
+func chunksIn(header http.Header, body []byte) ([][]byte, reply) {
+	kind, params, err := mime.ParseMediaType(header.Get("Content-Type"))
+	switch {
+	case err == nil && kind == "application/octet-stream":
+		chunk, err := decodeChunk(header.Get("Content-Encoding"), body)
+		if err != nil {
+			return nil, fail(http.StatusBadRequest, err.Error())
+		}
+		return [][]byte{chunk}, reply{}
+	case err == nil && kind == "multipart/mixed":
+		chunks, err := splitChunks(body, params["boundary"])
+		if err != nil {
+			return nil, fail(http.StatusBadRequest, err.Error())
+		}
+		return chunks, reply{}
+	}
+	return nil, fail(http.StatusUnsupportedMediaType, "Unsupported content type")
+}
+
+// decodeChunk decodes the body of a request with a single chunk. Other encodings than base64
+// are ignored.
+//
+// UNCERTAIN: whether base64 is decoded in a multipart request too; the fake cloud does not.
+func decodeChunk(encoding string, body []byte) ([]byte, error) {
+	if encoding != "base64" {
+		return slices.Clone(body), nil
+	}
+	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
+	n, err := base64.StdEncoding.Decode(decoded, body)
+	return decoded[:n], err
 }

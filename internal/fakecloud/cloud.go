@@ -43,6 +43,10 @@ type Cloud struct {
 
 	faults       []*activeFault
 	refuseChunk  func(chunk []byte) (status int)
+	watch        chunkWatch
+	chunkOrder   []keptChunk // the devices of the kept chunks, the oldest chunk first
+	chunkBytes   int         // bytes of the kept chunks
+	maxChunks    int
 	ignoreRanges bool
 	recorder     recorder
 	uploads      uploads
@@ -67,7 +71,7 @@ type organization struct {
 // token, and one project, the default project. The project has the cohort "default" and no
 // devices.
 func New() *Cloud {
-	c := &Cloud{now: time.Now}
+	c := &Cloud{now: time.Now, watch: newChunkWatch(), maxChunks: maxChunks}
 	c.handlers = c.allHandlers()
 	org := c.addOrganization("Acme", Organization, OrgToken)
 	c.users = []*user{{
@@ -144,8 +148,12 @@ func randomHex() string {
 	return hex.EncodeToString(b)
 }
 
-func newUUID() string {
-	h := randomHex()
+func newUUID() string { return uuid(randomHex()) }
+
+// newUUID returns a UUID that is the same from run to run.
+func (c *Cloud) newUUID() string { return uuid(fmt.Sprintf("%032x", c.newID())) }
+
+func uuid(h string) string {
 	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
 }
 

@@ -1,6 +1,7 @@
 package fakecloud
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,10 +11,38 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
+// Cohort describes a cohort.
+type Cohort struct {
+	Slug string
+	Name string // Slug by default
+	// BypassVersionChecks offers a device of the cohort a full release with a lower version too.
+	BypassVersionChecks bool
+}
+
 type cohort struct {
 	id              int64
 	name, slug      string
+	bypassChecks    bool
 	created, edited time.Time
+}
+
+// AddCohorts adds cohorts to the default project. A cohort that exists gets the name and the
+// setting.
+func (c *Cloud) AddCohorts(cohorts ...Cohort) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.defaultProject()
+	for _, co := range cohorts {
+		added := c.ensureCohort(p, co.Slug)
+		added.name, added.bypassChecks = cmp.Or(co.Name, co.Slug), co.BypassVersionChecks
+	}
+}
+
+func (c *Cloud) ensureCohort(p *project, slug string) *cohort {
+	if found := p.cohort(slug); found != nil {
+		return found
+	}
+	return c.addCohort(p, slug, slug)
 }
 
 func (c *Cloud) addCohort(p *project, name, slug string) *cohort {
@@ -31,15 +60,11 @@ func (p *project) cohort(slug string) *cohort {
 	return nil
 }
 
-func (p *project) devicesOf(c *cohort) []*device {
-	return filter(p.devices, func(d *device) bool { return d.cohort == c })
-}
-
 func (p *project) cohortView(c *cohort) object {
 	active := filter(p.deployments, func(d *deployment) bool { return d.cohort == c && d.isActive() })
 	return object{
-		"id": c.id, "name": c.name, "slug": c.slug, "count_devices": len(p.devicesOf(c)),
-		"bypass_primary_software_type_check": false, "bypass_version_checks": false,
+		"id": c.id, "name": c.name, "slug": c.slug, "count_devices": p.fleet.counts[c],
+		"bypass_primary_software_type_check": false, "bypass_version_checks": c.bypassChecks,
 		"count_active_deployments": len(active), "count_active_releases": len(active),
 		"count_staged_devices": p.countStaged(active),
 		"ignore_traces":        false, "return_equal_latest_releases": false, "updates_enabled": true,
@@ -47,7 +72,7 @@ func (p *project) cohortView(c *cohort) object {
 	}
 }
 
-func (c *cohort) ref() object { return object{"id": c.id, "name": c.name, "slug": c.slug} }
+func (c *cohort) ref() slugRef { return slugRef{c.id, c.name, c.slug} }
 
 func (c *Cloud) cohortHandlers() map[operation.ID]handler {
 	return map[operation.ID]handler{
@@ -112,7 +137,7 @@ func (c *Cloud) updateCohort(r *request, found *cohort) reply {
 }
 
 func (c *Cloud) deleteCohort(r *request, found *cohort) reply {
-	if len(r.project.devicesOf(found)) > 0 {
+	if r.project.fleet.counts[found] > 0 {
 		return fail(http.StatusConflict, "The cohort has devices")
 	}
 	r.project.cohorts = slices.DeleteFunc(r.project.cohorts, func(other *cohort) bool { return other == found })
@@ -120,5 +145,5 @@ func (c *Cloud) deleteCohort(r *request, found *cohort) reply {
 }
 
 func (c *Cloud) listCohortDevices(r *request, found *cohort) reply {
-	return listDevices(r, r.project.devicesOf(found))
+	return listDevices(r, func() []*device { return r.project.fleet.inCohort(found) })
 }

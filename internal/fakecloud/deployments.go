@@ -46,15 +46,14 @@ func (p *project) countStaged(active []*deployment) int {
 	n := 0
 	for _, d := range active {
 		if d.kind == "staged_rollout" {
-			n += len(filter(p.devicesOf(d.cohort), func(dev *device) bool { return d.reaches(dev.serial) }))
+			n += len(filter(p.fleet.inCohort(d.cohort), func(dev *device) bool { return d.reaches(dev.serial) }))
 		}
 	}
 	return n
 }
 
 func (p *project) deploymentView(d *deployment) object {
-	co := d.cohort.ref()
-	co["count_devices"] = len(p.devicesOf(d.cohort))
+	co := object{"id": d.cohort.id, "name": d.cohort.name, "slug": d.cohort.slug, "count_devices": p.fleet.counts[d.cohort]}
 	var deployer any
 	if u := d.deployer; u != nil {
 		deployer = object{"id": u.id, "email": u.email, "name": u.name}
@@ -121,56 +120,6 @@ func (c *Cloud) createDeployment(r *request) reply {
 	return data(r.project.deploymentView(d))
 }
 
-// stage sets the status and the percentage. A percentage is required for a staged rollout,
-// and invalid for a normal deployment.
-func (d *deployment) stage(percent *int) (reply, bool) {
-	switch {
-	case d.kind == "normal" && percent == nil:
-		d.status = "done"
-	case d.kind == "staged_rollout" && percent != nil && *percent >= 0 && *percent <= 100:
-		d.status, d.percent = "in_progress", *percent
-	case d.kind == "normal" || d.kind == "staged_rollout":
-		return invalid("rollout_percent", "Not a percentage, or the deployment is not a staged rollout."), false
-	default:
-		return invalid("type", "Not a valid choice."), false
-	}
-	return reply{}, true
-}
-
-// resolve finds the release by its version, ID or pair of versions, and the cohort by its
-// slug or ID.
-func (d *deployment) resolve(p *project, release, cohort any) (reply, bool) {
-	if pair, ok := release.([]any); ok && len(pair) == 2 {
-		d.delta = p.delta(fmt.Sprint(pair[0]), fmt.Sprint(pair[1]))
-		if d.delta == nil {
-			return notFound(fmt.Sprintf("Delta release from `%v` to `%v` not found", pair[0], pair[1])), false
-		}
-		d.release = d.delta.to
-	}
-	for _, rel := range p.releases {
-		if named(release, rel.version, rel.id) {
-			d.release = rel
-		}
-	}
-	for _, co := range p.cohorts {
-		if named(cohort, co.slug, co.id) {
-			d.cohort = co
-		}
-	}
-	switch {
-	case release == nil || cohort == nil:
-		return invalid("release", "Missing data for required field."), false
-	case d.release == nil:
-		return unknownRelease(fmt.Sprint(release)), false
-	case d.cohort == nil:
-		return notFound(fmt.Sprintf("Cohort with slug `%v` not found", cohort)), false
-	default:
-		return reply{}, true
-	}
-}
-
-func named(value any, slug string, id int64) bool { return value == slug || value == float64(id) }
-
 // compare orders deployments by the time of deployment.
 func (d *deployment) compare(other *deployment) int {
 	return cmp.Or(d.deployed.Compare(other.deployed), cmp.Compare(d.id, other.id))
@@ -178,7 +127,7 @@ func (d *deployment) compare(other *deployment) int {
 
 // listDeployments sorts the newest deployment first by default.
 func listDeployments(r *request) reply {
-	q := r.URL.Query()
+	q := r.query
 	deployments := filter(r.project.deployments, func(d *deployment) bool {
 		if q.Has("release") && (d.delta != nil || !r.wants("release", d.release.version)) {
 			return false

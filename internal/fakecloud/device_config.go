@@ -6,6 +6,9 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
+// configRevision is the revision of the configuration of all devices.
+const configRevision = 1
+
 // SetSDKSettings sets the response of the default project to sdk-settings.
 func (c *Cloud) SetSDKSettings(settings any) {
 	c.mu.Lock()
@@ -15,13 +18,17 @@ func (c *Cloud) SetSDKSettings(settings any) {
 
 func (c *Cloud) deviceConfigHandlers() map[operation.ID]handler {
 	return map[operation.ID]handler{
-		operation.DeviceConfigFetch:                fetchDeviceConfig,
+		operation.DeviceConfigFetch:                c.fetchDeviceConfig,
 		operation.SDKSettingsGet:                   getSDKSettings,
 		operation.DeviceAttributesUpdateProjectKey: c.updateOwnAttributes,
 	}
 }
 
-func fetchDeviceConfig(r *request) reply {
+// fetchDeviceConfig records that the device has the configuration. The device reports it with
+// its next MAR; only then reported_config_revision changes.
+//
+// UNCERTAIN: whether the request creates an unknown device. Here it does not.
+func (c *Cloud) fetchDeviceConfig(r *request) reply {
 	var body struct {
 		Device map[string]string `json:"device"`
 	}
@@ -33,6 +40,11 @@ func fetchDeviceConfig(r *request) reply {
 			return invalid("device", name+": Missing data for required field.")
 		}
 	}
+	var completed *int
+	if d := r.project.device(body.Device["device_serial"]); d != nil {
+		r.project.fleet.change(d, func() { d.fetchedConfig = new(configRevision) })
+		completed = d.reportedConfig
+	}
 	return data(object{
 		"config": object{"memfault": object{
 			"sampling": object{
@@ -40,12 +52,12 @@ func fetchDeviceConfig(r *request) reply {
 			},
 			"data_upload_start_date": nil,
 		}},
-		"revision": 1, "completed": nil,
+		"revision": configRevision, "completed": completed,
 	})
 }
 
 func getSDKSettings(r *request) reply {
-	if r.URL.Query().Get("software_type") == "" {
+	if r.query.Get("software_type") == "" {
 		return invalid("software_type", "Missing data for required field.")
 	}
 	settings := r.project.diagnostics.sdkSettings
@@ -57,7 +69,7 @@ func getSDKSettings(r *request) reply {
 
 // updateOwnAttributes finds the device by the query and the project by the key.
 func (c *Cloud) updateOwnAttributes(r *request) reply {
-	serial := r.URL.Query().Get("device_serial")
+	serial := r.query.Get("device_serial")
 	if serial == "" {
 		return invalid("device_serial", "Missing data for required field.")
 	}

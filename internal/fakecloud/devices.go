@@ -1,7 +1,6 @@
 package fakecloud
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,20 +15,22 @@ type device struct {
 	nickname, description string
 	ownerRef              string
 	hardwareVersion       string
+	hardwareGuessed       bool // whether no request has named the hardware version yet
 	cohort                *cohort
 	softwareType          string
 	softwareVersion       string // last reported
 	firstSeen, lastSeen   time.Time
 	developerMode         bool
 	sampling              *int64
-	pinnedRelease         *string
-	attributes            []*attribute
+	override              *release // offered instead of the releases of the cohort, or nil
+	fetchedConfig         *int     // the revision that the device fetched
+	reportedConfig        *int     // the revision that the device reported
+	attributes            []attribute
 	reboots               []Reboot
 	logFiles              []*logFile
 	created, edited       time.Time
+	deleted               bool
 }
-
-type logFile struct{ cid string }
 
 // Reboot describes a reboot of a device.
 type Reboot struct {
@@ -37,40 +38,59 @@ type Reboot struct {
 	Time   time.Time
 }
 
-func (c *Cloud) addDevice(p *project, serial, hardwareVersion string, co *cohort) *device {
-	d := &device{id: c.newID(), serial: serial, hardwareVersion: hardwareVersion, cohort: co, created: c.now(), edited: c.now()}
-	p.devices = append(p.devices, d)
-	return d
+// deviceView is a device in a response. It is a struct because large fleets are listed.
+type deviceView struct {
+	ID                 int64   `json:"id"`
+	Serial             string  `json:"device_serial"`
+	Nickname           string  `json:"nickname"`
+	Description        string  `json:"description"`
+	Hardware           nameRef `json:"hardware_version"`
+	Cohort             slugRef `json:"cohort"`
+	Project            slugRef `json:"project"`
+	FirstSeen          stamp   `json:"first_seen"`
+	LastSeen           stamp   `json:"last_seen"`
+	Version            any     `json:"last_seen_software_version"`
+	Attributes         string  `json:"attributes_resolution"`
+	AttributesManually any     `json:"attributes_manual_resolution"`
+	Debugging          string  `json:"debugging_resolution"`
+	DebuggingManually  any     `json:"debugging_manual_resolution"`
+	Timeseries         string  `json:"timeseries_resolution"`
+	TimeseriesManually any     `json:"timeseries_manual_resolution"`
+	DeveloperMode      bool    `json:"server_side_developer_mode"`
+	FleetSampling      *int64  `json:"fleet_sampling_configuration"`
+	AssignedConfig     int     `json:"assigned_config_revision"`
+	ReportedConfig     *int    `json:"reported_config_revision"`
+	Created            stamp   `json:"created_date"`
+	Updated            stamp   `json:"updated_date"`
 }
 
-// device also finds a deleted device, by the serial that it got when it was deleted.
-func (p *project) device(serial string) *device {
-	for _, d := range slices.Concat(p.devices, p.deleted) {
-		if d.serial == serial {
-			return d
-		}
-	}
-	return nil
+type nameRef struct {
+	Name string `json:"name"`
 }
 
-func (p *project) deviceView(d *device) object {
-	return object{
-		"id": d.id, "device_serial": d.serial, "nickname": d.nickname, "description": d.description,
-		"hardware_version": object{"name": d.hardwareVersion}, "cohort": d.cohort.ref(), "project": p.ref(),
-		"first_seen": stamp(d.firstSeen), "last_seen": stamp(d.lastSeen),
-		"last_seen_software_version": p.softwareVersionRef(d.softwareType, d.softwareVersion),
-		"attributes_resolution":      "normal", "attributes_manual_resolution": nil,
-		"debugging_resolution": "normal", "debugging_manual_resolution": nil,
-		"timeseries_resolution": "normal", "timeseries_manual_resolution": nil,
-		"server_side_developer_mode": d.developerMode, "fleet_sampling_configuration": d.sampling,
-		"created_date": stamp(d.created), "updated_date": stamp(d.edited),
+// slugRef is the form of a project or a cohort in another resource.
+type slugRef struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+	Slug string `json:"slug"`
+}
+
+func (p *project) deviceView(d *device) deviceView {
+	return deviceView{
+		ID: d.id, Serial: d.serial, Nickname: d.nickname, Description: d.description, Hardware: nameRef{d.hardwareVersion},
+		Cohort: d.cohort.ref(), Project: p.ref(), FirstSeen: stamp(d.firstSeen), LastSeen: stamp(d.lastSeen),
+		Version:    p.softwareVersionRef(d.softwareType, d.softwareVersion),
+		Attributes: "normal", Debugging: "normal", Timeseries: "normal",
+		DeveloperMode: d.developerMode, FleetSampling: d.sampling,
+		AssignedConfig: configRevision, ReportedConfig: d.reportedConfig,
+		Created: stamp(d.created), Updated: stamp(d.edited),
 	}
 }
 
 func (c *Cloud) deviceHandlers() map[operation.ID]handler {
 	return map[operation.ID]handler{
 		operation.DevicesCreate:          c.createDevice,
-		operation.DevicesList:            func(r *request) reply { return listDevices(r, r.project.devices) },
+		operation.DevicesList:            func(r *request) reply { return listDevices(r, func() []*device { return r.project.fleet.devices }) },
 		operation.DevicesRetrieve:        withDevice(func(r *request, d *device) reply { return data(r.project.deviceView(d)) }),
 		operation.DevicesUpdate:          withDevice(c.updateDevice),
 		operation.DevicesDelete:          withDevice(c.deleteDevice),
@@ -93,13 +113,23 @@ func withDevice(handle func(*request, *device) reply) handler {
 	}
 }
 
-func listDevices(r *request, devices []*device) reply {
-	devices = filter(devices, func(d *device) bool {
-		return r.within(d.lastSeen, "last_seen_since", "last_seen_until") &&
-			r.wants("hardware_version", d.hardwareVersion) && r.wants("owner_ref", d.ownerRef) &&
-			r.wants("release", d.softwareVersion)
+// listDevices returns the devices of a list that the query selects.
+func listDevices(r *request, all func() []*device) reply {
+	devices := r.project.fleet.list(r.URL.Path, r.query, func() []*device {
+		devices := all()
+		if r.hasAny("last_seen_since", "last_seen_until", "hardware_version", "owner_ref", "release") {
+			devices = filter(devices, func(d *device) bool {
+				return r.within(d.lastSeen, "last_seen_since", "last_seen_until") &&
+					r.wants("hardware_version", d.hardwareVersion) && r.wants("owner_ref", d.ownerRef) &&
+					r.wants("release", d.softwareVersion)
+			})
+		}
+		if r.query.Has("sort") {
+			devices = slices.Clone(devices)
+			sortBy(r, devices, "last_seen", func(a, b *device) int { return a.lastSeen.Compare(b.lastSeen) })
+		}
+		return devices
 	})
-	sortBy(r, devices, "last_seen", func(a, b *device) int { return a.lastSeen.Compare(b.lastSeen) })
 	return list(r, devices, r.project.deviceView)
 }
 
@@ -123,68 +153,15 @@ func (c *Cloud) createDevice(r *request) reply {
 	switch {
 	case r.project.device(body.DeviceSerial) != nil:
 		return fail(http.StatusConflict, fmt.Sprintf("A device with serial `%s` already exists", body.DeviceSerial))
-	case !slices.Contains(r.project.hardwareVersions, body.HardwareVersion):
+	case r.project.hardwareVersion(body.HardwareVersion) == nil:
 		return unknownHardware(body.HardwareVersion)
 	case co == nil:
 		return notFound(fmt.Sprintf("Cohort with slug `%s` not found", body.Cohort))
 	}
-	d := c.addDevice(r.project, body.DeviceSerial, body.HardwareVersion, co)
-	d.ownerRef = body.OwnerRef
+	d := c.seedDevice(r.project, Device{
+		Serial: body.DeviceSerial, HardwareVersion: body.HardwareVersion, Cohort: body.Cohort, OwnerRef: body.OwnerRef,
+	})
 	return data(r.project.deviceView(d))
-}
-
-func unknownHardware(name string) reply {
-	return notFound(fmt.Sprintf("HardwareVersion with name `%s` not found", name))
-}
-
-func (c *Cloud) updateDevice(r *request, d *device) reply {
-	var body struct {
-		Cohort          *string         `json:"cohort"`
-		HardwareVersion *string         `json:"hardware_version"`
-		Nickname        *string         `json:"nickname"`
-		Description     *string         `json:"description"`
-		OwnerRef        *string         `json:"owner_ref"`
-		DeveloperMode   *bool           `json:"server_side_developer_mode"`
-		Sampling        *int64          `json:"fleet_sampling_configuration"`
-		Release         json.RawMessage `json:"release"`
-	}
-	if refused, ok := r.decode(&body); !ok {
-		return refused
-	}
-	co := d.cohort
-	if body.Cohort != nil {
-		if co = r.project.cohort(*body.Cohort); co == nil {
-			return notFound(fmt.Sprintf("Cohort with slug `%s` not found", *body.Cohort))
-		}
-	}
-	if body.HardwareVersion != nil && !slices.Contains(r.project.hardwareVersions, *body.HardwareVersion) {
-		return unknownHardware(*body.HardwareVersion)
-	}
-	if body.Release != nil {
-		d.pinnedRelease = nil
-		if json.Unmarshal(body.Release, &d.pinnedRelease) != nil {
-			return invalid("release", "Not a valid string.")
-		}
-	}
-	d.cohort = co
-	change(&d.hardwareVersion, body.HardwareVersion)
-	change(&d.nickname, body.Nickname)
-	change(&d.description, body.Description)
-	change(&d.ownerRef, body.OwnerRef)
-	change(&d.developerMode, body.DeveloperMode)
-	if body.Sampling != nil {
-		d.sampling = body.Sampling
-	}
-	d.edited = c.now()
-	return data(r.project.deviceView(d))
-}
-
-// deleteDevice removes the device from the lists but keeps it under another serial.
-func (c *Cloud) deleteDevice(r *request, d *device) reply {
-	d.serial = fmt.Sprintf("%s_%d", d.serial, c.now().Unix())
-	r.project.deleted = append(r.project.deleted, d)
-	r.project.devices = slices.DeleteFunc(r.project.devices, func(other *device) bool { return other == d })
-	return noContent()
 }
 
 // listReboots sorts the newest reboot first.
@@ -197,8 +174,4 @@ func listReboots(r *request, d *device) reply {
 			"software_version": r.project.softwareVersionRef(d.softwareType, d.softwareVersion),
 		}
 	})
-}
-
-func listLogFiles(r *request, d *device) reply {
-	return list(r, d.logFiles, func(f *logFile) object { return object{"cid": f.cid} })
 }

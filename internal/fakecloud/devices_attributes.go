@@ -1,28 +1,25 @@
 package fakecloud
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
 
+// attribute is the value of a custom metric on one device.
 type attribute struct {
-	id      string
-	key     string
+	metric  *customMetric
 	value   any // nil if never set
 	updated time.Time
 }
 
 func (a *attribute) view() object {
-	metric := object{
-		"id": a.id, "string_key": a.key, "data_type": dataType(a.value), "display_name": a.key, "description": "",
-		"favorite": false, "device_write_policy": "writable", "range_violation_behavior": "accept",
-		"range": object{"min": nil, "max": nil, "min_inclusive": true, "max_inclusive": true},
+	view := object{"string_key": a.metric.key, "custom_metric": a.metric.detail(), "state": nil}
+	if a.value != nil {
+		at := stamp(a.updated)
+		view["state"] = object{"value": a.value, "time": at, "created_date": at, "updated_date": at}
 	}
-	if a.value == nil {
-		return object{"custom_metric": metric, "state": nil}
-	}
-	at := stamp(a.updated)
-	return object{"custom_metric": metric, "state": object{"value": a.value, "time": at, "created_date": at, "updated_date": at}}
+	return view
 }
 
 func dataType(value any) string {
@@ -41,11 +38,33 @@ func dataType(value any) string {
 	}
 }
 
-// listAttributes filters by the key, in which * stands for any characters.
+// fits reports whether a value has the type of a custom metric. An integer is a valid FLOAT.
+func (m *customMetric) fits(value any) bool {
+	kind := dataType(value)
+	return kind == m.dataType || kind == "INT" && m.dataType == "FLOAT"
+}
+
+// listAttributes filters by the key, in which * stands for any characters. The list contains
+// the metrics that custom-metrics created too, with the state null until the device has a value.
 func listAttributes(r *request, d *device) reply {
-	q := r.URL.Query().Get("q")
-	attributes := filter(d.attributes, func(a *attribute) bool { return q == "" || wildcard(q, a.key) })
-	return list(r, attributes, (*attribute).view)
+	q := r.query.Get("q")
+	all := slices.Clone(d.attributes)
+	for _, m := range r.project.diagnostics.metrics {
+		if m.created && d.attribute(m) == nil {
+			all = append(all, attribute{metric: m})
+		}
+	}
+	attributes := filter(all, func(a attribute) bool { return q == "" || wildcard(q, a.metric.key) })
+	return list(r, attributes, func(a attribute) object { return a.view() })
+}
+
+func (d *device) attribute(m *customMetric) *attribute {
+	for i := range d.attributes {
+		if d.attributes[i].metric == m {
+			return &d.attributes[i]
+		}
+	}
+	return nil
 }
 
 func wildcard(pattern, text string) bool {
@@ -82,19 +101,26 @@ func (c *Cloud) updateAttributes(r *request, d *device) reply {
 		if v.StringKey == "" {
 			return invalid("string_key", "Missing data for required field.")
 		}
+		// UNCERTAIN: whether Memfault rejects or converts a value of another type than the metric's.
+		if m := r.project.metric(v.StringKey); m != nil && !m.fits(v.Value) {
+			return invalid("value", "Not a valid "+m.dataType+".")
+		}
 	}
 	for _, v := range values {
-		d.setAttribute(v.StringKey, v.Value, c.now())
+		c.setAttribute(r.project, d, v.StringKey, v.Value, c.now())
 	}
 	return noContent()
 }
 
-func (d *device) setAttribute(key string, value any, now time.Time) {
-	for _, a := range d.attributes {
-		if a.key == key {
-			a.value, a.updated = value, now
-			return
-		}
+// setAttribute sets the value of a device. It creates the custom metric if it is unknown.
+func (c *Cloud) setAttribute(p *project, d *device, key string, value any, now time.Time) {
+	m := p.metric(key)
+	if m == nil {
+		m = c.addMetric(p, key, dataType(value))
 	}
-	d.attributes = append(d.attributes, &attribute{id: newUUID(), key: key, value: value, updated: now})
+	if a := d.attribute(m); a != nil {
+		a.value, a.updated = value, now
+		return
+	}
+	d.attributes = append(d.attributes, attribute{metric: m, value: value, updated: now})
 }

@@ -1,6 +1,7 @@
 package fakecloud
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 )
@@ -12,7 +13,7 @@ type diagnostics struct {
 	issues      []*issue
 	traces      []*trace
 	recordings  []*recording
-	reports     []*report
+	reports     []Report
 	metrics     []*customMetric
 	alerts      []*alert
 	sdkSettings any
@@ -32,14 +33,52 @@ func withID[T interface{ identity() int64 }](kind, placeholder string, items fun
 	}
 }
 
-// ensureDevice returns a device of the default project. It creates an unknown device, as
-// the first data of a device does.
+// ensureDevice returns a device of the default project. It creates the device if it is unknown.
 func (c *Cloud) ensureDevice(serial string) (*project, *device) {
 	p := c.defaultProject()
-	if p.device(serial) == nil {
-		c.seedDevice(p, Device{Serial: serial})
+	d := p.device(serial)
+	if d == nil {
+		d = c.seedDevice(p, Device{Serial: serial})
 	}
-	return p, p.device(serial)
+	return p, d
+}
+
+// traits is what data says of the device that it comes from. Only the serial is always known.
+type traits struct{ serial, hardware, softwareType, version string }
+
+// received records that data of a device arrived. It creates an unknown device, hardware
+// version, software type and release, as the first data of a device does. The first hardware
+// version that a device reports remains. The cloud does not decode chunks, so a device whose
+// first data is a chunk has the default hardware version until other data names one.
+//
+// If current is true, the version in the data is the one that the device runs now. Otherwise it
+// is the one that crashed or recorded: an older version must not replace a newer one.
+func (c *Cloud) received(p *project, t traits, current bool) *device {
+	d := p.device(t.serial)
+	if d == nil {
+		d = c.seedDevice(p, Device{Serial: t.serial, SoftwareType: t.softwareType})
+		d.hardwareGuessed = true
+	}
+	typeName := cmp.Or(t.softwareType, d.softwareType, primarySoftwareType)
+	if t.hardware != "" {
+		c.ensureHardware(p, t.hardware, typeName)
+	}
+	if t.version != "" {
+		c.ensureRelease(p, typeName, t.version)
+	}
+	p.fleet.change(d, func() {
+		if t.hardware != "" && d.hardwareGuessed {
+			d.hardwareVersion, d.hardwareGuessed = t.hardware, false
+		}
+		if t.version != "" && (current || d.softwareVersion == "") {
+			d.softwareType, d.softwareVersion = typeName, t.version
+		}
+		d.lastSeen = c.now()
+		if d.firstSeen.IsZero() {
+			d.firstSeen = d.lastSeen
+		}
+	})
+	return d
 }
 
 // refView is the form of a device in another resource.
@@ -57,9 +96,5 @@ func (c *Cloud) ReportSoftwareVersion(serial, version string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, d := c.ensureDevice(serial)
-	c.ensureRelease(p, d.softwareType, version)
-	d.softwareVersion, d.lastSeen = version, c.now()
-	if d.firstSeen.IsZero() {
-		d.firstSeen = d.lastSeen
-	}
+	c.received(p, traits{serial: serial, softwareType: d.softwareType, version: version}, true)
 }

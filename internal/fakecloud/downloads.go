@@ -40,12 +40,16 @@ func (c *Cloud) AddCoredump(coredump Coredump) (id, symbols int64) {
 	defer c.mu.Unlock()
 	p := c.defaultProject()
 	t := p.diagnostics.traces[len(p.diagnostics.traces)-1]
+	c.storeCoredump(p, t, coredump)
+	return t.coredump, t.symbols
+}
+
+func (c *Cloud) storeCoredump(p *project, t *trace, coredump Coredump) {
 	dump := file{name: fmt.Sprintf("coredump-%d.bin", t.coredump), content: coredump.Content, notReady: coredump.NotReady}
 	elf := file{name: fmt.Sprintf("coredump-%d.elf", t.coredump), content: coredump.ELF, notReady: coredump.NotReady}
 	c.store(p, fileKey("coredump", t.coredump), dump)
 	c.store(p, fileKey("elf", t.coredump), elf)
 	c.store(p, fileKey("symbols", t.symbols), file{name: "symbols.elf", content: coredump.Symbols})
-	return t.coredump, t.symbols
 }
 
 // SetRecordingContent sets the content of a recording of the default project.
@@ -53,21 +57,6 @@ func (c *Cloud) SetRecordingContent(id int64, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.store(c.defaultProject(), fileKey("recording", id), file{name: fmt.Sprintf("recording-%d.bin", id), content: content})
-}
-
-// SetLogFile adds a log file to a device of the default project, or replaces its content.
-func (c *Cloud) SetLogFile(serial, cid string, content []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p, d := c.ensureDevice(serial)
-	if !slices.ContainsFunc(d.logFiles, func(f *logFile) bool { return f.cid == cid }) {
-		d.logFiles = append(d.logFiles, &logFile{cid: cid})
-	}
-	kind := "text/plain; charset=utf-8"
-	if bytes.HasPrefix(content, []byte{0x1f, 0x8b}) {
-		kind = "application/gzip"
-	}
-	c.store(p, logKey(d, cid), file{name: cid + ".log", content: content, contentType: kind})
 }
 
 // IgnoreRanges makes the cloud ignore the Range header and respond with whole files.
@@ -78,8 +67,6 @@ func (c *Cloud) IgnoreRanges() {
 }
 
 func fileKey(kind string, id int64) string { return kind + "/" + strconv.FormatInt(id, 10) }
-
-func logKey(d *device, cid string) string { return fileKey("log", d.id) + "/" + cid }
 
 func (c *Cloud) store(p *project, key string, f file) {
 	f.content, f.modified = slices.Clone(f.content), c.now()
@@ -99,24 +86,12 @@ func (c *Cloud) downloadHandlers() map[operation.ID]handler {
 			return c.serveFile(r, "symbols/"+r.PathValue("symbol_id"))
 		},
 		operation.CoredumpsDownload: func(r *request) reply {
-			if r.URL.Query().Get("format") == "elf" {
+			if r.query.Get("format") == "elf" {
 				return c.serveFile(r, "elf/"+r.PathValue("coredump_id"))
 			}
 			return c.serveFile(r, "coredump/"+r.PathValue("coredump_id"))
 		},
 	}
-}
-
-// downloadLogFile serves an empty file if no content was set.
-func (c *Cloud) downloadLogFile(r *request, d *device) reply {
-	cid := r.PathValue("cid")
-	if !slices.ContainsFunc(d.logFiles, func(f *logFile) bool { return f.cid == cid }) {
-		return notFound("Log file not found")
-	}
-	if key := logKey(d, cid); r.project.diagnostics.files[key] != nil {
-		return c.serveFile(r, key)
-	}
-	return c.stream(r, file{})
 }
 
 func (c *Cloud) serveFile(r *request, key string) reply {
@@ -145,11 +120,10 @@ func (c *Cloud) stream(r *request, f file) reply {
 		if f.name != "" {
 			w.Header().Set("Content-Disposition", `attachment; filename="`+f.name+`"`)
 		}
-		clone := r.Clone(r.Context())
 		if ignoreRanges {
-			clone.Header.Del("Range")
+			r.Header.Del("Range") // the record of the request has a copy
 		}
-		http.ServeContent(w, clone, "", f.modified, bytes.NewReader(f.content))
+		http.ServeContent(w, r.Request, "", f.modified, bytes.NewReader(f.content))
 	}}
 }
 
@@ -160,14 +134,15 @@ const cdnOperation = "artifacts.download"
 // one, as the storage behind presigned URLs does.
 func (c *Cloud) serveCDN(w http.ResponseWriter, r *http.Request) {
 	op := &operation.Operation{Name: cdnOperation}
-	c.begin(op, r)
+	_, done := c.begin(op, r)
+	defer done()
 	if credentialIn(r.Header) {
 		c.violation("a credential was sent to the CDN")
 		fail(http.StatusBadRequest, "Only one auth mechanism allowed").write(w)
 		return
 	}
-	fault := c.nextFault(op)
-	if fault.replaceResponse(w, r) {
+	fault := c.nextFault(op, r, nil)
+	if fault.replaces(w, r, func(int) {}) {
 		return
 	}
 	id, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/cdn/"), "/")

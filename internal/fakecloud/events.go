@@ -1,6 +1,7 @@
 package fakecloud
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -34,17 +35,20 @@ func (c *Cloud) AddEvents(events ...Event) []int64 {
 	var ids []int64
 	for _, e := range events {
 		p, d := c.ensureDevice(e.DeviceSerial)
-		if e.Type == "" {
-			e.Type = "heartbeat"
-		}
-		if e.Received.IsZero() {
-			e.Received = e.Captured
-		}
-		added := &event{Event: e, id: c.newID(), device: d, created: c.now()}
-		p.diagnostics.events = append(p.diagnostics.events, added)
-		ids = append(ids, added.id)
+		ids = append(ids, c.addEvent(p, d, e))
 	}
 	return ids
+}
+
+func (c *Cloud) addEvent(p *project, d *device, e Event) (id int64) {
+	e.DeviceSerial = d.serial
+	e.Type = cmp.Or(e.Type, "heartbeat")
+	if e.Received.IsZero() {
+		e.Received = e.Captured
+	}
+	added := &event{Event: e, id: c.newID(), device: d, created: c.now()}
+	p.diagnostics.events = append(p.diagnostics.events, added)
+	return added.id
 }
 
 func (c *Cloud) eventHandlers() map[operation.ID]handler {

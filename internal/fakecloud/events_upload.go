@@ -36,7 +36,7 @@ func (c *Cloud) uploadEvents(r *request) reply {
 	for _, e := range events {
 		c.keepEvent(r.project, e)
 	}
-	return reply{status: http.StatusAccepted}.with("Location", "http://"+r.Host+"/api/v0/queue/"+c.addTask("SUCCESS"))
+	return c.acceptedTask(r)
 }
 
 func (e uploadedEvent) text(name string) string {
@@ -95,20 +95,17 @@ func (e uploadedEvent) checkInfo() object {
 	return wrong
 }
 
-// keepEvent stores an event. It creates an unknown device, as the first data of a device
-// does.
+// keepEvent stores an event. Its version is the one that the device runs.
 func (c *Cloud) keepEvent(p *project, e uploadedEvent) {
 	serial, version := e.text("device_serial"), e.text("release_version")+e.text("fw_version")
 	if e.text("software_version") != "" {
 		version = e.text("software_version")
 	}
-	if p.device(serial) == nil {
-		c.seedDevice(p, Device{Serial: serial, HardwareVersion: e.text("hardware_version")})
-	}
+	d := c.received(p, traits{serial, e.text("hardware_version"), e.text("software_type"), version}, true)
 	kept := Event{DeviceSerial: serial, Type: strings.ToLower(e.text("type")), SoftwareVersion: version, Received: c.now()}
 	if kept.Captured, _ = time.Parse(time.RFC3339, e.text("captured_date")); kept.Captured.IsZero() {
 		kept.Captured = kept.Received
 	}
 	kept.Info, kept.UserInfo = e["event_info"], e["user_info"]
-	p.diagnostics.events = append(p.diagnostics.events, &event{Event: kept, id: c.newID(), device: p.device(serial), created: c.now()})
+	c.addEvent(p, d, kept)
 }

@@ -1,8 +1,8 @@
 package fakecloud
 
 import (
+	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -10,10 +10,17 @@ import (
 
 // Fault is a failure of the cloud. The zero value matches every request and changes
 // nothing.
+//
+// Operation and Device decide which requests match. Of those, the conditions decide in this
+// order which ones fail: Skip, Every, Times, Share.
 type Fault struct {
 	// Operation is the short name of the operation that fails. If it is empty, every
 	// operation does.
 	Operation string
+	// Device is the serial of a device. If it is not empty, a request matches only if it names
+	// that device: in the path, in the query parameter device_serial or device, or in its JSON
+	// body, as device_serial at the top level, in device, or in the first element of an array.
+	Device string
 	// Skip is the number of matching requests that succeed before the first one fails.
 	Skip int
 	// Times limits the number of requests that fail. 0 sets no limit.
@@ -21,15 +28,20 @@ type Fault struct {
 	// Every limits the fault to every nth matching request after the skipped ones. 0 and 1
 	// set no limit.
 	Every int
+	// Share limits the fault to a share of the requests that are left, from 0 to 1. Which ones
+	// follows from Seed: the same each time. 0 and 1 set no limit.
+	Share float64
+	Seed  uint64
 
 	// Before is called first, if it is not nil.
 	Before func()
-	// Delay is the time to wait after Before.
+	// Delay is the time to wait after Before. It ends when the server closes; the connection
+	// is then closed without a response.
 	Delay time.Duration
-	// Drop closes the connection without a response. The operation is not carried out.
+	// Drop closes the connection without a response, before the operation is carried out.
 	Drop bool
-	// DropResponse carries out the operation and then closes the connection without a
-	// response.
+	// DropResponse closes the connection without a response, after the operation was carried
+	// out.
 	DropResponse bool
 	// CutBodyAfter carries out the operation and closes the connection after this number of
 	// bytes of the response body, or after the header if the number is negative.
@@ -41,7 +53,7 @@ type Fault struct {
 	RetryAfter  string
 	Body        string
 	ContentType string
-	Header      map[string]string
+	Header      http.Header
 }
 
 // HTMLBadGateway is a response of a proxy that cannot reach the cloud.
@@ -53,6 +65,7 @@ var HTMLBadGateway = Fault{
 type activeFault struct {
 	Fault
 	matched, failed int // number of requests
+	random          *rand.Rand
 }
 
 // Fail registers a fault. If several faults match a request, the one registered first
@@ -60,103 +73,42 @@ type activeFault struct {
 func (c *Cloud) Fail(fault Fault) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.faults = append(c.faults, &activeFault{Fault: fault})
+	random := rand.New(rand.NewPCG(fault.Seed, 0)) //nolint:gosec // the same sequence each time
+	c.faults = append(c.faults, &activeFault{Fault: fault, random: random})
 }
 
-// ClearFaults removes all faults.
-func (c *Cloud) ClearFaults() {
+// Heal removes all faults.
+func (c *Cloud) Heal() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.faults = nil
 }
 
-func (c *Cloud) nextFault(op *operation.Operation) *Fault {
+// nextFault returns the fault of a request, or one that changes nothing.
+func (c *Cloud) nextFault(op *operation.Operation, r *http.Request, body []byte) *Fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, f := range c.faults {
-		if f.Operation != "" && f.Operation != op.Name {
+		if f.Operation != "" && f.Operation != op.Name || f.Device != "" && !concerns(r, body, f.Device) {
 			continue
 		}
-		if f.matched++; f.matched <= f.Skip || f.Times > 0 && f.failed >= f.Times || f.Every > 0 && (f.matched-f.Skip)%f.Every != 0 {
-			continue
+		if f.applies() {
+			return &f.Fault
 		}
-		f.failed++
-		return &f.Fault
 	}
 	return &Fault{}
 }
 
-// replaceResponse applies the parts of the fault that precede the operation, and reports
-// whether the request is finished with that.
-func (f *Fault) replaceResponse(w http.ResponseWriter, r *http.Request) bool {
-	if f.Before != nil {
-		f.Before()
-	}
-	if f.Delay > 0 {
-		select {
-		case <-time.After(f.Delay):
-		case <-r.Context().Done():
-			return true
-		}
-	}
-	if f.Drop {
-		panic(http.ErrAbortHandler)
-	}
-	if f.Status == 0 {
+// applies reports whether the next matching request fails.
+func (f *activeFault) applies() bool {
+	f.matched++
+	switch {
+	case f.matched <= f.Skip,
+		f.Every > 0 && (f.matched-f.Skip)%f.Every != 0,
+		f.Times > 0 && f.failed >= f.Times,
+		f.Share > 0 && f.Share < 1 && f.random.Float64() >= f.Share:
 		return false
 	}
-	response := fail(f.Status, "simulated failure")
-	if f.Body != "" {
-		response.body = []byte(f.Body)
-		response = response.with("Content-Type", f.ContentType)
-	}
-	if f.RetryAfter != "" {
-		w.Header().Set("Retry-After", f.RetryAfter)
-	}
-	for name, value := range f.Header {
-		w.Header().Set(name, value)
-	}
-	response.write(w)
+	f.failed++
 	return true
-}
-
-// send writes the response, or the part of it that the fault leaves.
-func (f *Fault) send(w http.ResponseWriter, response reply) {
-	if f.DropResponse {
-		panic(http.ErrAbortHandler)
-	}
-	if f.CutBodyAfter == 0 {
-		response.write(w)
-		return
-	}
-	if response.serve != nil {
-		response.write(&cutWriter{w, max(f.CutBodyAfter, 0)})
-		return
-	}
-	whole := response.body
-	response.body = whole[:min(max(f.CutBodyAfter, 0), len(whole))]
-	for name, value := range response.header {
-		w.Header().Set(name, value)
-	}
-	w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
-	w.WriteHeader(response.status)
-	_, _ = w.Write(response.body)
-	_ = http.NewResponseController(w).Flush()
-	panic(http.ErrAbortHandler)
-}
-
-// cutWriter closes the connection as soon as more than left bytes of the body are written.
-type cutWriter struct {
-	http.ResponseWriter
-	left int
-}
-
-func (c *cutWriter) Write(p []byte) (int, error) {
-	if len(p) <= c.left {
-		c.left -= len(p)
-		return c.ResponseWriter.Write(p)
-	}
-	_, _ = c.ResponseWriter.Write(p[:c.left])
-	_ = http.NewResponseController(c.ResponseWriter).Flush()
-	panic(http.ErrAbortHandler)
 }

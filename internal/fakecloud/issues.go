@@ -28,11 +28,14 @@ func (i *issue) identity() int64 { return i.id }
 func (c *Cloud) AddIssue(i Issue) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.addIssue(c.defaultProject(), i)
+}
+
+func (c *Cloud) addIssue(p *project, i Issue) int64 {
 	if i.Status == "" {
 		i.Status = "open"
 	}
 	added := &issue{Issue: i, id: c.newID(), created: c.now(), edited: c.now()}
-	p := c.defaultProject()
 	p.diagnostics.issues = append(p.diagnostics.issues, added)
 	return added.id
 }
@@ -97,7 +100,7 @@ func (p *project) issueDetail(i *issue) object {
 }
 
 func listIssues(r *request) reply {
-	title := r.URL.Query().Get("title")
+	title := r.query.Get("title")
 	totals := r.project.totals
 	issues := filter(r.project.diagnostics.issues, func(i *issue) bool {
 		of := totals(i)
@@ -114,7 +117,7 @@ func listIssues(r *request) reply {
 
 // number returns a number from the query, or 0.
 func (r *request) number(name string) int {
-	n, _ := strconv.Atoi(r.URL.Query().Get(name)) // 0 if absent
+	n, _ := strconv.Atoi(r.query.Get(name)) // 0 if absent
 	return n
 }
 
@@ -123,7 +126,7 @@ func (r *request) wantsID(name string, id int64) bool {
 }
 
 func (r *request) wantsCohort(traces []*trace) bool {
-	return !r.URL.Query().Has("cohort") ||
+	return !r.query.Has("cohort") ||
 		slices.ContainsFunc(traces, func(t *trace) bool { return r.wants("cohort", t.device.cohort.slug) })
 }
 

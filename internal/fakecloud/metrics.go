@@ -4,36 +4,69 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-type customMetric struct{ id, key, dataType string }
-
-type report struct {
-	serial string
-	body   object
+type customMetric struct {
+	id, key, dataType string
+	created           bool // by custom-metrics, not with an attribute
 }
 
-// AddReports adds reports of a device to the default project. The caller chooses their
-// fields, because the real ones are unknown.
-func (c *Cloud) AddReports(serial string, reports ...map[string]any) {
+// detail is the form of a custom metric in an attribute.
+func (m *customMetric) detail() object {
+	return object{
+		"id": m.id, "string_key": m.key, "data_type": m.dataType, "display_name": m.key, "description": "",
+		"favorite": false, "device_write_policy": "writable", "range_violation_behavior": "accept",
+		"range": object{"min": nil, "max": nil, "min_inclusive": true, "max_inclusive": true},
+	}
+}
+
+func (p *project) metric(key string) *customMetric {
+	for _, m := range p.diagnostics.metrics {
+		if m.key == key {
+			return m
+		}
+	}
+	return nil
+}
+
+func (c *Cloud) addMetric(p *project, key, dataType string) *customMetric {
+	m := &customMetric{id: c.newUUID(), key: key, dataType: dataType}
+	p.diagnostics.metrics = append(p.diagnostics.metrics, m)
+	return m
+}
+
+// Report describes a report of a device: the metrics of one interval.
+type Report struct {
+	DeviceSerial string
+	Metrics      map[string]any
+	Start, End   time.Time
+}
+
+// AddReports adds reports of devices to the default project. Only the field metrics of a
+// report is known; the fake cloud invents no names for the others.
+func (c *Cloud) AddReports(reports ...Report) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, _ := c.ensureDevice(serial)
-	for _, body := range reports {
-		p.diagnostics.reports = append(p.diagnostics.reports, &report{serial, body})
+	for _, sent := range reports {
+		p, _ := c.ensureDevice(sent.DeviceSerial)
+		if sent.Metrics == nil {
+			sent.Metrics = map[string]any{}
+		}
+		p.diagnostics.reports = append(p.diagnostics.reports, sent)
 	}
 }
 
 func (c *Cloud) metricHandlers() map[operation.ID]handler {
 	return map[operation.ID]handler{
-		operation.CustomMetricsCreate: createCustomMetric,
+		operation.CustomMetricsCreate: c.createCustomMetric,
 		operation.ReportsList:         listReports,
 	}
 }
 
-func createCustomMetric(r *request) reply {
+func (c *Cloud) createCustomMetric(r *request) reply {
 	var body struct {
 		StringKey string `json:"string_key"`
 		DataType  string `json:"data_type"`
@@ -41,21 +74,20 @@ func createCustomMetric(r *request) reply {
 	if refused, ok := r.decode(&body); !ok {
 		return refused
 	}
-	all := &r.project.diagnostics.metrics
 	switch {
 	case body.StringKey == "":
 		return invalid("string_key", "Missing data for required field.")
 	case !slices.Contains([]string{"INT", "FLOAT", "STRING", "BOOL"}, body.DataType):
 		return invalid("data_type", "Not a valid choice.")
-	case slices.ContainsFunc(*all, func(m *customMetric) bool { return m.key == body.StringKey }):
+	case r.project.metric(body.StringKey) != nil:
 		return fail(http.StatusConflict, fmt.Sprintf("A custom metric with the key `%s` already exists", body.StringKey))
 	}
-	added := &customMetric{newUUID(), body.StringKey, body.DataType}
-	*all = append(*all, added)
+	added := c.addMetric(r.project, body.StringKey, body.DataType)
+	added.created = true
 	return data(object{"id": added.id, "string_key": added.key, "data_type": added.dataType})
 }
 
 func listReports(r *request) reply {
-	reports := filter(r.project.diagnostics.reports, func(sent *report) bool { return r.wants("device_serial", sent.serial) })
-	return list(r, reports, func(sent *report) object { return sent.body })
+	reports := filter(r.project.diagnostics.reports, func(sent Report) bool { return r.wants("device_serial", sent.DeviceSerial) })
+	return list(r, reports, func(sent Report) object { return object{"metrics": sent.Metrics} })
 }

@@ -4,7 +4,10 @@ import (
 	"crypto/md5" //nolint:gosec // the API names MD5 for uploads
 	"encoding/hex"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -20,6 +23,8 @@ const keptContent = 1 << 20
 type slot struct {
 	project         *project
 	token, uri      string
+	path            string     // decoded
+	query           url.Values // decoded
 	filled, used    bool
 	size            int64
 	sum             string // the MD5 of the file
@@ -28,11 +33,14 @@ type slot struct {
 	contentEncoding string
 }
 
-// newSlot creates a slot and its URI. The URI contains characters that change if a client
-// decodes and encodes it again.
+// newSlot creates a slot and its URI. The URI contains escapes that change if a client decodes
+// and encodes it again. The storage compares URLs decoded, as one must assume: programs that
+// write their escapes in upper case are known to work.
 func (c *Cloud) newSlot(p *project) *slot {
 	s := &slot{project: p, token: newUUID()}
-	s.uri = presignedPath + s.token + "/a%2fb%2Bc+d?X-Scope=eu%2fs3+x&X-Signature=" + randomHex() + "&x-id=Put~Object"
+	s.path = presignedPath + s.token + "/a/b+c+d"
+	s.query = url.Values{"X-Scope": {"eu/s3 x"}, "X-Signature": {randomHex()}, "x-id": {"Put~Object"}}
+	s.uri = presignedPath + s.token + "/a%2fb%2Bc+d?X-Scope=eu%2fs3+x&X-Signature=" + s.query.Get("X-Signature") + "&x-id=Put~Object"
 	if c.uploads.slots == nil {
 		c.uploads.slots = map[string]*slot{}
 	}
@@ -44,7 +52,7 @@ func (c *Cloud) newSlot(p *project) *slot {
 // accepts no credential, and its errors are XML. It reads a file as a stream.
 func (c *Cloud) servePresigned(w http.ResponseWriter, r *http.Request) {
 	op := operation.Get(operation.UploadPutFile)
-	done := c.begin(op, r)
+	_, done := c.begin(op, r)
 	defer done()
 	if refused, ok := c.checkPresigned(r); !ok {
 		refused.write(w)
@@ -54,8 +62,8 @@ func (c *Cloud) servePresigned(w http.ResponseWriter, r *http.Request) {
 	if err != nil || received.size != r.ContentLength {
 		return
 	}
-	fault := c.nextFault(op)
-	if fault.replaceResponse(w, r) {
+	fault := c.nextFault(op, r, nil)
+	if fault.replaces(w, r, func(int) {}) {
 		return
 	}
 	fault.send(w, c.keepUpload(r, received))
@@ -79,7 +87,7 @@ func (c *Cloud) checkPresigned(r *http.Request) (reply, bool) {
 func (c *Cloud) checkSlot(r *http.Request) (reply, bool) {
 	token, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, presignedPath), "/")
 	switch s := c.uploads.slots[token]; {
-	case s == nil || s.uri != r.RequestURI:
+	case s == nil || s.path != r.URL.Path || !maps.EqualFunc(s.query, r.URL.Query(), slices.Equal):
 		return storageError(http.StatusForbidden, "SignatureDoesNotMatch"), false
 	case s.used:
 		return storageError(http.StatusForbidden, "AccessDenied"), false

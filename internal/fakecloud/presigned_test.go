@@ -83,7 +83,6 @@ func TestPresignedURL_RejectsInvalidRequests(t *testing.T) {
 	path, _, _ := strings.Cut(url, "?")
 	assert.Equal(t, http.StatusForbidden, put("PUT", path, false), "without a signature")
 	assert.Equal(t, http.StatusForbidden, put("PUT", url+"0", false), "with another signature")
-	assert.Equal(t, http.StatusForbidden, put("PUT", strings.ReplaceAll(url, "%2f", "%2F"), false), "with another spelling")
 	assert.Equal(t, http.StatusMethodNotAllowed, put("POST", url, false))
 	assert.Equal(t, http.StatusLengthRequired, put("PUT", url, true))
 	assert.Empty(t, cloud.Violations())
@@ -98,6 +97,77 @@ func TestPresignedURL_RejectsInvalidRequests(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, put("PUT", url, false), "the file is already committed")
 	require.Len(t, cloud.Uploads(), 1)
 	assert.Equal(t, "9a0364b9e99bb480dd25e1f0284c8555", cloud.Uploads()[0].MD5)
+}
+
+func TestPresignedURL_ComparedDecoded(t *testing.T) {
+	server := fakecloud.New().Serve()
+	defer server.Close()
+	for name, change := range map[string]func(string) string{
+		"as sent":             func(url string) string { return url },
+		"upper-case escapes":  func(url string) string { return strings.ReplaceAll(url, "%2f", "%2F") },
+		"more escapes":        func(url string) string { return strings.ReplaceAll(url, "~", "%7E") },
+		"spaces as %20":       func(url string) string { return strings.ReplaceAll(url, "s3+x", "s3%20x") },
+		"wrong path":          func(url string) string { return strings.ReplaceAll(url, "%2Bc", "+d") },
+		"plus read as space":  func(url string) string { return strings.ReplaceAll(url, "s3+x", "s3%2Bx") },
+		"parameter left out":  func(url string) string { return strings.ReplaceAll(url, "&x-id=Put~Object", "") },
+		"parameter added":     func(url string) string { return url + "&y=1" },
+		"parameter repeated":  func(url string) string { return url + "&x-id=Put~Object" },
+		"signature truncated": func(url string) string { return strings.Replace(url, "X-Signature=", "X-Signature=0", 1) },
+	} {
+		url, _ := prepare(t, server.URL, "")
+		want := http.StatusOK
+		if strings.HasPrefix(name, "wrong") || strings.HasPrefix(name, "p") || strings.HasPrefix(name, "signature") {
+			want = http.StatusForbidden
+		}
+		status, _ := send(t, "PUT", change(url), strings.NewReader("content"), false)
+		assert.Equal(t, want, status, name)
+	}
+}
+
+func TestCommit_TokenOfAnotherProject(t *testing.T) {
+	cloud := fakecloud.New()
+	server := cloud.Serve()
+	defer server.Close()
+	url, token := prepare(t, server.URL, "")
+	status, _ := send(t, "PUT", url, strings.NewReader("content"), false)
+	require.Equal(t, http.StatusOK, status)
+	other := "Bearer " + cloud.AddOrganization("other")
+	body := `{"file":{"token":"` + token + `"}}`
+	status, text := send(t, "POST", server.URL+"/api/v0/organizations/other/projects/other/bugreports", strings.NewReader(body), false,
+		"Authorization", other, "Content-Type", "application/json")
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Contains(t, text, "Unknown token")
+	assert.Empty(t, cloud.Uploads())
+	status, _ = send(t, "POST", server.URL+"/api/v0/upload/bugreport", strings.NewReader(body), false, keyHeader, fakecloud.ProjectKey)
+	assert.Equal(t, http.StatusAccepted, status, "the slot is unused")
+}
+
+func TestCommit_WhileFileArrives(t *testing.T) {
+	w := newWire(t)
+	url, token := prepare(t, "http://"+w.host, "")
+	commit := func() (int, string) {
+		return send(t, "POST", "http://"+w.host+"/api/v0/upload/bugreport", strings.NewReader(`{"file":{"token":"`+token+`"}}`), false, keyHeader, fakecloud.ProjectKey)
+	}
+	begin := func() {
+		t.Helper()
+		w.write("PUT " + strings.TrimPrefix(url, "http://"+w.host) + " HTTP/1.1\nHost: {host}\nContent-Length: 5\nExpect: 100-continue\n\n")
+		require.Equal(t, http.StatusContinue, w.read("PUT").status, "the cloud now reads the file")
+		w.write("fi")
+	}
+	begin()
+	status, text := commit()
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Contains(t, text, "not uploaded")
+	w.write("rst")
+	require.Equal(t, http.StatusOK, w.read("PUT").status)
+
+	begin() // to replace the file
+	status, _ = commit()
+	assert.Equal(t, http.StatusAccepted, status)
+	w.write("nal")
+	assert.Equal(t, http.StatusForbidden, w.read("PUT").status, "the commit came first")
+	require.Len(t, w.cloud.Uploads(), 1)
+	assert.Equal(t, "first", string(w.cloud.Uploads()[0].Start))
 }
 
 func TestCommit_RejectsWrongFields(t *testing.T) {

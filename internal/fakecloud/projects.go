@@ -18,10 +18,8 @@ type project struct {
 	created, edited time.Time
 
 	cohorts          []*cohort
-	devices          []*device
-	deleted          []*device
-	hardwareVersions []string
-	primaryTypes     map[string]string // by hardware version, if set when it was created
+	fleet            fleet
+	hardwareVersions []*hardwareVersion
 	softwareTypes    []*softwareType
 	releases         []*release
 	deltas           []*delta
@@ -29,13 +27,15 @@ type project struct {
 	installs         []*install
 	rateLimited      map[string]bool // serials whose requests for the latest release are rate-limited
 	diagnostics      diagnostics
-	chunks           map[string][][]byte // accepted, by serial
+	chunks           chunkLog
+	builds           []string // the build IDs of symbols
 }
 
 func (c *Cloud) addProject(org *organization, name, slug string) *project {
 	p := &project{id: c.newID(), name: name, slug: slug, key: randomHex(), created: c.now(), edited: c.now()}
-	p.hardwareVersions, p.primaryTypes, p.rateLimited = []string{"evt-1"}, map[string]string{}, map[string]bool{}
+	p.fleet, p.rateLimited = newFleet(), map[string]bool{}
 	c.addSoftwareType(p, primarySoftwareType)
+	c.ensureHardware(p, defaultHardware, primarySoftwareType)
 	c.addCohort(p, "Default", "default")
 	org.projects = append(org.projects, p)
 	return p
@@ -44,7 +44,7 @@ func (c *Cloud) addProject(org *organization, name, slug string) *project {
 func (p *project) view() object {
 	return object{
 		"id": p.id, "name": p.name, "slug": p.slug, "platform": p.platform, "os": p.os, "api_key": p.key,
-		"count_devices": len(p.devices), "count_deployments": len(p.deployments),
+		"count_devices": len(p.fleet.devices), "count_deployments": len(p.deployments),
 		"alerts_enabled": true, "bugreport_export_enabled": false, "chunks_debug_log_length": 100,
 		"dashboard_enabled": true, "device_link_strategies": []object{}, "event_debug_log_length": 100,
 		"integrations": []object{}, "legacy_latest_api_enabled": false, "metric_chart_enabled": true,
@@ -54,7 +54,7 @@ func (p *project) view() object {
 	}
 }
 
-func (p *project) ref() object { return object{"id": p.id, "name": p.name, "slug": p.slug} }
+func (p *project) ref() slugRef { return slugRef{p.id, p.name, p.slug} }
 
 func (c *Cloud) projectHandlers() map[operation.ID]handler {
 	return map[operation.ID]handler{

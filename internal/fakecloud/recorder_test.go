@@ -2,6 +2,7 @@ package fakecloud_test
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -60,4 +61,55 @@ func TestViolations_Credentials(t *testing.T) {
 	post(t.Context(), handler, "/elsewhere", "Authorization", "Bearer x")
 	post(t.Context(), handler, "/api/v0/chunks/A", "Authorization", "Bearer x", "Memfault-Project-Key", fakecloud.ProjectKey)
 	assert.Len(t, cloud.Violations(), 2)
+}
+
+func TestRequests_Record(t *testing.T) {
+	x := newTester(t)
+	large := strings.Repeat("x", 64<<10)
+	x.do("PATCH", "/api/v0/organizations/acme/projects/smart-sink/devices/a%2Fb?x=1&x=a%2Bb&y", `{"nickname":"n"}`,
+		"authorization", "Bearer "+fakecloud.OrgToken, "X-Trace", "7")
+	x.chunk("S1", large)
+	x.chunk("S1", large+"y")
+	seen := x.cloud.Requests("")
+	require.Len(t, seen, 3)
+	assert.Equal(t, fakecloud.Request{
+		Operation: "devices.update", Method: "PATCH", Path: "/api/v0/organizations/acme/projects/smart-sink/devices/a%2Fb",
+		Query:  map[string][]string{"x": {"1", "a+b"}, "y": {""}},
+		Header: http.Header{"Authorization": {"REDACTED"}, "X-Trace": {"7"}}, Body: []byte(`{"nickname":"n"}`), Credential: "organization token",
+	}, seen[0])
+	assert.Equal(t, "REDACTED", seen[1].Header.Get(keyHeader))
+	assert.Equal(t, []any{large, false}, []any{string(seen[1].Body), seen[1].Truncated})
+	assert.Equal(t, []any{large, true}, []any{string(seen[2].Body), seen[2].Truncated})
+	assert.Equal(t, 2, x.cloud.RequestCount("chunks.upload"))
+	assert.Equal(t, 3, x.cloud.RequestCount(""))
+
+	x.ok(x.upload("/bugreports", "a file", ""))
+	put := x.cloud.Requests("upload.put_file")[0]
+	assert.Empty(t, put.Body)
+	assert.Empty(t, put.Credential)
+	assert.True(t, strings.HasSuffix(put.Path, "/a%2fb%2Bc+d"), put.Path)
+}
+
+func TestRequests_Credential(t *testing.T) {
+	x := newTester(t)
+	basic := func(name, password string) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password))
+	}
+	for _, c := range []struct{ header, value, want string }{
+		{"X", "y", ""},
+		{keyHeader, "wrong", "project key"},
+		{"Authorization", "Bearer x", "organization token"},
+		{"Authorization", basic("", fakecloud.OrgToken), "organization token"},
+		{"Authorization", basic(fakecloud.OrgToken, ""), "organization token"},
+		{"Authorization", basic(fakecloud.Email, fakecloud.Password), "email and password"},
+		{"Authorization", basic(fakecloud.Email, fakecloud.APIKey), "email and API key"},
+		{"Authorization", basic(fakecloud.Email, "wrong"), "email and password"},
+	} {
+		x.do("GET", root, "", c.header, c.value)
+		seen := x.cloud.Requests("")
+		assert.Equal(t, c.want, seen[len(seen)-1].Credential, c.value)
+		if c.want != "" {
+			assert.Equal(t, "REDACTED", seen[len(seen)-1].Header.Get(c.header))
+		}
+	}
 }

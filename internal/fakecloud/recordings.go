@@ -1,6 +1,8 @@
 package fakecloud
 
 import (
+	"cmp"
+	"fmt"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -12,7 +14,8 @@ type Recording struct {
 	Reason       string
 	Start, End   time.Time
 	Mimetypes    []string
-	Size         int64
+	Size         int64  // the length of Content by default
+	Content      []byte // downloaded; for an uploaded recording, at most its first 1 MiB
 }
 
 type recording struct {
@@ -28,11 +31,19 @@ func (c *Cloud) AddRecordings(recordings ...Recording) []int64 {
 	var ids []int64
 	for _, r := range recordings {
 		p, d := c.ensureDevice(r.DeviceSerial)
-		added := &recording{Recording: r, id: c.newID(), device: d}
-		p.diagnostics.recordings = append(p.diagnostics.recordings, added)
-		ids = append(ids, added.id)
+		ids = append(ids, c.addRecording(p, d, r))
 	}
 	return ids
+}
+
+func (c *Cloud) addRecording(p *project, d *device, r Recording) (id int64) {
+	r.Size = cmp.Or(r.Size, int64(len(r.Content)))
+	added := &recording{Recording: r, id: c.newID(), device: d}
+	p.diagnostics.recordings = append(p.diagnostics.recordings, added)
+	if r.Content != nil {
+		c.store(p, fileKey("recording", added.id), file{name: fmt.Sprintf("recording-%d.bin", added.id), content: r.Content})
+	}
+	return added.id
 }
 
 func (c *Cloud) recordingHandlers() map[operation.ID]handler {

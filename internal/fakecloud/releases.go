@@ -14,9 +14,9 @@ import (
 type release struct {
 	id                int64
 	version, revision string
-	softwareType      string
 	minVersion, notes string
 	mustPassThrough   bool
+	described         bool // whether an OTA payload has described it
 	extraInfo         json.RawMessage
 	artifacts         []*artifact
 	created, edited   time.Time
@@ -51,13 +51,12 @@ func (c *Cloud) AddRelease(r Release) {
 	}
 	added := c.ensureRelease(p, r.SoftwareType, r.Version)
 	if r.DeltaFrom != "" {
-		d := &delta{id: c.newID(), from: c.ensureRelease(p, r.SoftwareType, r.DeltaFrom), to: added}
-		d.artifacts = c.seedArtifacts(p, r.Artifacts)
-		p.deltas = append(p.deltas, d)
+		d := c.ensureDelta(p, r.SoftwareType, r.DeltaFrom, r.Version)
+		d.artifacts = append(d.artifacts, c.seedArtifacts(p, r.SoftwareType, r.Artifacts...)...)
 		return
 	}
 	added.revision, added.notes, added.mustPassThrough = r.Revision, r.Notes, r.MustPassThrough
-	added.artifacts = append(added.artifacts, c.seedArtifacts(p, r.Artifacts)...)
+	added.artifacts = append(added.artifacts, c.seedArtifacts(p, r.SoftwareType, r.Artifacts...)...)
 }
 
 // ensureRelease returns a release. It creates the release and its software version if they
@@ -67,7 +66,7 @@ func (c *Cloud) ensureRelease(p *project, typeName, version string) *release {
 	if found := p.release(version); found != nil {
 		return found
 	}
-	added := &release{id: c.newID(), version: version, softwareType: typeName, created: c.now(), edited: c.now()}
+	added := &release{id: c.newID(), version: version, created: c.now(), edited: c.now()}
 	p.releases = append(p.releases, added)
 	return added
 }
@@ -79,6 +78,18 @@ func (p *project) release(version string) *release {
 		}
 	}
 	return nil
+}
+
+// ensureDelta returns a delta release. It creates the delta release and both releases if they
+// do not exist.
+func (c *Cloud) ensureDelta(p *project, typeName, from, to string) *delta {
+	source, target := c.ensureRelease(p, typeName, from), c.ensureRelease(p, typeName, to)
+	if found := p.delta(from, to); found != nil {
+		return found
+	}
+	added := &delta{id: c.newID(), from: source, to: target}
+	p.deltas = append(p.deltas, added)
+	return added
 }
 
 func (p *project) delta(from, to string) *delta {
@@ -107,7 +118,7 @@ func (rel *release) view(r *request) object {
 	return object{
 		"id": rel.id, "version": rel.version, "min_version": rel.minVersion, "revision": rel.revision, "notes": rel.notes,
 		"must_pass_through": rel.mustPassThrough, "extra_info": rel.extraInfo, "artifacts": artifacts,
-		"count_devices": len(filter(r.project.devices, func(d *device) bool { return d.softwareVersion == rel.version })),
+		"count_devices": r.project.fleet.counts[countedVersion(rel.version)],
 		"created_date":  stamp(rel.created), "updated_date": stamp(rel.edited),
 	}
 }

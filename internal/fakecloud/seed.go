@@ -1,7 +1,9 @@
 package fakecloud
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -14,54 +16,63 @@ type Device struct {
 	Cohort          string // default by default; created if unknown
 	SoftwareType    string // main by default
 	SoftwareVersion string // its release is created if unknown
+	Nickname        string
+	Description     string
+	OwnerRef        string
+	FirstSeen       time.Time // LastSeen by default
 	LastSeen        time.Time
 	Attributes      map[string]any
 	Reboots         []Reboot
-	LogFiles        []string
+	LogFiles        []LogFile
 }
 
-// AddDevices adds devices to the default project.
+// AddDevices adds devices to the default project. A serial that exists is an error of the
+// caller: AddDevices panics.
 func (c *Cloud) AddDevices(devices ...Device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.defaultProject()
 	for _, d := range devices {
+		if p.device(d.Serial) != nil {
+			panic("fakecloud: a device with serial " + d.Serial + " already exists")
+		}
 		c.seedDevice(p, d)
 	}
 }
 
-func (c *Cloud) seedDevice(p *project, d Device) {
-	for field, value := range map[*string]string{&d.HardwareVersion: "evt-1", &d.Cohort: "default", &d.SoftwareType: "main"} {
-		if *field == "" {
-			*field = value
-		}
-	}
-	if !slices.Contains(p.hardwareVersions, d.HardwareVersion) {
-		p.hardwareVersions = append(p.hardwareVersions, d.HardwareVersion)
-	}
-	co := p.cohort(d.Cohort)
-	if co == nil {
-		co = c.addCohort(p, d.Cohort, d.Cohort)
-	}
-	added := c.addDevice(p, d.Serial, d.HardwareVersion, co)
-	added.softwareType, added.softwareVersion = d.SoftwareType, d.SoftwareVersion
+func (c *Cloud) seedDevice(p *project, d Device) *device {
+	d.SoftwareType = cmp.Or(d.SoftwareType, primarySoftwareType)
+	hardware := c.ensureHardware(p, cmp.Or(d.HardwareVersion, defaultHardware), d.SoftwareType)
 	if d.SoftwareVersion != "" {
 		c.ensureRelease(p, d.SoftwareType, d.SoftwareVersion)
 	}
-	added.firstSeen, added.lastSeen = d.LastSeen, d.LastSeen
-	added.reboots = slices.Clone(d.Reboots)
-	for key, value := range d.Attributes {
-		added.setAttribute(key, value, d.LastSeen)
+	added := &device{
+		id: c.newID(), serial: d.Serial, hardwareVersion: hardware.name, cohort: c.ensureCohort(p, cmp.Or(d.Cohort, "default")),
+		softwareType: d.SoftwareType, softwareVersion: d.SoftwareVersion,
+		nickname: d.Nickname, description: d.Description, ownerRef: d.OwnerRef,
+		firstSeen: cmp.Or(d.FirstSeen, d.LastSeen), lastSeen: d.LastSeen, reboots: slices.Clone(d.Reboots),
+		created: c.now(), edited: c.now(),
 	}
-	for _, cid := range d.LogFiles {
-		added.logFiles = append(added.logFiles, &logFile{cid: cid})
+	p.fleet.add(added)
+	for _, key := range slices.Sorted(maps.Keys(d.Attributes)) {
+		c.setAttribute(p, added, key, d.Attributes[key], d.LastSeen)
 	}
+	for _, f := range d.LogFiles {
+		added.logFiles = append(added.logFiles, c.newLogFile(f))
+	}
+	return added
 }
 
 // SeedFleet adds n devices to the default project, with three cohorts, five software
 // versions, attributes, log files, and reboots of the last days. It adds the same fleet each
-// time; only the times differ.
+// time; only the times differ. Devices that exist remain as they are.
 func (c *Cloud) SeedFleet(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seedFleet(c.defaultProject(), n)
+}
+
+func (c *Cloud) seedFleet(p *project, n int) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same fleet each time
 	versions := []string{"1.0.0", "1.1.0", "1.1.1", "2.0.0-rc.1", "2.0.0+build.7"}
 	reasons := []int{0x0002, 0x0003, 0x0004, 0x8001, 0x8002, 0x9400}
@@ -79,7 +90,7 @@ func (c *Cloud) SeedFleet(n int) {
 			Serial: fmt.Sprintf("SINK-%04d", i+1), Cohort: cohort, HardwareVersion: []string{"evt-1", "dvt-2"}[i%2],
 			SoftwareVersion: versions[random.IntN(len(versions))], LastSeen: seen,
 			Attributes: map[string]any{"region": []string{"eu", "us", "apac"}[i%3], "tap_count": random.IntN(5000)},
-			LogFiles:   []string{newUUID()},
+			LogFiles:   []LogFile{{ID: uuid(fmt.Sprintf("%016x%016x", random.Uint64(), random.Uint64()))}},
 		}
 		for range random.IntN(4) {
 			device.Reboots = append(device.Reboots, Reboot{
@@ -87,6 +98,8 @@ func (c *Cloud) SeedFleet(n int) {
 				Time:   seen.Add(-time.Duration(random.IntN(72*60)) * time.Minute),
 			})
 		}
-		c.AddDevices(device)
+		if p.device(device.Serial) == nil {
+			c.seedDevice(p, device)
+		}
 	}
 }

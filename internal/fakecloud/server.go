@@ -1,11 +1,14 @@
 package fakecloud
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -25,19 +28,17 @@ type Server struct {
 
 // Serve starts a server for all hosts at one address.
 func (c *Cloud) Serve() *Server {
-	s := httptest.NewServer(c.Handler())
-	return &Server{URL: s.URL, Hosts: Hosts{s.URL, s.URL, s.URL, s.URL, s.URL}, stop: []func(){s.Close}}
+	server := &Server{}
+	server.URL = server.start(c.Handler())
+	server.Hosts = Hosts{server.URL, server.URL, server.URL, server.URL, server.URL}
+	return server
 }
 
 // ServeHosts starts a server for each host, at separate addresses. Each serves only the
 // operations that the real host is known to serve.
 func (c *Cloud) ServeHosts() *Server {
 	server := &Server{}
-	serve := func(role operation.Host) string {
-		s := httptest.NewServer(c.Handler(role))
-		server.stop = append(server.stop, s.Close)
-		return s.URL
-	}
+	serve := func(role operation.Host) string { return server.start(c.Handler(role)) }
 	server.Hosts = Hosts{
 		API: serve(operation.API), Chunks: serve(operation.Chunks), Ingress: serve(operation.Ingress),
 		Files: serve(operation.Files), Device: serve(operation.Device),
@@ -45,7 +46,22 @@ func (c *Cloud) ServeHosts() *Server {
 	return server
 }
 
-// Close stops the servers and waits until all requests have been answered.
+// closingKey is the key of a channel in the context of a request that closes when the server
+// does.
+type closingKey struct{}
+
+// start starts a server at a new address.
+func (s *Server) start(handler http.Handler) (url string) {
+	closing := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), closingKey{}, closing)))
+	}))
+	s.stop = append(s.stop, sync.OnceFunc(func() { close(closing) }), server.Close)
+	return server.URL
+}
+
+// Close stops the servers. It ends the requests that a fault delays at once, and waits until all
+// others have been answered.
 func (s *Server) Close() {
 	for _, stop := range s.stop {
 		stop()
@@ -59,6 +75,9 @@ func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, rows) })
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && r.Host == "" { // HTTP/1.0
+			r.Host = addr.String()
+		}
 		if strings.HasPrefix(r.URL.Path, "/cdn/") {
 			c.serveCDN(w, r)
 			return
@@ -67,7 +86,7 @@ func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
 			c.servePresigned(w, r)
 			return
 		}
-		if _, pattern := mux.Handler(r); pattern == "" {
+		if _, pattern := mux.Handler(r); pattern == "" || !isClean(r) {
 			c.serveUnknown(w, r, mux)
 			return
 		}
@@ -131,17 +150,19 @@ func choose(rows []operation.ID, r *http.Request) operation.ID {
 func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.ID) {
 	id := choose(rows, r)
 	op := operation.Get(id)
-	done := c.begin(op, r)
+	record, done := c.begin(op, r)
 	defer done()
 	body, err := io.ReadAll(r.Body) // first, because net/http detects a closed connection only after that
 	if err != nil {
 		return
 	}
-	fault := c.nextFault(op)
-	if fault.replaceResponse(w, r) {
-		return
+	c.keepBody(record, body)
+	fault := c.nextFault(op, r, body)
+	if !fault.replaces(w, r, func(status int) { c.watchFailure(op, r, body, status) }) {
+		response := c.respond(id, newRequest(r, op, body))
+		c.watchFailure(op, r, body, response.status)
+		fault.send(w, response)
 	}
-	fault.send(w, c.respond(id, &request{Request: r, op: op, body: body}))
 }
 
 // respond does the checks that are common to all operations, and calls the handler.
@@ -160,6 +181,10 @@ func (c *Cloud) respond(id operation.ID, r *request) reply {
 	return handle(r)
 }
 
+// isClean reports whether the path of a request has its shortest form. For any other path,
+// ServeMux responds with a redirect; the fake cloud does not serve it.
+func isClean(r *http.Request) bool { return path.Clean(r.URL.EscapedPath()) == r.URL.EscapedPath() }
+
 // serveUnknown responds to a request that matches no operation: with 405 if the path exists
 // for another method, otherwise with 404.
 func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
@@ -167,6 +192,9 @@ func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.S
 		c.violation("a credential was sent to " + r.Method + " " + r.URL.Path + ", which this host does not serve")
 	}
 	for _, method := range []string{"GET", "POST", "PATCH", "PUT", "DELETE"} {
+		if !isClean(r) {
+			break
+		}
 		other := r.Clone(r.Context())
 		other.Method = method
 		if _, pattern := mux.Handler(other); pattern != "" {
@@ -195,25 +223,6 @@ func (c *Cloud) resolveProject(r *request) (reply, bool) {
 	if slug = r.PathValue("project_slug"); slug != "" {
 		if r.project = org.project(slug); r.project == nil {
 			return failure(http.StatusInternalServerError, 0, "InternalError", "Internal error"), false
-		}
-	}
-	return reply{}, true
-}
-
-// timeParameters lists the query parameters that contain a time.
-var timeParameters = []string{
-	"since", "until", "start", "end", "start_time", "end_time",
-	"last_seen_since", "last_seen_until", "first_seen_since", "first_seen_until",
-}
-
-// checkTimes rejects a query parameter with a time that is not in UTC with a Z.
-func checkTimes(r *request) (reply, bool) {
-	query := r.URL.Query()
-	for _, name := range timeParameters {
-		for _, text := range query[name] {
-			if _, err := time.Parse("2006-01-02T15:04:05.999999Z", text); err != nil {
-				return invalid(name, "Not a valid datetime"), false
-			}
 		}
 	}
 	return reply{}, true

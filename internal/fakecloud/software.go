@@ -3,7 +3,6 @@ package fakecloud
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -56,6 +55,13 @@ func (c *Cloud) addSoftwareType(p *project, name string) *softwareType {
 	return added
 }
 
+func (c *Cloud) ensureSoftwareType(p *project, name string) *softwareType {
+	if found := p.softwareType(name); found != nil {
+		return found
+	}
+	return c.addSoftwareType(p, name)
+}
+
 func (p *project) softwareType(name string) *softwareType {
 	for _, t := range p.softwareTypes {
 		if t.name == name {
@@ -77,10 +83,7 @@ func (t *softwareType) find(version string) *softwareVersion {
 // ensureSoftwareVersion returns a software version. It creates the version and its type if
 // they do not exist.
 func (c *Cloud) ensureSoftwareVersion(p *project, typeName, version string) *softwareVersion {
-	kind := p.softwareType(typeName)
-	if kind == nil {
-		kind = c.addSoftwareType(p, typeName)
-	}
+	kind := c.ensureSoftwareType(p, typeName)
 	if found := kind.find(version); found != nil {
 		return found
 	}
@@ -89,17 +92,30 @@ func (c *Cloud) ensureSoftwareVersion(p *project, typeName, version string) *sof
 	return added
 }
 
-// softwareVersionRef returns the form of a version in another resource, or nil if the
-// version does not exist.
-func (p *project) softwareVersionRef(typeName, version string) any {
-	kind := p.softwareType(typeName)
-	if kind == nil || kind.find(version) == nil {
-		return nil
-	}
-	return object{"id": kind.find(version).id, "version": version, "archived": false, "software_type": kind.ref()}
+// versionRef is the form of a software version in another resource.
+type versionRef struct {
+	ID       int64   `json:"id"`
+	Version  string  `json:"version"`
+	Archived bool    `json:"archived"`
+	Type     typeRef `json:"software_type"`
 }
 
-func (t *softwareType) ref() object { return object{"id": t.id, "name": t.name} }
+type typeRef struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+// softwareVersionRef returns nil if the version does not exist.
+func (p *project) softwareVersionRef(typeName, version string) *versionRef {
+	if kind := p.softwareType(typeName); kind != nil {
+		if found := kind.find(version); found != nil {
+			return &versionRef{ID: found.id, Version: version, Type: kind.ref()}
+		}
+	}
+	return nil
+}
+
+func (t *softwareType) ref() typeRef { return typeRef{t.id, t.name} }
 
 func (t *softwareType) view() object {
 	var latest any
@@ -174,42 +190,4 @@ func (c *Cloud) createSoftwareVersion(r *request, kind *softwareType) reply {
 	added := c.ensureSoftwareVersion(r.project, kind.name, body.Version)
 	added.revision = body.Revision
 	return data(added.view())
-}
-
-func (c *Cloud) createHardwareVersion(r *request) reply {
-	var body struct {
-		Name                string `json:"name"`
-		PrimarySoftwareType string `json:"primary_software_type"`
-	}
-	if refused, ok := r.decode(&body); !ok {
-		return refused
-	}
-	if body.Name == "" || body.PrimarySoftwareType == "" {
-		return invalid("name", "Missing data for required field.")
-	}
-	if r.project.softwareType(body.PrimarySoftwareType) == nil {
-		return unknownSoftwareType(body.PrimarySoftwareType)
-	}
-	if slices.Contains(r.project.hardwareVersions, body.Name) {
-		return fail(http.StatusConflict, fmt.Sprintf("A hardware version named `%s` already exists", body.Name))
-	}
-	r.project.hardwareVersions = append(r.project.hardwareVersions, body.Name)
-	r.project.primaryTypes[body.Name] = body.PrimarySoftwareType
-	return data(r.project.hardwareVersionView(body.Name))
-}
-
-// primaryType returns the primary software type of a hardware version.
-func (p *project) primaryType(hardwareVersion string) *softwareType {
-	if name, ok := p.primaryTypes[hardwareVersion]; ok {
-		return p.softwareType(name)
-	}
-	return p.softwareType(primarySoftwareType)
-}
-
-func (p *project) hardwareVersionView(name string) object {
-	kind := p.primaryType(name)
-	return object{
-		"name": name, "count_devices": len(filter(p.devices, func(d *device) bool { return d.hardwareVersion == name })),
-		"primary_software_type": kind.view(), "software_types": []object{kind.ref()},
-	}
 }

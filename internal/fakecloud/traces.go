@@ -1,6 +1,7 @@
 package fakecloud
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -23,6 +24,8 @@ type trace struct {
 	Trace
 	id, coredump, symbols int64
 	device                *device
+	title, signature      string
+	threads               []object // of an imported trace; nil for the same stack as all others
 	created               time.Time
 }
 
@@ -35,14 +38,21 @@ func (c *Cloud) AddTraces(traces ...Trace) []int64 {
 	var ids []int64
 	for _, t := range traces {
 		p, d := c.ensureDevice(t.DeviceSerial)
-		if t.SoftwareVersion != "" {
-			c.ensureSoftwareVersion(p, d.softwareType, t.SoftwareVersion)
-		}
-		added := &trace{Trace: t, id: c.newID(), coredump: c.newID(), symbols: c.newID(), device: d, created: c.now()}
-		p.diagnostics.traces = append(p.diagnostics.traces, added)
-		ids = append(ids, added.id)
+		ids = append(ids, c.addTrace(p, d, t).id)
 	}
 	return ids
+}
+
+func (c *Cloud) addTrace(p *project, d *device, t Trace) *trace {
+	if t.SoftwareVersion != "" {
+		c.ensureSoftwareVersion(p, cmp.Or(d.softwareType, primarySoftwareType), t.SoftwareVersion)
+	}
+	t.DeviceSerial = d.serial
+	added := &trace{
+		Trace: t, id: c.newID(), coredump: c.newID(), symbols: c.newID(), device: d, title: t.Reason + " at pump_start", created: c.now(),
+	}
+	p.diagnostics.traces = append(p.diagnostics.traces, added)
+	return added
 }
 
 func (c *Cloud) traceHandlers() map[operation.ID]handler {
@@ -62,6 +72,9 @@ func (p *project) newestTraces() []*trace {
 }
 
 func threads(t *trace) []object {
+	if t.threads != nil {
+		return t.threads
+	}
 	frame := object{
 		"index": 0, "address": 0x08001234, "function": "pump_start", "file": "pump.c", "lineno": 42,
 		"context": []object{}, "arguments": nil, "locals": nil,
@@ -79,8 +92,8 @@ func (t *trace) view() object {
 		source = "coredump"
 	}
 	return object{
-		"id": t.id, "issue_id": t.Issue, "title": t.Reason + " at pump_start", "message": "", "reason": t.Reason,
-		"signature": "", "context": "", "source_type": source, "release": releaseRef(t.SoftwareVersion), "device": t.device.refView(),
+		"id": t.id, "issue_id": t.Issue, "title": t.title, "message": "", "reason": t.Reason,
+		"signature": t.signature, "context": "", "source_type": source, "release": releaseRef(t.SoftwareVersion), "device": t.device.refView(),
 		"entries":      object{"threads": threads(t), "faults": object{"notes": []object{}, "registers": []object{}}},
 		"created_date": stamp(t.created), "captured_date": stamp(t.Captured), "received_date": stamp(t.created),
 	}

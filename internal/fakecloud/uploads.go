@@ -15,9 +15,8 @@ import (
 // uploads contains the uploaded files and the slots for files to be uploaded.
 type uploads struct {
 	slots    map[string]*slot // by token
-	done     []Upload
-	builds   []string // the build IDs of uploaded symbols
-	maxBytes int64    // 0 for no limit
+	done     []keptUpload
+	maxBytes int64 // 0 for no limit
 }
 
 // Upload describes an uploaded file.
@@ -29,7 +28,10 @@ type Upload struct {
 	ContentType string
 	Start       []byte         // at most the first 1 MiB of the file
 	Commit      map[string]any // the JSON or the form that describes the file
+}
 
+type keptUpload struct {
+	Upload
 	project *project
 }
 
@@ -37,7 +39,11 @@ type Upload struct {
 func (c *Cloud) Uploads() []Upload {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.uploads.done)
+	var all []Upload
+	for _, u := range c.uploads.done {
+		all = append(all, u.Upload)
+	}
+	return all
 }
 
 // SetMaxUpload sets the size in bytes above which the cloud rejects an uploaded file.
@@ -47,18 +53,19 @@ func (c *Cloud) SetMaxUpload(maxBytes int64) {
 	c.uploads.maxBytes = maxBytes
 }
 
-// AddBuildID adds a GNU build ID to those whose symbols the cloud has.
+// AddBuildID adds a GNU build ID to those whose symbols the default project has.
 func (c *Cloud) AddBuildID(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.uploads.builds = append(c.uploads.builds, id)
+	p := c.defaultProject()
+	p.builds = append(p.builds, id)
 }
 
 func (c *Cloud) uploadHandlers() map[operation.ID]handler {
 	handlers := map[operation.ID]handler{
 		operation.UploadPrepareProjectKey:             c.prepareUpload,
 		operation.UploadPrepareBasicAuth:              c.prepareUpload,
-		operation.SymbolsExistsByGNUBuildID:           c.headBuildID,
+		operation.SymbolsExistsByGNUBuildID:           headBuildID,
 		operation.UploadCoredumpRawLegacy:             c.uploadRawCoredump,
 		operation.SoftwareVersionsUploadSymbolsLegacy: c.uploadSymbolsLegacy,
 		operation.ArtifactsUploadForRelease:           withRelease(c.uploadArtifact),
@@ -128,12 +135,12 @@ func (c *Cloud) commit(r *request, kind string) reply {
 		return invalid(field, "Missing data for required field, unknown field or not a valid value.")
 	}
 	name, _ := file["name"].(string)
-	done := Upload{Kind: kind, Name: name, Size: s.size, MD5: s.sum, ContentType: s.contentType, Start: s.start, Commit: body, project: r.project}
-	if refused, ok := c.accept(done); !ok {
+	done := Upload{Kind: kind, Name: name, Size: s.size, MD5: s.sum, ContentType: s.contentType, Start: s.start, Commit: body}
+	if refused, ok := c.accept(r.project, done); !ok {
 		return refused
 	}
 	s.used = true
-	c.process(r.project, done)
+	c.applyUpload(r.project, done)
 	if r.op.Success[0] == http.StatusAccepted {
 		return reply{status: http.StatusAccepted}
 	}
@@ -143,50 +150,21 @@ func (c *Cloud) commit(r *request, kind string) reply {
 // accept stores an uploaded file unless it is too large or already exists. A file exists if
 // the project has one of the same kind and content, even for another version or board.
 // UNCERTAIN: whether Memfault compares more than the content; this decides against the client.
-func (c *Cloud) accept(u Upload) (reply, bool) {
+func (c *Cloud) accept(p *project, u Upload) (reply, bool) {
 	if limit := c.uploads.maxBytes; limit > 0 && u.Size > limit {
-		return fail(http.StatusBadRequest, fmt.Sprintf("Uploaded file is too big (max %d bytes)", limit)), false
+		return badUpload(fmt.Sprintf("Uploaded file is too big (max %d bytes)", limit)), false
 	}
-	if slices.ContainsFunc(c.uploads.done, func(other Upload) bool {
-		return other.project == u.project && other.Kind == u.Kind && other.MD5 == u.MD5
+	if slices.ContainsFunc(c.uploads.done, func(other keptUpload) bool {
+		return other.project == p && other.Kind == u.Kind && other.MD5 == u.MD5
 	}) {
 		return fail(http.StatusConflict, "This file already exists"), false
 	}
-	c.uploads.done = append(c.uploads.done, u)
+	c.uploads.done = append(c.uploads.done, keptUpload{u, p})
 	return reply{}, true
 }
 
-// process applies the consequences of an uploaded file.
-func (c *Cloud) process(p *project, u Upload) {
-	version, _ := u.Commit["software_version"].(map[string]any)
-	softwareType, _ := version["software_type"].(string)
-	switch u.Kind {
-	case "symbols":
-		if id := buildIDIn(u.Start); id != "" {
-			c.uploads.builds = append(c.uploads.builds, id)
-		}
-		if text, ok := version["version"].(string); ok {
-			c.ensureSoftwareVersion(p, softwareType, text).symbolFile = c.newID()
-		}
-	case "ota_payload":
-		hardware, _ := u.Commit["hardware_version"].(string)
-		seeded := c.seedArtifacts(p, []Artifact{{HardwareVersion: hardware, Filename: u.Name, Content: u.Start}})
-		seeded[0].sum = u.MD5
-		if pair, ok := version["version"].([]any); ok {
-			from, to := c.ensureRelease(p, softwareType, pair[0].(string)), c.ensureRelease(p, softwareType, pair[1].(string))
-			p.deltas = append(p.deltas, &delta{id: c.newID(), from: from, to: to, artifacts: seeded})
-			return
-		}
-		rel := c.ensureRelease(p, softwareType, version["version"].(string))
-		rel.notes, _ = u.Commit["notes"].(string)
-		rel.revision, _ = version["revision"].(string)
-		rel.mustPassThrough, _ = u.Commit["must_pass_through"].(bool)
-		rel.artifacts = append(rel.artifacts, seeded...)
-	}
-}
-
-func (c *Cloud) headBuildID(r *request) reply {
-	if !slices.Contains(c.uploads.builds, r.PathValue("gnu_build_id")) {
+func headBuildID(r *request) reply {
+	if !slices.Contains(r.project.builds, r.PathValue("gnu_build_id")) {
 		return notFound("Not found")
 	}
 	return reply{status: http.StatusOK}

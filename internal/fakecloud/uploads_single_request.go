@@ -16,7 +16,7 @@ func (r *request) newUpload(kind, name string, content []byte) Upload {
 	file, _ := receive(bytes.NewReader(content)) // a bytes.Reader returns no error
 	return Upload{
 		Kind: kind, Name: name, Size: file.size, MD5: file.sum, Start: file.start,
-		ContentType: r.Header.Get("Content-Type"), project: r.project,
+		ContentType: r.Header.Get("Content-Type"),
 	}
 }
 
@@ -37,28 +37,32 @@ func (c *Cloud) uploadRawCoredump(r *request) reply {
 		return refused
 	}
 	if !bytes.HasPrefix(r.body, []byte("CORE")) {
-		return fail(http.StatusBadRequest, "Not a coredump")
+		return badUpload("Not a coredump")
 	}
-	if refused, ok := c.accept(r.newUpload("coredump_raw", "", r.body)); !ok {
+	u := r.newUpload("coredump_raw", "", r.body)
+	if refused, ok := c.accept(r.project, u); !ok {
 		return refused
 	}
-	return acceptedTask(r)
+	c.applyUpload(r.project, u)
+	return c.acceptedTask(r)
 }
 
 func (c *Cloud) uploadSymbolsLegacy(r *request) reply {
 	if refused, ok := r.checkOctetStream(); !ok {
 		return refused
 	}
-	if refused, ok := c.accept(r.newUpload("symbols_legacy", "", r.body)); !ok {
+	u := r.newUpload("symbols_legacy", "", r.body)
+	if refused, ok := c.accept(r.project, u); !ok {
 		return refused
 	}
-	c.ensureSoftwareVersion(r.project, r.PathValue("software_type"), r.PathValue("version")).symbolFile = c.newID()
+	c.addSymbols(r.project, c.ensureSoftwareVersion(r.project, r.PathValue("software_type"), r.PathValue("version")), u)
 	return data(object{})
 }
 
-// acceptedTask returns the response to data that a task processes later.
-func acceptedTask(r *request) reply {
-	return reply{status: http.StatusAccepted}.with("Location", "http://"+r.Host+"/api/v0/queue/"+newUUID())
+// acceptedTask returns the response to data that a task processes. The task has succeeded,
+// because the fake cloud processes data at once.
+func (c *Cloud) acceptedTask(r *request) reply {
+	return reply{status: http.StatusAccepted}.with("Location", "http://"+r.Host+"/api/v0/queue/"+c.addTask("SUCCESS"))
 }
 
 func (c *Cloud) uploadArtifact(r *request, rel *release) reply {
@@ -67,7 +71,7 @@ func (c *Cloud) uploadArtifact(r *request, rel *release) reply {
 	}
 	fields, name, content, err := r.form()
 	if err != nil {
-		return fail(http.StatusBadRequest, "Invalid form: "+err.Error())
+		return badUpload("Invalid form: " + err.Error())
 	}
 	for _, field := range []string{"type", "hardware_version", "filename"} {
 		if fields[field] == "" {
@@ -82,13 +86,18 @@ func (c *Cloud) uploadArtifact(r *request, rel *release) reply {
 	for field, value := range fields {
 		u.Commit[field] = value
 	}
-	if refused, ok := c.accept(u); !ok {
+	if refused, ok := c.accept(r.project, u); !ok {
 		return refused
 	}
-	rel.artifacts = append(rel.artifacts, c.seedArtifacts(r.project, []Artifact{{
+	typeName := primarySoftwareType // the form names no software type
+	if h := r.project.hardwareVersion(fields["hardware_version"]); h != nil {
+		typeName = h.primaryType
+	}
+	c.ensureSoftwareVersion(r.project, typeName, rel.version)
+	rel.artifacts = append(rel.artifacts, c.seedArtifacts(r.project, typeName, Artifact{
 		Type: fields["type"], HardwareVersion: fields["hardware_version"], BuildID: fields["build_id"], Filename: fields["filename"], Content: content,
-	}})...)
-	return acceptedTask(r)
+	})...)
+	return c.acceptedTask(r)
 }
 
 // form reads a multipart form that contains exactly one file and ends with its closing
@@ -147,6 +156,7 @@ func (c *Cloud) importTrace(r *request) reply {
 	}
 	u := r.newUpload("trace_import", "", r.body)
 	u.Commit = body
-	c.uploads.done = append(c.uploads.done, u)
+	c.uploads.done = append(c.uploads.done, keptUpload{u, r.project})
+	c.applyTrace(r.project, device, body)
 	return reply{status: http.StatusAccepted}
 }
