@@ -141,6 +141,13 @@ func (c *Cloud) project(organizationSlug, projectSlug string) *project {
 // defaultProject returns the project that New created.
 func (c *Cloud) defaultProject() *project { return c.project(Organization, Project) }
 
+// ProjectID returns the ID of the default project.
+func (c *Cloud) ProjectID() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.defaultProject().id
+}
+
 // randomHex returns 128 random bits.
 func randomHex() string {
 	b := make([]byte, 16)
