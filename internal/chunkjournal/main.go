@@ -23,7 +23,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func main() {
@@ -52,19 +52,21 @@ func run(ctx context.Context, kills int) error {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a directory for temporary files
 	journal := filepath.Join(dir, "journal")
-	cloud := fakecloud.New()
-	cloud.Fail(fakecloud.Fault{Drop: true, Every: 50})
-	cloud.Fail(fakecloud.Fault{DropResponse: true, Every: 50})
-	cloud.Fail(fakecloud.Fault{Status: 503, Every: 50})
-	cloud.Fail(fakecloud.Fault{Delay: 5 * time.Millisecond})
-	server := cloud.Serve()
-	defer server.Close()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		return err
+	}
+	defer cloud.Close()
+	cloud.Fail(memfaulttest.Fault{Drop: true, Every: 50})
+	cloud.Fail(memfaulttest.Fault{DropResponse: true, Every: 50})
+	cloud.Fail(memfaulttest.Fault{Status: 503, Every: 50})
+	cloud.Fail(memfaulttest.Fault{Delay: 5 * time.Millisecond})
 	for range kills {
-		if err := runRelay(ctx, server.URL, journal, 100*time.Millisecond+rand.N(400*time.Millisecond)); err != nil { //nolint:gosec // any moment will do
+		if err := runRelay(ctx, cloud.URL, journal, 100*time.Millisecond+rand.N(400*time.Millisecond)); err != nil { //nolint:gosec // any moment will do
 			return err
 		}
 	}
-	if err := runRelay(ctx, server.URL, journal, 0); err != nil {
+	if err := runRelay(ctx, cloud.URL, journal, 0); err != nil {
 		return err
 	}
 	return check(cloud, journal, kills)
@@ -93,7 +95,7 @@ func runRelay(ctx context.Context, url, journal string, life time.Duration) erro
 }
 
 // check compares the journal with the chunks that the cloud accepted.
-func check(cloud *fakecloud.Cloud, path string, kills int) error {
+func check(cloud *memfaulttest.Server, path string, kills int) error {
 	entries, err := readJournal(path)
 	if err != nil {
 		return err

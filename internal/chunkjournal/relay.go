@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // The kinds of lines in the journal.
@@ -57,7 +57,7 @@ func relay(ctx context.Context, url, path string, drain bool) error {
 	if _, err := fmt.Fprintln(file); err != nil { // ends a line that was cut off
 		return err
 	}
-	client, err := memfault.NewClient(memfault.ProjectKey(fakecloud.ProjectKey), memfault.WithBaseURL(url))
+	client, err := memfault.NewClient(memfault.ProjectKey(new(memfaulttest.Server).ProjectKey()), memfault.WithBaseURL(url))
 	if err != nil {
 		return err
 	}
