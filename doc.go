@@ -82,6 +82,12 @@
 // A program that does this itself uses [VerifyWebhook], which fails with
 // [ErrWebhookSignature], and [ParseWebhook]. Memfault calls webhooks experimental.
 //
+// # Testing
+//
+// Package memfaulttest starts a fake Memfault in a test, and returns clients for it. An
+// interface in place of the client is not needed: the test sends real requests. A list of
+// given items, for a function that takes a [Pager], is made with [PagerOf].
+//
 // # Uncertain facts
 //
 // Memfault publishes its API in part. A comment that says "Not documented by Memfault" names
