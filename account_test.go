@@ -3,6 +3,7 @@ package memfault_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 
@@ -10,20 +11,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestAccountMe_ByCredential(t *testing.T) {
 	_, client := newCloud(t)
-	me, err := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password)).Account.Me(t.Context())
+	me, err := client.WithAuth(memfault.BasicPassword(email, password)).Account.Me(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, fakecloud.Email, me.Email)
+	assert.Equal(t, email, me.Email)
 	assert.Equal(t, "acme", me.Organizations[0].Slug)
 	assert.True(t, me.OrganizationACLs[0].Admin)
 	assert.Nil(t, me.Impersonator)
 	assert.False(t, me.CreatedDate.IsZero())
 
-	_, err = client.WithAuth(memfault.BasicPassword(fakecloud.Email, "wrong password")).Account.Me(t.Context())
+	_, err = client.WithAuth(memfault.BasicPassword(email, "wrong password")).Account.Me(t.Context())
 	require.ErrorIs(t, err, memfault.ErrUnauthorized)
 	_, err = client.Account.Me(t.Context())
 	require.ErrorIs(t, err, memfault.ErrForbidden, "the server decides about an organization token")
@@ -31,17 +32,17 @@ func TestAccountMe_ByCredential(t *testing.T) {
 
 func TestAccountAPIKey_Lifecycle(t *testing.T) {
 	_, client := newCloud(t)
-	account := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password)).Account
+	account := client.WithAuth(memfault.BasicPassword(email, password)).Account
 	key, err := account.GetAPIKey(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, fakecloud.APIKey, key)
+	assert.Equal(t, apiKey, key)
 
 	fresh, err := account.GenerateAPIKey(t.Context())
 	require.NoError(t, err)
 	assert.NotEqual(t, key, fresh)
-	_, err = client.WithAuth(memfault.BasicAPIKey(fakecloud.Email, key)).Account.Me(t.Context())
+	_, err = client.WithAuth(memfault.BasicAPIKey(email, key)).Account.Me(t.Context())
 	require.ErrorIs(t, err, memfault.ErrUnauthorized)
-	_, err = client.WithAuth(memfault.BasicAPIKey(fakecloud.Email, fresh)).Account.Me(t.Context())
+	_, err = client.WithAuth(memfault.BasicAPIKey(email, fresh)).Account.Me(t.Context())
 	require.NoError(t, err)
 
 	require.NoError(t, account.DeleteAPIKey(t.Context()))
@@ -51,8 +52,8 @@ func TestAccountAPIKey_Lifecycle(t *testing.T) {
 
 func TestAccountGenerateAPIKey_NotRetriedAfter503(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.Fail(fakecloud.Fault{Status: http.StatusServiceUnavailable})
-	_, err := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password)).Account.GenerateAPIKey(t.Context())
+	cloud.Fail(memfaulttest.Fault{Status: http.StatusServiceUnavailable})
+	_, err := client.WithAuth(memfault.BasicPassword(email, password)).Account.GenerateAPIKey(t.Context())
 	require.ErrorIs(t, err, memfault.ErrUnavailable)
 	assert.Len(t, cloud.Requests("auth.generate_user_api_key"), 1)
 }
@@ -75,25 +76,33 @@ func TestOrganizations_ListAndGet(t *testing.T) {
 }
 
 func ExampleAccountService_Me() {
-	client, stop := exampleClient(fakecloud.New())
-	defer stop()
-	client = client.WithAuth(memfault.BasicAPIKey(fakecloud.Email, fakecloud.APIKey))
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client := cloud.Client(nil)
+	client = client.WithAuth(memfault.BasicAPIKey(cloud.Email(), cloud.APIKey()))
 
 	me, err := client.Account.Me(context.Background())
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	fmt.Println(me.Name, "of", me.Organizations[0].Name)
 	// Output: Jane Doe of Acme
 }
 
 func ExampleOrganizationsService_List() {
-	client, stop := exampleClient(fakecloud.New())
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client := cloud.Client(nil)
 
 	for organization, err := range client.Organizations.List(memfault.OrganizationListOptions{}).All(context.Background()) {
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(organization.Slug)
 	}

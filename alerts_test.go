@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 
@@ -11,13 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestAlertsUpdate_ChangesOnlySetFields(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
-	id := cloud.AddAlert("Low battery")
+	id := cloud.AddAlerts("Low battery")[0]
 	alert, err := client.Alerts.Update(ctx, sink, id, memfault.AlertUpdate{
 		Title: memfault.Set("Battery"), Description: memfault.Set("Below 10 %"), IncidentStartDelaySeconds: memfault.Set(int64(1800)),
 		NotifyOnIncidentStart: memfault.Set(false), NotifyOnIncidentEnd: memfault.Set(true),
@@ -48,7 +49,7 @@ func TestAlerts_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Alerts.Update(t.Context(), sink, 0, memfault.AlertUpdate{})
 	requireUnsent(t, cloud, err, "alert_id must not be empty")
-	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Alerts.Update(t.Context(), sink, 1, memfault.AlertUpdate{})
+	_, err = client.WithAuth(memfault.ProjectKey(projectKey)).Alerts.Update(t.Context(), sink, 1, memfault.AlertUpdate{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
 		_, err := client.Alerts.Update(t.Context(), project, 1, memfault.AlertUpdate{}, opts...)
@@ -68,17 +69,20 @@ func TestAlert_RoundTrip(t *testing.T) {
 }
 
 func ExampleAlertsService_Update() {
-	cloud := fakecloud.New()
-	id := cloud.AddAlert("Low battery")
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	id := cloud.AddAlerts("Low battery")[0]
+	client := cloud.Client(nil)
 
-	alert, err := client.Alerts.Update(context.Background(), sink, id, memfault.AlertUpdate{
+	alert, err := client.Alerts.Update(context.Background(), cloud.Project(), id, memfault.AlertUpdate{
 		NotifyOnIncidentEnd: memfault.Set(true),
 		DevicesExpr:         memfault.Set(memfault.DevicesExpr("cohort != 'bench'")),
 	})
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	fmt.Println(alert.Title, alert.NotifyOnIncidentEnd, string(alert.DevicesExpr))
 	// Output:

@@ -68,6 +68,12 @@ var (
 	_ func(string) (*memfault.File, error)                                                                                                   = memfault.OpenFile
 	_ func(*memfault.ReleasesService, context.Context, memfault.LatestReleaseQuery, ...memfault.CallOption) (*memfault.LatestRelease, error) = (*memfault.ReleasesService).Latest
 
+	_ func(http.Header, []byte, ...string) error                                                      = memfault.VerifyWebhook
+	_ func(http.Header, []byte) (*memfault.WebhookEvent, error)                                       = memfault.ParseWebhook
+	_ func(memfault.WebhookOptions, func(context.Context, *memfault.WebhookEvent) error) http.Handler = memfault.NewWebhookHandler
+	_ func(string, []byte) http.Header                                                                = memfault.SignWebhook
+	_ func(*memfault.WebhookEvent, any) error                                                         = (*memfault.WebhookEvent).Decode
+
 	_ uploadMethod[memfault.SymbolsOptions]             = (*memfault.UploadsService).Symbols
 	_ uploadMethod[memfault.OTAPayloadOptions]          = (*memfault.UploadsService).OTAPayload
 	_ uploadMethod[memfault.SBOMOptions]                = (*memfault.UploadsService).SBOM
@@ -121,10 +127,16 @@ var (
 	_       = memfault.CohortCreate{Name: "", Slug: ""}
 	_       = memfault.DeviceUpdate{Cohort: memfault.Set(""), Nickname: memfault.Null[string]()}
 
+	_ = memfault.WebhookOptions{Secrets: []string{}, Remember: 0}
+	_ = memfault.WebhookEvent{
+		Type: memfault.WebhookType(""), Delivery: "", Project: memfault.WebhookProject{ID: int64(0), Slug: ""}, Payload: json.RawMessage{},
+	}
+
 	_ = []error{
 		memfault.ErrBadRequest, memfault.ErrUnauthorized, memfault.ErrForbidden, memfault.ErrNotFound, memfault.ErrConflict,
 		memfault.ErrTooLarge, memfault.ErrRateLimited, memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNotReady,
 		memfault.ErrInvalidArgument, memfault.ErrNoAnswer, memfault.ErrUnexpectedResponse,
+		memfault.ErrWebhookSignature,
 	}
 )
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // addArtifact adds a release with a file to the cloud and returns the artifact.
-func addArtifact(t testing.TB, cloud *fakecloud.Cloud, client *memfault.Client, content []byte) memfault.Artifact {
+func addArtifact(t testing.TB, cloud *memfaulttest.Server, client *memfault.Client, content []byte) memfault.Artifact {
 	t.Helper()
-	cloud.AddRelease(fakecloud.Release{Version: "1.0.0", Artifacts: []fakecloud.Artifact{{Filename: "a b+c.bin", Content: content}}})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0", Artifacts: []memfaulttest.Artifact{{Filename: "a b+c.bin", Content: content}}})
 	release, err := client.Releases.Get(t.Context(), sink, "1.0.0")
 	require.NoError(t, err)
 	require.Len(t, release.Artifacts, 1)
@@ -30,7 +31,7 @@ func TestArtifactsDownload_ResumesAfterBrokenConnection(t *testing.T) {
 	cloud, client := newCloud(t)
 	content := randomBytes(100_000)
 	artifact := addArtifact(t, cloud, client, content)
-	cloud.Fail(fakecloud.Fault{Operation: "artifacts.download", CutBodyAfter: 70_000, Times: 1})
+	cloud.Fail(memfaulttest.Fault{Operation: "artifacts.download", CutBodyAfter: 70_000, Times: 1})
 	var file bytes.Buffer
 	got, err := client.Artifacts.Download(t.Context(), artifact, &file)
 	require.NoError(t, err)
@@ -41,7 +42,7 @@ func TestArtifactsDownload_ResumesAfterBrokenConnection(t *testing.T) {
 	assert.Equal(t, "bytes=70000-", seen[1].Header.Get("Range"))
 
 	artifact.MD5 = strings.ToUpper(artifact.MD5)
-	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Artifacts.Download(t.Context(), artifact, io.Discard, memfault.WithHeader("X-Mine", "1"))
+	_, err = client.WithAuth(memfault.ProjectKey(projectKey)).Artifacts.Download(t.Context(), artifact, io.Discard, memfault.WithHeader("X-Mine", "1"))
 	require.NoError(t, err, "no credential is sent, so any is accepted")
 	assert.Empty(t, cloud.Requests("artifacts.download")[2].Header.Get("X-Mine"))
 
@@ -116,20 +117,23 @@ func TestArtifactsDownload_ErrorWithoutQuery(t *testing.T) {
 }
 
 func ExampleArtifactsService_Download() {
-	cloud := fakecloud.New()
-	cloud.AddRelease(fakecloud.Release{Version: "1.1.0", Artifacts: []fakecloud.Artifact{{Content: []byte("new firmware")}}})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddReleases(memfaulttest.Release{Version: "1.1.0", Artifacts: []memfaulttest.Artifact{{Content: []byte("new firmware")}}})
+	client := cloud.Client(nil)
 
 	ctx := context.Background()
-	release, err := client.Releases.Get(ctx, sink, "1.1.0")
+	release, err := client.Releases.Get(ctx, cloud.Project(), "1.1.0")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	var file bytes.Buffer // use a file instead
 	download, err := client.Artifacts.Download(ctx, release.Artifacts[0], &file)
 	if err != nil {
-		panic(err) // a *ChecksumError if the file is damaged
+		log.Fatal(err) // a *ChecksumError if the file is damaged
 	}
 	fmt.Println(download.Size, "bytes:", file.String())
 	// Output:

@@ -3,6 +3,7 @@ package memfault_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 
@@ -10,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestArtifactsList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddRelease(fakecloud.Release{Version: "1.0.0+a", Artifacts: []fakecloud.Artifact{
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0+a", Artifacts: []memfaulttest.Artifact{
 		{Filename: "evt.bin", Content: []byte("evt")}, {Filename: "dvt.bin", HardwareVersion: "dvt-2"}, {Filename: "sink.elf", Type: "symbols"},
 	}})
 	name := func(a memfault.Artifact) string { return a.Filename }
@@ -63,14 +64,17 @@ func TestArtifact_RoundTrip(t *testing.T) {
 }
 
 func ExampleArtifactsService_List() {
-	cloud := fakecloud.New()
-	cloud.AddRelease(fakecloud.Release{Version: "1.0.0", Artifacts: []fakecloud.Artifact{{Filename: "sink.bin", Content: []byte("sink")}}})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0", Artifacts: []memfaulttest.Artifact{{Filename: "sink.bin", Content: []byte("sink")}}})
+	client := cloud.Client(nil)
 
-	for artifact, err := range client.Artifacts.List(sink, "1.0.0", memfault.ArtifactListOptions{}).All(context.Background()) {
+	for artifact, err := range client.Artifacts.List(cloud.Project(), "1.0.0", memfault.ArtifactListOptions{}).All(context.Background()) {
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(artifact.Filename, artifact.HardwareVersion.Name, artifact.MD5)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // authFunc is a custom Authenticator.
@@ -40,9 +40,9 @@ func TestAuth_HeaderOfEachCredential(t *testing.T) {
 func TestAuth_FakeCloudAcceptsEachCredential(t *testing.T) {
 	_, client := newCloud(t)
 	for name, auth := range map[string]memfault.Authenticator{
-		"password": memfault.BasicPassword(fakecloud.Email, fakecloud.Password),
-		"api key":  memfault.BasicAPIKey(fakecloud.Email, fakecloud.APIKey),
-		"token":    memfault.OrganizationToken(fakecloud.OrgToken),
+		"password": memfault.BasicPassword(email, password),
+		"api key":  memfault.BasicAPIKey(email, apiKey),
+		"token":    memfault.OrganizationToken(organizationToken),
 	} {
 		_, err := client.WithAuth(auth).Projects.Get(t.Context(), sink)
 		require.NoError(t, err, name)
@@ -84,11 +84,11 @@ func TestAuth_WrongCredential(t *testing.T) {
 	cloud, client := newCloud(t)
 	for name, call := range map[string]func() error{
 		"project key for a console operation": func() error {
-			_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Devices.Get(t.Context(), sink, "A")
+			_, err := client.WithAuth(memfault.ProjectKey(projectKey)).Devices.Get(t.Context(), sink, "A")
 			return err
 		},
 		"project key for a list": func() error {
-			_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Devices.List(sink, memfault.DeviceListOptions{}).Collect(t.Context())
+			_, err := client.WithAuth(memfault.ProjectKey(projectKey)).Devices.List(sink, memfault.DeviceListOptions{}).Collect(t.Context())
 			return err
 		},
 		"token for a user's API key": func() error {
@@ -99,7 +99,7 @@ func TestAuth_WrongCredential(t *testing.T) {
 		err := call()
 		require.ErrorIs(t, err, memfault.ErrWrongCredential, name)
 	}
-	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Devices.Get(t.Context(), sink, "A")
+	_, err := client.WithAuth(memfault.ProjectKey(projectKey)).Devices.Get(t.Context(), sink, "A")
 	require.ErrorContains(t, err, "devices.retrieve accepts email+password,email+api-key,organization-token")
 	require.ErrorContains(t, err, "but the client uses project-key")
 	assert.Empty(t, cloud.Requests(""))
@@ -108,7 +108,7 @@ func TestAuth_WrongCredential(t *testing.T) {
 func TestAuth_CustomAuthenticator(t *testing.T) {
 	cloud, client := newCloud(t)
 	auth := authFunc(func(req *http.Request) error {
-		req.SetBasicAuth("", fakecloud.OrgToken) // the form of the official command-line tool
+		req.SetBasicAuth("", organizationToken) // the form of the official command-line tool
 		return nil
 	})
 	_, err := client.WithAuth(auth).Projects.Get(t.Context(), sink)
@@ -122,11 +122,11 @@ func TestAuth_CustomAuthenticator(t *testing.T) {
 
 func TestAuth_CalledForEachAttempt(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.Fail(fakecloud.Fault{Status: 503, Times: 2})
+	cloud.Fail(memfaulttest.Fault{Status: 503, Times: 2})
 	calls := 0
 	_, err := client.WithAuth(authFunc(func(req *http.Request) error {
 		calls++
-		req.Header.Set("Authorization", "Bearer "+fakecloud.OrgToken)
+		req.Header.Set("Authorization", "Bearer "+organizationToken)
 		return nil
 	})).Projects.Get(t.Context(), sink)
 	require.NoError(t, err)

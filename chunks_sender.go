@@ -36,9 +36,9 @@ var (
 // If there is no response, or 500, 502, 503, 504 or 529, the device waits for a random,
 // growing time as in the client's [RetryPolicy], whose MaxAttempts has no effect here, and
 // the sender halves the number of requests in flight. While nothing succeeds, it only sends
-// a probe every 0.5 to 4 seconds, so that an outage costs few requests. After a 429, or a
-// 503 with Retry-After, the device waits for the requested time, at most one hour. A 401 or
-// 403, or an error of the [Authenticator] or the [RateLimiter], pauses the sender: it sends
+// a probe every 0.5 to 4 seconds, so that an outage costs few requests. After a 429, or one
+// of these statuses with Retry-After, the device waits at least for the requested time, at
+// most one hour. A 401 or 403, or an error of the [Authenticator] or the [RateLimiter], pauses the sender: it sends
 // nothing but a probe after 1 second, and then after growing waits of up to 5 minutes.
 //
 // The requests do not carry the context of a Send. An Authenticator, a RateLimiter and an
@@ -157,9 +157,9 @@ func (s *ChunkSender) Close(ctx context.Context) error {
 	}
 }
 
-// Resume sends the next probe of a paused sender immediately, for a caller that has replaced
-// the credential; see [ChunkSenderOptions].OnPause. If the sender is not paused, Resume has
-// no effect.
+// Resume sends the next probe of a paused sender immediately, or right after a probe that is
+// in flight. It is for a caller that has replaced the credential; see
+// [ChunkSenderOptions].OnPause. If the sender is not paused, Resume has no effect.
 func (s *ChunkSender) Resume() {
 	if s != nil && s.engine != nil {
 		s.engine.Resume()

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // What happens to a batch of two chunks after each outcome, while other devices are served.
@@ -139,7 +139,10 @@ func TestChunkSender_ServerAwayForSeconds(t *testing.T) {
 // minute.
 func TestChunkSender_OutageOfAnHour(t *testing.T) {
 	outages := map[string]func(req *http.Request) (*http.Response, error){
-		"503":        func(*http.Request) (*http.Response, error) { return newResponse(503, "") },
+		"503": func(*http.Request) (*http.Response, error) { return newResponse(503, "") },
+		"503 Retry-After": func(*http.Request) (*http.Response, error) {
+			return newResponse(503, "", "Retry-After", "15")
+		},
 		"connection": func(*http.Request) (*http.Response, error) { return nil, errReset },
 		"silence": func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
@@ -498,7 +501,7 @@ func TestChunkSender_StalledResponseBody(t *testing.T) {
 
 func TestChunkSender_CloseCancelsRequests(t *testing.T) {
 	cloud, client := newRelay(t, memfault.WithTimeout(0))
-	cloud.Fail(fakecloud.Fault{Delay: time.Hour})
+	cloud.Fail(memfaulttest.Fault{Delay: time.Hour})
 	sender := client.Chunks.NewSender(memfault.ChunkSenderOptions{})
 	ledger := newChunkLedger()
 	ledger.send(t, sender, "A", chunkTexts(10)...)

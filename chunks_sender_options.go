@@ -42,9 +42,9 @@ type ChunkSenderOptions struct {
 	// OnPause is called when the sender pauses because no request can succeed: after a 401 or
 	// 403, or an error of the [Authenticator] or the [RateLimiter]. It is called once for
 	// each pause, with that error, and may take its time. It must not panic. A pause ends
-	// when a probe shows that the credential is valid. If only one device is rejected with
-	// 401 or 403 while others are served, only that device waits, and OnPause is not called
-	// for it again.
+	// when a probe shows that the credential is valid. If a device that was rejected with 401
+	// or 403 is rejected again after the pause, only that device waits, and OnPause is not
+	// called again.
 	OnPause func(error)
 }
 

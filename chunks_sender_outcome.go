@@ -43,11 +43,6 @@ func statusOutcome(response *Error) ordered.Kind {
 		return ordered.Lost
 	case http.StatusTooManyRequests:
 		return ordered.Throttled
-	case http.StatusServiceUnavailable:
-		if response.RetryAfter > 0 {
-			return ordered.Throttled
-		}
-		return ordered.Unavailable
 	default:
 		switch {
 		case unavailable(status) || status < 400:

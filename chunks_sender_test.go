@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // chunkLedger records the calls of done functions.
@@ -113,12 +113,12 @@ func serialOf(req *http.Request) string {
 func TestChunkSender_ManyDevicesWithFaults(t *testing.T) {
 	const serials, chunks = 1000, 20
 	cloud, client := newRelay(t, memfault.WithRetry(memfault.RetryPolicy{MinWait: time.Millisecond, MaxWait: 20 * time.Millisecond}))
-	cloud.Fail(fakecloud.Fault{Drop: true, Every: 100})
-	cloud.Fail(fakecloud.Fault{DropResponse: true, Every: 100})
-	cloud.Fail(fakecloud.Fault{Status: 429, Every: 100})
-	cloud.Fail(fakecloud.Fault{Status: 503, RetryAfter: "0", Every: 100})
-	cloud.Fail(fakecloud.Fault{Status: 500, Every: 100})
-	cloud.Fail(fakecloud.Fault{Delay: 5 * time.Millisecond})
+	cloud.Fail(memfaulttest.Fault{Drop: true, Every: 100})
+	cloud.Fail(memfaulttest.Fault{DropResponse: true, Every: 100})
+	cloud.Fail(memfaulttest.Fault{Status: 429, Every: 100})
+	cloud.Fail(memfaulttest.Fault{Status: 503, RetryAfter: "0", Every: 100})
+	cloud.Fail(memfaulttest.Fault{Status: 500, Every: 100})
+	cloud.Fail(memfaulttest.Fault{Delay: 5 * time.Millisecond})
 	sender := client.Chunks.NewSender(memfault.ChunkSenderOptions{})
 	ledger := newChunkLedger()
 	for _, chunk := range chunkTexts(chunks) {
@@ -139,43 +139,46 @@ func TestChunkSender_ManyDevicesWithFaults(t *testing.T) {
 }
 
 func TestChunkSender_CloseWithPendingChunks(t *testing.T) {
-	const serials, chunks = 200, 20
-	cloud, client := newRelay(t)
-	cloud.Fail(fakecloud.Fault{Drop: true, Every: 50})
-	cloud.Fail(fakecloud.Fault{Status: 503, RetryAfter: "3600", Every: 50})
-	cloud.Fail(fakecloud.Fault{Delay: 5 * time.Millisecond})
-	sender := client.Chunks.NewSender(memfault.ChunkSenderOptions{Concurrency: 16, BatchSize: 3})
-	ledger := newChunkLedger()
-	for _, chunk := range chunkTexts(chunks) {
-		for s := range serials {
-			ledger.send(t, sender, fmt.Sprintf("SN-%04d", s), chunk)
-		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	err := sender.Close(ctx)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	accepted, reported := ledger.count(t)
-	assert.Equal(t, serials*chunks, accepted+reported, "each chunk is reported")
-	require.ErrorContains(t, err, fmt.Sprintf(" %d chunks were not accepted", reported))
-	assert.NotZero(t, accepted)
-	assert.NotZero(t, reported)
-	for s := range serials {
-		serial := fmt.Sprintf("SN-%04d", s)
-		arrived := map[string]bool{}
-		for _, chunk := range cloud.Chunks(serial) {
-			arrived[string(chunk)] = true
-		}
+	synctest.Test(t, func(t *testing.T) {
+		const serials, chunks = 200, 20
+		cloud, client := newCloudInBubble(t)
+		client = client.WithAuth(memfault.ProjectKey(projectKey))
+		cloud.Fail(memfaulttest.Fault{Drop: true, Every: 50})
+		cloud.Fail(memfaulttest.Fault{Status: 503, RetryAfter: "3600", Every: 50})
+		cloud.Fail(memfaulttest.Fault{Delay: 5 * time.Millisecond})
+		sender := client.Chunks.NewSender(memfault.ChunkSenderOptions{Concurrency: 16, BatchSize: 3})
+		ledger := newChunkLedger()
 		for _, chunk := range chunkTexts(chunks) {
-			if results := ledger.results[serial+" "+chunk]; results[0] == nil {
-				assert.True(t, arrived[chunk], "%s of %s was reported as accepted", chunk, serial)
-			} else {
-				require.ErrorContains(t, results[0], "memfault: the chunk sender was closed before the chunk was accepted: ")
+			for s := range serials {
+				ledger.send(t, sender, fmt.Sprintf("SN-%04d", s), chunk)
 			}
 		}
-	}
-	require.ErrorIs(t, sender.Send(t.Context(), "A", []byte{1}, nil), memfault.ErrSenderClosed)
-	require.ErrorIs(t, sender.Close(t.Context()), context.DeadlineExceeded, "the same error again")
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		err := sender.Close(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		accepted, reported := ledger.count(t)
+		assert.Equal(t, serials*chunks, accepted+reported, "each chunk is reported")
+		require.ErrorContains(t, err, fmt.Sprintf(" %d chunks were not accepted", reported))
+		assert.NotZero(t, accepted)
+		assert.NotZero(t, reported)
+		for s := range serials {
+			serial := fmt.Sprintf("SN-%04d", s)
+			arrived := map[string]bool{}
+			for _, chunk := range cloud.Chunks(serial) {
+				arrived[string(chunk)] = true
+			}
+			for _, chunk := range chunkTexts(chunks) {
+				if results := ledger.results[serial+" "+chunk]; results[0] == nil {
+					assert.True(t, arrived[chunk], "%s of %s was reported as accepted", chunk, serial)
+				} else {
+					require.ErrorContains(t, results[0], "memfault: the chunk sender was closed before the chunk was accepted: ")
+				}
+			}
+		}
+		require.ErrorIs(t, sender.Send(t.Context(), "A", []byte{1}, nil), memfault.ErrSenderClosed)
+		require.ErrorIs(t, sender.Close(t.Context()), context.DeadlineExceeded, "the same error again")
+	})
 }
 
 func TestChunkSender_BatchesFillWhileRequestInFlight(t *testing.T) {
@@ -207,7 +210,7 @@ func TestChunkSender_RetryAfterDelaysOneDevice(t *testing.T) {
 		for _, status := range []int{429, 503} {
 			synctest.Test(t, func(t *testing.T) {
 				requests := 0
-				sender := senderOver(t, memfault.ChunkSenderOptions{Concurrency: 1}, func(req *http.Request) (*http.Response, error) {
+				sender := senderOver(t, memfault.ChunkSenderOptions{Concurrency: 4}, func(req *http.Request) (*http.Response, error) {
 					if serialOf(req) == "HELD" {
 						if requests++; requests == 1 {
 							return newResponse(status, "", "Retry-After", retryAfter)
@@ -234,13 +237,13 @@ func TestChunkSender_RetryAfterDelaysOneDevice(t *testing.T) {
 func TestChunkSender_IsolatesBadChunk(t *testing.T) {
 	for _, status := range []int{400, 413} {
 		cloud, client := newRelay(t)
-		cloud.RefuseChunks(func(chunk []byte) int {
+		cloud.RejectChunks(func(chunk []byte) int {
 			if string(chunk) == chunkText(13) || string(chunk) == chunkText(14) {
 				return status
 			}
 			return 0
 		})
-		cloud.Fail(fakecloud.Fault{Delay: 20 * time.Millisecond, Times: 1}) // so that the other chunks are one batch
+		cloud.Fail(memfaulttest.Fault{Delay: 20 * time.Millisecond, Times: 1}) // so that the other chunks are one batch
 		sender := client.Chunks.NewSender(memfault.ChunkSenderOptions{})
 		ledger := newChunkLedger()
 		ledger.send(t, sender, "A", chunkTexts(40)...)
@@ -306,7 +309,7 @@ func TestChunkSender_ContextOfSend(t *testing.T) {
 	cloud, client := newRelay(t)
 	client = client.WithAuth(authFunc(func(req *http.Request) error {
 		seen = req.Context()
-		req.Header.Set("Memfault-Project-Key", fakecloud.ProjectKey)
+		req.Header.Set("Memfault-Project-Key", projectKey)
 		return nil
 	}))
 	sender := client.Chunks.NewSender(memfault.ChunkSenderOptions{})

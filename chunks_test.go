@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"mime"
 	"net/http"
 	"strings"
@@ -13,14 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // newRelay is newCloud with a client that holds the project key.
-func newRelay(t testing.TB, opts ...memfault.Option) (*fakecloud.Cloud, *memfault.Client) {
+func newRelay(t testing.TB, opts ...memfault.Option) (*memfaulttest.Server, *memfault.Client) {
 	t.Helper()
 	cloud, client := newCloud(t, opts...)
-	return cloud, client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	return cloud, client.WithAuth(memfault.ProjectKey(projectKey))
 }
 
 func TestUploadOneChunk(t *testing.T) {
@@ -59,11 +60,31 @@ func TestUploadSeveralChunks(t *testing.T) {
 
 func TestUploadRepeatsTheSameChunks(t *testing.T) {
 	cloud, client := newRelay(t)
-	cloud.Fail(fakecloud.Fault{DropResponse: true, Times: 1})
+	cloud.Fail(memfaulttest.Fault{DropResponse: true, Times: 1})
 	cloud.Fail(failOnce(503))
 	require.NoError(t, client.Chunks.Upload(t.Context(), "A", [][]byte{[]byte("one"), []byte("two")}))
 	assert.Equal(t, [][]byte{[]byte("one"), []byte("two"), []byte("one"), []byte("two")}, cloud.Chunks("A"), "a lost answer makes it at least once")
 	assert.Len(t, cloud.Requests("chunks.upload"), 3)
+}
+
+// net/http may read the body of a request after the call has returned.
+func TestChunksUpload_CopiesChunks(t *testing.T) {
+	for _, n := range []int{1, 2} {
+		var body io.Reader
+		client := newClient(t, memfault.ProjectKey("d3b0"), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			body = req.Body
+			return newResponse(202, "")
+		})}))
+		chunks := [][]byte{[]byte("first"), []byte("second")}[:n]
+		require.NoError(t, client.Chunks.Upload(t.Context(), "A", chunks))
+		for _, chunk := range chunks {
+			clear(chunk)
+		}
+		sent, err := io.ReadAll(body)
+		require.NoError(t, err)
+		assert.Contains(t, string(sent), "first")
+		assert.NotContains(t, string(sent), "\x00")
+	}
 }
 
 func TestBadChunksAreRefusedUnsent(t *testing.T) {
@@ -78,7 +99,7 @@ func TestBadChunksAreRefusedUnsent(t *testing.T) {
 func TestChunksThatMemfaultRefuses(t *testing.T) {
 	cloud, client := newRelay(t)
 	for status, want := range map[int]error{400: memfault.ErrBadRequest, 413: memfault.ErrTooLarge} {
-		cloud.RefuseChunks(func([]byte) int { return status })
+		cloud.RejectChunks(func([]byte) int { return status })
 		require.ErrorIs(t, client.Chunks.Upload(t.Context(), "A", [][]byte{{1}}), want)
 	}
 	err := client.WithAuth(memfault.ProjectKey("wrong")).Chunks.Upload(t.Context(), "A", [][]byte{{1}})
@@ -92,28 +113,31 @@ func TestCheckProjectKey(t *testing.T) {
 	require.ErrorIs(t, client.WithAuth(memfault.ProjectKey("wrong")).Chunks.CheckProjectKey(t.Context()), memfault.ErrForbidden)
 	require.ErrorIs(t, client.WithAuth(memfault.OrganizationToken("oat_1")).Chunks.CheckProjectKey(t.Context()), memfault.ErrWrongCredential)
 	assert.Equal(t, "0", cloud.Requests("chunks.upload")[0].Header.Get("Content-Length"))
-	cloud.Fail(fakecloud.Fault{Status: 418})
+	cloud.Fail(memfaulttest.Fault{Status: 418})
 	requireError(t, client.Chunks.CheckProjectKey(t.Context()), 418)
 }
 
 func ExampleChunksService_NewSender() {
-	cloud := fakecloud.New()
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client := cloud.Client(nil)
 	ctx := context.Background()
 
-	sender := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Chunks.NewSender(memfault.ChunkSenderOptions{})
-	log := strings.NewReader("[1] MC:AQID:\n[2] MC:BAUG:\n")
-	for chunk, err := range memfault.DecodeChunkExport(log) {
+	sender := client.WithAuth(memfault.ProjectKey(cloud.ProjectKey())).Chunks.NewSender(memfault.ChunkSenderOptions{})
+	export := strings.NewReader("[1] MC:AQID:\n[2] MC:BAUG:\n")
+	for chunk, err := range memfault.DecodeChunkExport(export) {
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		if err := sender.Send(ctx, "ABCD1234", chunk, func(err error) { fmt.Println("accepted:", err == nil) }); err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 	}
 	if err := sender.Close(ctx); err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	fmt.Println(cloud.Chunks("ABCD1234"))
 	// Output:

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestNewClient_InvalidOptions(t *testing.T) {
@@ -86,7 +86,7 @@ func TestClient_ConcurrentUse(t *testing.T) {
 	var running sync.WaitGroup
 	for range 8 {
 		running.Go(func() {
-			other := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password))
+			other := client.WithAuth(memfault.BasicPassword(email, password))
 			for _, c := range []*memfault.Client{client, other} {
 				_, err := c.Devices.List(sink, memfault.DeviceListOptions{}).Prefetch(2).Collect(t.Context())
 				if !assert.NoError(t, err) { //nolint:testifylint // require belongs to the test's own goroutine
@@ -118,7 +118,7 @@ func TestWithAuth_DoesNotModifyClient(t *testing.T) {
 func TestObserver_GetsEachAttempt(t *testing.T) {
 	var seen []memfault.Attempt
 	cloud, client := newCloud(t, memfault.WithObserver(func(_ context.Context, a memfault.Attempt) { seen = append(seen, a) }))
-	cloud.Fail(fakecloud.Fault{Drop: true, Times: 1})
+	cloud.Fail(memfaulttest.Fault{Drop: true, Times: 1})
 	cloud.Fail(failOnce(503))
 	require.NoError(t, get(t.Context(), client))
 	require.Len(t, seen, 3)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -16,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestCohorts_Lifecycle(t *testing.T) {
@@ -37,7 +38,7 @@ func TestCohorts_Lifecycle(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, cohorts, 2)
 
-	cloud.AddDevices(fakecloud.Device{Serial: "A", Cohort: "beta-testers"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "A", Cohort: "beta-testers"})
 	require.ErrorIs(t, client.Cohorts.Delete(ctx, sink, "beta-testers"), memfault.ErrConflict)
 	_, err = client.Devices.Update(ctx, sink, "A", memfault.DeviceUpdate{Cohort: memfault.Set("default")})
 	require.NoError(t, err)
@@ -86,7 +87,7 @@ func TestMoveDevices_ReturnsResultForEachDevice(t *testing.T) {
 		})), memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) { flying.Add(-1) }))
 		cloud.SeedFleet(60)
 		serials := append(sinkSerials(50), "GONE", "")
-		cloud.Fail(fakecloud.Fault{Operation: "devices.update", Status: 503, Times: 3})
+		cloud.Fail(memfaulttest.Fault{Operation: "devices.update", Status: 503, Times: 3})
 		var response memfault.Response
 		moves, err := client.Cohorts.MoveDevices(t.Context(), sink, "beta", serials, memfault.MoveDevicesOptions{Concurrency: 4}, memfault.WithResponse(&response))
 		require.Len(t, moves, len(serials))
@@ -120,7 +121,7 @@ func TestMoveDevices_ContextCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)
 		cloud.SeedFleet(40)
-		cloud.Fail(fakecloud.Fault{Operation: "devices.update", Skip: 10, Delay: time.Hour})
+		cloud.Fail(memfaulttest.Fault{Operation: "devices.update", Skip: 10, Delay: time.Hour})
 		why := errors.New("the shift is over")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(why) })
@@ -152,16 +153,19 @@ func TestMoveDevices_InvalidInput(t *testing.T) {
 }
 
 func ExampleCohortsService_MoveDevices() {
-	cloud := fakecloud.New()
-	cloud.AddDevices(fakecloud.Device{Serial: "A"}, fakecloud.Device{Serial: "B"})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddDevices(memfaulttest.Device{Serial: "A"}, memfaulttest.Device{Serial: "B"})
+	client := cloud.Client(nil)
 	ctx := context.Background()
 
-	if _, err := client.Cohorts.Ensure(ctx, sink, memfault.CohortCreate{Name: "Beta", Slug: "beta"}); err != nil {
-		panic(err)
+	if _, err := client.Cohorts.Ensure(ctx, cloud.Project(), memfault.CohortCreate{Name: "Beta", Slug: "beta"}); err != nil {
+		log.Fatal(err)
 	}
-	moves, err := client.Cohorts.MoveDevices(ctx, sink, "beta", []string{"A", "NO-SUCH", "B"}, memfault.MoveDevicesOptions{})
+	moves, err := client.Cohorts.MoveDevices(ctx, cloud.Project(), "beta", []string{"A", "NO-SUCH", "B"}, memfault.MoveDevicesOptions{})
 	for _, move := range moves {
 		fmt.Println(move.DeviceSerial, move.Err == nil)
 	}

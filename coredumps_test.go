@@ -3,22 +3,23 @@ package memfault_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestCoredumpsList_AllPages(t *testing.T) {
 	cloud, client := newCloud(t)
 	ids := cloud.AddTraces(
-		fakecloud.Trace{Issue: 7, DeviceSerial: "A", Coredump: true},
-		fakecloud.Trace{Issue: 8, DeviceSerial: "A"},
-		fakecloud.Trace{Issue: 9, DeviceSerial: "B", Coredump: true},
-		fakecloud.Trace{Issue: 9, DeviceSerial: "B", Coredump: true, ELF: true},
+		memfaulttest.Trace{Issue: 7, DeviceSerial: "A", Coredump: true},
+		memfaulttest.Trace{Issue: 8, DeviceSerial: "A"},
+		memfaulttest.Trace{Issue: 9, DeviceSerial: "B", Coredump: true},
+		memfaulttest.Trace{Issue: 9, DeviceSerial: "B", Coredump: true, ELF: true},
 	)
 	dumps, err := client.Coredumps.List(sink, memfault.CoredumpListOptions{ListOptions: memfault.ListOptions{PerPage: 1}}).Collect(t.Context())
 	require.NoError(t, err)
@@ -33,10 +34,10 @@ func TestCoredumpsList_AllPages(t *testing.T) {
 func TestCoredumpsListELF_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddTraces(
-		fakecloud.Trace{DeviceSerial: "A", Coredump: true, ELF: true},
-		fakecloud.Trace{DeviceSerial: "A", Coredump: true, ELF: true},
-		fakecloud.Trace{DeviceSerial: "B", Coredump: true, ELF: true},
-		fakecloud.Trace{DeviceSerial: "A", Coredump: true},
+		memfaulttest.Trace{DeviceSerial: "A", Coredump: true, ELF: true},
+		memfaulttest.Trace{DeviceSerial: "A", Coredump: true, ELF: true},
+		memfaulttest.Trace{DeviceSerial: "B", Coredump: true, ELF: true},
+		memfaulttest.Trace{DeviceSerial: "A", Coredump: true},
 	)
 	options := memfault.ELFCoredumpListOptions{ListOptions: memfault.ListOptions{PerPage: 1}}
 	all, err := client.Coredumps.ListELF(sink, options).Collect(t.Context())
@@ -52,7 +53,7 @@ func TestCoredumpsListELF_Filters(t *testing.T) {
 func TestCoredumps_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	requireUnsent(t, cloud, failing(client.Coredumps.List(memfault.ProjectRef{}, memfault.CoredumpListOptions{})), "organization_slug must not be empty")
-	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	byKey := client.WithAuth(memfault.ProjectKey(projectKey))
 	require.ErrorIs(t, failing(byKey.Coredumps.List(sink, memfault.CoredumpListOptions{})), memfault.ErrWrongCredential)
 	require.ErrorIs(t, failing(byKey.Coredumps.ListELF(sink, memfault.ELFCoredumpListOptions{})), memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
@@ -61,15 +62,18 @@ func TestCoredumps_InvalidInput(t *testing.T) {
 }
 
 func ExampleCoredumpsService_List() {
-	cloud := fakecloud.New()
-	issue := cloud.AddIssue(fakecloud.Issue{Title: "Watchdog at main"})
-	cloud.AddTraces(fakecloud.Trace{Issue: issue, DeviceSerial: "ABCD1234", Coredump: true})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	issue := cloud.AddIssues(memfaulttest.Issue{Title: "Watchdog at main"})[0]
+	cloud.AddTraces(memfaulttest.Trace{Issue: issue, DeviceSerial: "ABCD1234", Coredump: true})
+	client := cloud.Client(nil)
 
-	for dump, err := range client.Coredumps.List(sink, memfault.CoredumpListOptions{}).All(context.Background()) {
+	for dump, err := range client.Coredumps.List(cloud.Project(), memfault.CoredumpListOptions{}).All(context.Background()) {
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println("a coredump of the issue:", dump.IssueID == issue)
 	}

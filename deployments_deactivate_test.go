@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 
@@ -11,13 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestDeactivate_PullsActiveDeployment(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
-	cloud.AddRelease(fakecloud.Release{Version: "2.0.0+b", DeltaFrom: "1.0.0"})
+	cloud.AddReleases(memfaulttest.Release{Version: "2.0.0+b", DeltaFrom: "1.0.0"})
 	deploy(t, client, "1.0.0")
 	whole := deploy(t, client, "2.0.0+b")
 	delta, err := client.Deployments.Create(ctx, sink, memfault.DeploymentCreate{
@@ -94,11 +95,11 @@ func TestDeactivate_Errors(t *testing.T) {
 	}
 	assert.Empty(t, cloud.Requests(""))
 
-	cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"})
 	deploy(t, client, "1.0.0")
 	selector := memfault.DeploymentSelector{Cohort: "default", Release: memfault.ReleaseVersion("1.0.0")}
 	for _, operation := range []string{"deployments.list", "deployments.deactivate"} {
-		cloud.Fail(fakecloud.Fault{Operation: operation, Status: http.StatusForbidden})
+		cloud.Fail(memfaulttest.Fault{Operation: operation, Status: http.StatusForbidden})
 		deployment, err := client.Deployments.Deactivate(t.Context(), sink, selector)
 		require.ErrorIs(t, err, memfault.ErrForbidden)
 		assert.Nil(t, deployment)
@@ -109,25 +110,28 @@ func TestDeactivate_Errors(t *testing.T) {
 }
 
 func ExampleDeploymentsService_Deactivate() {
-	cloud := fakecloud.New()
-	cloud.AddRelease(fakecloud.Release{Version: "1.4.0"})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddReleases(memfaulttest.Release{Version: "1.4.0"})
+	client := cloud.Client(nil)
 	ctx := context.Background()
 	release := memfault.ReleaseVersion("1.4.0")
-	if _, err := client.Deployments.Create(ctx, sink, memfault.DeploymentCreate{
+	if _, err := client.Deployments.Create(ctx, cloud.Project(), memfault.DeploymentCreate{
 		Type: memfault.DeploymentTypeNormal, Release: release, Cohort: "default",
 	}); err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 
 	for range 2 {
-		deployment, err := client.Deployments.Deactivate(ctx, sink, memfault.DeploymentSelector{Cohort: "default", Release: release})
+		deployment, err := client.Deployments.Deactivate(ctx, cloud.Project(), memfault.DeploymentSelector{Cohort: "default", Release: release})
 		switch {
 		case errors.Is(err, memfault.ErrNotFound):
 			fmt.Println("not active")
 		case err != nil:
-			panic(err)
+			log.Fatal(err)
 		default:
 			fmt.Println("deactivated", deployment.Release.Version)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 	"time"
@@ -12,12 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestDeployments_Lifecycle(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddRelease(fakecloud.Release{Version: "1.0.0+a", Revision: "r1"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0+a", Revision: "r1"})
 	ctx := t.Context()
 
 	create := memfault.DeploymentCreate{
@@ -61,17 +62,17 @@ func TestDeployments_Lifecycle(t *testing.T) {
 	assert.Equal(t, memfault.DeploymentStatusPulled, pulled.Status)
 	assert.False(t, pulled.Status.IsActive())
 
-	again, err := client.WithAuth(memfault.BasicPassword(fakecloud.Email, fakecloud.Password)).Deployments.Create(ctx, sink, create)
+	again, err := client.WithAuth(memfault.BasicPassword(email, password)).Deployments.Create(ctx, sink, create)
 	require.NoError(t, err, "a pulled deployment must not prevent a new one")
 	require.NotNil(t, again.Deployer)
-	assert.Equal(t, fakecloud.Email, again.Deployer.Email)
+	assert.Equal(t, email, again.Deployer.Email)
 }
 
 func TestDeploymentsCreate_StagedDeltaRelease(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddRelease(fakecloud.Release{Version: "2.0.0", DeltaFrom: "1.0.0"})
+	cloud.AddReleases(memfaulttest.Release{Version: "2.0.0", DeltaFrom: "1.0.0"})
 	for i := range 20 {
-		cloud.AddDevices(fakecloud.Device{Serial: fmt.Sprint("S", i), Cohort: "beta"})
+		cloud.AddDevices(memfaulttest.Device{Serial: fmt.Sprint("S", i), Cohort: "beta"})
 	}
 	staged, err := client.Deployments.Create(t.Context(), sink, memfault.DeploymentCreate{
 		Type: memfault.DeploymentTypeStagedRollout, Release: memfault.DeltaRelease("1.0.0", "2.0.0"), Cohort: "beta", RolloutPercent: 40,
@@ -137,7 +138,7 @@ func TestDeployments_InvalidInput(t *testing.T) {
 	require.ErrorContains(t, client.Deployments.DeactivateByID(ctx, sink, 0), "deployment_id must not be empty or less than 1")
 	_, err = client.Deployments.List(sink, memfault.DeploymentListOptions{Since: memfault.NewTimestamp(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC))}).Collect(ctx)
 	require.ErrorContains(t, err, "out of range")
-	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	device := client.WithAuth(memfault.ProjectKey(projectKey))
 	_, err = device.Deployments.Create(ctx, sink, memfault.DeploymentCreate{Type: memfault.DeploymentTypeNormal, Release: version, Cohort: "default"})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	assert.Empty(t, cloud.Requests(""))
@@ -145,7 +146,7 @@ func TestDeployments_InvalidInput(t *testing.T) {
 
 func TestDeployments_Errors(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"})
 	ctx := t.Context()
 	create := memfault.DeploymentCreate{Type: memfault.DeploymentTypeNormal, Release: memfault.ReleaseVersion("1.0.0"), Cohort: "default"}
 	for name, change := range map[string]func(*memfault.DeploymentCreate){
@@ -168,11 +169,11 @@ func TestDeployments_Errors(t *testing.T) {
 	_, err = client.Deployments.Create(ctx, wrongProject, create)
 	assert.Equal(t, "InternalError", requireError(t, err, http.StatusInternalServerError).Type)
 
-	cloud.Fail(fakecloud.Fault{Operation: "deployments.create", Status: http.StatusForbidden})
+	cloud.Fail(memfaulttest.Fault{Operation: "deployments.create", Status: http.StatusForbidden})
 	_, err = client.Deployments.Create(ctx, sink, create)
 	require.ErrorIs(t, err, memfault.ErrForbidden, "a restricted token may not deploy")
 	cloud.Heal()
-	cloud.Fail(fakecloud.Fault{Operation: "deployments.create", DropResponse: true})
+	cloud.Fail(memfaulttest.Fault{Operation: "deployments.create", DropResponse: true})
 	_, err = client.Deployments.Create(ctx, sink, create)
 	require.Error(t, err)
 	assert.Len(t, cloud.Requests("deployments.create"), 7, "a POST that may have been carried out must not be retried")
@@ -183,8 +184,8 @@ func TestDeploymentsList_Filters(t *testing.T) {
 	start := time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)
 	now := start
 	cloud.SetClock(func() time.Time { return now })
-	cloud.AddDevices(fakecloud.Device{Serial: "A", Cohort: "beta"})
-	cloud.AddRelease(fakecloud.Release{Version: "2.0.0+b", DeltaFrom: "1.0.0"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "A", Cohort: "beta"})
+	cloud.AddReleases(memfaulttest.Release{Version: "2.0.0+b", DeltaFrom: "1.0.0"})
 	for _, create := range []memfault.DeploymentCreate{
 		{Cohort: "default", Release: memfault.ReleaseVersion("1.0.0")},
 		{Cohort: "beta", Release: memfault.ReleaseVersion("2.0.0+b")},
@@ -225,17 +226,20 @@ func TestDeploymentsList_Filters(t *testing.T) {
 }
 
 func ExampleDeploymentsService_Create() {
-	cloud := fakecloud.New()
-	cloud.AddRelease(fakecloud.Release{Version: "1.4.0"})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddReleases(memfaulttest.Release{Version: "1.4.0"})
+	client := cloud.Client(nil)
 
-	deployment, err := client.Deployments.Create(context.Background(), sink, memfault.DeploymentCreate{
+	deployment, err := client.Deployments.Create(context.Background(), cloud.Project(), memfault.DeploymentCreate{
 		Type: memfault.DeploymentTypeStagedRollout, RolloutPercent: 10,
 		Release: memfault.ReleaseVersion("1.4.0"), Cohort: "default",
 	})
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	fmt.Println(deployment.Release.Version, deployment.Status, deployment.RolloutPercent)
 	// Output:

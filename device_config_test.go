@@ -3,6 +3,7 @@ package memfault_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http"
 	"net/url"
 	"testing"
@@ -11,16 +12,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 var sinkTraits = memfault.DeviceIdentity{DeviceSerial: "A", HardwareVersion: "evt-1", SoftwareVersion: "1.0.0", SoftwareType: "main"}
 
 // newKeyCloud is like newCloud, but its client uses the project key.
-func newKeyCloud(t testing.TB) (*fakecloud.Cloud, *memfault.Client) {
+func newKeyCloud(t testing.TB) (*memfaulttest.Server, *memfault.Client) {
 	t.Helper()
 	cloud, client := newCloud(t)
-	return cloud, client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	return cloud, client.WithAuth(memfault.ProjectKey(projectKey))
 }
 
 func TestDeviceConfigFetch_ReturnsConfig(t *testing.T) {
@@ -74,10 +75,10 @@ func TestSDKSettings_ReturnsJSON(t *testing.T) {
 
 func TestDeviceConfigUpdateAttributes_SetsAttributes(t *testing.T) {
 	cloud, client := newKeyCloud(t)
-	cloud.AddDevices(fakecloud.Device{Serial: "A +1"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "A +1"})
 	ctx := t.Context()
 	require.NoError(t, client.DeviceConfig.UpdateAttributes(ctx, "A +1", []memfault.AttributeValue{{StringKey: "region", Value: "eu"}}))
-	console := client.WithAuth(memfault.OrganizationToken(fakecloud.OrgToken))
+	console := client.WithAuth(memfault.OrganizationToken(organizationToken))
 	attributes, err := console.Devices.ListAttributes(sink, "A +1", memfault.DeviceAttributeListOptions{}).Collect(ctx)
 	require.NoError(t, err)
 	require.Len(t, attributes, 1)
@@ -97,7 +98,7 @@ func TestDeviceConfig_InvalidInput(t *testing.T) {
 	requireUnsent(t, cloud, err, "SDKSettings: software type must not be empty")
 	requireUnsent(t, cloud, client.DeviceConfig.UpdateAttributes(t.Context(), "", nil), "UpdateAttributes: device serial must not be empty")
 
-	console := client.WithAuth(memfault.OrganizationToken(fakecloud.OrgToken)).DeviceConfig
+	console := client.WithAuth(memfault.OrganizationToken(organizationToken)).DeviceConfig
 	_, fetchErr := console.Fetch(t.Context(), sinkTraits)
 	_, settingsErr := console.SDKSettings(t.Context(), "main")
 	for _, err := range []error{fetchErr, settingsErr, console.UpdateAttributes(t.Context(), "A", nil)} {
@@ -107,15 +108,19 @@ func TestDeviceConfig_InvalidInput(t *testing.T) {
 }
 
 func ExampleDeviceConfigService_Fetch() {
-	client, stop := exampleClient(fakecloud.New())
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client := cloud.Client(nil)
 
-	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	device := client.WithAuth(memfault.ProjectKey(cloud.ProjectKey()))
 	config, err := device.DeviceConfig.Fetch(context.Background(), memfault.DeviceIdentity{
 		DeviceSerial: "ABCD1234", HardwareVersion: "evt-1", SoftwareVersion: "1.0.0", SoftwareType: "main",
 	})
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	fmt.Println(config.Revision, config.Config.Memfault.Sampling.Logging)
 	// Output:

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"runtime"
 	"strings"
@@ -15,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func gzipped(t testing.TB, text string) []byte {
@@ -88,7 +89,7 @@ func TestReadLogFile_ResumesAfterBrokenConnection(t *testing.T) {
 		fmt.Fprintf(&content, "{\"line\":\"line %d\"}\n", i)
 	}
 	cloud.SetLogFile("A", "c", gzipped(t, content.String()))
-	cloud.Fail(fakecloud.Fault{CutBodyAfter: 5000, Times: 3})
+	cloud.Fail(memfaulttest.Fault{CutBodyAfter: 5000, Times: 3})
 	lines, err := readLog(t.Context(), client)
 	require.NoError(t, err)
 	require.Len(t, lines, 10_000)
@@ -96,8 +97,8 @@ func TestReadLogFile_ResumesAfterBrokenConnection(t *testing.T) {
 
 	cloud.SetLogFile("A", "c", []byte("one\ntwo\nthree"))
 	cloud.Heal()
-	cloud.Fail(fakecloud.Fault{CutBodyAfter: 10, Times: 1})
-	cloud.Fail(fakecloud.Fault{CutBodyAfter: -1})
+	cloud.Fail(memfaulttest.Fault{CutBodyAfter: 10, Times: 1})
+	cloud.Fail(memfaulttest.Fault{CutBodyAfter: -1})
 	errorsSeen := 0
 	var got []string
 	for line, err := range client.Devices.ReadLogFile(t.Context(), sink, "A", "c") {
@@ -187,14 +188,17 @@ func TestReadLogFile_UsesLittleMemory(t *testing.T) {
 }
 
 func ExampleDevicesService_ReadLogFile() {
-	cloud := fakecloud.New()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
 	cloud.SetLogFile("ABCD1234", "5c2d0f7e", []byte("boot 1\npump started\n"))
-	client, stop := exampleClient(cloud)
-	defer stop()
+	client := cloud.Client(nil)
 
-	for line, err := range client.Devices.ReadLogFile(context.Background(), sink, "ABCD1234", "5c2d0f7e") {
+	for line, err := range client.Devices.ReadLogFile(context.Background(), cloud.Project(), "ABCD1234", "5c2d0f7e") {
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(line.Line)
 	}

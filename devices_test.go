@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -13,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestDevices_Lifecycle(t *testing.T) {
@@ -50,7 +51,7 @@ func TestDevices_Lifecycle(t *testing.T) {
 func TestDevicesDelete_KeepsDataUnderOtherSerial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)
-		cloud.AddDevices(fakecloud.Device{Serial: "A", Cohort: "beta"})
+		cloud.AddDevices(memfaulttest.Device{Serial: "A", Cohort: "beta"})
 		before, err := client.Devices.Get(t.Context(), sink, "A")
 		require.NoError(t, err)
 		require.NoError(t, client.Devices.Delete(t.Context(), sink, "A"))
@@ -77,9 +78,9 @@ func TestDevicesList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	now := time.Now()
 	cloud.AddDevices(
-		fakecloud.Device{Serial: "old", LastSeen: now.Add(-48 * time.Hour), HardwareVersion: "evt-1", SoftwareVersion: "1.0.0+8219de"},
-		fakecloud.Device{Serial: "new", LastSeen: now.Add(-time.Hour), HardwareVersion: "dvt-2", SoftwareVersion: "2.0.0"},
-		fakecloud.Device{Serial: "mid", LastSeen: now.Add(-24 * time.Hour), HardwareVersion: "pvt-3", SoftwareVersion: "2.0.0"},
+		memfaulttest.Device{Serial: "old", LastSeen: now.Add(-48 * time.Hour), HardwareVersion: "evt-1", SoftwareVersion: "1.0.0+8219de"},
+		memfaulttest.Device{Serial: "new", LastSeen: now.Add(-time.Hour), HardwareVersion: "dvt-2", SoftwareVersion: "2.0.0"},
+		memfaulttest.Device{Serial: "mid", LastSeen: now.Add(-24 * time.Hour), HardwareVersion: "pvt-3", SoftwareVersion: "2.0.0"},
 	)
 	for name, c := range map[string]struct {
 		options memfault.DeviceListOptions
@@ -140,7 +141,7 @@ func TestDevice_OldAndNewForms(t *testing.T) {
 
 func TestDeviceAttributes_UpdateAndList(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddDevices(fakecloud.Device{Serial: "A"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "A"})
 	ctx := t.Context()
 	require.NoError(t, client.Devices.UpdateAttributes(ctx, sink, "A", []memfault.AttributeValue{
 		{StringKey: "region", Value: "eu"}, {StringKey: "taps", Value: 3}, {StringKey: "leaky", Value: true},
@@ -174,7 +175,7 @@ func TestDeviceAttribute_ThreeForms(t *testing.T) {
 func TestDevices_RebootsAndLogFiles(t *testing.T) {
 	cloud, client := newCloud(t)
 	at := time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)
-	cloud.AddDevices(fakecloud.Device{Serial: "A", LogFiles: []fakecloud.LogFile{{ID: "c1"}, {ID: "c2"}}, SoftwareVersion: "1.0.0", Reboots: []fakecloud.Reboot{
+	cloud.AddDevices(memfaulttest.Device{Serial: "A", LogFiles: []memfaulttest.LogFile{{ID: "c1"}, {ID: "c2"}}, SoftwareVersion: "1.0.0", Reboots: []memfaulttest.Reboot{
 		{Reason: 0x0002, Time: at}, {Reason: 0x8001, Time: at.Add(time.Hour)}, {Reason: 0x9302, Time: at.Add(-time.Hour)},
 	}})
 	reboots, err := client.Devices.ListReboots(sink, "A", memfault.RebootListOptions{Since: memfault.NewTimestamp(at)}).Collect(t.Context())
@@ -192,14 +193,17 @@ func TestDevices_RebootsAndLogFiles(t *testing.T) {
 }
 
 func ExampleDevicesService_List() {
-	cloud := fakecloud.New()
-	cloud.AddDevices(fakecloud.Device{Serial: "ABCD1234", Cohort: "beta"}, fakecloud.Device{Serial: "ABCD1235"})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddDevices(memfaulttest.Device{Serial: "ABCD1234", Cohort: "beta"}, memfaulttest.Device{Serial: "ABCD1235"})
+	client := cloud.Client(nil)
 
-	for device, err := range client.Devices.List(sink, memfault.DeviceListOptions{}).Prefetch(8).All(context.Background()) {
+	for device, err := range client.Devices.List(cloud.Project(), memfault.DeviceListOptions{}).Prefetch(8).All(context.Background()) {
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(device.DeviceSerial, device.Cohort.Slug)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -13,12 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestDevicesEnsure_ReturnsExistingDevice(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddDevices(fakecloud.Device{Serial: "there", Cohort: "beta"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "there", Cohort: "beta"})
 	ctx := t.Context()
 	create := memfault.DeviceCreate{DeviceSerial: "new", HardwareVersion: "evt-1", Cohort: "beta"}
 	made, err := client.Devices.Ensure(ctx, sink, create)
@@ -42,9 +43,9 @@ func TestWaitForVersion_PollsUntilReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)
 		start := time.Now()
-		time.AfterFunc(time.Second, func() { cloud.AddDevices(fakecloud.Device{Serial: "A"}) })
-		time.AfterFunc(5*time.Second, func() { cloud.ReportSoftwareVersion("A", "1.0.0") })
-		time.AfterFunc(10*time.Second, func() { cloud.ReportSoftwareVersion("A", "2.0.0") })
+		time.AfterFunc(time.Second, func() { cloud.AddDevices(memfaulttest.Device{Serial: "A"}) })
+		time.AfterFunc(5*time.Second, func() { cloud.Report("A", "1.0.0") })
+		time.AfterFunc(10*time.Second, func() { cloud.Report("A", "2.0.0") })
 		options := memfault.WaitOptions{MinInterval: 2 * time.Second, MaxInterval: 3 * time.Second}
 		device, err := client.Devices.WaitForVersion(t.Context(), sink, "A", "2.0.0", options)
 		require.NoError(t, err)
@@ -66,8 +67,8 @@ func TestWaitForVersion_EndsWithContextOrError(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "version 2.0.0 on device never")
 
-		cloud.ReportSoftwareVersion("A", "1.0.0")
-		cloud.Fail(fakecloud.Fault{Skip: 1, Status: http.StatusForbidden})
+		cloud.Report("A", "1.0.0")
+		cloud.Fail(memfaulttest.Fault{Skip: 1, Status: http.StatusForbidden})
 		_, err = client.Devices.WaitForVersion(t.Context(), sink, "A", "2.0.0", memfault.WaitOptions{})
 		require.ErrorIs(t, err, memfault.ErrForbidden)
 	})
@@ -97,20 +98,23 @@ func TestDeviceHelpers_InvalidInput(t *testing.T) {
 }
 
 func ExampleDevicesService_WaitForVersion() {
-	cloud := fakecloud.New()
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client := cloud.Client(nil)
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	_, err := client.Devices.Ensure(ctx, sink, memfault.DeviceCreate{DeviceSerial: "ABCD1234", HardwareVersion: "evt-1"})
+	_, err = client.Devices.Ensure(ctx, cloud.Project(), memfault.DeviceCreate{DeviceSerial: "ABCD1234", HardwareVersion: "evt-1"})
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	cloud.ReportSoftwareVersion("ABCD1234", "2.0.0") // in reality, the device reports it
-	device, err := client.Devices.WaitForVersion(ctx, sink, "ABCD1234", "2.0.0", memfault.WaitOptions{})
+	cloud.Report("ABCD1234", "2.0.0") // in reality, the device reports it
+	device, err := client.Devices.WaitForVersion(ctx, cloud.Project(), "ABCD1234", "2.0.0", memfault.WaitOptions{})
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	fmt.Println(device.DeviceSerial, "runs", device.LastSeenSoftwareVersion.Version)
 	// Output:

@@ -75,6 +75,19 @@
 //
 // Times are sent in UTC with a Z, the only form that the API accepts; see [Timestamp].
 //
+// # Webhooks
+//
+// Memfault can call an HTTP server of the user when something happens, such as a new issue.
+// [NewWebhookHandler] returns a handler that checks signatures and drops repeated deliveries.
+// A program that does this itself uses [VerifyWebhook], which fails with
+// [ErrWebhookSignature], and [ParseWebhook]. Memfault calls webhooks experimental.
+//
+// # Testing
+//
+// Package memfaulttest starts a fake Memfault in a test, and returns clients for it. An
+// interface in place of the client is not needed: the test sends real requests. A list of
+// given items, for a function that takes a [Pager], is made with [PagerOf].
+//
 // # Uncertain facts
 //
 // Memfault publishes its API in part. A comment that says "Not documented by Memfault" names

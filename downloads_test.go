@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -21,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // randomBytes returns the same n bytes each time.
@@ -32,10 +33,8 @@ func randomBytes(n int) []byte {
 }
 
 // addRecording adds a recording with the given content.
-func addRecording(cloud *fakecloud.Cloud, content []byte) (id int64) {
-	id = cloud.AddRecordings(fakecloud.Recording{DeviceSerial: "A"})[0]
-	cloud.SetRecordingContent(id, content)
-	return id
+func addRecording(cloud *memfaulttest.Server, content []byte) (id int64) {
+	return cloud.AddRecordings(memfaulttest.Recording{DeviceSerial: "A", Content: content})[0]
 }
 
 func download(ctx context.Context, client *memfault.Client, id int64, w io.Writer, opts ...memfault.CallOption) (*memfault.DownloadResult, error) {
@@ -50,7 +49,12 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 func TestDownload_Files(t *testing.T) {
 	cloud, client := newCloud(t)
 	dump, elf, symbols, recorded, logged := randomBytes(100_000), []byte("\x7fELF core"), []byte("\x7fELF symbols"), randomBytes(50), []byte("boot\n")
-	coredumpID, symbolID := cloud.AddCoredump(fakecloud.Coredump{DeviceSerial: "A", Content: dump, ELF: elf, Symbols: symbols})
+	coredumpID := cloud.AddCoredumps(memfaulttest.Coredump{DeviceSerial: "A", Content: dump, ELF: elf, Symbols: symbols})[0]
+	traces, err := client.Traces.List(sink, memfault.TraceListOptions{}).Collect(t.Context())
+	require.NoError(t, err)
+	trace, err := client.Traces.Get(t.Context(), sink, traces[0].ID)
+	require.NoError(t, err)
+	symbolID := trace.Coredump.SymbolFile.ID
 	recordingID := addRecording(cloud, recorded)
 	cloud.SetLogFile("A/1", "c-1", logged)
 	cloud.SetLogFile("A/1", "empty", nil)
@@ -91,7 +95,7 @@ func TestDownload_Files(t *testing.T) {
 			}, got)
 		})
 	}
-	for _, seen := range cloud.Requests("") {
+	for _, seen := range cloud.Requests("")[2:] { // after those that read the trace
 		assert.Equal(t, "identity", seen.Header.Get("Accept-Encoding"), "lengths and offsets must be exact")
 		assert.Empty(t, seen.Header.Get("Accept"))
 		assert.Empty(t, seen.Header.Get("Range"))
@@ -131,7 +135,7 @@ func TestDownload_InvalidInput(t *testing.T) {
 
 func TestCoredumpsDownload_NotReady(t *testing.T) {
 	cloud, client := newCloud(t)
-	id, _ := cloud.AddCoredump(fakecloud.Coredump{DeviceSerial: "A", Content: []byte("dump"), NotReady: 2})
+	id := cloud.AddCoredumps(memfaulttest.Coredump{DeviceSerial: "A", Content: []byte("dump"), NotReady: 2})[0]
 	for range 2 {
 		var file bytes.Buffer
 		_, err := client.Coredumps.Download(t.Context(), sink, id, &file, memfault.CoredumpDownloadOptions{})
@@ -157,7 +161,7 @@ func TestDownload_ResumesAfterBrokenConnection(t *testing.T) {
 				cut = []int{300_000, 600_000, 600_001}
 			}
 			for _, n := range cut {
-				cloud.Fail(fakecloud.Fault{CutBodyAfter: n, Times: 1})
+				cloud.Fail(memfaulttest.Fault{CutBodyAfter: n, Times: 1})
 			}
 			var file bytes.Buffer
 			var response memfault.Response
@@ -185,13 +189,13 @@ func TestDownload_ResumesAfterBrokenConnection(t *testing.T) {
 func TestDownload_BreaksBeforeFirstByte(t *testing.T) {
 	cloud, client := newCloud(t)
 	id := addRecording(cloud, []byte("content"))
-	cloud.Fail(fakecloud.Fault{CutBodyAfter: -1, Times: 4})
+	cloud.Fail(memfaulttest.Fault{CutBodyAfter: -1, Times: 4})
 	var file bytes.Buffer
 	_, err := download(t.Context(), client, id, &file)
 	require.NoError(t, err)
 	assert.Equal(t, "content", file.String())
 
-	cloud.Fail(fakecloud.Fault{CutBodyAfter: -1})
+	cloud.Fail(memfaulttest.Fault{CutBodyAfter: -1})
 	before := len(cloud.Requests(""))
 	_, err = download(t.Context(), client, id, &file)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -201,7 +205,7 @@ func TestDownload_BreaksBeforeFirstByte(t *testing.T) {
 func TestDownload_ContinuesWhileBytesArrive(t *testing.T) {
 	cloud, client := newCloud(t)
 	content := randomBytes(20_000)
-	cloud.Fail(fakecloud.Fault{CutBodyAfter: 1000})
+	cloud.Fail(memfaulttest.Fault{CutBodyAfter: 1000})
 	var file bytes.Buffer
 	_, err := download(t.Context(), client, addRecording(cloud, content), &file)
 	require.NoError(t, err)
@@ -211,7 +215,7 @@ func TestDownload_ContinuesWhileBytesArrive(t *testing.T) {
 
 func TestDownload_WithoutRetry(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.Fail(fakecloud.Fault{CutBodyAfter: 10})
+	cloud.Fail(memfaulttest.Fault{CutBodyAfter: 10})
 	var file bytes.Buffer
 	_, err := download(t.Context(), client, addRecording(cloud, randomBytes(100)), &file, memfault.WithoutRetry())
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -227,7 +231,7 @@ func TestDownload_FileChanges(t *testing.T) {
 		if ignored {
 			cloud.IgnoreRanges()
 		}
-		cloud.Fail(fakecloud.Fault{CutBodyAfter: 500, Times: 1})
+		cloud.Fail(memfaulttest.Fault{CutBodyAfter: 500, Times: 1})
 		var file bytes.Buffer
 		_, err := download(t.Context(), client, id, writerFunc(func(p []byte) (int, error) {
 			cloud.SetRecordingContent(id, bytes.ToUpper(content))
@@ -342,20 +346,23 @@ func TestDownload_ConstantMemory(t *testing.T) {
 }
 
 func ExampleCoredumpsService_Download() {
-	cloud := fakecloud.New()
-	id, _ := cloud.AddCoredump(fakecloud.Coredump{DeviceSerial: "ABCD1234", ELF: []byte("\x7fELF…"), NotReady: 1})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	id := cloud.AddCoredumps(memfaulttest.Coredump{DeviceSerial: "ABCD1234", ELF: []byte("\x7fELF…"), NotReady: 1})[0]
+	client := cloud.Client(nil)
 
 	for {
 		var file bytes.Buffer // rather a file
-		download, err := client.Coredumps.Download(context.Background(), sink, id, &file, memfault.CoredumpDownloadOptions{Format: memfault.CoredumpFormatELF})
+		download, err := client.Coredumps.Download(context.Background(), cloud.Project(), id, &file, memfault.CoredumpDownloadOptions{Format: memfault.CoredumpFormatELF})
 		if errors.Is(err, memfault.ErrNotReady) {
 			fmt.Println("not ready") // come back later
 			continue
 		}
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(download.Size, "bytes, MD5", download.MD5)
 		break

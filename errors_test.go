@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 var sentinels = []error{
@@ -36,7 +36,7 @@ func TestError_KindOfStatus(t *testing.T) {
 }
 
 func TestError_DecodesEnvelope(t *testing.T) {
-	html := fakecloud.HTMLBadGateway.Body
+	html := memfaulttest.BadGateway().Body
 	for name, c := range map[string]struct {
 		body string
 		want memfault.Error
@@ -111,7 +111,7 @@ func TestRetry_500NotRetried(t *testing.T) {
 
 func TestError_HTMLOfProxy(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.Fail(fakecloud.HTMLBadGateway)
+	cloud.Fail(memfaulttest.BadGateway())
 	err := get(t.Context(), client)
 	require.ErrorIs(t, err, memfault.ErrUnavailable)
 	assert.Equal(t, "memfault: projects.retrieve: 502 Bad Gateway ["+"request "+requireError(t, err, 502).RequestID+"]", err.Error())

@@ -3,6 +3,7 @@ package memfault_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // noon is the reference time of the tests.
@@ -28,7 +29,7 @@ func requireWrongSlug(t testing.TB, do func(project memfault.ProjectRef, opts ..
 }
 
 // requireUnsent fails unless err contains the text what and no request was sent.
-func requireUnsent(t testing.TB, cloud *fakecloud.Cloud, err error, what string) {
+func requireUnsent(t testing.TB, cloud *memfaulttest.Server, err error, what string) {
 	t.Helper()
 	require.ErrorContains(t, err, what)
 	require.Empty(t, cloud.Requests(""))
@@ -41,11 +42,11 @@ func failing[T any](pager *memfault.Pager[T]) error {
 
 func TestEventsList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddDevices(fakecloud.Device{Serial: "A", Cohort: "beta"}, fakecloud.Device{Serial: "B"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "A", Cohort: "beta"}, memfaulttest.Device{Serial: "B"})
 	ids := cloud.AddEvents(
-		fakecloud.Event{DeviceSerial: "A", SoftwareVersion: "1.0.0", Captured: noon, Received: noon.Add(9 * time.Hour)},
-		fakecloud.Event{DeviceSerial: "B", SoftwareVersion: "1.0.0+b", Captured: noon.Add(time.Hour), Type: "trace"},
-		fakecloud.Event{DeviceSerial: "C", SoftwareVersion: "2.0.0", Captured: noon.Add(2 * time.Hour), Type: "reboot"},
+		memfaulttest.Event{DeviceSerial: "A", SoftwareVersion: "1.0.0", Captured: noon, Received: noon.Add(9 * time.Hour)},
+		memfaulttest.Event{DeviceSerial: "B", SoftwareVersion: "1.0.0+b", Captured: noon.Add(time.Hour), Type: "trace"},
+		memfaulttest.Event{DeviceSerial: "C", SoftwareVersion: "2.0.0", Captured: noon.Add(2 * time.Hour), Type: "reboot"},
 	)
 	sorted := func(key string) memfault.EventListOptions {
 		return memfault.EventListOptions{ListOptions: memfault.ListOptions{Sort: key}}
@@ -79,7 +80,7 @@ func TestEventsList_Filters(t *testing.T) {
 
 func TestEventsGet_ReturnsEvent(t *testing.T) {
 	cloud, client := newCloud(t)
-	ids := cloud.AddEvents(fakecloud.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"uptime_s": 12}}})
+	ids := cloud.AddEvents(memfaulttest.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"uptime_s": 12}}})
 	event, err := client.Events.Get(t.Context(), sink, ids[0])
 	require.NoError(t, err)
 	assert.Equal(t, "A", event.Device.DeviceSerial)
@@ -98,7 +99,7 @@ func TestEvents_InvalidInput(t *testing.T) {
 		requireUnsent(t, cloud, err, "event_id must not be empty")
 	}
 	requireUnsent(t, cloud, failing(client.Events.List(memfault.ProjectRef{Organization: "acme"}, memfault.EventListOptions{})), "project_slug must not be empty")
-	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	byKey := client.WithAuth(memfault.ProjectKey(projectKey))
 	require.ErrorIs(t, failing(byKey.Events.List(sink, memfault.EventListOptions{})), memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
 		return failing(client.Events.List(project, memfault.EventListOptions{}, opts...))
@@ -118,7 +119,7 @@ func TestEvent_RoundTrip(t *testing.T) {
 func TestListEventLog_AllPages(t *testing.T) {
 	cloud, client := newCloud(t)
 	for i := range 3 {
-		cloud.AddEvents(fakecloud.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"n": i}}})
+		cloud.AddEvents(memfaulttest.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"n": i}}})
 	}
 	entries, err := client.Events.ListEventLog(sink, memfault.EventLogListOptions{ListOptions: memfault.ListOptions{PerPage: 2}}).Collect(t.Context())
 	require.NoError(t, err)
@@ -133,9 +134,9 @@ func TestListEventLog_AllPages(t *testing.T) {
 func TestListChroniclerLogs_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddEvents(
-		fakecloud.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"n": 1}}},
-		fakecloud.Event{DeviceSerial: "A", Captured: noon.Add(time.Hour), Type: "trace"},
-		fakecloud.Event{DeviceSerial: "B", Captured: noon.Add(2 * time.Hour), Type: "reboot"},
+		memfaulttest.Event{DeviceSerial: "A", Captured: noon, Info: map[string]any{"metrics": map[string]any{"n": 1}}},
+		memfaulttest.Event{DeviceSerial: "A", Captured: noon.Add(time.Hour), Type: "trace"},
+		memfaulttest.Event{DeviceSerial: "B", Captured: noon.Add(2 * time.Hour), Type: "reboot"},
 	)
 	device, err := client.Devices.Get(t.Context(), sink, "B")
 	require.NoError(t, err)
@@ -168,17 +169,20 @@ func TestListChroniclerLogs_Filters(t *testing.T) {
 }
 
 func ExampleEventsService_List() {
-	cloud := fakecloud.New()
-	cloud.AddEvents(fakecloud.Event{
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddEvents(memfaulttest.Event{
 		DeviceSerial: "ABCD1234", Captured: time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC),
 		Info: map[string]any{"metrics": map[string]any{"battery_soc": 87}},
 	})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	client := cloud.Client(nil)
 
-	for event, err := range client.Events.List(sink, memfault.EventListOptions{Type: []string{"heartbeat"}}).All(context.Background()) {
+	for event, err := range client.Events.List(cloud.Project(), memfault.EventListOptions{Type: []string{"heartbeat"}}).All(context.Background()) {
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(event.CapturedDate, event.Device.DeviceSerial, event.EventInfo.Metrics()["battery_soc"])
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"math"
 	"net/http"
 	"testing"
@@ -14,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // heartbeat returns a valid event.
@@ -28,7 +29,7 @@ func heartbeat(serial string) memfault.EventCreate {
 
 func TestEventsUpload_EventsArrive(t *testing.T) {
 	cloud, client := newCloud(t)
-	gateway := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	gateway := client.WithAuth(memfault.ProjectKey(projectKey))
 	trace := memfault.EventCreate{
 		Type: memfault.EventTypeTrace, DeviceSerial: "B", HardwareVersion: "evt-1", SDKVersion: "0.1.0", FWVersion: "1.0.0",
 		EventInfo:    memfault.TraceInfo{Reason: memfault.RebootReasonAssert, PC: 0x08001234, LR: 1},
@@ -81,7 +82,7 @@ func TestEventsUpload_OldAndNewForms(t *testing.T) {
 
 func TestEventsUpload_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
-	client = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	client = client.WithAuth(memfault.ProjectKey(projectKey))
 	require.EqualError(t, client.Events.Upload(t.Context(), nil), "memfault: events.upload: events must not be empty")
 	for want, spoil := range map[string]func(*memfault.EventCreate){
 		"Type must not be empty":            func(e *memfault.EventCreate) { e.Type = "" },
@@ -108,7 +109,7 @@ func TestEventsUpload_InvalidInput(t *testing.T) {
 func TestEventsUpload_Rejected(t *testing.T) {
 	cloud, client := newCloud(t)
 	console := client
-	client = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	client = client.WithAuth(memfault.ProjectKey(projectKey))
 	bad, trace := heartbeat("B"), heartbeat("C")
 	bad.EventInfo = map[string]any{"metrics": map[string]any{"uptime_s": "long", "battery": 1}}
 	trace.Type, trace.EventInfo = memfault.EventTypeTrace, map[string]any{"reason": 1}
@@ -170,23 +171,26 @@ func FuzzItemErrors(f *testing.F) {
 }
 
 func ExampleEventsService_Upload() {
-	cloud := fakecloud.New()
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client := cloud.Client(nil)
 
-	gateway := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
-	err := gateway.Events.Upload(context.Background(), []memfault.EventCreate{{
+	gateway := client.WithAuth(memfault.ProjectKey(cloud.ProjectKey()))
+	err = gateway.Events.Upload(context.Background(), []memfault.EventCreate{{
 		Type: memfault.EventTypeHeartbeat, DeviceSerial: "ABCD1234", HardwareVersion: "evt-1",
 		SoftwareType: "main", SoftwareVersion: "1.0.0",
 		EventInfo:    memfault.HeartbeatInfo{Metrics: map[string]float64{"uptime_s": 3600}},
 		CapturedDate: memfault.NewTimestamp(time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)),
 	}})
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	for event, err := range client.Events.List(sink, memfault.EventListOptions{}).All(context.Background()) {
+	for event, err := range client.Events.List(cloud.Project(), memfault.EventListOptions{}).All(context.Background()) {
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(event.Device.DeviceSerial, event.CapturedDate, event.EventInfo.Metrics())
 	}

@@ -3,6 +3,7 @@ package memfault_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 
@@ -10,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestHardwareVersions_CreateAndEnsure(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
-	cloud.AddDevices(fakecloud.Device{Serial: "A", SoftwareType: "modem", SoftwareVersion: "0.1.0"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "A", SoftwareType: "modem", SoftwareVersion: "0.1.0"})
 	create := memfault.HardwareVersionCreate{Name: "dvt 2/b", PrimarySoftwareType: "modem"}
 
 	created, err := client.HardwareVersions.Ensure(ctx, sink, create)
@@ -55,15 +56,19 @@ func TestHardwareVersions_Errors(t *testing.T) {
 }
 
 func ExampleHardwareVersionsService_Ensure() {
-	client, stop := exampleClient(fakecloud.New())
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client := cloud.Client(nil)
 
 	for range 2 {
-		hardware, err := client.HardwareVersions.Ensure(context.Background(), sink, memfault.HardwareVersionCreate{
+		hardware, err := client.HardwareVersions.Ensure(context.Background(), cloud.Project(), memfault.HardwareVersionCreate{
 			Name: "dvt-2", PrimarySoftwareType: "main",
 		})
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(hardware.Name, hardware.PrimarySoftwareType.Name)
 	}

@@ -5,32 +5,35 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
-// sink is the project of a new fake cloud.
-var sink = memfault.ProjectRef{Organization: fakecloud.Organization, Project: fakecloud.Project}
+// The project and the credentials of every server of memfaulttest.
+var (
+	sink              = new(memfaulttest.Server).Project()
+	organizationToken = new(memfaulttest.Server).OrganizationToken()
+	projectKey        = new(memfaulttest.Server).ProjectKey()
+	email             = new(memfaulttest.Server).Email()
+	password          = new(memfaulttest.Server).Password()
+	apiKey            = new(memfaulttest.Server).APIKey()
+)
 
 // quickRetries makes the waits between attempts too short to notice.
 var quickRetries = memfault.WithRetry(memfault.RetryPolicy{MinWait: time.Microsecond, MaxWait: time.Millisecond})
 
-// newCloud starts a fake cloud with a separate address for each host, and returns a client
-// with its organization token. The test fails if the fake cloud recorded a violation (see
-// Violations).
-func newCloud(t testing.TB, opts ...memfault.Option) (*fakecloud.Cloud, *memfault.Client) {
+// newCloud starts a fake cloud, and returns a client with its organization token.
+func newCloud(t testing.TB, opts ...memfault.Option) (*memfaulttest.Server, *memfault.Client) {
 	t.Helper()
-	cloud := fakecloud.New()
-	server := cloud.ServeHosts()
-	t.Cleanup(server.Close)
-	t.Cleanup(func() { require.Empty(t, cloud.Violations()) })
-	opts = append([]memfault.Option{memfault.WithBaseURLs(memfault.BaseURLs(server.Hosts)), quickRetries}, opts...)
-	return cloud, newClient(t, memfault.OrganizationToken(fakecloud.OrgToken), opts...)
+	cloud := memfaulttest.NewServer(t)
+	opts = slices.Concat(cloud.Options(), []memfault.Option{quickRetries}, opts)
+	return cloud, newClient(t, memfault.OrganizationToken(organizationToken), opts...)
 }
 
 func newClient(t testing.TB, auth memfault.Authenticator, opts ...memfault.Option) *memfault.Client {
@@ -59,18 +62,8 @@ func requireError(t testing.TB, err error, status int) *memfault.Error {
 	return apiError
 }
 
-// exampleClient starts a server for cloud and returns a client for it, for use in Examples.
-func exampleClient(cloud *fakecloud.Cloud) (client *memfault.Client, stop func()) {
-	server := cloud.Serve()
-	client, err := memfault.NewClient(memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithBaseURL(server.URL))
-	if err != nil {
-		panic(err)
-	}
-	return client, server.Close
-}
-
 // failOnce returns a fault that makes the next request fail with a status.
-func failOnce(status int) fakecloud.Fault { return fakecloud.Fault{Status: status, Times: 1} }
+func failOnce(status int) memfaulttest.Fault { return memfaulttest.Fault{Status: status, Times: 1} }
 
 // requireRoundTrip decodes text into a T and encodes it again. It fails if the encoding lacks
 // or changes anything of text. It returns the decoded value.

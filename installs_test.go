@@ -3,6 +3,7 @@ package memfault_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 	"time"
@@ -11,16 +12,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
-func seedInstalls(cloud *fakecloud.Cloud) {
+func seedInstalls(cloud *memfaulttest.Server) {
 	at := time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)
-	cloud.AddDevices(fakecloud.Device{Serial: "A"}, fakecloud.Device{Serial: "B"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "A"}, memfaulttest.Device{Serial: "B"})
 	cloud.AddInstalls(
-		fakecloud.Install{Serial: "A", Version: "1.0.0", Began: at, Ended: at.Add(9 * time.Hour)},
-		fakecloud.Install{Serial: "B", Version: "1.0.0", Began: at.Add(time.Hour), Ended: at.Add(2 * time.Hour), Status: "failed"},
-		fakecloud.Install{Serial: "A", Version: "1.1.0+a", Began: at.Add(-time.Hour), Ended: at.Add(5 * time.Hour)},
+		memfaulttest.Install{Serial: "A", Version: "1.0.0", Began: at, Ended: at.Add(9 * time.Hour)},
+		memfaulttest.Install{Serial: "B", Version: "1.0.0", Began: at.Add(time.Hour), Ended: at.Add(2 * time.Hour), Status: "failed"},
+		memfaulttest.Install{Serial: "A", Version: "1.1.0+a", Began: at.Add(-time.Hour), Ended: at.Add(5 * time.Hour)},
 	)
 }
 
@@ -97,15 +98,18 @@ func TestInstall_RoundTrip(t *testing.T) {
 }
 
 func ExampleInstallsService_List() {
-	cloud := fakecloud.New()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
 	seedInstalls(cloud)
-	client, stop := exampleClient(cloud)
-	defer stop()
+	client := cloud.Client(nil)
 
 	options := memfault.InstallListOptions{Device: []string{"A"}}
-	for install, err := range client.Installs.List(sink, options).All(context.Background()) {
+	for install, err := range client.Installs.List(cloud.Project(), options).All(context.Background()) {
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(install.TargetRelease().Version, install.Status, install.StartTime())
 	}

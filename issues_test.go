@@ -3,6 +3,7 @@ package memfault_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 	"time"
@@ -11,25 +12,25 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestIssuesList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddDevices(fakecloud.Device{Serial: "B", Cohort: "beta"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "B", Cohort: "beta"})
 	ids := []int64{
-		cloud.AddIssue(fakecloud.Issue{Title: "Assert at pump_start", Signature: "aa"}),
-		cloud.AddIssue(fakecloud.Issue{Title: "Watchdog at main", Signature: "bb", Status: "muted"}),
-		cloud.AddIssue(fakecloud.Issue{Title: "Hard Fault at pump_stop", Signature: "cc", Status: "resolved"}),
+		cloud.AddIssues(memfaulttest.Issue{Title: "Assert at pump_start", Signature: "aa"})[0],
+		cloud.AddIssues(memfaulttest.Issue{Title: "Watchdog at main", Signature: "bb", Status: "muted"})[0],
+		cloud.AddIssues(memfaulttest.Issue{Title: "Hard Fault at pump_stop", Signature: "cc", Status: "resolved"})[0],
 	}
 	hour := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
 	cloud.AddTraces(
-		fakecloud.Trace{Issue: ids[0], DeviceSerial: "A", Captured: hour(0)},
-		fakecloud.Trace{Issue: ids[0], DeviceSerial: "B", Captured: hour(9)},
-		fakecloud.Trace{Issue: ids[1], DeviceSerial: "A", Captured: hour(1)},
-		fakecloud.Trace{Issue: ids[1], DeviceSerial: "A", Captured: hour(2)},
-		fakecloud.Trace{Issue: ids[1], DeviceSerial: "A", Captured: hour(3)},
-		fakecloud.Trace{Issue: ids[2], DeviceSerial: "C", Captured: hour(4)},
+		memfaulttest.Trace{Issue: ids[0], DeviceSerial: "A", Captured: hour(0)},
+		memfaulttest.Trace{Issue: ids[0], DeviceSerial: "B", Captured: hour(9)},
+		memfaulttest.Trace{Issue: ids[1], DeviceSerial: "A", Captured: hour(1)},
+		memfaulttest.Trace{Issue: ids[1], DeviceSerial: "A", Captured: hour(2)},
+		memfaulttest.Trace{Issue: ids[1], DeviceSerial: "A", Captured: hour(3)},
+		memfaulttest.Trace{Issue: ids[2], DeviceSerial: "C", Captured: hour(4)},
 	)
 	at := func(n int) memfault.Timestamp { return memfault.NewTimestamp(hour(n)) }
 	sorted := func(key string) memfault.IssueListOptions {
@@ -88,10 +89,10 @@ func TestIssuesList_LastTraceOfOlderForm(t *testing.T) {
 func TestIssues_Lifecycle(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
-	id := cloud.AddIssue(fakecloud.Issue{Title: "Assert at pump_start", Reason: "Assert"})
+	id := cloud.AddIssues(memfaulttest.Issue{Title: "Assert at pump_start", Reason: "Assert"})[0]
 	traces := cloud.AddTraces(
-		fakecloud.Trace{Issue: id, DeviceSerial: "A", SoftwareVersion: "1.0.0", Captured: noon},
-		fakecloud.Trace{Issue: id, DeviceSerial: "B", SoftwareVersion: "1.1.0", Captured: noon.Add(time.Hour)},
+		memfaulttest.Trace{Issue: id, DeviceSerial: "A", SoftwareVersion: "1.0.0", Captured: noon},
+		memfaulttest.Trace{Issue: id, DeviceSerial: "B", SoftwareVersion: "1.1.0", Captured: noon.Add(time.Hour)},
 	)
 	issue, err := client.Issues.Get(ctx, sink, id)
 	require.NoError(t, err)
@@ -111,10 +112,10 @@ func TestIssues_Lifecycle(t *testing.T) {
 	assert.Nil(t, updated.Resolution.Actor, "a token is not a user")
 	assert.False(t, updated.Resolution.Timestamp.IsZero())
 
-	jane := client.WithAuth(memfault.BasicAPIKey(fakecloud.Email, fakecloud.APIKey))
+	jane := client.WithAuth(memfault.BasicAPIKey(email, apiKey))
 	updated, err = jane.Issues.Update(ctx, sink, id, memfault.IssueUpdate{Status: memfault.IssueStatusResolved})
 	require.NoError(t, err)
-	assert.Equal(t, fakecloud.Email, updated.Resolution.Actor.Email)
+	assert.Equal(t, email, updated.Resolution.Actor.Email)
 	updated, err = jane.Issues.Update(ctx, sink, id, memfault.IssueUpdate{Status: "someday"})
 	require.NoError(t, err, "statuses must not be checked locally")
 	assert.Nil(t, updated.Resolution)
@@ -132,11 +133,11 @@ func TestIssues_Lifecycle(t *testing.T) {
 
 func TestIssuesFirstTrace_Order(t *testing.T) {
 	cloud, client := newCloud(t)
-	id := cloud.AddIssue(fakecloud.Issue{Title: "Assert"})
+	id := cloud.AddIssues(memfaulttest.Issue{Title: "Assert"})[0]
 	_, err := client.Issues.FirstTrace(t.Context(), sink, id, memfault.FirstTraceOptions{})
 	require.ErrorIs(t, err, memfault.ErrNotFound)
 
-	traces := cloud.AddTraces(fakecloud.Trace{Issue: id, DeviceSerial: "A"}, fakecloud.Trace{Issue: id, DeviceSerial: "B"})
+	traces := cloud.AddTraces(memfaulttest.Trace{Issue: id, DeviceSerial: "A"}, memfaulttest.Trace{Issue: id, DeviceSerial: "B"})
 	for sort, want := range map[string]int64{memfault.SortCreatedDate: traces[0], memfault.Descending(memfault.SortCreatedDate): traces[1]} {
 		trace, err := client.Issues.FirstTrace(t.Context(), sink, id, memfault.FirstTraceOptions{Sort: sort})
 		require.NoError(t, err)
@@ -158,7 +159,7 @@ func TestIssues_InvalidInput(t *testing.T) {
 		requireUnsent(t, cloud, err, "issue_id must not be empty")
 	}
 	requireUnsent(t, cloud, failing(client.Issues.List(memfault.ProjectRef{Project: "x"}, memfault.IssueListOptions{})), "organization_slug must not be empty")
-	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Issues.Get(ctx, sink, 1)
+	_, err := client.WithAuth(memfault.ProjectKey(projectKey)).Issues.Get(ctx, sink, 1)
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
 		_, err := client.Issues.Get(ctx, project, 1, opts...)
@@ -184,14 +185,17 @@ func TestIssue_RoundTrip(t *testing.T) {
 }
 
 func ExampleIssuesService_Update() {
-	cloud := fakecloud.New()
-	id := cloud.AddIssue(fakecloud.Issue{Title: "Watchdog at main"})
-	client, stop := exampleClient(cloud)
-	defer stop()
-
-	issue, err := client.Issues.Update(context.Background(), sink, id, memfault.IssueUpdate{Status: memfault.IssueStatusResolved})
+	cloud, err := memfaulttest.Start()
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	id := cloud.AddIssues(memfaulttest.Issue{Title: "Watchdog at main"})[0]
+	client := cloud.Client(nil)
+
+	issue, err := client.Issues.Update(context.Background(), cloud.Project(), id, memfault.IssueUpdate{Status: memfault.IssueStatusResolved})
+	if err != nil {
+		log.Fatal(err)
 	}
 	fmt.Println(issue.Title, "is", issue.Status)
 	// Output:

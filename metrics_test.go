@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestCreateCustomMetric_ByDataType(t *testing.T) {
@@ -33,8 +34,8 @@ func TestCreateCustomMetric_ByDataType(t *testing.T) {
 
 func TestListReports_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddReports(fakecloud.Report{DeviceSerial: "A", Metrics: map[string]any{"n": 1}}, fakecloud.Report{DeviceSerial: "A", Metrics: map[string]any{"n": 2}})
-	cloud.AddReports(fakecloud.Report{DeviceSerial: "B", Metrics: map[string]any{"n": 3}})
+	cloud.AddReports(memfaulttest.Report{DeviceSerial: "A", Metrics: map[string]any{"n": 1}}, memfaulttest.Report{DeviceSerial: "A", Metrics: map[string]any{"n": 2}})
+	cloud.AddReports(memfaulttest.Report{DeviceSerial: "B", Metrics: map[string]any{"n": 3}})
 	options := memfault.ReportListOptions{ListOptions: memfault.ListOptions{PerPage: 1}}
 	all, err := client.Metrics.ListReports(sink, options).Collect(t.Context())
 	require.NoError(t, err)
@@ -52,7 +53,7 @@ func TestMetrics_InvalidInput(t *testing.T) {
 	_, err := client.Metrics.CreateCustomMetric(t.Context(), memfault.ProjectRef{}, memfault.CustomMetricCreate{})
 	requireUnsent(t, cloud, err, "organization_slug must not be empty")
 	requireUnsent(t, cloud, failing(client.Metrics.ListReports(memfault.ProjectRef{}, memfault.ReportListOptions{})), "organization_slug must not be empty")
-	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	byKey := client.WithAuth(memfault.ProjectKey(projectKey))
 	_, err = byKey.Metrics.CreateCustomMetric(t.Context(), sink, memfault.CustomMetricCreate{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	require.ErrorIs(t, failing(byKey.Metrics.ListReports(sink, memfault.ReportListOptions{})), memfault.ErrWrongCredential)
@@ -63,18 +64,21 @@ func TestMetrics_InvalidInput(t *testing.T) {
 }
 
 func ExampleMetricsService_ListReports() {
-	cloud := fakecloud.New()
-	cloud.AddReports(fakecloud.Report{DeviceSerial: "ABCD1234", Metrics: map[string]any{"flow_l": 2.5}})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddReports(memfaulttest.Report{DeviceSerial: "ABCD1234", Metrics: map[string]any{"flow_l": 2.5}})
+	client := cloud.Client(nil)
 
-	for report, err := range client.Metrics.ListReports(sink, memfault.ReportListOptions{DeviceSerial: "ABCD1234"}).All(context.Background()) {
+	for report, err := range client.Metrics.ListReports(cloud.Project(), memfault.ReportListOptions{DeviceSerial: "ABCD1234"}).All(context.Background()) {
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		var known struct{ Metrics map[string]float64 }
 		if err := json.Unmarshal(report.RawMessage, &known); err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(known.Metrics["flow_l"])
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 type item struct {
@@ -307,7 +307,7 @@ func TestPager_YieldsEachOfTenThousandOnce(t *testing.T) {
 func TestPager_RetriesFailedPages(t *testing.T) {
 	cloud, client := newCloud(t, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 20, MaxWait: time.Millisecond}))
 	cloud.SeedFleet(1000)
-	for _, fault := range []fakecloud.Fault{{Status: 503, Skip: 1, Times: 2}, {Drop: true, Skip: 2, Times: 2}, {CutBodyAfter: 500, Skip: 3, Times: 2}, {Status: 429, RetryAfter: "0", Times: 2}} {
+	for _, fault := range []memfaulttest.Fault{{Status: 503, Skip: 1, Times: 2}, {Drop: true, Skip: 2, Times: 2}, {CutBodyAfter: 500, Skip: 3, Times: 2}, {Status: 429, RetryAfter: "0", Times: 2}} {
 		cloud.Fail(fault)
 	}
 	devices, err := client.Devices.List(sink, memfault.DeviceListOptions{}).Prefetch(4).Collect(t.Context())

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestProjects_Lifecycle(t *testing.T) {
@@ -49,7 +50,7 @@ func TestProjectKey_GetAndRefresh(t *testing.T) {
 	cloud, client := newCloud(t)
 	key, err := client.Projects.GetProjectKey(t.Context(), sink)
 	require.NoError(t, err)
-	assert.Equal(t, fakecloud.ProjectKey, key)
+	assert.Equal(t, projectKey, key)
 	fresh, err := client.Projects.RefreshProjectKey(t.Context(), sink)
 	require.NoError(t, err)
 	assert.NotEqual(t, key, fresh)
@@ -58,7 +59,7 @@ func TestProjectKey_GetAndRefresh(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []memfault.DataRoute{{Token: fresh}}, routes)
 
-	cloud.Fail(fakecloud.Fault{DropResponse: true, Times: 1})
+	cloud.Fail(memfaulttest.Fault{DropResponse: true, Times: 1})
 	_, err = client.Projects.RefreshProjectKey(t.Context(), sink)
 	require.Error(t, err)
 	assert.Len(t, cloud.Requests("projects.refresh_client_key"), 2, "it must not be retried")
@@ -75,12 +76,16 @@ func TestProject_SetupDetails(t *testing.T) {
 }
 
 func ExampleProjectsService_GetProjectKey() {
-	client, stop := exampleClient(fakecloud.New())
-	defer stop()
-
-	key, err := client.Projects.GetProjectKey(context.Background(), sink)
+	cloud, err := memfaulttest.Start()
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client := cloud.Client(nil)
+
+	key, err := client.Projects.GetProjectKey(context.Background(), cloud.Project())
+	if err != nil {
+		log.Fatal(err)
 	}
 	fmt.Println(len(key), "characters")
 	// Output: 32 characters

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"testing"
 	"time"
 
@@ -11,18 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestRecordings_Lists(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddDevices(fakecloud.Device{Serial: "C"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "C"})
 	hour := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
 	var ids []string
 	for _, id := range cloud.AddRecordings(
-		fakecloud.Recording{DeviceSerial: "A", Reason: "crash", Start: hour(0), End: hour(1), Mimetypes: []string{"application/cbor"}, Size: 12},
-		fakecloud.Recording{DeviceSerial: "A", Reason: "timer", Start: hour(2), End: hour(3)},
-		fakecloud.Recording{DeviceSerial: "B", Reason: "timer", Start: hour(4), End: hour(5)},
+		memfaulttest.Recording{DeviceSerial: "A", Reason: "crash", Start: hour(0), End: hour(1), Mimetypes: []string{"application/cbor"}, Size: 12},
+		memfaulttest.Recording{DeviceSerial: "A", Reason: "timer", Start: hour(2), End: hour(3)},
+		memfaulttest.Recording{DeviceSerial: "B", Reason: "timer", Start: hour(4), End: hour(5)},
 	) {
 		ids = append(ids, fmt.Sprint(id))
 	}
@@ -62,7 +63,7 @@ func TestRecordings_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	requireUnsent(t, cloud, failing(client.Recordings.ListForDevice(sink, "", memfault.DeviceRecordingListOptions{})), "device_serial must not be empty")
 	requireUnsent(t, cloud, failing(client.Recordings.List(memfault.ProjectRef{}, memfault.RecordingListOptions{})), "organization_slug must not be empty")
-	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	byKey := client.WithAuth(memfault.ProjectKey(projectKey))
 	require.ErrorIs(t, failing(byKey.Recordings.List(sink, memfault.RecordingListOptions{})), memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
 		return failing(client.Recordings.List(project, memfault.RecordingListOptions{}, opts...))
@@ -95,16 +96,19 @@ func TestCustomDataRecording_RoundTrip(t *testing.T) {
 }
 
 func ExampleRecordingsService_ListForDevice() {
-	cloud := fakecloud.New()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
 	start := time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)
-	cloud.AddRecordings(fakecloud.Recording{DeviceSerial: "ABCD1234", Reason: "vibration", Start: start, End: start.Add(time.Minute), Size: 4096})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud.AddRecordings(memfaulttest.Recording{DeviceSerial: "ABCD1234", Reason: "vibration", Start: start, End: start.Add(time.Minute), Size: 4096})
+	client := cloud.Client(nil)
 
 	options := memfault.DeviceRecordingListOptions{StartTime: memfault.NewTimestamp(start)}
-	for recording, err := range client.Recordings.ListForDevice(sink, "ABCD1234", options).All(context.Background()) {
+	for recording, err := range client.Recordings.ListForDevice(cloud.Project(), "ABCD1234", options).All(context.Background()) {
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(recording.Reason, recording.StartTime, recording.SizeBytes)
 	}

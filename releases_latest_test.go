@@ -3,6 +3,7 @@ package memfault_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,12 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // firmware returns a release with a file for the hardware version evt-1.
-func firmware(version string) fakecloud.Release {
-	return fakecloud.Release{Version: version, Artifacts: []fakecloud.Artifact{{Filename: version + ".bin", Content: []byte("firmware " + version)}}}
+func firmware(version string) memfaulttest.Release {
+	return memfaulttest.Release{Version: version, Artifacts: []memfaulttest.Artifact{{Filename: version + ".bin", Content: []byte("firmware " + version)}}}
 }
 
 // deploy deploys a release to the cohort default.
@@ -35,10 +36,10 @@ func latestQuery(current string) memfault.LatestReleaseQuery {
 
 func TestReleasesLatest_HighestActiveVersion(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddDevices(fakecloud.Device{Serial: "A 1"}, fakecloud.Device{Serial: "B", Cohort: "beta"})
-	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	cloud.AddDevices(memfaulttest.Device{Serial: "A 1"}, memfaulttest.Device{Serial: "B", Cohort: "beta"})
+	device := client.WithAuth(memfault.ProjectKey(projectKey))
 	for _, version := range []string{"2.0.4", "2.0.4-test", "1.0.0+8219de"} {
-		cloud.AddRelease(firmware(version))
+		cloud.AddReleases(firmware(version))
 		deploy(t, client, version)
 	}
 
@@ -79,12 +80,12 @@ func TestReleasesLatest_DeltaRelease(t *testing.T) {
 	cloud, client := newCloud(t)
 	delta := firmware("2.0.0")
 	delta.DeltaFrom = "1.0.0"
-	cloud.AddRelease(delta)
+	cloud.AddReleases(delta)
 	_, err := client.Deployments.Create(t.Context(), sink, memfault.DeploymentCreate{
 		Type: memfault.DeploymentTypeStagedRollout, RolloutPercent: 100, Release: memfault.DeltaRelease("1.0.0", "2.0.0"), Cohort: "default",
 	})
 	require.NoError(t, err)
-	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	device := client.WithAuth(memfault.ProjectKey(projectKey))
 
 	latest, err := device.Releases.Latest(t.Context(), latestQuery("1.0.0"))
 	require.NoError(t, err)
@@ -99,8 +100,8 @@ func TestReleasesLatest_OnlyForDevice(t *testing.T) {
 	cloud, client := newCloud(t)
 	modem, symbols := firmware("3.0.0"), firmware("2.0.0")
 	modem.SoftwareType, symbols.Artifacts[0].Type = "modem", "symbols"
-	for _, release := range []fakecloud.Release{firmware("1.0.0"), symbols, modem, firmware("4.0.0")} {
-		cloud.AddRelease(release)
+	for _, release := range []memfaulttest.Release{firmware("1.0.0"), symbols, modem, firmware("4.0.0")} {
+		cloud.AddReleases(release)
 	}
 	for _, version := range []string{"1.0.0", "2.0.0", "3.0.0"} {
 		deploy(t, client, version)
@@ -109,7 +110,7 @@ func TestReleasesLatest_OnlyForDevice(t *testing.T) {
 		Type: memfault.DeploymentTypeStagedRollout, RolloutPercent: 1, Release: memfault.ReleaseVersion("4.0.0"), Cohort: "default",
 	})
 	require.NoError(t, err)
-	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	device := client.WithAuth(memfault.ProjectKey(projectKey))
 	offered := func() string {
 		latest, err := device.Releases.Latest(t.Context(), latestQuery(""))
 		require.NoError(t, err)
@@ -125,7 +126,7 @@ func TestReleasesDelete_BaseOfDeployedDelta(t *testing.T) {
 	cloud, client := newCloud(t)
 	delta := firmware("2.0.0")
 	delta.DeltaFrom = "1.0.0"
-	cloud.AddRelease(delta)
+	cloud.AddReleases(delta)
 	_, err := client.Deployments.Create(t.Context(), sink, memfault.DeploymentCreate{
 		Type: memfault.DeploymentTypeNormal, Release: memfault.DeltaRelease("1.0.0", "2.0.0"), Cohort: "default",
 	})
@@ -135,12 +136,12 @@ func TestReleasesDelete_BaseOfDeployedDelta(t *testing.T) {
 
 func TestReleasesLatestURL_JSONAndText(t *testing.T) {
 	cloud, client := newCloud(t)
-	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	device := client.WithAuth(memfault.ProjectKey(projectKey))
 	nothing, err := device.Releases.LatestURL(t.Context(), latestQuery(""))
 	require.NoError(t, err)
 	assert.Equal(t, &memfault.LatestReleaseURL{Reason: "latest"}, nothing)
 
-	cloud.AddRelease(firmware("1.0.0"))
+	cloud.AddReleases(firmware("1.0.0"))
 	deploy(t, client, "1.0.0")
 	asJSON, err := device.Releases.LatestURL(t.Context(), latestQuery(""))
 	require.NoError(t, err)
@@ -154,10 +155,10 @@ func TestReleasesLatestURL_JSONAndText(t *testing.T) {
 
 func TestReleasesLatest_RateLimited(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddRelease(firmware("1.0.0"))
+	cloud.AddReleases(firmware("1.0.0"))
 	deploy(t, client, "1.0.0")
 	cloud.RateLimitLatest("A 1")
-	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	device := client.WithAuth(memfault.ProjectKey(projectKey))
 
 	var response memfault.Response
 	latest, err := device.Releases.Latest(t.Context(), latestQuery(""), memfault.WithResponse(&response))
@@ -171,7 +172,7 @@ func TestReleasesLatest_RateLimited(t *testing.T) {
 	_, err = device.Releases.LatestURL(t.Context(), latestQuery(""))
 	require.ErrorIs(t, err, memfault.ErrRateLimited)
 
-	cloud.Fail(fakecloud.Fault{Status: http.StatusTooManyRequests})
+	cloud.Fail(memfaulttest.Fault{Status: http.StatusTooManyRequests})
 	_, err = device.Releases.Latest(t.Context(), latestQuery(""), memfault.WithoutRetry())
 	require.ErrorIs(t, err, memfault.ErrRateLimited, "Memfault also sends a 429")
 }
@@ -179,7 +180,7 @@ func TestReleasesLatest_RateLimited(t *testing.T) {
 func TestReleasesLatest_Errors(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
-	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	device := client.WithAuth(memfault.ProjectKey(projectKey))
 
 	_, err := device.Releases.Latest(ctx, memfault.LatestReleaseQuery{HardwareVersion: "evt-1"})
 	require.ErrorContains(t, err, "DeviceSerial must not be empty")
@@ -197,7 +198,7 @@ func TestReleasesLatest_Errors(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrBadRequest)
 	_, err = client.WithAuth(memfault.ProjectKey("wrong")).Releases.Latest(ctx, latestQuery(""))
 	require.ErrorIs(t, err, memfault.ErrForbidden)
-	cloud.Fail(fakecloud.Fault{Status: http.StatusServiceUnavailable, RetryAfter: "3600"})
+	cloud.Fail(memfaulttest.Fault{Status: http.StatusServiceUnavailable, RetryAfter: "3600"})
 	_, err = device.Releases.Latest(ctx, latestQuery(""))
 	require.ErrorIs(t, err, memfault.ErrUnavailable)
 }
@@ -251,25 +252,28 @@ func TestReleasesLatest_OtherResponses(t *testing.T) {
 }
 
 func ExampleReleasesService_Latest() {
-	cloud := fakecloud.New()
-	cloud.AddRelease(fakecloud.Release{Version: "1.1.0", Artifacts: []fakecloud.Artifact{{Filename: "sink.bin", Content: []byte("1.1.0")}}})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddReleases(memfaulttest.Release{Version: "1.1.0", Artifacts: []memfaulttest.Artifact{{Filename: "sink.bin", Content: []byte("1.1.0")}}})
+	client := cloud.Client(nil)
 	ctx := context.Background()
-	if _, err := client.Deployments.Create(ctx, sink, memfault.DeploymentCreate{
+	if _, err := client.Deployments.Create(ctx, cloud.Project(), memfault.DeploymentCreate{
 		Type: memfault.DeploymentTypeNormal, Release: memfault.ReleaseVersion("1.1.0"), Cohort: "default",
 	}); err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 
-	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	device := client.WithAuth(memfault.ProjectKey(cloud.ProjectKey()))
 	for _, running := range []string{"1.0.0", "1.1.0"} {
 		latest, err := device.Releases.Latest(ctx, memfault.LatestReleaseQuery{
 			DeviceSerial: "ABCD1234", HardwareVersion: "evt-1", SoftwareType: "main", CurrentVersion: running,
 		})
 		switch {
 		case err != nil:
-			panic(err)
+			log.Fatal(err)
 		case latest.UpdateAvailable:
 			fmt.Println(running, "is updated to", latest.Version, "by", latest.Artifacts[0].Filename)
 		default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 
@@ -11,11 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // wrongProject does not exist, but its organization does.
-var wrongProject = memfault.ProjectRef{Organization: fakecloud.Organization, Project: "nope"}
+var wrongProject = memfault.ProjectRef{Organization: sink.Organization, Project: "nope"}
 
 // namesOf returns the names of items.
 func namesOf[T any](items []T, name func(T) string) []string {
@@ -63,7 +64,7 @@ func TestReleases_Lifecycle(t *testing.T) {
 
 func TestReleasesDelete_Deployed(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"})
 	deployed := deploy(t, client, "1.0.0")
 
 	err := client.Releases.Delete(t.Context(), sink, "1.0.0")
@@ -76,9 +77,9 @@ func TestReleasesDelete_Deployed(t *testing.T) {
 
 func TestReleasesList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddRelease(fakecloud.Release{Version: "1.0.0", Revision: "aa", Artifacts: []fakecloud.Artifact{{HardwareVersion: "evt-1", BuildID: "b1", Content: []byte("x")}}})
-	cloud.AddRelease(fakecloud.Release{Version: "1.1.0+b", Revision: "bb", Artifacts: []fakecloud.Artifact{{HardwareVersion: "dvt-2", BuildID: "b2"}}})
-	cloud.AddDevices(fakecloud.Device{Serial: "A", SoftwareVersion: "2.0.0"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0", Revision: "aa", Artifacts: []memfaulttest.Artifact{{HardwareVersion: "evt-1", BuildID: "b1", Content: []byte("x")}}})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.1.0+b", Revision: "bb", Artifacts: []memfaulttest.Artifact{{HardwareVersion: "dvt-2", BuildID: "b2"}}})
+	cloud.AddDevices(memfaulttest.Device{Serial: "A", SoftwareVersion: "2.0.0"})
 	for name, c := range map[string]struct {
 		options memfault.ReleaseListOptions
 		want    []string
@@ -104,7 +105,7 @@ func TestReleasesList_Filters(t *testing.T) {
 func TestReleasesListDeltas_AllPages(t *testing.T) {
 	cloud, client := newCloud(t)
 	for i := range 3 {
-		cloud.AddRelease(fakecloud.Release{Version: "2.0.0", DeltaFrom: fmt.Sprintf("1.%d.0", i)})
+		cloud.AddReleases(memfaulttest.Release{Version: "2.0.0", DeltaFrom: fmt.Sprintf("1.%d.0", i)})
 	}
 	deltas, err := client.Releases.ListDeltas(sink, memfault.DeltaReleaseListOptions{ListOptions: memfault.ListOptions{PerPage: 2}}).Collect(t.Context())
 	require.NoError(t, err)
@@ -125,7 +126,7 @@ func TestReleases_InvalidInput(t *testing.T) {
 	_, err = client.Releases.List(memfault.ProjectRef{Organization: "acme"}, memfault.ReleaseListOptions{}).Collect(ctx)
 	require.ErrorContains(t, err, "project_slug must not be empty")
 
-	device := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	device := client.WithAuth(memfault.ProjectKey(projectKey))
 	_, err = device.Releases.Get(ctx, sink, "1.0.0")
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	_, err = device.Devices.Get(ctx, sink, "A")
@@ -165,16 +166,20 @@ func TestRelease_RoundTrip(t *testing.T) {
 }
 
 func ExampleReleasesService_Create() {
-	client, stop := exampleClient(fakecloud.New())
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client := cloud.Client(nil)
 
 	for range 2 {
-		release, err := client.Releases.Create(context.Background(), sink, memfault.ReleaseCreate{Version: "1.4.0", Notes: "Fewer leaks."})
+		release, err := client.Releases.Create(context.Background(), cloud.Project(), memfault.ReleaseCreate{Version: "1.4.0", Notes: "Fewer leaks."})
 		switch {
 		case errors.Is(err, memfault.ErrConflict):
 			fmt.Println("already exists")
 		case err != nil:
-			panic(err)
+			log.Fatal(err)
 		default:
 			fmt.Println("created", release.Version)
 		}

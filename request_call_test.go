@@ -24,7 +24,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
 func TestRetry_StartsFromSameHeader(t *testing.T) {
@@ -237,7 +236,7 @@ func TestServices_ZeroArguments(t *testing.T) {
 	cancel()
 	called := 0
 	for name, client := range map[string]*memfault.Client{
-		"token": client, "project key": client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)), "nil credential": client.WithAuth(nil), "zero client": {},
+		"token": client, "project key": client.WithAuth(memfault.ProjectKey(projectKey)), "nil credential": client.WithAuth(nil), "zero client": {},
 	} {
 		for which, ctx := range map[string]context.Context{"live": t.Context(), "ended": ended, "nil": nil} {
 			services := reflect.ValueOf(client).Elem()

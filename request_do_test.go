@@ -13,14 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 const projectPath = "/api/v0/organizations/acme/projects/smart-sink"
 
 func TestDo_DecodesDataOrWholeResponse(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddDevices(fakecloud.Device{Serial: "A"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "A"})
 	request := memfault.Request{Method: http.MethodGet, Path: projectPath + "/devices/A"}
 
 	var device struct {
@@ -53,8 +53,8 @@ func TestDo_DecodesDataOrWholeResponse(t *testing.T) {
 	var me struct {
 		Email string `json:"email"`
 	}
-	require.NoError(t, client.WithAuth(memfault.BasicAPIKey(fakecloud.Email, fakecloud.APIKey)).Do(t.Context(), memfault.Request{Path: "/auth/me"}, &me))
-	assert.Equal(t, fakecloud.Email, me.Email, "a response without an envelope")
+	require.NoError(t, client.WithAuth(memfault.BasicAPIKey(email, apiKey)).Do(t.Context(), memfault.Request{Path: "/auth/me"}, &me))
+	assert.Equal(t, email, me.Email, "a response without an envelope")
 }
 
 func TestDo_SendsQueryAndBody(t *testing.T) {

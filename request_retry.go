@@ -20,12 +20,14 @@ import (
 // The package documentation describes which requests are. A field that is zero has its
 // default. If only one of MinWait and MaxWait is set, the default of the other is adjusted:
 // MinWait to at most MaxWait, MaxWait to at least MinWait.
+//
+// A [ChunkSender] uses MinWait and MaxWait for the waits of a device. It ignores MaxAttempts,
+// and honors a Retry-After of up to one hour, whatever MaxWait is.
 type RetryPolicy struct {
 	MaxAttempts int           // attempts in total; 5 by default, so 4 retries
 	MinWait     time.Duration // window of the first wait; 0.5 s by default
 	// MaxWait is the widest window, 30 s by default, and the longest Retry-After that a call
-	// honors. If Memfault asks for a longer wait, the call fails immediately. A
-	// [ChunkSender] also honors a longer one.
+	// honors. If Memfault asks for a longer wait, the call fails immediately.
 	MaxWait time.Duration
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestPath_EscapesEachSegment(t *testing.T) {
@@ -189,14 +189,14 @@ func TestDecode_204IsErrorForObject(t *testing.T) {
 
 func TestRetry_CutOffResponse(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddDevices(fakecloud.Device{Serial: "A"})
-	cloud.Fail(fakecloud.Fault{CutBodyAfter: 40, Times: 2})
+	cloud.AddDevices(memfaulttest.Device{Serial: "A"})
+	cloud.Fail(memfaulttest.Fault{CutBodyAfter: 40, Times: 2})
 	device, err := client.Devices.Get(t.Context(), sink, "A")
 	require.NoError(t, err, "a GET must be retried")
 	assert.Equal(t, "A", device.DeviceSerial)
 
 	cloud.Heal()
-	cloud.Fail(fakecloud.Fault{CutBodyAfter: 40})
+	cloud.Fail(memfaulttest.Fault{CutBodyAfter: 40})
 	_, err = client.Devices.Get(t.Context(), sink, "A")
 	got := requireError(t, err, 200)
 	assert.Equal(t, "devices.retrieve", got.Operation)
@@ -211,7 +211,7 @@ func TestRetry_CutOffResponse(t *testing.T) {
 
 func TestRetry_POSTNotRetriedAfterLostResponse(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.Fail(fakecloud.Fault{DropResponse: true, Times: 1})
+	cloud.Fail(memfaulttest.Fault{DropResponse: true, Times: 1})
 	_, err := client.Cohorts.Create(t.Context(), sink, memfault.CohortCreate{Name: "x", Slug: "x"})
 	require.Error(t, err)
 	assert.Len(t, cloud.Requests("cohorts.create"), 1)
@@ -347,7 +347,7 @@ func TestWithHTTPClient_KeepsRedirectPolicy(t *testing.T) {
 
 func TestWithResponse_FillsResponse(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.Fail(fakecloud.Fault{Operation: "projects.retrieve", Status: 503, Times: 1})
+	cloud.Fail(memfaulttest.Fault{Operation: "projects.retrieve", Status: 503, Times: 1})
 	var response memfault.Response
 	require.NoError(t, get(t.Context(), client, nil, memfault.WithResponse(&response), memfault.WithResponse(&response)))
 	assert.Equal(t, 200, response.StatusCode)

@@ -3,6 +3,7 @@ package memfault_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 
@@ -10,15 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestSoftware_ListsReportedVersions(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
-	cloud.AddDevices(fakecloud.Device{Serial: "A", SoftwareType: "modem", SoftwareVersion: "0.1.0"})
-	cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
-	cloud.AddRelease(fakecloud.Release{Version: "1.1.0+a"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "A", SoftwareType: "modem", SoftwareVersion: "0.1.0"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.1.0+a"})
 
 	types, err := client.Software.ListTypes(sink, memfault.SoftwareTypeListOptions{ListOptions: memfault.ListOptions{PerPage: 1}}).Collect(ctx)
 	require.NoError(t, err)
@@ -42,7 +43,7 @@ func TestSoftware_ListsReportedVersions(t *testing.T) {
 func TestSoftwareVersions_CreateAndGet(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
-	cloud.AddSoftwareVersions(fakecloud.SoftwareVersion{Version: "with", Symbols: true})
+	cloud.AddSoftwareVersions(memfaulttest.SoftwareVersion{Version: "with", Symbols: true})
 
 	created, err := client.Software.CreateVersion(ctx, sink, "main", memfault.SoftwareVersionCreate{Version: "1.0/0 +a", Revision: "r"})
 	require.NoError(t, err)
@@ -101,15 +102,18 @@ func TestSoftware_RoundTrip(t *testing.T) {
 }
 
 func ExampleSoftwareService_GetVersion() {
-	cloud := fakecloud.New()
-	cloud.AddSoftwareVersions(fakecloud.SoftwareVersion{Version: "1.0.0", Symbols: true}, fakecloud.SoftwareVersion{Version: "1.1.0"})
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddSoftwareVersions(memfaulttest.SoftwareVersion{Version: "1.0.0", Symbols: true}, memfaulttest.SoftwareVersion{Version: "1.1.0"})
+	client := cloud.Client(nil)
 
 	for _, version := range []string{"1.0.0", "1.1.0"} {
-		found, err := client.Software.GetVersion(context.Background(), sink, "main", version)
+		found, err := client.Software.GetVersion(context.Background(), cloud.Project(), "main", version)
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(found.Version, "has symbols:", found.SymbolFile != nil && found.SymbolFile.Downloadable)
 	}

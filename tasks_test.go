@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -13,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestTasksGet_Status(t *testing.T) {
@@ -26,7 +27,7 @@ func TestTasksGet_Status(t *testing.T) {
 		assert.Equal(t, want, task.Status)
 		assert.JSONEq(t, fmt.Sprintf(`{"status":%q}`, want), string(task.Reply))
 	}
-	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Tasks.Get(ctx, "6b0f")
+	_, err := client.WithAuth(memfault.ProjectKey(projectKey)).Tasks.Get(ctx, "6b0f")
 	require.NoError(t, err, "a project key must be accepted")
 	_, err = client.Tasks.Get(ctx, "other")
 	assert.Equal(t, 1003, requireError(t, err, http.StatusNotFound).Code)
@@ -116,7 +117,7 @@ func TestTasksWait_EndsWithContextOrError(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			cloud, client := newCloudInBubble(t)
 			cloud.AddTask("6b0f", "PENDING")
-			cloud.Fail(fakecloud.Fault{Skip: 1, Status: http.StatusInternalServerError})
+			cloud.Fail(memfaulttest.Fault{Skip: 1, Status: http.StatusInternalServerError})
 			_, err := client.Tasks.Wait(t.Context(), "6b0f", memfault.WaitOptions{})
 			assert.Equal(t, "tasks.get_status", requireError(t, err, http.StatusInternalServerError).Operation)
 		})
@@ -143,10 +144,13 @@ func TestResponseTaskID_Location(t *testing.T) {
 }
 
 func ExampleTasksService_Wait() {
-	cloud := fakecloud.New()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
 	cloud.AddTask("d2a1f6ee", "SUCCESS")
-	client, stop := exampleClient(cloud)
-	defer stop()
+	client := cloud.Client(nil)
 
 	// A call with WithResponse(&response) fills it if Memfault completes the job later.
 	response := memfault.Response{Header: http.Header{"Location": {"https://api.memfault.com/api/v0/queue/d2a1f6ee"}}}
@@ -155,7 +159,7 @@ func ExampleTasksService_Wait() {
 	defer cancel()
 	task, err := client.Tasks.Wait(ctx, response.TaskID(), memfault.WaitOptions{})
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	fmt.Println(task.Status)
 	// Output:

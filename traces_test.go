@@ -3,6 +3,7 @@ package memfault_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 const traceText = `{"id":5,"title":"Assert at f","message":"m","reason":"Assert","signature":"ab","context":"c","source_type":"event",
@@ -35,11 +36,11 @@ func TestTrace_RoundTrip(t *testing.T) {
 
 func TestTracesList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
-	issue := cloud.AddIssue(fakecloud.Issue{Title: "Assert"})
+	issue := cloud.AddIssues(memfaulttest.Issue{Title: "Assert"})[0]
 	ids := cloud.AddTraces(
-		fakecloud.Trace{Issue: issue, DeviceSerial: "A", Captured: noon},
-		fakecloud.Trace{Issue: issue, DeviceSerial: "B", Captured: noon.Add(2 * time.Hour)},
-		fakecloud.Trace{Issue: issue + 100, DeviceSerial: "C", Captured: noon.Add(time.Hour)},
+		memfaulttest.Trace{Issue: issue, DeviceSerial: "A", Captured: noon},
+		memfaulttest.Trace{Issue: issue, DeviceSerial: "B", Captured: noon.Add(2 * time.Hour)},
+		memfaulttest.Trace{Issue: issue + 100, DeviceSerial: "C", Captured: noon.Add(time.Hour)},
 	)
 	later := memfault.NewTimestamp(noon.Add(time.Hour))
 	for name, c := range map[string]struct {
@@ -68,9 +69,9 @@ func TestTracesList_Filters(t *testing.T) {
 func TestTracesGet_Coredump(t *testing.T) {
 	cloud, client := newCloud(t)
 	ids := cloud.AddTraces(
-		fakecloud.Trace{Issue: 7, DeviceSerial: "A", Reason: "Assert", Captured: noon},
-		fakecloud.Trace{Issue: 7, DeviceSerial: "A", Coredump: true, Symbols: true, Captured: noon},
-		fakecloud.Trace{Issue: 7, DeviceSerial: "A", Coredump: true, ELF: true, Captured: noon},
+		memfaulttest.Trace{Issue: 7, DeviceSerial: "A", Reason: "Assert", Captured: noon},
+		memfaulttest.Trace{Issue: 7, DeviceSerial: "A", Coredump: true, Symbols: true, Captured: noon},
+		memfaulttest.Trace{Issue: 7, DeviceSerial: "A", Coredump: true, ELF: true, Captured: noon},
 	)
 	ctx := t.Context()
 	plain, err := client.Traces.Get(ctx, sink, ids[0])
@@ -97,7 +98,7 @@ func TestTraces_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Traces.Get(t.Context(), sink, 0)
 	requireUnsent(t, cloud, err, "trace_id must not be empty")
-	byKey := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	byKey := client.WithAuth(memfault.ProjectKey(projectKey))
 	require.ErrorIs(t, failing(byKey.Traces.List(sink, memfault.TraceListOptions{})), memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
 		return failing(client.Traces.List(project, memfault.TraceListOptions{}, opts...))
@@ -105,18 +106,21 @@ func TestTraces_InvalidInput(t *testing.T) {
 }
 
 func ExampleTracesService_List() {
-	cloud := fakecloud.New()
-	issue := cloud.AddIssue(fakecloud.Issue{Title: "Watchdog at main"})
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	issue := cloud.AddIssues(memfaulttest.Issue{Title: "Watchdog at main"})[0]
 	cloud.AddTraces(
-		fakecloud.Trace{Issue: issue, DeviceSerial: "ABCD1234", Reason: "Watchdog", Captured: time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)},
-		fakecloud.Trace{Issue: issue, DeviceSerial: "ABCD1235", Reason: "Watchdog", Captured: time.Date(2025, 2, 27, 13, 0, 0, 0, time.UTC)},
+		memfaulttest.Trace{Issue: issue, DeviceSerial: "ABCD1234", Reason: "Watchdog", Captured: time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)},
+		memfaulttest.Trace{Issue: issue, DeviceSerial: "ABCD1235", Reason: "Watchdog", Captured: time.Date(2025, 2, 27, 13, 0, 0, 0, time.UTC)},
 	)
-	client, stop := exampleClient(cloud)
-	defer stop()
+	client := cloud.Client(nil)
 
-	for trace, err := range client.Traces.List(sink, memfault.TraceListOptions{Issue: issue}).All(context.Background()) {
+	for trace, err := range client.Traces.List(cloud.Project(), memfault.TraceListOptions{Issue: issue}).All(context.Background()) {
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(trace.CapturedDate, trace.Device.DeviceSerial, trace.Reason)
 	}

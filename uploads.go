@@ -33,7 +33,8 @@ type UploadsService struct{ client *Client }
 // UploadResult describes a completed upload.
 type UploadResult struct {
 	// AlreadyUploaded reports whether Memfault had this very file before, for the same
-	// version and hardware version.
+	// version and hardware version. Only symbols, payloads and artifacts can be looked up: of
+	// any other file it reports whether Memfault rejected the file with 409.
 	AlreadyUploaded bool
 	MD5             string // lowercase hexadecimal; empty if the file was not read completely
 	Size            int64  // bytes

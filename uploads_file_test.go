@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestOpenFile_RegularFilesOnly(t *testing.T) {
@@ -65,7 +65,7 @@ func TestFile_InvalidInput(t *testing.T) {
 // everyUpload returns each way to send a file: to an upload URL, as the body of a request, and
 // in a form.
 func everyUpload(client *memfault.Client) map[string]func(*testing.T, *memfault.File, ...memfault.CallOption) error {
-	key := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	key := client.WithAuth(memfault.ProjectKey(projectKey))
 	return map[string]func(*testing.T, *memfault.File, ...memfault.CallOption) error{
 		"payload": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
 			_, err := client.Uploads.OTAPayload(t.Context(), sink, f, payloadOptions, opts...)
@@ -124,7 +124,7 @@ func TestFile_ChangedWhileSent(t *testing.T) {
 		for way := range everyUpload(new(memfault.Client)) {
 			t.Run(name+"/"+way, func(t *testing.T) {
 				cloud, client := newCloud(t)
-				cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
+				cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"})
 				content := bytes.Repeat([]byte("CORE"), size/2)
 				file := &changing{content: content, after: 100_000, changeTo: c.changeTo, err: c.err}
 				file.size.Store(size)
@@ -145,9 +145,9 @@ func TestFile_ChangedWhileSent(t *testing.T) {
 func TestSingleRequestUpload_NotRetriedAfter5xx(t *testing.T) {
 	for _, status := range []int{http.StatusServiceUnavailable, http.StatusInternalServerError} {
 		cloud, client := newCloud(t)
-		cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
+		cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"})
 		for _, operation := range []string{"upload.coredump_raw_legacy", "software_versions.upload_symbols_legacy", "artifacts.upload_for_release"} {
-			cloud.Fail(fakecloud.Fault{Operation: operation, Status: status})
+			cloud.Fail(memfaulttest.Fault{Operation: operation, Status: status})
 		}
 		for way, upload := range everyUpload(client) {
 			if way == "payload" || way == "symbols if missing" {
@@ -162,11 +162,11 @@ func TestSingleRequestUpload_NotRetriedAfter5xx(t *testing.T) {
 
 func TestUpload_RetriedAfter429FromStart(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"})
 	for way, upload := range everyUpload(client) {
 		t.Run(way, func(t *testing.T) {
 			// Any rate-limited request is retried, from the start of the file.
-			cloud.Fail(fakecloud.Fault{Status: http.StatusTooManyRequests, Times: 1})
+			cloud.Fail(memfaulttest.Fault{Status: http.StatusTooManyRequests, Times: 1})
 			defer cloud.Heal()
 			file, content := fileOf("a.bin", "CORE", 100_000)
 			var progress progressLog
@@ -191,7 +191,7 @@ func TestRawCoredump_RequiresProjectKey(t *testing.T) {
 	_, err := client.Uploads.RawCoredump(t.Context(), file, memfault.RawCoredumpOptions{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 
-	client = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	client = client.WithAuth(memfault.ProjectKey(projectKey))
 	var response memfault.Response
 	for _, before := range []bool{false, true} {
 		result, err := client.Uploads.RawCoredump(t.Context(), file, memfault.RawCoredumpOptions{}, memfault.WithResponse(&response))
@@ -205,7 +205,7 @@ func TestRawCoredump_RequiresProjectKey(t *testing.T) {
 
 func TestArtifactsUpload_Form(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddRelease(fakecloud.Release{Version: "1.0.0+a/b"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0+a/b"})
 	file, content := fileOf(`dir/a "quoted" ü.bin`, "", 100_000)
 	options := memfault.ArtifactUploadOptions{Type: memfault.ArtifactTypeFirmware, HardwareVersion: "evt-1", BuildID: "b1"}
 	for _, before := range []bool{false, true} {
@@ -245,7 +245,7 @@ func TestImportTrace_FlatForm(t *testing.T) {
 		}}}},
 	}
 	require.ErrorIs(t, client.Uploads.ImportTrace(t.Context(), trace), memfault.ErrWrongCredential)
-	client = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey))
+	client = client.WithAuth(memfault.ProjectKey(projectKey))
 	require.NoError(t, client.Uploads.ImportTrace(t.Context(), trace))
 	imported := cloud.Uploads()[0].Commit
 	assert.Equal(t, "S1", imported["device_serial"])

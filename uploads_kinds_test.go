@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // elfCore is the start of a little-endian ELF core file.
@@ -95,12 +96,12 @@ func TestUpload_EveryKindAndCredential(t *testing.T) {
 		ref  memfault.ProjectRef
 		flat bool
 	}{
-		"organization token": {memfault.OrganizationToken(fakecloud.OrgToken), sink, false},
-		"api key":            {memfault.BasicAPIKey(fakecloud.Email, fakecloud.APIKey), sink, false},
-		"project key":        {memfault.ProjectKey(fakecloud.ProjectKey), memfault.ProjectRef{}, true},
-		"key and project":    {memfault.ProjectKey(fakecloud.ProjectKey), sink, true},
-		"custom":             {customAuth(func(r *http.Request) { r.SetBasicAuth("", fakecloud.OrgToken) }), sink, false},
-		"custom flat":        {customAuth(func(r *http.Request) { r.Header.Set("Memfault-Project-Key", fakecloud.ProjectKey) }), memfault.ProjectRef{}, true},
+		"organization token": {memfault.OrganizationToken(organizationToken), sink, false},
+		"api key":            {memfault.BasicAPIKey(email, apiKey), sink, false},
+		"project key":        {memfault.ProjectKey(projectKey), memfault.ProjectRef{}, true},
+		"key and project":    {memfault.ProjectKey(projectKey), sink, true},
+		"custom":             {customAuth(func(r *http.Request) { r.SetBasicAuth("", organizationToken) }), sink, false},
+		"custom flat":        {customAuth(func(r *http.Request) { r.Header.Set("Memfault-Project-Key", projectKey) }), memfault.ProjectRef{}, true},
 	} {
 		for i, c := range uploadCases() {
 			t.Run(fmt.Sprintf("%s/%d %s", name, i, c.kind), func(t *testing.T) {
@@ -136,7 +137,7 @@ func TestUpload_EveryKindAndCredential(t *testing.T) {
 func TestUpload_HalfProject(t *testing.T) {
 	cloud, client := newCloud(t)
 	for _, auth := range []memfault.Authenticator{
-		memfault.OrganizationToken(fakecloud.OrgToken), memfault.ProjectKey(fakecloud.ProjectKey), customAuth(func(*http.Request) {}),
+		memfault.OrganizationToken(organizationToken), memfault.ProjectKey(projectKey), customAuth(func(*http.Request) {}),
 	} {
 		file, _ := fileOf("a.bin", "CORE", 100)
 		_, err := client.WithAuth(auth).Uploads.Coredump(t.Context(), memfault.ProjectRef{Organization: "acme"}, file, memfault.CoredumpOptions{})
@@ -241,17 +242,20 @@ func TestOTAPayload_CreatesRelease(t *testing.T) {
 }
 
 func ExampleUploadsService_OTAPayload() {
-	cloud := fakecloud.New()
-	client, stop := exampleClient(cloud)
-	defer stop()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client := cloud.Client(nil)
 
 	file := &memfault.File{Name: "sink-2.0.0.bin", Size: 10, Content: strings.NewReader("new things")} // or OpenFile
 	for range 2 {
-		result, err := client.Uploads.OTAPayload(context.Background(), sink, file, memfault.OTAPayloadOptions{
+		result, err := client.Uploads.OTAPayload(context.Background(), cloud.Project(), file, memfault.OTAPayloadOptions{
 			HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: "2.0.0",
 		})
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		fmt.Println(result.Size, result.MD5, result.AlreadyUploaded)
 	}

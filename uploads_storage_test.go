@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // bodyRecorder keeps the JSON bodies that are sent, by operation.
@@ -74,7 +74,7 @@ func TestUpload_PrepareDescribesFile(t *testing.T) {
 
 		recorder, option = newBodyRecorder()
 		_, client = newCloud(t, option)
-		require.NoError(t, c.upload(client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads, memfault.ProjectRef{}), name)
+		require.NoError(t, c.upload(client.WithAuth(memfault.ProjectKey(projectKey)).Uploads, memfault.ProjectRef{}), name)
 		require.Len(t, recorder.bodies["upload.prepare_project_key"], 1)
 		assert.JSONEq(t, `{`+c.flat+`"size":`+c.size+`}`, recorder.bodies["upload.prepare_project_key"][0], name)
 	}
@@ -95,12 +95,12 @@ func storageErrorBody(code, message string) string {
 	return `<?xml version="1.0" encoding="UTF-8"?>` + "\n<Error><Code>" + code + "</Code><Message>" + message + "</Message><RequestId>R1</RequestId></Error>"
 }
 
-func storageFault(status int, code string, times int) fakecloud.Fault {
-	return fakecloud.Fault{Operation: putFile, Status: status, Body: storageErrorBody(code, "why &amp; how"), ContentType: "application/xml", Times: times}
+func storageFault(status int, code string, times int) memfaulttest.Fault {
+	return memfaulttest.Fault{Operation: putFile, Status: status, Body: storageErrorBody(code, "why &amp; how"), ContentType: "application/xml", Times: times}
 }
 
 func TestUpload_StorageFailuresThatPassAreRetried(t *testing.T) {
-	for name, fault := range map[string]fakecloud.Fault{
+	for name, fault := range map[string]memfaulttest.Fault{
 		"500":            storageFault(500, "InternalError", 2),
 		"RequestTimeout": storageFault(400, "RequestTimeout", 2),
 		"503":            storageFault(503, "SlowDown", 2),
@@ -158,11 +158,11 @@ func TestUpload_TooLarge(t *testing.T) {
 
 func TestUpload_FailedCommitSaysThatFileArrived(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault fakecloud.Fault
+		fault memfaulttest.Fault
 		kind  error
 	}{
-		"lost":     {fakecloud.Fault{Operation: "upload.commit_ota_payload", DropResponse: true, Times: 1}, memfault.ErrNoAnswer},
-		"rejected": {fakecloud.Fault{Operation: "upload.commit_ota_payload", Status: 403, Times: 1}, memfault.ErrForbidden},
+		"lost":     {memfaulttest.Fault{Operation: "upload.commit_ota_payload", DropResponse: true, Times: 1}, memfault.ErrNoAnswer},
+		"rejected": {memfaulttest.Fault{Operation: "upload.commit_ota_payload", Status: 403, Times: 1}, memfault.ErrForbidden},
 	} {
 		cloud, client := newCloud(t)
 		cloud.Fail(c.fault)
@@ -206,7 +206,7 @@ func TestOTAPayload_ContentElsewhereIsConflict(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		requireError(t, err, http.StatusConflict)
 	}
-	cloud.Fail(fakecloud.Fault{Operation: "releases.retrieve", Status: 403})
+	cloud.Fail(memfaulttest.Fault{Operation: "releases.retrieve", Status: 403})
 	_, err = upload(file, same)
 	require.ErrorIs(t, err, memfault.ErrConflict)
 	require.ErrorContains(t, err, "cannot be looked up")
@@ -235,25 +235,25 @@ func TestOTAPayload_IfMissingSendsOnce(t *testing.T) {
 
 	fresh, _ := fileOf("b.bin", "fresh", 5000)
 	options.SoftwareVersion = "2.1.0"
-	cloud.Fail(fakecloud.Fault{Operation: "releases.retrieve", Status: 403})
+	cloud.Fail(memfaulttest.Fault{Operation: "releases.retrieve", Status: 403})
 	result, err := client.Uploads.OTAPayload(t.Context(), sink, fresh, options)
 	require.NoError(t, err, "a token that may only upload")
 	assert.False(t, result.AlreadyUploaded)
 
 	cloud.Heal()
-	cloud.Fail(fakecloud.Fault{Operation: "releases.retrieve", Status: 500})
+	cloud.Fail(memfaulttest.Fault{Operation: "releases.retrieve", Status: 500})
 	_, err = client.Uploads.OTAPayload(t.Context(), sink, fresh, options)
 	requireError(t, err, http.StatusInternalServerError)
 	_, err = client.Uploads.OTAPayload(t.Context(), sink, &memfault.File{Name: "x", Size: 10, Content: strings.NewReader("short")}, options)
 	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
-	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.OTAPayload(t.Context(), sink, fresh, options)
+	_, err = client.WithAuth(memfault.ProjectKey(projectKey)).Uploads.OTAPayload(t.Context(), sink, fresh, options)
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 }
 
 func TestArtifactsUpload_ContentElsewhereIsConflict(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
-	cloud.AddRelease(fakecloud.Release{Version: "1.1.0"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.1.0"})
 	file, _ := fileOf("a.bin", "", 5000)
 	options := memfault.ArtifactUploadOptions{Type: memfault.ArtifactTypeFirmware, HardwareVersion: "evt-1"}
 	_, err := client.Artifacts.Upload(t.Context(), sink, "1.0.0", file, options)

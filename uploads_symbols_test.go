@@ -19,7 +19,7 @@ import (
 
 	"github.com/memfault-go/memfault"
 	"github.com/memfault-go/memfault/internal/elftest"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 const goBuildID = "8219de00c0ffee0123456789abcdef0123456789"
@@ -137,13 +137,13 @@ func TestSymbolsIfMissing_LookupForbidden(t *testing.T) {
 	content := noteELF(binary.LittleEndian, []byte{1, 2, 3}, false, 0)
 	file := &memfault.File{Name: "a.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
 
-	cloud.Fail(fakecloud.Fault{Operation: head, Status: http.StatusInternalServerError, Times: 1})
+	cloud.Fail(memfaulttest.Fault{Operation: head, Status: http.StatusInternalServerError, Times: 1})
 	_, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 	requireError(t, err, http.StatusInternalServerError)
 	_, err = client.Uploads.SymbolsExist(t.Context(), sink, "")
 	require.Error(t, err)
 
-	cloud.Fail(fakecloud.Fault{Operation: head, Status: http.StatusForbidden})
+	cloud.Fail(memfaulttest.Fault{Operation: head, Status: http.StatusForbidden})
 	_, err = client.Uploads.SymbolsExist(t.Context(), sink, "01")
 	require.ErrorIs(t, err, memfault.ErrForbidden)
 	result, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
@@ -156,7 +156,7 @@ func TestSymbolsIfMissing_LookupForbidden(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, cloud.Requests(head), asked, "a file without a build ID must not be looked up")
 
-	_, err = client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.Symbols(t.Context(), memfault.ProjectRef{}, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
+	_, err = client.WithAuth(memfault.ProjectKey(projectKey)).Uploads.Symbols(t.Context(), memfault.ProjectRef{}, file, memfault.SymbolsOptions{IfMissing: true, WithoutDebugInfo: true})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 }
 
@@ -260,7 +260,7 @@ func TestSymbolsDir_InvalidInput(t *testing.T) {
 		_, err := client.Uploads.SymbolsDir(c.ctx, sink, c.dir, c.options)
 		require.Error(t, err)
 	}
-	_, err := client.WithAuth(memfault.ProjectKey(fakecloud.ProjectKey)).Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{WithoutDebugInfo: true})
+	_, err := client.WithAuth(memfault.ProjectKey(projectKey)).Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{WithoutDebugInfo: true})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 	gone := errors.New("no more time")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -274,7 +274,7 @@ func TestSymbolsDir_InvalidInput(t *testing.T) {
 func TestSymbolsDir_ContextCanceled(t *testing.T) {
 	gone := errors.New("no more time")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	var cloud *fakecloud.Cloud
+	var cloud *memfaulttest.Server
 	cloud, client := newCloud(t, memfault.WithObserver(func(_ context.Context, a memfault.Attempt) {
 		if a.Operation == "upload.prepare_basic_auth" && len(cloud.Uploads()) == 1 { // the second file is being uploaded
 			cancel(gone)
@@ -298,9 +298,7 @@ func TestSymbolsDir_ContextCanceled(t *testing.T) {
 
 // At most Concurrency uploads run at the same time, and no fewer if there are enough files.
 func TestSymbolsDir_Concurrency(t *testing.T) {
-	cloud := fakecloud.New()
-	server := cloud.Serve()
-	defer server.Close()
+	cloud := memfaulttest.NewServer(t)
 	files := map[string][]byte{}
 	for i := range 30 {
 		files[string(rune('a'+i))] = noteELF(binary.LittleEndian, []byte{byte(i)}, false, 0)
@@ -311,8 +309,8 @@ func TestSymbolsDir_Concurrency(t *testing.T) {
 		if r.Method == http.MethodHead {
 			gate.pass(t)
 		}
-		r.SetBasicAuth("", fakecloud.OrgToken)
-	}), memfault.WithBaseURL(server.URL))
+		r.SetBasicAuth("", organizationToken)
+	}), memfault.WithBaseURL(cloud.URL))
 	_, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{Concurrency: 3, WithoutDebugInfo: true})
 	require.NoError(t, err)
 	assert.Len(t, cloud.Uploads(), 30)

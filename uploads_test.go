@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 const putFile = "upload.put_file"
@@ -129,7 +129,7 @@ func TestUpload_ContentType(t *testing.T) {
 }
 
 func TestUpload_RetriesFileFromStart(t *testing.T) {
-	for name, fault := range map[string]fakecloud.Fault{
+	for name, fault := range map[string]memfaulttest.Fault{
 		"503":          {Status: http.StatusServiceUnavailable},
 		"dropped":      {Drop: true},
 		"lost":         {DropResponse: true},
@@ -236,7 +236,7 @@ func TestUpload_Errors(t *testing.T) {
 	cloud.SetMaxUpload(0)
 
 	for _, step := range []string{"upload.prepare_basic_auth", putFile, "upload.commit_ota_payload"} {
-		cloud.Fail(fakecloud.Fault{Operation: step, Status: http.StatusTooManyRequests, RetryAfter: "3600"})
+		cloud.Fail(memfaulttest.Fault{Operation: step, Status: http.StatusTooManyRequests, RetryAfter: "3600"})
 		_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 		require.ErrorIs(t, err, memfault.ErrRateLimited, step)
 		assert.Equal(t, step, requireError(t, err, http.StatusTooManyRequests).Operation)
@@ -245,14 +245,14 @@ func TestUpload_Errors(t *testing.T) {
 	assert.Empty(t, cloud.Uploads())
 
 	for _, step := range []string{"upload.prepare_basic_auth", putFile} {
-		cloud.Fail(fakecloud.Fault{Operation: step, Status: http.StatusConflict})
+		cloud.Fail(memfaulttest.Fault{Operation: step, Status: http.StatusConflict})
 		_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 		require.ErrorIs(t, err, memfault.ErrConflict, "only a 409 of the commit means that Memfault has the file")
 		cloud.Heal()
 	}
 
 	commits := len(cloud.Requests("upload.commit_ota_payload"))
-	cloud.Fail(fakecloud.Fault{Operation: "upload.commit_ota_payload", Status: http.StatusServiceUnavailable})
+	cloud.Fail(memfaulttest.Fault{Operation: "upload.commit_ota_payload", Status: http.StatusServiceUnavailable})
 	_, err = client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 	require.ErrorIs(t, err, memfault.ErrUnavailable)
 	assert.Len(t, cloud.Requests("upload.commit_ota_payload"), commits+1, "a commit that may have been carried out must not be retried")
@@ -282,7 +282,7 @@ func TestUpload_FollowsNoRedirect(t *testing.T) {
 			cloud, client := newCloud(t)
 			other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("redirect was followed") }))
 			defer other.Close()
-			cloud.Fail(fakecloud.Fault{Operation: putFile, Status: status, Header: http.Header{"Location": {other.URL + "/x?sig=1"}}})
+			cloud.Fail(memfaulttest.Fault{Operation: putFile, Status: status, Header: http.Header{"Location": {other.URL + "/x?sig=1"}}})
 			file, _ := fileOf("a.bin", "", 1000)
 			_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 			requireError(t, err, status)

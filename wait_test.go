@@ -1,35 +1,20 @@
 package memfault_test
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
-// newCloudInBubble returns a fake cloud and a client that reaches it without a network. In a
-// synctest bubble, a network would keep the clock from advancing.
-func newCloudInBubble(t testing.TB, opts ...memfault.Option) (*fakecloud.Cloud, *memfault.Client) {
+// newCloudInBubble is like newCloud, in a synctest bubble.
+func newCloudInBubble(t testing.TB, opts ...memfault.Option) (*memfaulttest.Server, *memfault.Client) {
 	t.Helper()
-	cloud := fakecloud.New()
-	handler := cloud.Handler()
-	transport := roundTripper(func(req *http.Request) (*http.Response, error) {
-		if err := req.Context().Err(); err != nil {
-			return nil, err
-		}
-		incoming := httptest.NewRequestWithContext(req.Context(), req.Method, req.URL.String(), req.Body)
-		incoming.Header = req.Header.Clone()
-		recorder := httptest.NewRecorder()
-		handler.ServeHTTP(recorder, incoming)
-		return recorder.Result(), nil
-	})
-	opts = append(opts, memfault.WithHTTPClient(&http.Client{Transport: transport}))
-	return cloud, newClient(t, memfault.OrganizationToken(fakecloud.OrgToken), opts...)
+	cloud := memfaulttest.NewInMemoryServer(t)
+	return cloud, newClient(t, memfault.OrganizationToken(organizationToken), append(cloud.Options(), opts...)...)
 }
 
 func TestWaitOptions_InvalidInput(t *testing.T) {

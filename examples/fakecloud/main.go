@@ -1,7 +1,21 @@
-// Command fakecloud serves a fake Memfault with a small fleet on loopback, and prints its
-// credentials and example requests. It serves all hosts of Memfault at one address.
+// Command fakecloud serves a fake Memfault with a fleet on loopback, for programs in any
+// language. It serves all hosts of Memfault at one address.
 //
 //	go run ./examples/fakecloud -addr 127.0.0.1:8080
+//
+// The page at / shows the credentials, example requests and the operations. The requests
+// under /fake/ make the server fail, tell what it received, and set its clock; GET /fake/
+// describes them.
+//
+// The flag -fail makes requests fail from the start. It can be repeated:
+//
+//	-fail devices.list=503:3           the first 3 requests fail with 503
+//	-fail chunks.upload=429/60:1       Retry-After is 60
+//	-fail 'chunks.upload@SINK-0001=drop'  the connection breaks, for one device
+//	-fail '*=2s'                       every response is delayed by 2 seconds
+//
+// Instead of a status or a delay, drop closes the connection before the operation is carried
+// out, dropresponse after it, and cut in the middle of the response body.
 package main
 
 import (
@@ -9,36 +23,61 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"time"
 
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
+// config is what the flags say.
+type config struct {
+	addr    string
+	devices int
+	faults  faultFlag
+}
+
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "address to listen on; with port 0, a free port is chosen")
-	devices := flag.Int("devices", 250, "number of devices in the fleet")
+	var c config
+	flag.StringVar(&c.addr, "addr", "127.0.0.1:8080", "`address` to listen on; with port 0, a free port is chosen")
+	flag.IntVar(&c.devices, "devices", 250, "`number` of devices in the fleet")
+	flag.Var(&c.faults, "fail", "`fault` from the start, such as devices.list=503:3; can be repeated")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := serve(ctx, *addr, *devices); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	if err := serve(ctx, c, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "fakecloud:", err)
 		os.Exit(1)
 	}
 }
 
-func serve(ctx context.Context, addr string, devices int) error {
-	cloud := fakecloud.New()
-	cloud.SeedFleet(devices)
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+// serve runs until ctx ends.
+func serve(ctx context.Context, c config, out io.Writer) error {
+	cloud, err := memfaulttest.Start()
 	if err != nil {
 		return err
 	}
-	help("http://" + listener.Addr().String())
-	server := &http.Server{Handler: cloud.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	defer cloud.Close()
+	cloud.SeedFleet(c.devices)
+	if c.devices > 0 {
+		cloud.SeedDemo()
+	}
+	for _, fault := range c.faults {
+		cloud.Fail(fault)
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.addr)
+	if err != nil {
+		return err
+	}
+	url := "http://" + listener.Addr().String()
+	fmt.Fprintf(out, "A fake Memfault is listening at %s. Press Ctrl-C to stop it.\n\n", url)
+	if err := printHelp(out, cloud, url); err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler(cloud, url), ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -46,29 +85,11 @@ func serve(ctx context.Context, addr string, devices int) error {
 	return nil
 }
 
-func help(url string) {
-	project := url + "/api/v0/organizations/" + fakecloud.Organization + "/projects/" + fakecloud.Project
-	fmt.Printf(`A fake Memfault is listening at %[1]s. Press Ctrl-C to stop it.
-
-  organization, project  %[3]s, %[4]s
-  organization token     %[5]s
-  email                  %[6]s
-  password               %[7]s
-  user API key           %[8]s
-  project key            %[9]s
-
-Try it:
-
-  curl -H 'Authorization: Bearer %[5]s' '%[2]s/devices?per_page=2'
-  curl -u '%[6]s:%[8]s' '%[1]s/auth/me'
-  curl -u ':%[5]s' -X PATCH -H 'Content-Type: application/json' -d '{"cohort":"beta"}' '%[2]s/devices/SINK-0001'
-  curl -u ':%[5]s' '%[2]s/devices/SINK-0001/reboots'
-  curl -H 'Memfault-Project-Key: %[9]s' -H 'Content-Type: application/octet-stream' -d 'a chunk' '%[1]s/api/v0/chunks/SINK-0001'
-
-In a Go program:
-
-  client, err := memfault.NewClient(memfault.OrganizationToken("%[5]s"), memfault.WithBaseURL("%[1]s"))
-
-`, url, project, fakecloud.Organization, fakecloud.Project, fakecloud.OrgToken,
-		fakecloud.Email, fakecloud.Password, fakecloud.APIKey, fakecloud.ProjectKey)
+// handler serves Memfault's API, the page and the requests under /fake/.
+func handler(cloud *memfaulttest.Server, url string) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", cloud.Handler())
+	mux.Handle("GET /{$}", page(cloud, url))
+	(&door{cloud: cloud}).register(mux)
+	return mux
 }

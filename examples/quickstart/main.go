@@ -15,7 +15,7 @@ import (
 	"os/signal"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func main() {
@@ -31,20 +31,21 @@ func run(ctx context.Context, out io.Writer) error {
 	if os.Getenv("MEMFAULT_ORG_TOKEN") != "" {
 		return readRealCloud(ctx, out)
 	}
-	cloud := fakecloud.New()
-	cloud.SeedFleet(250)
-	server := cloud.Serve()
-	defer server.Close()
-	client, err := memfault.NewClient(memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithBaseURL(server.URL))
+	cloud, err := memfaulttest.Start()
 	if err != nil {
 		return err
 	}
-	project := memfault.ProjectRef{Organization: fakecloud.Organization, Project: fakecloud.Project}
-	fmt.Fprintf(out, "A fake cloud runs in this process. No request leaves this machine.\n\n")
-	if err := summarize(ctx, out, client, project); err != nil {
+	defer cloud.Close()
+	cloud.SeedFleet(250)
+	client, err := memfault.NewClient(memfault.OrganizationToken(cloud.OrganizationToken()), cloud.Options()...)
+	if err != nil {
 		return err
 	}
-	return tryChanges(ctx, out, client, project)
+	fmt.Fprintf(out, "A fake cloud runs in this process. No request leaves this machine.\n\n")
+	if err := summarize(ctx, out, client, cloud.Project()); err != nil {
+		return err
+	}
+	return tryChanges(ctx, out, client, cloud.Project())
 }
 
 func readRealCloud(ctx context.Context, out io.Writer) error {

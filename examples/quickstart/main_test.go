@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func TestRun_FakeCloud(t *testing.T) {
@@ -26,14 +25,10 @@ func TestRun_FakeCloud(t *testing.T) {
 }
 
 func TestSummarize_OnlyReads(t *testing.T) {
-	cloud := fakecloud.New()
+	cloud := memfaulttest.NewServer(t)
 	cloud.SeedFleet(30)
-	server := cloud.Serve()
-	defer server.Close()
-	client, err := memfault.NewClient(memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithBaseURL(server.URL))
-	require.NoError(t, err)
 	var out bytes.Buffer
-	require.NoError(t, summarize(t.Context(), &out, client, memfault.ProjectRef{Organization: fakecloud.Organization, Project: fakecloud.Project}))
+	require.NoError(t, summarize(t.Context(), &out, cloud.Client(t), cloud.Project()))
 	assert.Contains(t, out.String(), "30 devices")
 	for _, request := range cloud.Requests("") {
 		assert.Equal(t, "GET", request.Method)

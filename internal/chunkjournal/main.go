@@ -23,7 +23,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 func main() {
@@ -52,19 +52,21 @@ func run(ctx context.Context, kills int) error {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a directory for temporary files
 	journal := filepath.Join(dir, "journal")
-	cloud := fakecloud.New()
-	cloud.Fail(fakecloud.Fault{Drop: true, Every: 50})
-	cloud.Fail(fakecloud.Fault{DropResponse: true, Every: 50})
-	cloud.Fail(fakecloud.Fault{Status: 503, Every: 50})
-	cloud.Fail(fakecloud.Fault{Delay: 5 * time.Millisecond})
-	server := cloud.Serve()
-	defer server.Close()
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		return err
+	}
+	defer cloud.Close()
+	cloud.Fail(memfaulttest.Fault{Drop: true, Every: 50})
+	cloud.Fail(memfaulttest.Fault{DropResponse: true, Every: 50})
+	cloud.Fail(memfaulttest.Fault{Status: 503, Every: 50})
+	cloud.Fail(memfaulttest.Fault{Delay: 5 * time.Millisecond})
 	for range kills {
-		if err := runRelay(ctx, server.URL, journal, 100*time.Millisecond+rand.N(400*time.Millisecond)); err != nil { //nolint:gosec // any moment will do
+		if err := runRelay(ctx, cloud.URL, journal, 100*time.Millisecond+rand.N(400*time.Millisecond)); err != nil { //nolint:gosec // any moment will do
 			return err
 		}
 	}
-	if err := runRelay(ctx, server.URL, journal, 0); err != nil {
+	if err := runRelay(ctx, cloud.URL, journal, 0); err != nil {
 		return err
 	}
 	return check(cloud, journal, kills)
@@ -93,12 +95,12 @@ func runRelay(ctx context.Context, url, journal string, life time.Duration) erro
 }
 
 // check compares the journal with the chunks that the cloud accepted.
-func check(cloud *fakecloud.Cloud, path string, kills int) error {
+func check(cloud *memfaulttest.Server, path string, kills int) error {
 	entries, err := readJournal(path)
 	if err != nil {
 		return err
 	}
-	chunks, arrived, repeated, missing, early, misordered := 0, 0, 0, 0, 0, 0
+	chunks, arrived, repeated, missing, undrained, misordered := 0, 0, 0, 0, 0, 0
 	for _, serial := range serials() {
 		first := map[string]int{} // chunk to its place in the order of arrival
 		for _, chunk := range cloud.Chunks(serial) {
@@ -107,7 +109,7 @@ func check(cloud *fakecloud.Cloud, path string, kills int) error {
 				repeated++
 				continue
 			}
-			if sequence := len(first); string(chunk) != chunkText(serial, sequence) {
+			if string(chunk) != chunkText(serial, len(first)) {
 				misordered++
 			}
 			first[string(chunk)] = len(first)
@@ -120,12 +122,12 @@ func check(cloud *fakecloud.Cloud, path string, kills int) error {
 			}
 		}
 		if entry.accepted != entry.queued {
-			early++
+			undrained++
 		}
 	}
 	fmt.Printf("%d kills, %d chunks in the journal of %d devices, %d arrived, %d of them repeated\n", kills, chunks, len(serials()), arrived, repeated)
-	fmt.Printf("%d missing, %d out of order, %d devices not drained\n", missing, misordered, early)
-	if missing+misordered+early > 0 || chunks == 0 {
+	fmt.Printf("%d missing, %d out of order, %d devices not drained\n", missing, misordered, undrained)
+	if missing+misordered+undrained > 0 || chunks == 0 {
 		return errors.New("chunks were lost or misordered")
 	}
 	return nil
@@ -137,8 +139,8 @@ type entry struct {
 	accepted int // of them, so many are accepted, the first ones
 }
 
-// readJournal reads the journal. A line that was cut off when the relay was killed is
-// ignored: what it says has not happened.
+// readJournal reads the journal. It ignores a line that was cut off when the relay was
+// killed: the chunk was not sent, or its acceptance is not known.
 func readJournal(path string) (map[string]*entry, error) {
 	entries := map[string]*entry{}
 	for _, serial := range serials() {

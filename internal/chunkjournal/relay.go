@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // The kinds of lines in the journal.
@@ -28,7 +28,7 @@ func serials() []string {
 func chunkText(serial string, sequence int) string { return fmt.Sprintf("%s-%06d", serial, sequence) }
 
 // journal is the file in which the relay keeps chunks until they are accepted. Its content
-// survives the process, but, for want of fsync, not the machine.
+// survives a crash of the process, but not one of the machine, because it is not synced.
 type journal struct {
 	mu   sync.Mutex
 	file *os.File
@@ -38,7 +38,7 @@ func (j *journal) write(kind, serial string, sequence int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if _, err := fmt.Fprintf(j.file, "%s %s %d.\n", kind, serial, sequence); err != nil {
-		panic(err) // a relay without its journal must not go on
+		panic(err) // a relay without its journal must not continue
 	}
 }
 
@@ -57,7 +57,7 @@ func relay(ctx context.Context, url, path string, drain bool) error {
 	if _, err := fmt.Fprintln(file); err != nil { // ends a line that was cut off
 		return err
 	}
-	client, err := memfault.NewClient(memfault.ProjectKey(fakecloud.ProjectKey), memfault.WithBaseURL(url))
+	client, err := memfault.NewClient(memfault.ProjectKey(new(memfaulttest.Server).ProjectKey()), memfault.WithBaseURL(url))
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type references struct {
 }
 
 func newCallGraph(dir string, fileSet *token.FileSet, files []*ast.File) (*callGraph, error) {
-	exports, err := exportFiles(dir)
+	exports, err := exportFiles(dir, ".")
 	if err != nil {
 		return nil, err
 	}
@@ -52,10 +52,11 @@ func newCallGraph(dir string, fileSet *token.FileSet, files []*ast.File) (*callG
 	return g, nil
 }
 
-// exportFiles returns the files with the types of the package in dir and of its
-// dependencies, by import path.
-func exportFiles(dir string) (map[string]string, error) {
-	list := exec.CommandContext(context.Background(), "go", "list", "-deps", "-export", "-f", "{{.ImportPath}} {{.Export}}", ".")
+// exportFiles returns the files with the types of the packages in dir, given by paths such
+// as ".", and of their dependencies, by import path.
+func exportFiles(dir string, packages ...string) (map[string]string, error) {
+	args := append([]string{"list", "-deps", "-export", "-f", "{{.ImportPath}} {{.Export}}"}, packages...)
+	list := exec.CommandContext(context.Background(), "go", args...) //nolint:gosec // the paths are constants
 	list.Dir = dir
 	var stderr strings.Builder
 	list.Stderr = &stderr

@@ -18,16 +18,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"testing"
 	"time"
 
 	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 `
 
-// CheckCode type-checks each block of Go code in a README against the package in dir. A
-// block is the body of a function that returns an error. It can use the variables ctx,
-// client, sink, yesterday and chunk, and the imports of the package and of context, errors,
-// fmt, os and time.
+// CheckCode type-checks each block of Go code in a README against the package in dir and its
+// package memfaulttest. A block is the body of a function that returns an error. It can use
+// the variables ctx, client, sink, yesterday, chunk and t, and the imports of the two
+// packages and of context, errors, fmt, os, testing and time.
 func CheckCode(dir, readme string) error {
 	var source strings.Builder
 	source.WriteString(wrapper)
@@ -37,14 +39,14 @@ func CheckCode(dir, readme string) error {
 	}
 	for _, block := range blocks {
 		code, _, _ := strings.Cut(block, "```")
-		fmt.Fprintf(&source, "\nfunc _(ctx context.Context, client *memfault.Client, sink memfault.ProjectRef, yesterday time.Time, chunk []byte) error {\n{\n%s}\nreturn nil\n}\n", code)
+		fmt.Fprintf(&source, "\nfunc _(ctx context.Context, client *memfault.Client, sink memfault.ProjectRef, yesterday time.Time, chunk []byte, t *testing.T) error {\n{\n%s}\nreturn nil\n}\n", code)
 	}
 	fileSet := token.NewFileSet()
 	file, err := parser.ParseFile(fileSet, "README.md", source.String(), 0)
 	if err != nil {
 		return err
 	}
-	exports, err := exportFiles(dir)
+	exports, err := exportFiles(dir, ".", "./memfaulttest")
 	if err != nil {
 		return err
 	}

@@ -136,6 +136,9 @@ func (o *organization) project(slug string) *project {
 	return nil
 }
 
+// ProjectID returns the ID of the default project.
+func (c *Cloud) ProjectID() int64 { return c.seeded.id }
+
 // randomHex returns 128 random bits.
 func randomHex() string {
 	b := make([]byte, 16)

@@ -44,7 +44,7 @@ var table = [count]Operation{
 	DevicesCreate:                          {"devices.create", "POST", API, project + "/devices", Console, Data, documented, []int{200, 202}},
 	DevicesList:                            {"devices.list", "GET", API, project + "/devices", Console, List, documented, []int{200}},
 	DevicesRetrieve:                        {"devices.retrieve", "GET", API, project + "/devices/{device_serial}", Console, Data, documented, []int{200}},
-	DevicesUpdate:                          {"devices.update", "PATCH", API, project + "/devices/{device_serial}", Console, Data, idempotent | documented, []int{200}},
+	DevicesUpdate:                          {"devices.update", "PATCH", API, project + "/devices/{device_serial}", Console, Data, idempotent | documented, []int{200, 202}},
 	DevicesDelete:                          {"devices.delete", "DELETE", API, project + "/devices/{device_serial}", Console, Empty, documented, []int{204}},
 	DeviceAttributesList:                   {"device_attributes.list", "GET", API, project + "/devices/{device_serial}/attributes", Console, List, documented, []int{200}},
 	DeviceAttributesUpdate:                 {"device_attributes.update", "PATCH", API, project + "/devices/{device_serial}/attributes", Console, Empty, idempotent, []int{204}},

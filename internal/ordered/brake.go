@@ -10,26 +10,27 @@ const (
 	firstProbeWait = 500 * time.Millisecond
 	lastProbeWait  = 3500 * time.Millisecond
 	probeJitter    = 500 * time.Millisecond
-	longestProbe   = 4 * time.Second // the next probe does not wait longer for its outcome
+	longestProbe   = 4 * time.Second // the next probe is sent after it even if this one has no outcome
 )
 
 // brake limits the requests in flight. An accepted batch doubles the limit, a failure of
 // the service halves it. At one, the Sender only probes: it sends one request after a
 // growing wait, until a batch is accepted.
 type brake struct {
-	limit, most int
-	live        int // requests in flight that the limit counts
-	stale       int // requests in flight from before the last time that the service came back
-	comebacks   int
+	limit      int // of requests in flight
+	most       int // the largest limit
+	live       int // requests in flight that the limit counts
+	stale      int // requests in flight that were sent before the last recovery
+	recoveries int // how often a batch was accepted while braked
 
 	braked bool
 	probes int           // consecutive failures of a probe
 	next   time.Duration // when the next probe can be sent
 
 	accepted int64   // batches
-	outage   int64   // the number of the present series of failures, none of them accepted between
-	failed   *device // the first device that failed in this series
-	several  bool    // others did as well
+	failed   *device // the first device that failed since a batch was accepted
+	several  bool    // other devices failed since then as well: this is an outage
+	outage   int64   // number of the present or next outage, from 1
 }
 
 func newBrake(most int) brake { return brake{limit: most, most: most, outage: 1} }
@@ -47,36 +48,35 @@ func (b *brake) hasSlot() bool { return b.live+b.stale < b.most }
 // sent counts a request.
 func (b *brake) sent(r *request, now time.Duration) {
 	b.live++
-	r.comeback, r.probe = b.comebacks, b.braked
+	r.recovery, r.probe = b.recoveries, b.braked
 	b.next = now + longestProbe
 }
 
 // ended counts a request whose outcome is known.
 func (b *brake) ended(r *request) {
-	if r.comeback == b.comebacks {
+	if r.recovery == b.recoveries {
 		b.live--
 	} else {
 		b.stale--
 	}
 }
 
-// accept counts an accepted batch. It reports whether that ends an outage of several
-// devices.
+// accept counts an accepted batch. It reports whether that ends an outage, which is a series
+// of failures of several devices.
 func (b *brake) accept() (outageOver bool) {
 	outageOver = b.several
 	b.accepted++
-	b.outage++
 	b.failed, b.several = nil, false
-	b.limit = min(2*b.limit, b.most)
+	b.limit += min(b.limit, b.most-b.limit)
 	if b.braked {
 		b.braked, b.probes = false, 0
 		b.stale, b.live = b.stale+b.live, 0
-		b.comebacks++
+		b.recoveries++
 	}
 	return outageOver
 }
 
-// notice counts a failure that the service may be the reason of.
+// notice counts a failure that the service may have caused.
 func (b *brake) notice(d *device) {
 	if b.failed == nil {
 		b.failed = d
@@ -104,9 +104,9 @@ func (b *brake) fail(r *request, now time.Duration) {
 	}
 }
 
-// answered counts a response that shows that the service is at work, although it did not
+// responded counts a response that shows that the service is at work, although it did not
 // accept the batch.
-func (b *brake) answered(now time.Duration) {
+func (b *brake) responded(now time.Duration) {
 	if b.braked {
 		b.probes, b.next = 0, now
 	}

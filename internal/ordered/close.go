@@ -85,7 +85,7 @@ func (s *Sender) startAbort(err error) {
 		s.ready.push(d)
 		workers++
 	}
-	s.timed, s.stats.Held = nil, 0
+	s.outage, s.timed, s.stats.Held = deviceList{}, nil, 0
 	s.setTimer()
 	s.cancel(err)
 	for range min(workers, abortWorkers) {

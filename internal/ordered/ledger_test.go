@@ -49,7 +49,10 @@ func (v *service) send(ctx context.Context, device string, items [][]byte) order
 		}[v.random.IntN(7)])
 		o.RetryAfter = time.Duration(v.random.IntN(100)) * time.Second
 	}
-	exits := o.Kind != ordered.Accepted && v.random.IntN(20) == 0
+	end := 2
+	if o.Kind != ordered.Accepted {
+		end = v.random.IntN(40)
+	}
 	v.mu.Unlock()
 	select {
 	case <-time.After(latency):
@@ -63,8 +66,11 @@ func (v *service) send(ctx context.Context, device string, items [][]byte) order
 			v.accepted[fmt.Sprintf("%s %05d", device, first+i)]++
 		}
 	}
-	if exits {
+	switch end {
+	case 0:
 		runtime.Goexit()
+	case 1:
+		panic("a fault in send")
 	}
 	return o
 }
@@ -98,7 +104,7 @@ func testLedger(t *testing.T, random *rand.Rand) {
 		}
 		config = *c
 	})
-	told := newLedger()
+	told, start := newLedger(), time.Now()
 	large, goexit, slow := random.IntN(2) == 0, random.IntN(4) == 0, random.IntN(4) == 0
 	var clients sync.WaitGroup
 	ctx, cancel := context.WithCancel(t.Context())
@@ -145,6 +151,9 @@ func testLedger(t *testing.T, random *rand.Rand) {
 				if stats := s.Stats(); stats.PendingItems > 1 {
 					assert.LessOrEqual(t, stats.PendingBytes, config.MaxPending)
 				}
+				if r.IntN(10) == 0 {
+					s.Resume()
+				}
 				if r.IntN(3) == 0 {
 					time.Sleep(time.Duration(r.IntN(5000)) * time.Millisecond)
 				}
@@ -172,6 +181,7 @@ func testLedger(t *testing.T, random *rand.Rand) {
 	left, err := s.Close(closing, ctxError)
 	cancel()
 	clients.Wait()
+	assert.LessOrEqual(t, time.Since(start), 24*time.Hour)
 	time.Sleep(time.Hour) // for what Close did not wait for
 	accepted, reported := told.count(t)
 	total := 0

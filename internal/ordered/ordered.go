@@ -79,6 +79,7 @@ type Sender struct {
 	mu      sync.Mutex
 	devices devices    // that have pending items or running done functions
 	ready   deviceList // whose next batch can be sent
+	outage  deviceList // that are held until the outage ends or their wait does
 	timed   timedQueue // that wait for a time
 	timer   *time.Timer
 	timerAt time.Duration // 0 if the timer is not set
@@ -152,11 +153,11 @@ func (s *Sender) queue(w *waiter) {
 	}
 }
 
-// Resume makes the next probe of a paused Sender at once.
+// Resume sends the next probe of a paused Sender at once, or after the probe in flight.
 func (s *Sender) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pause.probes, s.pause.next = 0, 0
+	s.pause.resume()
 	s.dispatch()
 }
 

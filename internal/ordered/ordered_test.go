@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -287,5 +288,47 @@ func TestSender_Stats(t *testing.T) {
 		assert.Equal(t, ordered.Stats{PendingItems: 2, Devices: 1, Held: 1, Reported: 1, Requests: 2}, stats)
 		requireClosed(t, s)
 		assert.Equal(t, ordered.Stats{Accepted: 2, Reported: 1, Requests: 4, Repeated: 1}, s.Stats())
+	})
+}
+
+// The largest values are no limits.
+func TestSender_LargestLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
+			if requests++; requests == 1 {
+				return outcome(ordered.Throttled)
+			}
+			return ordered.Outcome{}
+		}, func(c *ordered.Config) {
+			c.BatchItems, c.BatchBytes, c.Concurrency = math.MaxInt, math.MaxInt64, math.MaxInt
+			c.MaxPending, c.MaxPendingPerDevice, c.GiveUpAfter = math.MaxInt64, math.MaxInt64, math.MaxInt64
+		})
+		for range 3 {
+			require.NoError(t, s.Send(t.Context(), "A", []byte{1}, nil))
+			require.NoError(t, s.Flush(t.Context()))
+		}
+		requireClosed(t, s)
+		assert.Equal(t, 4, requests)
+	})
+}
+
+// A wait that ends after the end of time does not end at once.
+func TestSender_LongestBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
+			if requests++; requests > 10 {
+				time.Sleep(time.Hour)
+			}
+			return outcome(ordered.Throttled)
+		}, func(c *ordered.Config) { c.Backoff = func(int) time.Duration { return math.MaxInt64 } })
+		time.Sleep(time.Second)
+		require.NoError(t, s.Send(t.Context(), "A", []byte{1}, nil))
+		synctest.Wait()
+		assert.Equal(t, 1, requests)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, _ = s.Close(ended, ctxError)
 	})
 }

@@ -11,22 +11,24 @@ const (
 	// Accepted: the items are reported with nil.
 	Accepted Kind = iota
 	// Unavailable: the service is away. The batch is kept, the device waits, and the Sender
-	// sends fewer requests; see [Sender.Stats].
+	// sends fewer requests. If several devices fail, the next accepted batch ends their
+	// waits. A device that fails again although others are served waits for its own time. If
+	// RetryAfter is set, the device waits at least for that time, at most an hour.
 	Unavailable
 	// Lost: there was no response. This is Unavailable, but the request may have been too
 	// large, or an item may be at fault: a request above 64 KiB that is lost again is split,
-	// and any request that is lost repeatedly while others are served. A single item is
-	// Rejected after ten losses while others are served.
+	// and any request that is lost repeatedly while others are served and do not fail. A
+	// single item is Rejected after ten such losses.
 	Lost
 	// Failed: the service failed, perhaps because of the items. While other devices fail
 	// too, this is Unavailable. If it happens repeatedly while others are served, the batch
-	// is split. A single item is Rejected after ten failures while others are served.
+	// is split. A single item is Rejected after ten such failures.
 	Failed
 	// Throttled: the batch is kept, and the device waits for RetryAfter, at most an hour.
 	Throttled
 	// Refused: no request can succeed, whatever its items. The batch is kept, and the Sender
-	// pauses: until a probe is not Refused, it sends no other request. If only one device is
-	// refused again after others were served, only that device waits.
+	// pauses: it sends nothing but probes until one is Accepted, TooMuch or Rejected. If a
+	// device that was refused is refused again after the pause, only that device waits.
 	Refused
 	// TooMuch: a smaller batch may be accepted. The batch is split; a single item is
 	// Rejected.
@@ -38,7 +40,7 @@ const (
 // Outcome is the result of a request.
 type Outcome struct {
 	Kind       Kind
-	RetryAfter time.Duration // of Throttled: the wait that the service asked for; 0 if none
+	RetryAfter time.Duration // of Throttled and Unavailable: the wait that the service asked for; 0 if none
 	Err        error         // nil if Accepted
 }
 
@@ -46,8 +48,8 @@ const (
 	longestHold   = time.Hour // whatever the service asks for
 	largeRequest  = 64 << 10  // bytes; a larger request can be lost because of its size
 	lossesToSplit = 2         // of a large request
-	staysToSplit  = 3         // failures while others are served
-	staysToReport = 10        // the same, of a single item
+	ownToSplit    = 3         // failures of a batch while others are served
+	ownToReport   = 10        // the same, of a single item
 )
 
 // finish handles the outcome of a request and continues with its device.
@@ -79,43 +81,47 @@ func (s *Sender) finish(r *request, o Outcome) {
 // decide does what an outcome means. It reports whether a pause begins. s.mu must be held.
 func (s *Sender) decide(r *request, o Outcome) (paused bool) {
 	d, now := r.device, s.now()
-	served := s.brake.accepted > d.servedMark
-	d.servedMark = s.brake.accepted
+	served := s.brake.accepted > d.acceptedBefore
+	d.acceptedBefore = s.brake.accepted
 	if s.abort.err != nil && o.Kind != Accepted {
 		return false // proceed reports the items
 	}
-	d.keep = len(r.items)
+	d.retry = len(r.items)
 	switch o.Kind {
 	case Accepted:
 		s.accept(r)
 	case Unavailable:
-		s.brake.fail(r, now)
-		s.hold(d, 0, s.brake.outage)
+		s.fail(r, served)
+		if o.RetryAfter > 0 { // no acceptance ends the wait that the service asked for
+			d.outage = 0
+			d.until = max(d.until, later(now, min(o.RetryAfter, longestHold)))
+		}
 	case Lost:
 		s.lose(r, o.Err, served)
 	case Failed:
-		s.fail(r, o.Err, served)
+		s.failAlone(r, o.Err, served)
 	case Throttled:
 		s.brake.throttled(now)
 		s.hold(d, min(o.RetryAfter, longestHold), 0)
 	case Refused:
 		if d.refused && s.pause.err == nil {
 			s.hold(d, pauseWait(d.failures), 0)
-		} else if paused = s.pause.begin(o.Err, now); paused {
-			d.refused = true
+		} else {
+			paused = s.pause.begin(o.Err, now)
 		}
+		d.refused = true
 	case TooMuch:
-		s.brake.answered(now)
+		s.brake.responded(now)
 		s.split(r, o.Err, true)
 	default:
-		s.brake.answered(now)
+		s.brake.responded(now)
 		s.complete(d, len(r.items), o.Err)
 	}
 	return paused
 }
 
 func (s *Sender) accept(r *request) {
-	d, outage := r.device, s.brake.outage
+	d := r.device
 	if d.fit != nil {
 		d.fit.accept(int64(len(r.items)), r.bytes, r.itemsFull, r.bytesFull)
 		if d.fit.isOver(int64(s.config.BatchItems), s.config.BatchBytes) {
@@ -124,38 +130,43 @@ func (s *Sender) accept(r *request) {
 	}
 	s.complete(d, len(r.items), nil)
 	d.failures, d.refused = 0, false
-	over := s.brake.accept()
-	d.servedMark = s.brake.accepted
-	if over {
-		s.release(outage)
+	s.release(s.brake.accept())
+	d.acceptedBefore = s.brake.accepted
+}
+
+// fail handles a failure of the service.
+func (s *Sender) fail(r *request, served bool) {
+	d := r.device
+	s.brake.fail(r, s.now())
+	outage := s.brake.outage
+	if served && d.failures > 0 { // again: the next accepted batch of others must not end its wait
+		outage = 0
 	}
+	s.hold(d, 0, outage)
 }
 
 // lose handles a request that had no response.
 func (s *Sender) lose(r *request, err error, served bool) {
 	d := r.device
 	d.losses++
-	if served {
-		d.stays++
-	}
+	s.countOwn(d, served)
 	large := r.bytes > largeRequest && (d.losses >= lossesToSplit || d.fit.isAbove(r.bytes))
 	switch single := len(r.items) == 1; {
-	case single && d.stays >= staysToReport:
+	case single && d.ownFailures >= ownToReport:
 		s.split(r, err, true)
 		return
-	case !single && (large || d.stays >= staysToSplit):
+	case !single && (large || d.ownFailures >= ownToSplit):
 		s.split(r, err, served)
 	}
-	s.brake.fail(r, s.now())
-	s.hold(d, 0, s.brake.outage)
+	s.fail(r, served)
 }
 
-// fail handles a failure that the service or the items may be the reason of.
-func (s *Sender) fail(r *request, err error, served bool) {
+// failAlone handles a failure that the service or the items of the device may have caused.
+func (s *Sender) failAlone(r *request, err error, served bool) {
 	d := r.device
+	s.countOwn(d, served)
 	if s.brake.othersFailed(d) || !served && d.failures > 0 {
-		s.brake.fail(r, s.now())
-		s.hold(d, 0, s.brake.outage)
+		s.fail(r, served)
 		return
 	}
 	s.brake.notice(d)
@@ -163,15 +174,27 @@ func (s *Sender) fail(r *request, err error, served bool) {
 		s.hold(d, 0, s.brake.outage)
 		return
 	}
-	d.stays++
 	switch single := len(r.items) == 1; {
-	case single && d.stays >= staysToReport:
+	case single && d.ownFailures >= ownToReport:
 		s.split(r, err, true)
 		return
-	case !single && d.stays >= staysToSplit:
+	case !single && d.ownFailures >= ownToSplit:
 		s.split(r, err, true)
 	}
 	s.hold(d, 0, 0)
+}
+
+// countOwn counts a failure while others were served. If others failed as well, the service
+// or the link is more likely the reason than the items, and the count is halved. On a link
+// that loses half of all requests, about one item in a million reaches ownToReport.
+func (s *Sender) countOwn(d *device, served bool) {
+	switch {
+	case !served:
+	case s.brake.othersFailed(d):
+		d.ownFailures /= 2
+	default:
+		d.ownFailures++
+	}
 }
 
 // split makes the next batches of a device smaller. A single item is reported.
@@ -188,57 +211,29 @@ func (s *Sender) split(r *request, err error, sure bool) {
 		d.fit = &fit{}
 	}
 	d.fit.reject(int64(n), r.bytes, sure)
-	d.keep, d.losses, d.stays = 0, 0, 0
+	d.retry, d.losses, d.ownFailures = 0, 0, 0
 }
 
 // hold makes a device wait for as long as it was asked to, and at least for a growing wait.
 // outage is the number of the outage that is the reason, or 0.
 func (s *Sender) hold(d *device, asked time.Duration, outage int64) {
-	d.until = s.now() + max(asked, s.config.Backoff(d.failures))
+	d.until = later(s.now(), max(asked, s.config.Backoff(d.failures)))
 	d.failures++
 	d.outage = outage
 }
 
-// release ends the waits of the devices that wait because of an outage.
-func (s *Sender) release(outage int64) {
-	var waiting []*device
-	for _, d := range s.timed {
-		if d.state == held && d.outage == outage {
-			waiting = append(waiting, d)
-		}
-	}
-	for _, d := range waiting {
+// release handles an accepted batch for the devices that are held because of failures of
+// the service: if these were an outage, their waits end.
+func (s *Sender) release(outageOver bool) {
+	for d := s.outage.first; d != nil; d = s.outage.first {
 		s.unschedule(d)
-		d.until = 0
+		d.outage = 0
+		if outageOver {
+			d.until = 0
+		}
 		s.schedule(d)
 	}
-}
-
-// expiry returns when GiveUpAfter has passed for the first item of a device.
-func (s *Sender) expiry(d *device) time.Duration {
-	if s.config.GiveUpAfter == 0 {
-		return never
+	if outageOver {
+		s.brake.outage++
 	}
-	return d.items.first.at + s.config.GiveUpAfter
-}
-
-// expire completes the items for which GiveUpAfter has passed, and reports whether there
-// are any.
-func (s *Sender) expire(d *device) bool {
-	n := 0
-	if s.config.GiveUpAfter > 0 {
-		oldest := s.now() - s.config.GiveUpAfter
-		for it := d.items.first; it != nil && it.at <= oldest; it = it.next {
-			n++
-		}
-	}
-	if n == 0 {
-		return false
-	}
-	cause := d.lastErr
-	if cause == nil {
-		cause = s.pause.err
-	}
-	s.complete(d, n, s.config.NotSent(Expired, cause))
-	return true
 }

@@ -206,6 +206,36 @@ func TestOutcome_ItemAtFaultIsIsolatedWhileOthersAreServed(t *testing.T) {
 	}
 }
 
+// Items at fault of several devices, whose failures coincide, are isolated as well.
+func TestOutcome_ItemsAtFaultOfSeveralDevices(t *testing.T) {
+	for _, kind := range []ordered.Kind{ordered.Failed, ordered.Lost} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSender(func(_ context.Context, _ string, items [][]byte) ordered.Outcome {
+				for _, item := range items {
+					if string(item) == "00007" {
+						return outcome(kind)
+					}
+				}
+				return ordered.Outcome{}
+			})
+			stop := withTraffic(t, s)
+			told := newLedger()
+			for _, device := range []string{"A", "B", "C"} {
+				told.send(t, s, device, names(20)...)
+			}
+			time.Sleep(24 * time.Hour)
+			stop()
+			requireClosed(t, s)
+			accepted, reported := told.count(t)
+			assert.Equal(t, 57, accepted)
+			assert.Equal(t, 3, reported)
+			for item, at := range told.times {
+				assert.LessOrEqual(t, at, time.Hour, item)
+			}
+		})
+	}
+}
+
 // Without others that are served, nobody knows whether the item or the service is the
 // reason: the item is kept.
 func TestOutcome_NothingIsReportedWhileNobodyIsServed(t *testing.T) {

@@ -17,6 +17,7 @@ type pause struct {
 	err     error // nil while requests are sent
 	probes  int   // consecutive
 	probing bool  // a probe is in flight
+	resumed bool  // Resume was called meanwhile
 	next    time.Duration
 }
 
@@ -29,6 +30,9 @@ func (p *pause) begin(err error, now time.Duration) bool {
 	return true
 }
 
+// resume lets the next probe be sent at once, or after the one that is in flight.
+func (p *pause) resume() { p.probes, p.next, p.resumed = 0, 0, p.probing }
+
 // allows reports whether a probe can be sent.
 func (p *pause) allows(now time.Duration) bool { return !p.probing && now >= p.next }
 
@@ -39,6 +43,10 @@ func (p *pause) probed(passed bool, now time.Duration) {
 		return
 	}
 	p.probing = false
+	if p.resumed {
+		p.resumed, p.next = false, now
+		return
+	}
 	p.probes++
 	p.next = now + pauseWait(p.probes)
 }

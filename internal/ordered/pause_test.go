@@ -3,6 +3,7 @@ package ordered_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -96,6 +97,30 @@ func TestPause_Resume(t *testing.T) {
 	})
 }
 
+// A probe that is in flight when Resume is called may have the old credential.
+func TestPause_ResumeDuringProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var requests atomic.Int64
+		start := time.Now()
+		s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
+			if requests.Add(1) <= 10 {
+				time.Sleep(10 * time.Second)
+				return outcome(ordered.Refused)
+			}
+			return ordered.Outcome{}
+		})
+		require.NoError(t, s.Send(t.Context(), "A", []byte{1}, nil))
+		var probed time.Duration
+		for requests.Load() < 10 {
+			time.Sleep(time.Second)
+			probed = time.Since(start)
+		}
+		s.Resume()
+		requireClosed(t, s)
+		assert.LessOrEqual(t, time.Since(start), probed+10*time.Second)
+	})
+}
+
 // A probe that is rejected or too much passed the check of the credential; one that had no
 // response, or was throttled, did not.
 func TestPause_EndsWithProbeThatIsNotRefused(t *testing.T) {
@@ -173,6 +198,65 @@ func TestPause_OneRefusedDevice(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, _ = s.Close(ended, ctxError)
+	})
+}
+
+// Several devices that are always refused pause the others once, if they are refused during
+// the same pause.
+func TestPause_SeveralRefusedDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pauses, refused := 0, map[string]int{}
+		var mu sync.Mutex
+		s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
+			time.Sleep(10 * time.Millisecond)
+			if device == "OTHER" {
+				return ordered.Outcome{}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			refused[device]++
+			return outcome(ordered.Refused)
+		}, func(c *ordered.Config) { c.OnPause = func(error) { pauses++ } })
+		for d := range 10 {
+			require.NoError(t, s.Send(t.Context(), fmt.Sprint(d), []byte{1}, nil))
+		}
+		stop := withTraffic(t, s)
+		time.Sleep(time.Hour)
+		stop()
+		time.Sleep(time.Second)
+		assert.Equal(t, 1, pauses)
+		for device, n := range refused {
+			assert.Less(t, n, 30, device)
+		}
+		assert.Equal(t, 10, s.Stats().PendingItems)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, _ = s.Close(ended, ctxError)
+	})
+}
+
+// GiveUpAfter passes during a pause as well.
+func TestPause_GiveUpAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
+			if device == "SLOW" {
+				time.Sleep(time.Minute)
+			}
+			return outcome(ordered.Refused)
+		}, func(c *ordered.Config) { c.GiveUpAfter = 10 * time.Minute })
+		told := newLedger()
+		told.send(t, s, "SLOW", "1")
+		told.send(t, s, "A", "1")
+		synctest.Wait()
+		told.send(t, s, "UNSENT", "1")
+		requireClosed(t, s)
+		assert.Equal(t, 10*time.Minute, told.times["UNSENT 1"])
+		for _, device := range []string{"SLOW", "A", "UNSENT"} { // a probe in flight is not interrupted
+			assert.GreaterOrEqual(t, told.times[device+" 1"], 10*time.Minute)
+			assert.LessOrEqual(t, told.times[device+" 1"], 11*time.Minute)
+			require.ErrorIs(t, told.results[device+" 1"], errStatus)
+			require.ErrorContains(t, told.results[device+" 1"], "expired: ")
+		}
 	})
 }
 

@@ -64,24 +64,24 @@ type device struct {
 	state   state
 	request *request // in flight
 	sent    int      // so many of the first items were in a request
-	keep    int      // so many of them form the next batch; 0 leaves it open
+	retry   int      // so many of them are sent again as one batch; 0 if the next batch is new
 	fit     *fit     // nil unless a batch was too much
 
-	failures   int           // consecutive
-	lastErr    error         // of the last outcome
-	refused    bool          // by the outcome that started a pause
-	losses     int           // consecutive requests for the first items that had no response
-	stays      int           // failures of the first items while others were served
-	servedMark int64         // brake.accepted at the last outcome
-	until      time.Duration // held until then
-	outage     int64         // brake.outage when it failed; 0 if the service is not the reason
+	failures       int           // consecutive
+	lastErr        error         // of the last outcome
+	refused        bool          // since a batch was accepted
+	losses         int           // consecutive requests for the first items that had no response
+	ownFailures    int           // failures of the first items alone; see countOwn
+	acceptedBefore int64         // brake.accepted at the last outcome
+	until          time.Duration // held until then
+	outage         int64         // brake.outage if the wait ends with the outage, otherwise 0
 
 	turn    int // of the goroutine that calls done functions
 	calling *item
 	since   time.Duration // of the call
 	ticks   int           // of the abort, during the call
 
-	prev, next *device       // in Sender.ready
+	prev, next *device       // in Sender.ready or Sender.outage
 	wake       time.Duration // in Sender.timed
 	index      int           // in Sender.timed; -1 if it is not there
 }
@@ -103,7 +103,7 @@ func (m *devices) add(name string, accepted int64) *device {
 	if m.byName == nil {
 		m.byName = map[string]*device{}
 	}
-	d := &device{name: strings.Clone(name), index: -1, servedMark: accepted}
+	d := &device{name: strings.Clone(name), index: -1, acceptedBefore: accepted}
 	m.byName[d.name] = d
 	m.most = max(m.most, len(m.byName))
 	return d

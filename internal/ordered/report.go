@@ -11,7 +11,7 @@ func (s *Sender) complete(d *device, n int, err error) {
 	}
 	d.reportErr, d.state = err, reporting
 	d.sent = max(d.sent-n, 0)
-	d.keep, d.losses, d.stays = 0, 0, 0
+	d.retry, d.losses, d.ownFailures = 0, 0, 0
 	s.stats.PendingItems -= n
 	if err == nil {
 		s.stats.Accepted += int64(n)
@@ -28,6 +28,7 @@ func (s *Sender) proceed(d *device) {
 	case d.items.n == 0:
 		s.charge(d, -d.used)
 		s.devices.remove(d)
+		s.admit() // into the room of the device itself
 		s.abort.check(s.devices.len())
 	case s.abort.err != nil:
 		s.abort.lost += d.items.n
@@ -42,6 +43,12 @@ func (s *Sender) proceed(d *device) {
 // continues with the device. It stops if another goroutine has the turn.
 func (s *Sender) report(d *device, turn int) {
 	s.mu.Lock()
+	s.reportLocked(d, turn)
+	s.mu.Unlock()
+}
+
+// reportLocked is report. s.mu must be held; it is released while done functions run.
+func (s *Sender) reportLocked(d *device, turn int) {
 	for d != nil {
 		for d.state == reporting && d.turn == turn {
 			s.reportNext(d)
@@ -52,7 +59,6 @@ func (s *Sender) report(d *device, turn int) {
 			s.ready.remove(d)
 		}
 	}
-	s.mu.Unlock()
 }
 
 // reportNext calls one done function. s.mu must be held; it is released during the call.
@@ -73,19 +79,29 @@ func (s *Sender) reportNext(d *device) {
 	s.mu.Unlock()
 	returned := false
 	defer func() {
-		s.mu.Lock()
-		s.running--
-		if d.calling == it {
-			d.calling = nil
-			s.epochs.settle(it.epoch)
+		if returned {
+			s.mu.Lock()
+			s.doneReturned(d, it)
+			return
 		}
-		if !returned { // done ends this goroutine, or the process
+		go func() { // done ends this goroutine, or the process
+			s.mu.Lock()
+			s.doneReturned(d, it)
+			s.reportLocked(d, turn)
 			s.mu.Unlock()
-			go s.report(d, turn)
-		}
+		}()
 	}()
 	call(it.done, err)
 	returned = true
+}
+
+// doneReturned counts a done function that has returned. s.mu must be held.
+func (s *Sender) doneReturned(d *device, it *item) {
+	s.running--
+	if d.calling == it {
+		d.calling = nil
+		s.epochs.settle(it.epoch)
+	}
 }
 
 // call calls a done function. Its name on the stack identifies a goroutine that does.

@@ -281,3 +281,35 @@ func TestSender_NoGoroutineWhileIdle(t *testing.T) {
 		require.NoError(t, s.Flush(t.Context()))
 	})
 }
+
+// A device that is drained frees its own memory too: a waiting Send gets it, although
+// everything else that is pending is held.
+func TestRoom_DrainedDeviceMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate, start := make(chan struct{}), time.Now()
+		s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
+			switch device {
+			case "HELD":
+				if time.Since(start) < time.Hour {
+					return ordered.Outcome{Kind: ordered.Throttled, RetryAfter: time.Hour, Err: errStatus}
+				}
+			case "DRAINED":
+				<-gate
+			}
+			return ordered.Outcome{}
+		}, func(c *ordered.Config) { c.MaxPending, c.MaxPendingPerDevice = 10_000, 10_000 })
+		require.NoError(t, s.Send(t.Context(), "HELD", make([]byte, 5_000), nil))
+		synctest.Wait()
+		require.NoError(t, s.Send(t.Context(), "DRAINED", []byte{1}, nil))
+		free := 10_000 - s.Stats().PendingBytes
+		result := make(chan error, 1)
+		go func() { result <- s.Send(t.Context(), "WAITING", make([]byte, free-400), nil) }()
+		synctest.Wait()
+		require.Empty(t, result)
+		close(gate)
+		synctest.Wait()
+		require.Len(t, result, 1, "it needs the room of the item and of its device")
+		require.NoError(t, <-result)
+		requireClosed(t, s)
+	})
+}

@@ -14,7 +14,7 @@ type request struct {
 	itemsFull bool  // device.fit kept the request from having more items
 	bytesFull bool
 
-	comeback   int  // of the brake
+	recovery   int  // brake.recoveries when it was sent
 	probe      bool // of the brake
 	pauseProbe bool
 }
@@ -23,10 +23,16 @@ type request struct {
 // s.mu must be held.
 func (s *Sender) schedule(d *device) {
 	d.wake = s.expiry(d)
+	if d.outage != 0 && d.outage < s.brake.outage { // it ended while done functions were called
+		d.until = 0
+	}
 	if d.until > s.now() {
 		d.state = held
 		s.stats.Held++
 		d.wake = min(d.wake, d.until)
+		if d.outage == s.brake.outage {
+			s.outage.push(d)
+		}
 	} else {
 		d.state = ready
 		s.ready.push(d)
@@ -43,6 +49,9 @@ func (s *Sender) unschedule(d *device) {
 		s.ready.remove(d)
 	case held:
 		s.stats.Held--
+		if d.outage == s.brake.outage {
+			s.outage.remove(d)
+		}
 	default:
 		return
 	}
@@ -76,8 +85,8 @@ func (s *Sender) next() *request {
 	case !paused && !s.brake.allows(now):
 		return nil
 	}
-	if d == nil {
-		if d = s.heldByOutage(); d == nil {
+	if d == nil { // the wait between probes is enough
+		if d = s.outage.first; d == nil {
 			return nil
 		}
 	}
@@ -89,24 +98,11 @@ func (s *Sender) next() *request {
 	return r
 }
 
-// heldByOutage returns the device that is held for the service's sake and waits for the
-// shortest time. It can be used as a probe: the wait between probes is enough. s.mu must be
-// held.
-func (s *Sender) heldByOutage() *device {
-	var first *device
-	for _, d := range s.timed {
-		if d.state == held && d.outage == s.brake.outage && (first == nil || d.until < first.until) {
-			first = d
-		}
-	}
-	return first
-}
-
 // batch returns a request with the next batch of a device. s.mu must be held.
 func (s *Sender) batch(d *device) *request {
 	items, bytes := int64(s.config.BatchItems), s.config.BatchBytes
-	if d.keep > 0 {
-		items = int64(d.keep)
+	if d.retry > 0 {
+		items = int64(d.retry)
 	}
 	r := &request{device: d, items: make([][]byte, 0, min(items, int64(d.items.n)))}
 	for it := d.items.first; it != nil; it = it.next {
@@ -153,6 +149,9 @@ func (s *Sender) send(r *request) (outcome Outcome) {
 // never is later than all times.
 const never = time.Duration(1<<63 - 1)
 
+// later returns the time after a wait, at most never.
+func later(at, wait time.Duration) time.Duration { return at + min(wait, never-at) }
+
 // setTimer sets the timer for the next time at which there is something to do. s.mu must
 // be held.
 func (s *Sender) setTimer() {
@@ -185,7 +184,7 @@ func (s *Sender) nextTime() time.Duration {
 		if !s.pause.probing && s.ready.first != nil {
 			at = min(at, s.pause.next)
 		}
-	case s.brake.braked && (s.ready.first != nil || s.heldByOutage() != nil):
+	case s.brake.braked && (s.ready.first != nil || s.outage.first != nil):
 		at = min(at, s.brake.next)
 	}
 	return at

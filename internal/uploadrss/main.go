@@ -14,7 +14,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,7 +23,7 @@ import (
 	"time"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 const mib = 1 << 20
@@ -48,22 +47,15 @@ func main() {
 
 // serve runs the other process: a fake cloud whose storage fails once.
 func serve() error {
-	cloud := fakecloud.New()
-	cloud.Fail(fakecloud.Fault{Operation: "upload.put_file", Status: http.StatusServiceUnavailable, RetryAfter: "0", Times: 1})
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	cloud, err := memfaulttest.Start()
 	if err != nil {
 		return err
 	}
-	fmt.Println("http://" + listener.Addr().String())
-	server := &http.Server{Handler: cloud.Handler(), ReadHeaderTimeout: 10 * time.Second}
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the measuring process
-		_ = server.Close()
-	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	defer cloud.Close()
+	cloud.Fail(memfaulttest.Fault{Operation: "upload.put_file", Status: http.StatusServiceUnavailable, RetryAfter: "0", Times: 1})
+	fmt.Println(cloud.URL)
+	_, err = io.Copy(io.Discard, os.Stdin) // ends with the measuring process
+	return err
 }
 
 func measure(ctx context.Context, size, limit int64) error {
@@ -129,7 +121,8 @@ func startCloud(ctx context.Context) (url string, stop func(), err error) {
 // upload uploads a payload, and returns the number of attempts to send the file.
 func upload(ctx context.Context, url string, size int64) (attempts int64, err error) {
 	var puts atomic.Int64
-	client, err := memfault.NewClient(memfault.OrganizationToken(fakecloud.OrgToken), memfault.WithBaseURL(url),
+	var cloud memfaulttest.Server // its project and its token are those of the other process
+	client, err := memfault.NewClient(memfault.OrganizationToken(cloud.OrganizationToken()), memfault.WithBaseURL(url),
 		memfault.WithObserver(func(_ context.Context, a memfault.Attempt) {
 			if a.Operation == "upload.put_file" {
 				puts.Add(1)
@@ -139,8 +132,7 @@ func upload(ctx context.Context, url string, size int64) (attempts int64, err er
 		return 0, err
 	}
 	file := &memfault.File{Name: "payload.bin", Size: size, Content: newPattern(size)}
-	project := memfault.ProjectRef{Organization: fakecloud.Organization, Project: fakecloud.Project}
-	result, err := client.Uploads.OTAPayload(ctx, project, file, memfault.OTAPayloadOptions{
+	result, err := client.Uploads.OTAPayload(ctx, cloud.Project(), file, memfault.OTAPayloadOptions{
 		HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: "2.0.0",
 	})
 	switch {

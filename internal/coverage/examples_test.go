@@ -1,0 +1,78 @@
+package coverage_test
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/doc"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// root is the directory of the repository.
+const root = "../.."
+
+// TestExamples_CompileOutsideTheRepository copies each Example, as a program, to a module of
+// its own and compiles it there.
+func TestExamples_CompileOutsideTheRepository(t *testing.T) {
+	module := t.TempDir()
+	copied := 0
+	for _, dir := range []string{".", "memfaulttest"} {
+		files := token.NewFileSet()
+		for _, example := range examples(t, files, filepath.Join(root, dir)) {
+			name := filepath.Base(dir) + "_Example" + example.Name
+			require.NotNil(t, example.Play, "Example%s uses something that is declared in another file", example.Name)
+			require.NotEmpty(t, example.Output, "Example%s has no output", example.Name)
+			var program bytes.Buffer
+			require.NoError(t, format.Node(&program, files, example.Play))
+			require.NoError(t, os.MkdirAll(filepath.Join(module, name), 0o750))
+			require.NoError(t, os.WriteFile(filepath.Join(module, name, "main.go"), program.Bytes(), 0o600))
+			copied++
+		}
+	}
+	require.Greater(t, copied, 30)
+	writeModule(t, module)
+	build := exec.CommandContext(t.Context(), "go", "build", "-mod=mod", "./...")
+	build.Dir, build.Env = module, append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+}
+
+// examples returns the Examples in a directory.
+func examples(t *testing.T, files *token.FileSet, dir string) []*doc.Example {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	require.NoError(t, err)
+	var parsed []*ast.File
+	for _, path := range paths {
+		file, err := parser.ParseFile(files, path, nil, parser.ParseComments)
+		require.NoError(t, err)
+		parsed = append(parsed, file)
+	}
+	return doc.Examples(parsed...)
+}
+
+// writeModule writes the go.mod and go.sum of a module that depends on the repository.
+func writeModule(t *testing.T, dir string) {
+	t.Helper()
+	repository, err := filepath.Abs(root)
+	require.NoError(t, err)
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	require.NoError(t, err)
+	_, requirements, found := strings.Cut(string(mod), "\n")
+	require.True(t, found)
+	const path = "github.com/memfault-go/memfault"
+	text := fmt.Sprintf("module example.com/copied\n%s\nrequire %s v0.0.0\n\nreplace %s => %s\n", requirements, path, path, repository)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o600))
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o600))
+}

@@ -1,0 +1,65 @@
+// Package memfaulttest provides a fake Memfault for tests of programs that use package
+// memfault. The client in the test is the real one. The server keeps its state in memory,
+// needs no network and no account, and behaves as Memfault is known to behave.
+//
+//	func TestRelay(t *testing.T) {
+//		cloud := memfaulttest.NewServer(t)
+//		client := cloud.Client(t, memfault.ProjectKey(cloud.ProjectKey()))
+//		cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Times: 2, Status: 503})
+//
+//		relay(client, "ABCD1234", []byte("a chunk")) // the code under test
+//
+//		if n := len(cloud.Chunks("ABCD1234")); n != 1 {
+//			t.Errorf("Memfault has %d chunks, want 1", n)
+//		}
+//	}
+//
+// # Servers
+//
+// [NewServer] starts a server for a test, and [Start] one for an Example or a program. A new
+// server has one organization with one project ([Server.Project]), one user who administers
+// it, an organization token and a project key. The project has the cohort "default", the
+// software type "main", the hardware version "evt-1", and no devices.
+//
+// [Server.Client] returns a client for the server. A program that creates its own client can
+// add [Server.Options] to its options, or use [Server.URL] as the base URL of all hosts, for
+// example in an environment variable.
+//
+// # State
+//
+// The Add methods, for example [Server.AddDevices], fill the project. What they refer to is
+// created if it does not exist: a cohort, a hardware version, a software version. Other
+// changes are made by requests, and have consequences: an uploaded payload becomes a
+// release, a deployed release is offered to the devices of its cohort, a chunk or an event
+// of an unknown device creates the device. The contents of chunks and of MAR files are not
+// decoded, so they have no other effect. [Server.Report] makes a device report its software
+// version.
+//
+// # Faults
+//
+// [Server.Fail] makes requests fail: with a status, a delay, a broken connection, or a
+// response that is cut off. A [Fault] can be limited to an operation, to a device, to some of
+// the requests. The operations have the names that [memfault.OperationName] returns and
+// that [memfault.Error] contains, for example "devices.update". A client of this package
+// retries with the same rules as any other, but waits only for milliseconds, unless a
+// response contains Retry-After.
+//
+// # Assertions
+//
+// [Server.Requests] returns the requests that the server received, [Server.Chunks] the chunks
+// that it accepted, and [Server.Uploads] the files. The server also watches for requests that
+// no client should send, such as two concurrent chunk uploads of one device; see
+// [Server.Violations]. They fail the test of NewServer.
+//
+// # Time
+//
+// A test that waits for minutes takes no time in a bubble of testing/synctest. Network
+// connections do not work there; [NewInMemoryServer] starts a server without them. The
+// server takes the time from time.Now, so from the bubble. [Server.SetClock] replaces it.
+//
+// # What the server is not
+//
+// Memfault publishes its API in part. Where a fact is unknown, the server chooses what is
+// harder for the client: for example, it rejects a file whose content was uploaded before,
+// for whatever version. It cannot prove that a program works with the real Memfault.
+package memfaulttest

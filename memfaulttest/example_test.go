@@ -1,0 +1,161 @@
+package memfaulttest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/memfaulttest"
+)
+
+func ExampleServer_AddDevices() {
+	cloud, err := memfaulttest.Start() // in a test: memfaulttest.NewServer(t)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddDevices(
+		memfaulttest.Device{Serial: "ABCD1234", Cohort: "beta", SoftwareVersion: "1.2.3", LastSeen: time.Now()},
+		memfaulttest.Device{Serial: "ABCD1235", Attributes: map[string]any{"region": "eu"}},
+	)
+
+	client := cloud.Client(nil) // in a test: cloud.Client(t)
+	for device, err := range client.Devices.List(cloud.Project(), memfault.DeviceListOptions{}).All(context.Background()) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(device.DeviceSerial, device.Cohort.Slug)
+	}
+	// Output:
+	// ABCD1234 beta
+	// ABCD1235 default
+}
+
+func ExampleServer_Fail() {
+	cloud, err := memfaulttest.Start() // in a test: memfaulttest.NewServer(t)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddDevices(memfaulttest.Device{Serial: "ABCD1234"})
+	client := cloud.Client(nil) // in a test: cloud.Client(t)
+
+	cloud.Fail(memfaulttest.Fault{Operation: "devices.retrieve", Times: 2, Status: 503})
+	_, err = client.Devices.Get(context.Background(), cloud.Project(), "ABCD1234")
+	fmt.Println("after", cloud.RequestCount("devices.retrieve"), "requests:", err)
+
+	cloud.Fail(memfaulttest.Fault{Device: "ABCD1234", Drop: true})
+	_, err = client.Devices.Get(context.Background(), cloud.Project(), "ABCD1234")
+	fmt.Println("no answer:", errors.Is(err, memfault.ErrNoAnswer))
+
+	cloud.Heal()
+	_, err = client.Devices.Get(context.Background(), cloud.Project(), "ABCD1234")
+	fmt.Println("healed:", err)
+	// Output:
+	// after 3 requests: <nil>
+	// no answer: true
+	// healed: <nil>
+}
+
+func ExampleServer_Requests() {
+	cloud, err := memfaulttest.Start() // in a test: memfaulttest.NewServer(t)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddDevices(memfaulttest.Device{Serial: "ABCD1234"})
+	client := cloud.Client(nil) // in a test: cloud.Client(t)
+
+	_, err = client.Devices.Update(context.Background(), cloud.Project(), "ABCD1234", memfault.DeviceUpdate{
+		Nickname: memfault.Set("kitchen"),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, request := range cloud.Requests("devices.update") {
+		fmt.Println(request.Method, request.Path)
+		fmt.Println(string(request.Body))
+		fmt.Println(request.Credential)
+	}
+	// Output:
+	// PATCH /api/v0/organizations/acme/projects/smart-sink/devices/ABCD1234
+	// {"nickname":"kitchen"}
+	// organization token
+}
+
+// A CI job uploads a payload and deploys it. A device of the cohort is offered the release,
+// installs it, and reports its version.
+func Example_release() {
+	cloud, err := memfaulttest.Start() // in a test: memfaulttest.NewServer(t)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddDevices(memfaulttest.Device{Serial: "ABCD1234", Cohort: "beta", SoftwareVersion: "1.0.0"})
+	ctx, project, client := context.Background(), cloud.Project(), cloud.Client(nil) // in a test: cloud.Client(t)
+
+	payload := &memfault.File{Name: "firmware.bin", Size: 12, Content: strings.NewReader("the firmware")}
+	_, err = client.Uploads.OTAPayload(ctx, project, payload, memfault.OTAPayloadOptions{
+		HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: "2.0.0",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = client.Deployments.Create(ctx, project, memfault.DeploymentCreate{
+		Type: memfault.DeploymentTypeNormal, Release: memfault.ReleaseVersion("2.0.0"), Cohort: "beta",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	device := client.WithAuth(memfault.ProjectKey(cloud.ProjectKey()))
+	latest, err := device.Releases.Latest(ctx, memfault.LatestReleaseQuery{
+		DeviceSerial: "ABCD1234", HardwareVersion: "evt-1", SoftwareType: "main", CurrentVersion: "1.0.0",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("offered:", latest.UpdateAvailable, latest.Version)
+	cloud.Report("ABCD1234", latest.Version)
+
+	updated, err := client.Devices.WaitForVersion(ctx, project, "ABCD1234", "2.0.0", memfault.WaitOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("running:", updated.LastSeenSoftwareVersion.Version)
+	// Output:
+	// offered: true 2.0.0
+	// running: 2.0.0
+}
+
+func ExampleServer_SendWebhook() {
+	cloud, err := memfaulttest.Start() // in a test: memfaulttest.NewServer(t)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+
+	handler := memfault.NewWebhookHandler(memfault.WebhookOptions{Secrets: []string{"s3cret"}},
+		func(_ context.Context, event *memfault.WebhookEvent) error {
+			fmt.Println(event.Type, "in project", event.Project.Slug)
+			return nil
+		})
+	server := httptest.NewServer(handler) // the program under test
+	defer server.Close()
+
+	event := memfault.WebhookEvent{Type: memfault.WebhookTypeIssueCreated, Delivery: "1"}
+	for range 2 { // the second is a retry of Memfault
+		if err := cloud.SendWebhook(context.Background(), server.URL, "s3cret", event); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(cloud.SendWebhook(context.Background(), server.URL, "wrong", event))
+	// Output:
+	// issue.created in project smart-sink
+	// memfaulttest: the webhook issue.created was answered with status 401
+}

@@ -1,0 +1,46 @@
+package memfaulttest
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+// Request is a request that the server received.
+type Request struct {
+	Operation  string // name, for example "devices.update"
+	Method     string
+	Path       string // escaped
+	Query      url.Values
+	Header     http.Header // credentials are replaced by REDACTED
+	Body       []byte      // at most the first 64 KiB; empty for uploaded files
+	Truncated  bool        // whether the body was longer
+	Credential string      // kind, for example "organization token"; empty if there was none
+}
+
+// Requests returns the requests for an operation, in the order of arrival, those that failed
+// because of a [Fault] included. If operation is empty, it returns all requests. The server
+// keeps the last 100,000 requests and 64 MiB of bodies; see [Server.RequestCount].
+func (s *Server) Requests(operation string) []Request {
+	return convert(s.cloud.Requests(operation), func(r fakecloud.Request) Request { return Request(r) })
+}
+
+// RequestCount returns the number of requests for an operation, or of all requests if
+// operation is empty.
+func (s *Server) RequestCount(operation string) int { return s.cloud.RequestCount(operation) }
+
+// Chunks returns the chunks that the server accepted for a device, in the order of arrival.
+// A chunk that arrived twice is contained twice. The server keeps the last 256 MiB of the
+// chunks of all devices.
+func (s *Server) Chunks(serial string) [][]byte { return s.cloud.Chunks(serial) }
+
+// Violations describes the requests that no client should have sent:
+//
+//   - a credential sent to the wrong host, to storage, or together with another one;
+//   - two concurrent chunk uploads of one device;
+//   - a chunk that arrived after a later one of its device. The server notices it only if a
+//     request with the chunk had failed before.
+//
+// They fail the test of [NewServer].
+func (s *Server) Violations() []string { return s.cloud.Violations() }

@@ -1,0 +1,116 @@
+package memfaulttest
+
+import (
+	"time"
+
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+// Issue is an issue of the project. Its counts and times follow from its traces.
+type Issue struct {
+	Title     string
+	Message   string
+	Reason    string
+	Signature string
+	Status    string // "open" by default
+}
+
+// AddIssues adds issues and returns their IDs.
+func (s *Server) AddIssues(issues ...Issue) []int64 {
+	return convert(issues, func(i Issue) int64 { return s.cloud.AddIssue(fakecloud.Issue(i)) })
+}
+
+// Trace is a trace of an issue.
+type Trace struct {
+	Issue           int64  // ID; 0 for none
+	DeviceSerial    string // required
+	SoftwareVersion string
+	Reason          string
+	Captured        time.Time
+	Coredump        bool // whether it comes from a coredump
+	ELF             bool // whether that is the coredump of a Linux process
+	Symbols         bool // whether the symbols of the coredump can be downloaded
+}
+
+// AddTraces adds traces and returns their IDs. For a coredump with content, use
+// [Server.AddCoredumps].
+func (s *Server) AddTraces(traces ...Trace) []int64 {
+	return s.cloud.AddTraces(convert(traces, func(t Trace) fakecloud.Trace { return fakecloud.Trace(t) })...)
+}
+
+// Coredump is a coredump of a device.
+type Coredump struct {
+	DeviceSerial string // required
+	Content      []byte
+	ELF          []byte // the coredump as an ELF file
+	Symbols      []byte // its symbol file; none by default
+	NotReady     int    // so many downloads find it unprocessed
+}
+
+// AddCoredumps adds coredumps with a trace each, and returns the IDs of the coredumps.
+func (s *Server) AddCoredumps(coredumps ...Coredump) []int64 {
+	return convert(coredumps, func(c Coredump) int64 {
+		id, _ := s.cloud.AddCoredump(fakecloud.Coredump(c))
+		return id
+	})
+}
+
+// Recording is a custom data recording of a device.
+type Recording struct {
+	DeviceSerial string // required
+	Reason       string
+	Start, End   time.Time
+	Mimetypes    []string
+	Size         int64 // the length of Content by default
+	Content      []byte
+}
+
+// AddRecordings adds recordings and returns their IDs.
+func (s *Server) AddRecordings(recordings ...Recording) []int64 {
+	return s.cloud.AddRecordings(convert(recordings, func(r Recording) fakecloud.Recording { return fakecloud.Recording(r) })...)
+}
+
+// SetRecordingContent replaces the content of a recording.
+func (s *Server) SetRecordingContent(id int64, content []byte) {
+	s.cloud.SetRecordingContent(id, content)
+}
+
+// Event is an event of a device.
+type Event struct {
+	DeviceSerial    string // required
+	Type            string // "heartbeat" by default
+	SoftwareVersion string
+	Info            any // event_info
+	UserInfo        any // user_info
+	Captured        time.Time
+	Received        time.Time // Captured by default
+}
+
+// AddEvents adds events and returns their IDs. Unlike an uploaded event, an event that is
+// added does not change its device.
+func (s *Server) AddEvents(events ...Event) []int64 {
+	return s.cloud.AddEvents(convert(events, func(e Event) fakecloud.Event { return fakecloud.Event(e) })...)
+}
+
+// Report is a report of a device, with metrics of a span of time.
+type Report struct {
+	DeviceSerial string // required
+	Metrics      map[string]any
+	Start, End   time.Time
+}
+
+// AddReports adds reports.
+func (s *Server) AddReports(reports ...Report) {
+	s.cloud.AddReports(convert(reports, func(r Report) fakecloud.Report { return fakecloud.Report(r) })...)
+}
+
+// AddAlerts adds alerts with the given titles, and returns their IDs.
+func (s *Server) AddAlerts(titles ...string) []int64 { return convert(titles, s.cloud.AddAlert) }
+
+// AddTask adds a task. Each request for it returns the next of the statuses, and the last
+// one from then on.
+func (s *Server) AddTask(id string, statuses ...string) { s.cloud.AddTask(id, statuses...) }
+
+// SetSDKSettings sets the settings that the server sends to the firmware SDK's build, as a
+// value that is encoded to JSON.
+func (s *Server) SetSDKSettings(settings any) { s.cloud.SetSDKSettings(settings) }

@@ -1,0 +1,98 @@
+package memfaulttest
+
+import (
+	"time"
+
+	"github.com/memfault-go/memfault/internal/fakecloud"
+)
+
+// Release is a release of the project.
+type Release struct {
+	Version         string // required
+	DeltaFrom       string // if set, the release is a delta release from this version
+	Revision        string
+	Notes           string
+	SoftwareType    string // "main" by default
+	MustPassThrough bool
+	Artifacts       []Artifact
+}
+
+// Artifact is a file of a [Release]. It can be downloaded.
+type Artifact struct {
+	HardwareVersion string // "evt-1" by default
+	Type            string // "firmware" by default
+	BuildID         string
+	Filename        string // "firmware.bin" by default
+	Content         []byte
+}
+
+// AddReleases adds releases. The artifacts of a version that exists are added to it. For a
+// delta release, both versions are created if they do not exist. A device is offered a
+// release only if it is deployed to its cohort; see [Server.AddDeployments].
+func (s *Server) AddReleases(releases ...Release) {
+	for _, r := range releases {
+		s.cloud.AddRelease(fakecloud.Release{
+			Version: r.Version, DeltaFrom: r.DeltaFrom, Revision: r.Revision, Notes: r.Notes,
+			SoftwareType: r.SoftwareType, MustPassThrough: r.MustPassThrough,
+			Artifacts: convert(r.Artifacts, func(a Artifact) fakecloud.Artifact { return fakecloud.Artifact(a) }),
+		})
+	}
+}
+
+// Deployment is a deployment of a release to a cohort.
+type Deployment struct {
+	Release        string // required; a version
+	Cohort         string // slug; "default" by default
+	Status         string // "done", or "in_progress" for a staged rollout, by default
+	DeltaFrom      string // if set, the delta release from this version is deployed
+	RolloutPercent int    // if set, the deployment is a staged rollout
+}
+
+// AddDeployments adds deployments and returns their IDs. A release that does not exist is
+// created, without artifacts.
+func (s *Server) AddDeployments(deployments ...Deployment) []int64 {
+	return s.cloud.AddDeployments(convert(deployments, func(d Deployment) fakecloud.Deployment { return fakecloud.Deployment(d) })...)
+}
+
+// Install is the installation of a release on a device.
+type Install struct {
+	Serial  string // required; a device that exists
+	Version string // required
+	Status  string // "success" by default
+	Began   time.Time
+	Ended   time.Time
+}
+
+// AddInstalls adds installs. It panics if a device does not exist.
+func (s *Server) AddInstalls(installs ...Install) {
+	s.cloud.AddInstalls(convert(installs, func(i Install) fakecloud.Install { return fakecloud.Install(i) })...)
+}
+
+// RateLimitLatest rate-limits the requests of a device for its latest release. Memfault is
+// known to respond to them as if there were no update, with the reason in a header.
+func (s *Server) RateLimitLatest(serial string) { s.cloud.RateLimitLatest(serial) }
+
+// Upload is a file that the server accepted.
+type Upload struct {
+	// Kind is what the file was uploaded as: symbols, ota_payload, sbom, coredump,
+	// elf_coredump, bugreport, mar, custom_data_recording, xed, coredump_raw, symbols_legacy,
+	// artifact or trace_import.
+	Kind        string
+	Name        string
+	Size        int64
+	MD5         string // in hexadecimal
+	ContentType string
+	Start       []byte         // at most the first 1 MiB
+	Commit      map[string]any // the JSON or the form that describes the file
+}
+
+// Uploads returns the files that the server accepted, in order.
+func (s *Server) Uploads() []Upload {
+	return convert(s.cloud.Uploads(), func(u fakecloud.Upload) Upload {
+		return Upload{u.Kind, u.Name, u.Size, u.MD5, u.ContentType, u.Start, u.Commit}
+	})
+}
+
+// SetMaxUpload sets the size in bytes above which the server rejects an uploaded file. By
+// default there is no limit.
+func (s *Server) SetMaxUpload(maxBytes int64) { s.cloud.SetMaxUpload(maxBytes) }

@@ -1,0 +1,223 @@
+package memfault
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"sync"
+)
+
+const (
+	maxWebhookBody    = 1 << 20 // bytes
+	defaultRemembered = 10_000  // deliveries
+)
+
+// WebhookOptions are the options of [NewWebhookHandler].
+//
+// The handler tells deliveries apart by their Memfault-Delivery header. If Memfault repeats one
+// of the last deliveries for which the function succeeded, the handler responds with 200 and
+// does not call the function. A repetition that arrives while the function runs waits for the
+// outcome: after a success it gets the same response, otherwise the function is called again.
+// If the header is missing, the function is called for each request.
+//
+// The handler keeps a hash of 32 bytes for each delivery, whatever the length of the header,
+// and only in memory. After a restart the function may receive a delivery again.
+type WebhookOptions struct {
+	// Secrets are the secrets of the webhook; at least one is required. Several secrets allow
+	// a rotation: a delivery is accepted if it is signed with one of them. Empty secrets are
+	// ignored.
+	Secrets []string `json:"-"`
+	// Remember is how many successful deliveries the handler remembers; 10,000 by default. If
+	// it is negative, the handler remembers none.
+	Remember int
+}
+
+// Format writes the options without the secrets, for every verb.
+func (o WebhookOptions) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "memfault.WebhookOptions{Secrets: %s, Remember: %d}", redacted, o.Remember)
+}
+
+// NewWebhookHandler returns a handler that calls function for each webhook delivery with a
+// valid signature, with the context of the request. If function returns nil, the handler
+// responds with 200. [WebhookOptions] describes repeated deliveries. The handler is safe for
+// concurrent use by multiple goroutines; function must be, too.
+//
+// If function returns an error or panics, the handler responds with 500, so that Memfault
+// repeats the delivery. The error, or the panic with its stack, is written to the ErrorLog of
+// the [http.Server], except [http.ErrAbortHandler].
+//
+// Other requests are rejected: with 405 if the method is not POST, with 413 if the body is
+// longer than 1 MiB, with 401 if the signature is missing or wrong, and with 400 if
+// [ParseWebhook] fails. If all secrets are empty, if there are none, or if function is nil,
+// the handler rejects every request with 500 and a text that says why.
+//
+// UNCERTAIN: after which responses, and how often, Memfault repeats a delivery.
+//
+// Memfault: https://docs.memfault.com/docs/platform/webhooks
+func NewWebhookHandler(options WebhookOptions, function func(context.Context, *WebhookEvent) error) http.Handler {
+	h := &webhookHandler{function: function, secrets: slices.Clone(options.Secrets)}
+	h.deliveries.limit = cmp.Or(options.Remember, defaultRemembered)
+	switch {
+	case !anyNotEmpty(h.secrets):
+		h.misuse = "memfault: NewWebhookHandler: Secrets must not be empty"
+	case function == nil:
+		h.misuse = "memfault: NewWebhookHandler: nil function"
+	}
+	return http.HandlerFunc(h.serve) // a printed function shows no secret
+}
+
+type webhookHandler struct {
+	secrets    []string
+	function   func(context.Context, *WebhookEvent) error
+	misuse     string // why no request can be served
+	deliveries webhookDeliveries
+}
+
+func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) {
+	if h.misuse != "" {
+		http.Error(w, h.misuse, http.StatusInternalServerError)
+		return
+	}
+	event, status := h.receive(w, r)
+	if event != nil {
+		status = h.deliver(r, event)
+	}
+	if status == http.StatusOK {
+		w.WriteHeader(status)
+		return
+	}
+	http.Error(w, http.StatusText(status), status)
+}
+
+// receive returns the event of a request, or the status with which it is rejected.
+func (h *webhookHandler) receive(w http.ResponseWriter, r *http.Request) (*WebhookEvent, int) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, http.StatusMethodNotAllowed
+	}
+	var body []byte
+	if r.Body != nil { // nil only in tests that call the handler directly
+		var err error
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxWebhookBody))
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+			return nil, http.StatusRequestEntityTooLarge
+		}
+		if err != nil {
+			return nil, http.StatusBadRequest
+		}
+	}
+	if VerifyWebhook(r.Header, body, h.secrets...) != nil {
+		return nil, http.StatusUnauthorized
+	}
+	event, err := ParseWebhook(r.Header, body)
+	if err != nil {
+		return nil, http.StatusBadRequest
+	}
+	return event, http.StatusOK
+}
+
+// deliver calls the function, unless it has succeeded for the same delivery.
+func (h *webhookHandler) deliver(r *http.Request, event *WebhookEvent) (status int) {
+	if event.Delivery == "" {
+		return h.call(r, event)
+	}
+	key := sha256.Sum256([]byte(event.Delivery))
+	for {
+		delivery, first := h.deliveries.begin(key)
+		if first {
+			defer func() { h.deliveries.end(key, delivery, status == http.StatusOK) }() // also after runtime.Goexit
+			return h.call(r, event)
+		}
+		select {
+		case <-delivery.ended:
+			if delivery.succeeded {
+				return http.StatusOK
+			}
+		case <-r.Context().Done():
+			return http.StatusServiceUnavailable
+		}
+	}
+}
+
+// call calls the function and returns the status of the response.
+func (h *webhookHandler) call(r *http.Request, event *WebhookEvent) (status int) {
+	defer func() {
+		if v := recover(); v != nil {
+			status = http.StatusInternalServerError
+			if v != http.ErrAbortHandler { //nolint:errorlint // net/http compares it in this way
+				logWebhook(r, event, "panic: %v\n%s", v, debug.Stack())
+			}
+		}
+	}()
+	if err := h.function(r.Context(), event); err != nil {
+		logWebhook(r, event, "%s", oneLine(redactQueries(err.Error()), maxErrorField))
+		return http.StatusInternalServerError
+	}
+	return http.StatusOK
+}
+
+// logWebhook writes to the log that net/http uses for the request.
+func logWebhook(r *http.Request, event *WebhookEvent, format string, args ...any) {
+	logger := log.Default()
+	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && server.ErrorLog != nil {
+		logger = server.ErrorLog
+	}
+	logger.Printf("memfault: webhook %s: "+format, append([]any{oneLine(string(event.Type), 80)}, args...)...)
+}
+
+// webhookDeliveries are the deliveries for which the function runs, and the last ones for which
+// it succeeded.
+type webhookDeliveries struct {
+	limit int // how many of the latter are kept
+
+	mu     sync.Mutex
+	byKey  map[[sha256.Size]byte]*webhookDelivery
+	oldest int                 // in kept, once it is full
+	kept   [][sha256.Size]byte // a ring
+}
+
+type webhookDelivery struct {
+	ended     chan struct{}
+	succeeded bool // valid once ended is closed
+}
+
+// begin returns the delivery that is in flight or remembered under key. If there is none, it
+// registers one; first is true, and the caller must end it.
+func (d *webhookDeliveries) begin(key [sha256.Size]byte) (delivery *webhookDelivery, first bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if delivery := d.byKey[key]; delivery != nil {
+		return delivery, false
+	}
+	if d.byKey == nil {
+		d.byKey = map[[sha256.Size]byte]*webhookDelivery{}
+	}
+	delivery = &webhookDelivery{ended: make(chan struct{})}
+	d.byKey[key] = delivery
+	return delivery, true
+}
+
+// end remembers a delivery that succeeded and forgets one that failed.
+func (d *webhookDeliveries) end(key [sha256.Size]byte, delivery *webhookDelivery, succeeded bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case !succeeded || d.limit < 0:
+		delete(d.byKey, key)
+	case len(d.kept) < d.limit:
+		d.kept = append(d.kept, key)
+	default:
+		delete(d.byKey, d.kept[d.oldest])
+		d.kept[d.oldest] = key
+		d.oldest = (d.oldest + 1) % d.limit
+	}
+	delivery.succeeded = succeeded
+	close(delivery.ended)
+}
