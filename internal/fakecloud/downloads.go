@@ -38,7 +38,7 @@ func (c *Cloud) AddCoredump(coredump Coredump) (id, symbols int64) {
 	c.AddTraces(Trace{DeviceSerial: coredump.DeviceSerial, Coredump: true, Symbols: coredump.Symbols != nil})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
+	p := c.seeded
 	t := p.diagnostics.traces[len(p.diagnostics.traces)-1]
 	c.storeCoredump(p, t, coredump)
 	return t.coredump, t.symbols
@@ -56,7 +56,7 @@ func (c *Cloud) storeCoredump(p *project, t *trace, coredump Coredump) {
 func (c *Cloud) SetRecordingContent(id int64, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.store(c.defaultProject(), fileKey("recording", id), file{name: fmt.Sprintf("recording-%d.bin", id), content: content})
+	c.store(c.seeded, fileKey("recording", id), file{name: fmt.Sprintf("recording-%d.bin", id), content: content})
 }
 
 // IgnoreRanges makes the cloud ignore the Range header and respond with whole files.

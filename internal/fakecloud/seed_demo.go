@@ -14,7 +14,7 @@ import (
 func (c *Cloud) SeedDemo() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
+	p := c.seeded
 	if len(p.fleet.devices) == 0 {
 		c.seedFleet(p, 50)
 	}

@@ -57,7 +57,7 @@ func (c *Cloud) SetMaxUpload(maxBytes int64) {
 func (c *Cloud) AddBuildID(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
+	p := c.seeded
 	p.builds = append(p.builds, id)
 }
 
