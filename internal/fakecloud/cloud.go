@@ -5,8 +5,8 @@
 //
 // Data that it accepts has consequences at once: unknown devices appear, coredumps and imported
 // traces become traces and issues, recordings can be downloaded, and deployed releases are
-// offered to devices. It decodes neither chunks nor coredumps nor MARs, keeps at most the first
-// 1 MiB of an uploaded file, and limits what it remembers of requests and chunks; see
+// offered to devices. It decodes neither chunks nor coredumps nor MARs, keeps uploaded files
+// above 1 MiB in temporary files, and limits what it remembers of requests and chunks; see
 // [Cloud.Requests] and [Cloud.Chunks].
 //
 // Each operation of package operation has one handler here. The package does not invent

@@ -21,7 +21,7 @@ func (c *Cloud) newLogFile(f LogFile) *logFile {
 	if bytes.HasPrefix(f.Content, []byte{0x1f, 0x8b}) {
 		kind = "application/gzip"
 	}
-	return &logFile{f.ID, file{content: slices.Clone(f.Content), contentType: kind, modified: c.now()}}
+	return &logFile{f.ID, file{content: newBlob(f.Content), contentType: kind, modified: c.now()}}
 }
 
 func (d *device) logFile(id string) *logFile {
