@@ -1,8 +1,7 @@
 package fakecloud
 
 import (
-	"cmp" //nolint:gosec // the API names MD5 for artifacts
-	//nolint:gosec // the API names SHA-1 for artifacts
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"

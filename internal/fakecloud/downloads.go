@@ -1,9 +1,6 @@
 package fakecloud
 
 import (
-
-	//nolint:gosec // the ETag of a file is its MD5, as in S3
-
 	"fmt"
 	"io"
 	"net/http"

@@ -1,8 +1,6 @@
 package fakecloud
 
 import (
-	//nolint:gosec // the API names MD5 for uploads
-
 	"maps"
 	"net/http"
 	"net/url"
