@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -206,6 +207,19 @@ func TestSubscribeWebhook_WrongSecret(t *testing.T) {
 	assert.Empty(t, events.got(t))
 }
 
+func TestSubscribeWebhook_RedirectIsNoSuccess(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			http.Redirect(w, r, "/moved", http.StatusTemporaryRedirect)
+		}
+	}))
+	t.Cleanup(receiver.Close)
+	cloud.SubscribeWebhook(receiver.URL, secret)
+	cloud.SendTestNotification()
+	require.ErrorContains(t, cloud.WaitForWebhooks(t.Context()), "status 307")
+}
+
 func TestSubscribeWebhook_ReceiverCallsTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := memfaulttest.NewInMemoryServer(t)
@@ -275,9 +289,9 @@ func TestClose_EndsWebhooks(t *testing.T) {
 func TestSubscribeWebhook_SlowReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := memfaulttest.NewInMemoryServer(t)
-		calls := 0
+		var calls atomic.Int32
 		cloud.SubscribeWebhookHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			if calls++; calls == 1 {
+			if calls.Add(1) == 1 {
 				<-r.Context().Done()
 			}
 		}), secret)
