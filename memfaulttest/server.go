@@ -94,8 +94,9 @@ func start(on network) (*Server, error) {
 }
 
 // Close stops the server and closes all connections. Requests that are still being served
-// fail.
+// fail, and webhooks that are not delivered yet are dropped.
 func (s *Server) Close() {
+	s.cloud.CloseWebhooks()
 	for _, server := range s.servers {
 		_ = server.Close()
 	}
