@@ -57,6 +57,13 @@ var (
 	_ func() memfault.CallOption                        = memfault.WithoutRetry
 	_ func(func(sent, total int64)) memfault.CallOption = memfault.WithProgress
 
+	_ func(*memfault.CoredumpsService, context.Context, memfault.ProjectRef, int64, string, memfault.IssueDownloadOptions, ...memfault.CallOption) ([]memfault.IssueFile, error) = (*memfault.CoredumpsService).DownloadIssue
+
+	_ func(*memfault.IssuesService, context.Context, memfault.ProjectRef, memfault.WatchOptions, ...memfault.CallOption) iter.Seq2[memfault.WatchItem[memfault.Issue], error]           = (*memfault.IssuesService).Watch
+	_ func(*memfault.TracesService, context.Context, memfault.ProjectRef, memfault.WatchOptions, ...memfault.CallOption) iter.Seq2[memfault.WatchItem[memfault.Trace], error]           = (*memfault.TracesService).Watch
+	_ func(*memfault.DevicesService, context.Context, memfault.ProjectRef, string, memfault.WatchOptions, ...memfault.CallOption) iter.Seq2[memfault.WatchItem[memfault.Reboot], error] = (*memfault.DevicesService).WatchReboots
+	_ func(memfault.WatchItem[int]) memfault.WatchCursor                                                                                                                                = memfault.WatchItem[int].Cursor
+
 	_ func(*memfault.ChunksService, context.Context, string, [][]byte, ...memfault.CallOption) error                                         = (*memfault.ChunksService).Upload
 	_ func(*memfault.ChunksService, memfault.ChunkSenderOptions) *memfault.ChunkSender                                                       = (*memfault.ChunksService).NewSender
 	_ func(*memfault.ChunkSender, context.Context, string, []byte, func(error)) error                                                        = (*memfault.ChunkSender).Send

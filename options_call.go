@@ -67,8 +67,8 @@ func (r *Response) TaskID() string {
 
 // WithResponse fills response when the call ends, even if it fails. With a [Pager], it does
 // so before each page is yielded. Concurrent calls, and concurrent loops over one Pager,
-// need separate Responses. [CohortsService.MoveDevices] and [UploadsService.SymbolsDir]
-// ignore it, because they make many calls.
+// need separate Responses. [CohortsService.MoveDevices], [UploadsService.SymbolsDir] and
+// [CoredumpsService.DownloadIssue] ignore it, because they make many calls.
 func WithResponse(response *Response) CallOption {
 	return func(o *callOptions) { o.response = response }
 }

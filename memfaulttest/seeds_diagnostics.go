@@ -40,11 +40,14 @@ func (s *Server) AddTraces(traces ...Trace) []int64 {
 
 // Coredump is a coredump of a device.
 type Coredump struct {
-	DeviceSerial string // required
-	Content      []byte
-	ELF          []byte // the coredump as an ELF file
-	Symbols      []byte // its symbol file; none by default
-	NotReady     int    // so many downloads find it unprocessed
+	Issue           int64  // ID; 0 for none
+	DeviceSerial    string // required
+	SoftwareVersion string
+	Captured        time.Time
+	Content         []byte
+	ELF             []byte // the coredump as an ELF file
+	Symbols         []byte // its symbol file; none by default. Equal ones are one file.
+	NotReady        int    // so many downloads find it unprocessed
 }
 
 // AddCoredumps adds coredumps with a trace each, and returns the IDs of the coredumps.
