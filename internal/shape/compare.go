@@ -17,7 +17,8 @@ type Result struct {
 	// Missing contains the paths of the fields that the type has, and no value had. Fields
 	// of an object that no value had are not listed.
 	Missing []string
-	// Shape contains the kinds of the fields that both have, by path.
+	// Shape contains the kinds of the fields that both have, by path. If the type keeps a value
+	// as it is, Shape contains the members of the value.
 	Shape map[string]string
 }
 
@@ -132,10 +133,7 @@ func (c *comparison) path(to string, elements []string) string {
 
 // walk compares a value with what the type makes of it.
 func (c *comparison) walk(source, encoded any, path string) {
-	if c.kinds[path] == nil {
-		c.kinds[path] = map[string]bool{}
-	}
-	c.kinds[path][Kind(source)] = true
+	c.addKind(path, source)
 	switch source := source.(type) {
 	case map[string]any:
 		if encoded, ok := encoded.(map[string]any); ok {
@@ -149,6 +147,13 @@ func (c *comparison) walk(source, encoded any, path string) {
 	}
 }
 
+func (c *comparison) addKind(path string, value any) {
+	if c.kinds[path] == nil {
+		c.kinds[path] = map[string]bool{}
+	}
+	c.kinds[path][Kind(value)] = true
+}
+
 func (c *comparison) walkObject(source, encoded map[string]any, path string) {
 	_, raw := encoded[mark]
 	for name, value := range source {
@@ -156,7 +161,9 @@ func (c *comparison) walkObject(source, encoded map[string]any, path string) {
 		c.seen[at] = true
 		kept, known := encoded[name]
 		switch {
-		case raw && path == c.root, !known: // of a model without fields, or without this field
+		case raw && path == c.root: // a model without fields; the names are those of the API
+			c.addKind(at, value)
+		case !known:
 			c.report(&c.result.Unknown, Difference{Path: at, Got: Kind(value)})
 		case !raw:
 			c.walk(value, kept, at)
@@ -191,4 +198,22 @@ func (c *comparison) finish() *Result {
 		c.result.Shape[path] = strings.Join(slices.Sorted(maps.Keys(kinds)), "|")
 	}
 	return &c.result
+}
+
+// Salvage decodes values into the type T, without what does not decode. It leaves out a value
+// of which nothing remains.
+func Salvage[T any](values []json.RawMessage) []T {
+	var decoded []T
+	for _, raw := range values {
+		source, err := Decode(raw)
+		if err != nil {
+			continue
+		}
+		clean, _ := removeOffenders(source, func(data []byte) error { return json.Unmarshal(data, new(T)) })
+		var item T
+		if data, err := json.Marshal(clean); err == nil && clean != nil && json.Unmarshal(data, &item) == nil {
+			decoded = append(decoded, item)
+		}
+	}
+	return decoded
 }

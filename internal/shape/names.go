@@ -38,5 +38,10 @@ func (n names) write(name string, private func(string) bool) string {
 	if n[name] || looksLikeField(name) && !private(name) {
 		return name
 	}
-	return mask(name)
+	return Mask(name)
+}
+
+// Name returns a name if an API probably chose it, or else its mask.
+func Name(name string) string {
+	return names{}.write(name, func(string) bool { return false })
 }

@@ -55,8 +55,8 @@ var (
 	digits   = regexp.MustCompile(`[0-9]`)
 )
 
-// mask replaces each letter and each digit of a text.
-func mask(text string) string {
+// Mask replaces each letter of a text with a and each digit with 0.
+func Mask(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r >= '0' && r <= '9':

@@ -145,7 +145,8 @@ func TestCompare_ModelWithoutFields(t *testing.T) {
 	type raw struct{ json.RawMessage }
 	result, err := Compare[raw]([]json.RawMessage{[]byte(`{"metrics": {"battery": 1}, "end": "2026-01-02"}`)}, "data[]", nil)
 	require.NoError(t, err)
-	assert.Equal(t, []Difference{{Path: "data[].end", Got: "string"}, {Path: "data[].metrics", Got: "object"}}, result.Unknown)
+	assert.Equal(t, map[string]string{"data[]": "object", "data[].end": "string", "data[].metrics": "object"}, result.Shape)
+	assert.Empty(t, result.Unknown)
 	assert.Empty(t, result.Missing)
 }
 
