@@ -40,10 +40,11 @@ func (c check) run(ctx context.Context, s *session) {
 	default:
 		r.Status = got.status
 		s.learn(got)
-		switch refused := got.status == http.StatusUnauthorized || got.status == http.StatusForbidden; {
-		case refused && c.mark != "unknown-slug-500":
+		unknownProject := c.mark == "unknown-slug-500" && s.agreed() // whatever the status is, it is the answer
+		switch status := got.status; {
+		case status == http.StatusUnauthorized || status == http.StatusForbidden && !unknownProject:
 			r.Outcome, r.Reason = forbidden, "the credential may not call the operation"
-		case got.status == http.StatusTooManyRequests || got.status > 500:
+		case status == http.StatusTooManyRequests || status > 500 || status == 500 && !unknownProject:
 			r.Outcome, r.Reason = unavailable, "Memfault could not serve the request"
 		default:
 			c.judge(s, &r, got, err)
