@@ -277,3 +277,12 @@ func TestRun_NothingThere(t *testing.T) {
 	assert.Equal(t, 1, code)
 	assert.Contains(t, out, "Nothing could be compared")
 }
+
+func TestRun_LargeResponse(t *testing.T) {
+	url := bend(t, newCloud(t), "projects.list", func(r *response) {
+		r.edit(t, items(func(item map[string]any) { item["name"] = strings.Repeat("x", maxRecorded) }))
+	})
+	code, out := verify(t, url)
+	assert.Zero(t, code, out)
+	assert.Equal(t, []string{"- different: want a response of less than 1 MiB: got more, which was not compared"}, findingsOf(out, "projects.list"))
+}

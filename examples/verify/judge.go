@@ -57,7 +57,7 @@ func (p probe) attempt(ctx context.Context, s *session) (r result) {
 
 // judge finds out in what a response differs.
 func (p probe) judge(s *session, r *result, got *exchange, err error) {
-	if p.judgeStatus(s, r, got) {
+	if p.judgeStatus(r, got) {
 		return
 	}
 	before := len(r.Findings)
@@ -72,7 +72,7 @@ func (p probe) judge(s *session, r *result, got *exchange, err error) {
 }
 
 // judgeStatus reports whether the status alone decides.
-func (p probe) judgeStatus(s *session, r *result, got *exchange) bool {
+func (p probe) judgeStatus(r *result, got *exchange) bool {
 	status := got.status
 	gone := status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone
 	switch {

@@ -47,7 +47,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	kept := &exchange{status: resp.StatusCode, header: resp.Header}
-	resp.Body = &recordedBody{resp.Body, kept}
+	resp.Body = &recordedBody{ReadCloser: resp.Body, kept: kept}
 	r.mu.Lock()
 	r.last = kept
 	r.mu.Unlock()
@@ -73,13 +73,14 @@ func (r *recorder) allowWrites() {
 type recordedBody struct {
 	io.ReadCloser
 	kept *exchange
+	size int
 }
 
 // Read implements io.Reader.
 func (b *recordedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	room := maxRecorded - len(b.kept.body)
-	b.kept.body = append(b.kept.body, p[:min(n, room)]...)
-	b.kept.whole = err == io.EOF && n <= room //nolint:errorlint // net/http returns the very value
+	b.size += n
+	b.kept.body = append(b.kept.body, p[:min(n, maxRecorded-len(b.kept.body))]...)
+	b.kept.whole = errors.Is(err, io.EOF) && b.size <= maxRecorded
 	return n, err
 }

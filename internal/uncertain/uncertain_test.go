@@ -28,10 +28,7 @@ func marksOf(t *testing.T, directory string) map[string][]string {
 		require.NoError(t, err)
 		for _, group := range parsed.Comments {
 			text := strings.Join(strings.Fields(group.Text()), " ")
-			for rest, found := text, true; ; {
-				if _, rest, found = strings.Cut(rest, "UNCERTAIN: "); !found {
-					break
-				}
+			for _, rest, found := strings.Cut(text, "UNCERTAIN: "); found; _, rest, found = strings.Cut(rest, "UNCERTAIN: ") {
 				marks[filepath.Base(file)] = append(marks[filepath.Base(file)], rest)
 			}
 		}
