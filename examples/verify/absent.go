@@ -91,5 +91,8 @@ func mayBeAbsent(operation, field string, missing []string) string {
 	return ""
 }
 
+// byCursor contains the lists that come with links instead of paging.
+var byCursor = []string{"processing_log.list"}
+
 // withoutPaging contains the lists that are known to come without paging.
 var withoutPaging = []string{"projects.data_routes", "chronicler_logs.list"}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/memfault-go/memfault/internal/operation"
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
@@ -285,4 +286,24 @@ func TestRun_LargeResponse(t *testing.T) {
 	code, out := verify(t, url)
 	assert.Zero(t, code, out)
 	assert.Equal(t, []string{"- different: want a response of less than 1 MiB: got more, which was not compared"}, findingsOf(out, "projects.list"))
+}
+
+func TestProbe_ListByCursor(t *testing.T) {
+	p := probe{op: &operation.Operation{Name: "processing_log.list", Method: "GET", Reply: operation.List}}
+	for body, want := range map[string][]string{
+		`{"data": [{}], "links": {"next": "/more"}}`: nil,
+		`{"data": [], "links": {"next": null}}`:      nil,
+		`{"data": [], "paging": {"page": 1}}`:        {"unknown paging: got object", "paging links: want object: got nothing"},
+		`{"data": [], "links": {}}`:                  {"paging links.next: want string or null: got nothing"},
+		`{"data": [], "links": {"next": 2}}`:         {"paging links.next: want string or null: got integer"},
+	} {
+		var r result
+		values, _ := p.values(&r, []byte(body))
+		assert.NotNil(t, values, body)
+		var found []string
+		for _, f := range r.Findings {
+			found = append(found, f.String())
+		}
+		assert.Equal(t, want, found, body)
+	}
 }

@@ -43,6 +43,11 @@ func (p probe) values(r *result, body []byte) ([]json.RawMessage, string) {
 		r.Findings = append(r.Findings, finding{Kind: wrongEnvelope, Path: "data", Want: "list", Got: kindOf(data)})
 		return nil, ""
 	}
+	if slices.Contains(byCursor, p.op.Name) {
+		p.others(r, members, "data", "links")
+		p.links(r, members["links"])
+		return items, "data[]"
+	}
 	p.others(r, members, "data", "paging")
 	p.paging(r, members["paging"], len(items))
 	return items, "data[]"
@@ -54,6 +59,18 @@ func (p probe) others(r *result, members map[string]json.RawMessage, known ...st
 		if !slices.Contains(known, name) {
 			r.Findings = append(r.Findings, finding{Kind: unknownField, Path: shape.Name(name), Got: kindOf(members[name])})
 		}
+	}
+}
+
+// links compares the links of a list by cursor with the client's.
+func (p probe) links(r *result, links json.RawMessage) {
+	if !isKind(links, '{') {
+		r.Findings = append(r.Findings, finding{Kind: wrongPaging, Path: "links", Want: "object", Got: kindOfMember(links)})
+		return
+	}
+	members, _ := membersOf(links) // an object
+	if kind := kindOfMember(members["next"]); kind != "string" && kind != "null" {
+		r.Findings = append(r.Findings, finding{Kind: wrongPaging, Path: "links.next", Want: "string or null", Got: kind})
 	}
 }
 

@@ -4,9 +4,10 @@
 //	export MEMFAULT_ORG_TOKEN=oat_… MEMFAULT_ORG=acme MEMFAULT_PROJECT=smart-sink
 //	go run ./examples/verify -report report.json
 //
-// The credential is one of the variables that [memfault.AuthFromEnv] reads. With the project
-// key in MEMFAULT_PROJECT_KEY beside another credential, the operations of devices are called
-// too; that counts as two requests of one device for its latest release.
+// The credential is the one that [memfault.AuthFromEnv] reads. The other credentials of the
+// environment are used for operations that do not accept it: those of a user, and the project
+// key in MEMFAULT_PROJECT_KEY. With a project key, the latest release of one device is requested
+// twice, which Memfault counts.
 //
 // # What it does
 //

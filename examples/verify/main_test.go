@@ -109,8 +109,14 @@ func TestRun_Credentials(t *testing.T) {
 	assert.Len(t, lines(out, "auth.me                                  agrees       200"), 1)
 	assert.Len(t, lines(out, "releases.latest                          skipped           the operation accepts only project-key"), 1)
 
-	t.Setenv("MEMFAULT_EMAIL", "")
+	t.Setenv("MEMFAULT_ORG_TOKEN", cloud.OrganizationToken())
 	t.Setenv("MEMFAULT_PROJECT_KEY", cloud.ProjectKey())
+	code, out = verify(t, cloud.URL)
+	assert.Zero(t, code, out)
+	assert.Empty(t, lines(out, " skipped   "), "all credentials of the environment are used")
+
+	t.Setenv("MEMFAULT_ORG_TOKEN", "")
+	t.Setenv("MEMFAULT_EMAIL", "")
 	code, out = verify(t, cloud.URL)
 	assert.Zero(t, code, out)
 	assert.Len(t, lines(out, "sdk_settings.get                         agrees       200"), 1)

@@ -29,8 +29,9 @@ type report struct {
 
 // markedResult is what the program found out about a mark.
 type markedResult struct {
-	Name     string `json:"name"`
-	Question string `json:"question"`
+	Name     string   `json:"name"`
+	Question string   `json:"question"`
+	Where    []string `json:"where"` // files of the client
 	verdict
 	Confirms string `json:"confirmed_by"`
 	Refutes  string `json:"refuted_by"`
@@ -50,7 +51,11 @@ func (s *session) report(interrupted, otherHosts bool) *report {
 		case !ok:
 			v = verdict{open, "no response settles it"}
 		}
-		r.Marks = append(r.Marks, markedResult{mark.Name, mark.Question, v, mark.Confirms, mark.Refutes})
+		var where []string
+		for _, place := range mark.Places {
+			where = append(where, place.File)
+		}
+		r.Marks = append(r.Marks, markedResult{mark.Name, mark.Question, where, v, mark.Confirms, mark.Refutes})
 	}
 	switch {
 	case r.anyContradicts:

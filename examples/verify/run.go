@@ -95,8 +95,16 @@ func (c config) session(arguments int) (*session, error) {
 		recorder: recorder, client: client, project: project, organizationToken: os.Getenv("MEMFAULT_ORG_TOKEN") != "",
 		strings: map[string]bool{}, known: map[string]string{}, marks: map[string]verdict{},
 	}
+	email, password, userKey := os.Getenv("MEMFAULT_EMAIL"), os.Getenv("MEMFAULT_PASSWORD"), os.Getenv("MEMFAULT_API_KEY")
+	switch {
+	case !s.organizationToken || email == "":
+	case password != "":
+		s.others = append(s.others, client.WithAuth(memfault.BasicPassword(email, password)))
+	case userKey != "":
+		s.others = append(s.others, client.WithAuth(memfault.BasicAPIKey(email, userKey)))
+	}
 	if key := os.Getenv("MEMFAULT_PROJECT_KEY"); key != "" {
-		s.device = client.WithAuth(memfault.ProjectKey(key))
+		s.others = append(s.others, client.WithAuth(memfault.ProjectKey(key)))
 	}
 	return s, nil
 }

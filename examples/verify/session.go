@@ -13,8 +13,8 @@ import (
 // session is what a run knows so far. It is not safe for concurrent use.
 type session struct {
 	recorder *recorder
-	client   *memfault.Client // with the first credential of the environment
-	device   *memfault.Client // with the project key, if there are two credentials; or nil
+	client   *memfault.Client   // with the first credential of the environment
+	others   []*memfault.Client // with the other credentials of the environment
 	project  memfault.ProjectRef
 
 	organizationToken bool // whether client has one
@@ -88,8 +88,11 @@ func (s *session) private(name string) bool {
 // fails with ErrWrongCredential.
 func (s *session) each(ctx context.Context, do func(context.Context, *memfault.Client) error) error {
 	err := do(ctx, s.client)
-	if s.device != nil && errors.Is(err, memfault.ErrWrongCredential) {
-		return do(ctx, s.device)
+	for _, client := range s.others {
+		if !errors.Is(err, memfault.ErrWrongCredential) {
+			break
+		}
+		err = do(ctx, client)
 	}
 	return err
 }
