@@ -9,7 +9,7 @@ import (
 // SeedFleet adds n devices with the serials SINK-0001, SINK-0002 and so on. They belong to
 // the cohorts "default", "internal" and "beta", have one of two hardware versions and one of
 // five software versions, attributes, log files, and reboots of the last days. The fleet is
-// the same each time, relative to the clock of the server.
+// the same each time, relative to the clock of the server. Devices that exist stay.
 func (s *Server) SeedFleet(n int) { s.cloud.SeedFleet(n) }
 
 // SeedDemo adds what a demonstration shows besides devices: releases with artifacts,
@@ -47,7 +47,7 @@ type LogFile struct {
 	Content []byte // lines, or a gzip file
 }
 
-// AddDevices adds devices.
+// AddDevices adds devices. A device with the serial of an existing one replaces it.
 func (s *Server) AddDevices(devices ...Device) {
 	for _, d := range devices {
 		s.cloud.AddDevices(fakecloud.Device{

@@ -56,14 +56,14 @@ func (s *Server) AddDeployments(deployments ...Deployment) []int64 {
 
 // Install is the installation of a release on a device.
 type Install struct {
-	Serial  string // required; a device that exists
+	Serial  string // required
 	Version string // required
 	Status  string // "success" by default
 	Began   time.Time
 	Ended   time.Time
 }
 
-// AddInstalls adds installs. It panics if a device does not exist.
+// AddInstalls adds installs. A device that does not exist is created.
 func (s *Server) AddInstalls(installs ...Install) {
 	s.cloud.AddInstalls(convert(installs, func(i Install) fakecloud.Install { return fakecloud.Install(i) })...)
 }

@@ -21,7 +21,7 @@ func (a *alert) identity() int64 { return a.id }
 func (c *Cloud) AddAlert(title string) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
+	p := c.seeded
 	added := &alert{id: c.newID(), title: title, onStart: true, targets: []string{"everyone"}, devices: true}
 	p.diagnostics.alerts = append(p.diagnostics.alerts, added)
 	return added.id

@@ -2,10 +2,6 @@ package fakecloud
 
 import (
 	"cmp"
-	"crypto/md5"  //nolint:gosec // the API names MD5 for artifacts
-	"crypto/sha1" //nolint:gosec // the API names SHA-1 for artifacts
-	"crypto/sha256"
-	"encoding/hex"
 	"net/url"
 	"slices"
 	"strconv"
@@ -16,9 +12,7 @@ type artifact struct {
 	id                                       int64
 	kind, hardwareVersion, buildID, filename string
 	softwareType                             string
-	content                                  []byte
-	size                                     int64  // of the file, of which content may be only the start
-	sum                                      string // the MD5 of the file, if content is only its start
+	file                                     *blob
 	extraInfo                                any
 	created                                  time.Time
 }
@@ -40,7 +34,7 @@ func (c *Cloud) seedArtifacts(p *project, softwareType string, seeds ...Artifact
 		added = append(added, &artifact{
 			id: c.newID(), kind: cmp.Or(a.Type, "firmware"), hardwareVersion: hardware, buildID: a.BuildID,
 			filename: cmp.Or(a.Filename, "firmware.bin"), softwareType: softwareType,
-			content: slices.Clone(a.Content), size: int64(len(a.Content)), created: c.now(),
+			file: newBlob(a.Content), created: c.now(),
 		})
 	}
 	return added
@@ -49,7 +43,7 @@ func (c *Cloud) seedArtifacts(p *project, softwareType string, seeds ...Artifact
 // view is the form of an artifact in responses to users.
 func (a *artifact) view(r *request) object {
 	return object{
-		"id": a.id, "type": a.kind, "build_id": a.buildID, "filename": a.filename, "url": a.url(r), "md5": a.md5(),
+		"id": a.id, "type": a.kind, "build_id": a.buildID, "filename": a.filename, "url": a.url(r), "md5": a.file.md5,
 		"hardware_version": object{"name": a.hardwareVersion, "primary_software_type": nameRef{r.project.hardwareVersion(a.hardwareVersion).primaryType}},
 		"extra_info":       a.extraInfo,
 		"created_date":     stamp(a.created), "updated_date": stamp(a.created),
@@ -58,20 +52,11 @@ func (a *artifact) view(r *request) object {
 
 // latestView is the form of an artifact in responses to devices.
 func (a *artifact) latestView(r *request) object {
-	short, long := sha1.Sum(a.content), sha256.Sum256(a.content) //nolint:gosec // the API names SHA-1 for artifacts
 	return object{
-		"id": a.id, "type": a.kind, "hardware_version": a.hardwareVersion, "filename": a.filename, "file_size": a.size,
-		"url": a.url(r), "md5": a.md5(), "sha1": hex.EncodeToString(short[:]), "sha256": hex.EncodeToString(long[:]),
+		"id": a.id, "type": a.kind, "hardware_version": a.hardwareVersion, "filename": a.filename, "file_size": a.file.size,
+		"url": a.url(r), "md5": a.file.md5, "sha1": a.file.sha1, "sha256": a.file.sha256,
 		"build_id": a.buildID, "extra_info": a.extraInfo, "created_date": stamp(a.created),
 	}
-}
-
-func (a *artifact) md5() string {
-	if a.sum != "" {
-		return a.sum
-	}
-	sum := md5.Sum(a.content) //nolint:gosec // the API names MD5 for artifacts
-	return hex.EncodeToString(sum[:])
 }
 
 func (a *artifact) url(r *request) string {

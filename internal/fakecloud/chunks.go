@@ -40,7 +40,7 @@ func (c *Cloud) RefuseChunks(refuse func(chunk []byte) (status int)) {
 func (c *Cloud) Chunks(serial string) [][]byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.defaultProject().chunks[serial])
+	return slices.Clone(c.seeded.chunks[serial])
 }
 
 // uploadChunks does its checks in the known order: the project key first, before this

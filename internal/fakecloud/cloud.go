@@ -1,6 +1,13 @@
 // Package fakecloud is a fake Memfault that keeps its state in memory and serves it on
 // loopback. It needs no network and no account. It behaves as the real cloud is known to
 // behave, contradictions included, and is as strict. On request it fails; see [Cloud.Fail].
+// Where facts are missing, it decides against the client, and a comment with UNCERTAIN says so.
+//
+// Data that it accepts has consequences at once: unknown devices appear, coredumps and imported
+// traces become traces and issues, recordings can be downloaded, and deployed releases are
+// offered to devices. It decodes neither chunks nor coredumps nor MARs, keeps uploaded files
+// above 1 MiB in temporary files, and limits what it remembers of requests and chunks; see
+// [Cloud.Requests] and [Cloud.Chunks].
 //
 // Each operation of package operation has one handler here. The package does not invent
 // details that are unknown outside Memfault: if the code and the type of an error are
@@ -11,7 +18,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +44,7 @@ type Cloud struct {
 
 	users         []*user
 	organizations []*organization
+	seeded        *project // the default project, even if a request deleted it
 	handlers      map[operation.ID]handler
 	tasks         map[string][]string // by ID; the statuses that remain, the current one first
 
@@ -78,8 +85,8 @@ func New() *Cloud {
 		id: c.newID(), email: Email, name: "Jane Doe", password: Password, key: APIKey,
 		organizations: []*organization{org}, created: c.now(), edited: c.now(),
 	}}
-	p := c.addProject(org, "Smart Sink", Project)
-	p.key = ProjectKey
+	c.seeded = c.addProject(org, "Smart Sink", Project)
+	c.seeded.key = ProjectKey
 	return c
 }
 
@@ -129,24 +136,8 @@ func (o *organization) project(slug string) *project {
 	return nil
 }
 
-// project returns the project with these slugs. It panics if the project does not exist.
-func (c *Cloud) project(organizationSlug, projectSlug string) *project {
-	org := c.organization(organizationSlug)
-	if org == nil || org.project(projectSlug) == nil {
-		panic(fmt.Sprintf("fakecloud: unknown project %s/%s", organizationSlug, projectSlug))
-	}
-	return org.project(projectSlug)
-}
-
-// defaultProject returns the project that New created.
-func (c *Cloud) defaultProject() *project { return c.project(Organization, Project) }
-
 // ProjectID returns the ID of the default project.
-func (c *Cloud) ProjectID() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.defaultProject().id
-}
+func (c *Cloud) ProjectID() int64 { return c.seeded.id }
 
 // randomHex returns 128 random bits.
 func randomHex() string {
@@ -161,7 +152,7 @@ func newUUID() string { return uuid(randomHex()) }
 func (c *Cloud) newUUID() string { return uuid(fmt.Sprintf("%032x", c.newID())) }
 
 func uuid(h string) string {
-	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
 // stamp is a time in the format of the API's responses: with an offset instead of Z, and

@@ -31,7 +31,7 @@ type cohort struct {
 func (c *Cloud) AddCohorts(cohorts ...Cohort) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
+	p := c.seeded
 	for _, co := range cohorts {
 		added := c.ensureCohort(p, co.Slug)
 		added.name, added.bypassChecks = cmp.Or(co.Name, co.Slug), co.BypassVersionChecks

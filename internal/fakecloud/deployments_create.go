@@ -20,7 +20,7 @@ func (c *Cloud) AddDeployments(deployments ...Deployment) []int64 {
 	defer c.mu.Unlock()
 	var ids []int64
 	for _, d := range deployments {
-		ids = append(ids, c.addDeployment(c.defaultProject(), d).id)
+		ids = append(ids, c.addDeployment(c.seeded, d).id)
 	}
 	return ids
 }

@@ -13,7 +13,7 @@ const configRevision = 1
 func (c *Cloud) SetSDKSettings(settings any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.defaultProject().diagnostics.sdkSettings = settings
+	c.seeded.diagnostics.sdkSettings = settings
 }
 
 func (c *Cloud) deviceConfigHandlers() map[operation.ID]handler {

@@ -21,7 +21,7 @@ func (c *Cloud) newLogFile(f LogFile) *logFile {
 	if bytes.HasPrefix(f.Content, []byte{0x1f, 0x8b}) {
 		kind = "application/gzip"
 	}
-	return &logFile{f.ID, file{content: slices.Clone(f.Content), name: f.ID + ".log", contentType: kind, modified: c.now()}}
+	return &logFile{f.ID, file{content: newBlob(f.Content), contentType: kind, modified: c.now()}}
 }
 
 func (d *device) logFile(id string) *logFile {
@@ -54,5 +54,7 @@ func (c *Cloud) downloadLogFile(r *request, d *device) reply {
 	if f == nil {
 		return notFound("Log file not found")
 	}
-	return c.stream(r, f.file)
+	named := f.file
+	named.name = f.id + ".log"
+	return c.stream(r, named)
 }

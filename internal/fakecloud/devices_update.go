@@ -77,6 +77,9 @@ func (p *project) releaseOverride(text json.RawMessage) (*release, reply, bool) 
 
 // deleteDevice removes the device from the lists but keeps it under another serial.
 func (c *Cloud) deleteDevice(r *request, d *device) reply {
+	if d.deleted {
+		return notFound(fmt.Sprintf("Device with serial `%s` not found", d.serial))
+	}
 	r.project.fleet.remove(d, fmt.Sprintf("%s_%d", d.serial, c.now().Unix()))
 	return noContent()
 }

@@ -35,7 +35,7 @@ func withID[T interface{ identity() int64 }](kind, placeholder string, items fun
 
 // ensureDevice returns a device of the default project. It creates the device if it is unknown.
 func (c *Cloud) ensureDevice(serial string) (*project, *device) {
-	p := c.defaultProject()
+	p := c.seeded
 	d := p.device(serial)
 	if d == nil {
 		d = c.seedDevice(p, Device{Serial: serial})

@@ -1,12 +1,9 @@
 package fakecloud
 
 import (
-	"bytes"
-	"crypto/md5" //nolint:gosec // the ETag of a file is its MD5, as in S3
-	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +13,7 @@ import (
 
 // file is a file that can be downloaded.
 type file struct {
-	content     []byte
+	content     *blob
 	name        string
 	contentType string
 	modified    time.Time
@@ -38,25 +35,31 @@ func (c *Cloud) AddCoredump(coredump Coredump) (id, symbols int64) {
 	c.AddTraces(Trace{DeviceSerial: coredump.DeviceSerial, Coredump: true, Symbols: coredump.Symbols != nil})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
+	p := c.seeded
 	t := p.diagnostics.traces[len(p.diagnostics.traces)-1]
-	c.storeCoredump(p, t, coredump)
+	c.storeCoredump(p, t, coredumpFiles{newBlob(coredump.Content), newBlob(coredump.ELF), newBlob(coredump.Symbols), coredump.NotReady})
 	return t.coredump, t.symbols
 }
 
-func (c *Cloud) storeCoredump(p *project, t *trace, coredump Coredump) {
-	dump := file{name: fmt.Sprintf("coredump-%d.bin", t.coredump), content: coredump.Content, notReady: coredump.NotReady}
-	elf := file{name: fmt.Sprintf("coredump-%d.elf", t.coredump), content: coredump.ELF, notReady: coredump.NotReady}
+// coredumpFiles is the files of a coredump.
+type coredumpFiles struct {
+	dump, elf, symbols *blob
+	notReady           int // see Coredump
+}
+
+func (c *Cloud) storeCoredump(p *project, t *trace, files coredumpFiles) {
+	dump := file{name: fmt.Sprintf("coredump-%d.bin", t.coredump), content: files.dump, notReady: files.notReady}
+	elf := file{name: fmt.Sprintf("coredump-%d.elf", t.coredump), content: files.elf, notReady: files.notReady}
 	c.store(p, fileKey("coredump", t.coredump), dump)
 	c.store(p, fileKey("elf", t.coredump), elf)
-	c.store(p, fileKey("symbols", t.symbols), file{name: "symbols.elf", content: coredump.Symbols})
+	c.store(p, fileKey("symbols", t.symbols), file{name: "symbols.elf", content: files.symbols})
 }
 
 // SetRecordingContent sets the content of a recording of the default project.
 func (c *Cloud) SetRecordingContent(id int64, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.store(c.defaultProject(), fileKey("recording", id), file{name: fmt.Sprintf("recording-%d.bin", id), content: content})
+	c.store(c.seeded, fileKey("recording", id), file{name: fmt.Sprintf("recording-%d.bin", id), content: newBlob(content)})
 }
 
 // IgnoreRanges makes the cloud ignore the Range header and respond with whole files.
@@ -69,7 +72,7 @@ func (c *Cloud) IgnoreRanges() {
 func fileKey(kind string, id int64) string { return kind + "/" + strconv.FormatInt(id, 10) }
 
 func (c *Cloud) store(p *project, key string, f file) {
-	f.content, f.modified = slices.Clone(f.content), c.now()
+	f.modified = c.now()
 	if p.diagnostics.files == nil {
 		p.diagnostics.files = map[string]*file{}
 	}
@@ -110,8 +113,7 @@ func (c *Cloud) serveFile(r *request, key string) reply {
 func (c *Cloud) stream(r *request, f file) reply {
 	ignoreRanges := c.ignoreRanges
 	return reply{serve: func(w http.ResponseWriter) {
-		sum := md5.Sum(f.content) //nolint:gosec // the ETag of a file is its MD5, as in S3
-		w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
+		w.Header().Set("ETag", `"`+f.content.md5+`"`) // as in S3
 		w.Header().Set("X-Request-Id", newUUID())
 		if f.contentType == "" {
 			f.contentType = "application/octet-stream"
@@ -123,7 +125,7 @@ func (c *Cloud) stream(r *request, f file) reply {
 		if ignoreRanges {
 			r.Header.Del("Range") // the record of the request has a copy
 		}
-		http.ServeContent(w, r.Request, "", f.modified, bytes.NewReader(f.content))
+		http.ServeContent(w, r.Request, "", f.modified, io.NewSectionReader(f.content, 0, f.content.size))
 	}}
 }
 
@@ -149,7 +151,7 @@ func (c *Cloud) serveCDN(w http.ResponseWriter, r *http.Request) {
 	response := fail(http.StatusForbidden, "Access denied")
 	c.mu.Lock()
 	if a := c.artifact(id); a != nil && a.filename == name && r.Method == http.MethodGet {
-		response = c.stream(&request{Request: r}, file{content: a.content, modified: a.created})
+		response = c.stream(&request{Request: r}, file{content: a.file, modified: a.created})
 	}
 	c.mu.Unlock()
 	fault.send(w, response)

@@ -2,6 +2,7 @@ package fakecloud
 
 import (
 	"cmp"
+	"maps"
 	"net/url"
 	"slices"
 )
@@ -27,6 +28,14 @@ type (
 
 func newFleet() fleet {
 	return fleet{bySerial: map[string]*device{}, counts: map[any]int{}}
+}
+
+// grow makes room for n devices.
+func (f *fleet) grow(n int) {
+	f.devices = slices.Grow(f.devices, n)
+	larger := make(map[string]*device, len(f.bySerial)+n)
+	maps.Copy(larger, f.bySerial)
+	f.bySerial = larger
 }
 
 func (f *fleet) add(d *device) {

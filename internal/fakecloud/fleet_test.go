@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -48,7 +49,11 @@ func TestFleet_CountsFollowChanges(t *testing.T) {
 	assert.Equal(t, 404, x.get("/devices/S3").status)
 	x.ok(x.chunk("S3", "a chunk"))
 	check(5, 0, 4, 0)
+	x.cloud.SetClock(func() time.Time { return time.Unix(7, 0) })
 	x.ok(x.console("DELETE", "/devices/S0", ""))
+	check(4, 0, 3, 0)
+	x.ok(x.console("PATCH", "/devices/S0_7", `{"cohort":"beta"}`))
+	assert.Equal(t, 404, x.console("DELETE", "/devices/S0_7", "").status)
 	check(4, 0, 3, 0)
 }
 

@@ -26,7 +26,7 @@ func (c *Cloud) AddHardwareVersions(versions ...HardwareVersion) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, v := range versions {
-		c.ensureHardware(c.defaultProject(), v.Name, v.PrimarySoftwareType)
+		c.ensureHardware(c.seeded, v.Name, v.PrimarySoftwareType)
 	}
 }
 

@@ -19,26 +19,22 @@ type install struct {
 
 // Install describes the installation of a release on a device.
 type Install struct {
-	Serial  string // of an existing device
+	Serial  string // its device is created if unknown
 	Version string // its release is created if unknown
 	Status  string // success by default
 	Began   time.Time
 	Ended   time.Time
 }
 
-// AddInstalls adds installs to the default project. It panics if a device does not exist.
+// AddInstalls adds installs to the default project.
 func (c *Cloud) AddInstalls(installs ...Install) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
 	for _, i := range installs {
 		if i.Status == "" {
 			i.Status = "success"
 		}
-		d := p.device(i.Serial)
-		if d == nil {
-			panic("fakecloud: unknown device " + i.Serial)
-		}
+		p, d := c.ensureDevice(i.Serial)
 		p.installs = append(p.installs, &install{
 			id: c.newID(), status: i.Status, device: d, release: c.ensureRelease(p, d.softwareType, i.Version),
 			began: i.Began, transitioned: i.Ended,

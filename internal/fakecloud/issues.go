@@ -28,7 +28,7 @@ func (i *issue) identity() int64 { return i.id }
 func (c *Cloud) AddIssue(i Issue) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.addIssue(c.defaultProject(), i)
+	return c.addIssue(c.seeded, i)
 }
 
 func (c *Cloud) addIssue(p *project, i Issue) int64 {

@@ -42,7 +42,7 @@ func TestRequests_Limits(t *testing.T) {
 func TestChunks_Limit(t *testing.T) {
 	c := New()
 	c.maxChunks = 10
-	p := c.defaultProject()
+	p := c.seeded
 	c.keepChunks(p, "A", [][]byte{[]byte("11111"), []byte("22")})
 	c.keepChunks(p, "B", [][]byte{[]byte("333")})
 	assert.Len(t, c.Chunks("A"), 2)

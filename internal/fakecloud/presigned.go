@@ -1,9 +1,6 @@
 package fakecloud
 
 import (
-	"crypto/md5" //nolint:gosec // the API names MD5 for uploads
-	"encoding/hex"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -16,19 +13,14 @@ import (
 // presignedPath is the prefix of the path of every presigned URL.
 const presignedPath = "/presigned/"
 
-// keptContent limits how many bytes of a file the cloud stores.
-const keptContent = 1 << 20
-
 // slot is the storage for one file.
 type slot struct {
 	project         *project
 	token, uri      string
 	path            string     // decoded
 	query           url.Values // decoded
-	filled, used    bool
-	size            int64
-	sum             string // the MD5 of the file
-	start           []byte // at most keptContent bytes
+	used            bool
+	file            *blob
 	contentType     string
 	contentEncoding string
 }
@@ -95,29 +87,7 @@ func (c *Cloud) checkSlot(r *http.Request) (reply, bool) {
 	return reply{}, true
 }
 
-// received describes a file that was read.
-type received struct {
-	size  int64
-	sum   string
-	start []byte
-}
-
-func receive(body io.Reader) (received, error) {
-	var kept keptStart
-	hash := md5.New() //nolint:gosec // see above
-	size, err := io.Copy(io.MultiWriter(hash, &kept), body)
-	return received{size, hex.EncodeToString(hash.Sum(nil)), kept.content}, err
-}
-
-// keptStart stores the first keptContent bytes that are written to it.
-type keptStart struct{ content []byte }
-
-func (k *keptStart) Write(p []byte) (int, error) {
-	k.content = append(k.content, p[:min(len(p), keptContent-len(k.content))]...)
-	return len(p), nil
-}
-
-func (c *Cloud) keepUpload(r *http.Request, file received) reply {
+func (c *Cloud) keepUpload(r *http.Request, file *blob) reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if refused, ok := c.checkSlot(r); !ok { // committed while the file was read
@@ -125,9 +95,9 @@ func (c *Cloud) keepUpload(r *http.Request, file received) reply {
 	}
 	token, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, presignedPath), "/")
 	s := c.uploads.slots[token]
-	s.filled, s.size, s.sum, s.start = true, file.size, file.sum, file.start
+	s.file = file
 	s.contentType, s.contentEncoding = r.Header.Get("Content-Type"), r.Header.Get("Content-Encoding")
-	return reply{status: http.StatusOK, header: map[string]string{"ETag": `"` + file.sum + `"`}}
+	return reply{status: http.StatusOK, header: map[string]string{"ETag": `"` + file.md5 + `"`}}
 }
 
 func storageError(status int, code string) reply {

@@ -18,7 +18,7 @@ const (
 
 // Request describes a request that the cloud received.
 type Request struct {
-	Operation string
+	Operation string // empty if the cloud serves no such operation
 	Method    string
 	Path      string // escaped, as it was sent
 	Query     url.Values
@@ -107,8 +107,10 @@ func (rec *recorder) keep(record *Request) {
 	if rec.counts == nil {
 		rec.counts, rec.inFlight = map[string]int{}, map[deviceKey]int{}
 	}
-	rec.counts[record.Operation]++
 	rec.counts[""]++
+	if record.Operation != "" {
+		rec.counts[record.Operation]++
+	}
 	rec.requests = append(rec.requests, record)
 	rec.trim()
 }

@@ -113,3 +113,33 @@ func TestRequests_Credential(t *testing.T) {
 		}
 	}
 }
+
+func TestRequests_UnknownOperation(t *testing.T) {
+	x := newTester(t)
+	assert.Equal(t, 404, x.do("GET", "/api/v0/elsewhere?x=1", "").status)
+	seen := x.cloud.Requests("")
+	require.Len(t, seen, 1)
+	assert.Equal(t, []string{"", "/api/v0/elsewhere", "1"}, []string{seen[0].Operation, seen[0].Path, seen[0].Query.Get("x")})
+	assert.Equal(t, 1, x.cloud.RequestCount(""))
+}
+
+func TestCloud_DefaultProjectDeleted(t *testing.T) {
+	x := newTester(t)
+	x.ok(x.do("DELETE", root, "", "Authorization", "Bearer "+fakecloud.OrgToken))
+	x.cloud.AddDevices(fakecloud.Device{Serial: "S1"})
+	x.cloud.AddInstalls(fakecloud.Install{Serial: "S2", Version: "1.0.0"})
+	assert.Empty(t, x.cloud.Chunks("S1"))
+}
+
+func TestAddDevices_ReplacesDevice(t *testing.T) {
+	x := newTester(t)
+	x.cloud.SeedFleet(3)
+	x.cloud.AddDevices(fakecloud.Device{Serial: "SINK-0002", Cohort: "lab", Nickname: "bench", OwnerRef: "o", Description: "d"})
+	assert.Equal(t, 3, x.count("/devices", "paging.total_count"))
+	d := x.get("/devices/SINK-0002")
+	assert.Equal(t, []any{"lab", "bench", "d", nil}, []any{d.at("data.cohort.slug"), d.at("data.nickname"), d.at("data.description"), d.at("data.last_seen")})
+	x.cloud.SeedFleet(4)
+	assert.Equal(t, 4, x.count("/devices", "paging.total_count"))
+	assert.Equal(t, "lab", x.get("/devices/SINK-0002").at("data.cohort.slug"))
+	assert.Equal(t, 1, x.count("/devices?owner_ref=o", "paging.total_count"))
+}

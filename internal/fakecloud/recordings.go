@@ -15,7 +15,7 @@ type Recording struct {
 	Start, End   time.Time
 	Mimetypes    []string
 	Size         int64  // the length of Content by default
-	Content      []byte // downloaded; for an uploaded recording, at most its first 1 MiB
+	Content      []byte // downloaded
 }
 
 type recording struct {
@@ -37,11 +37,22 @@ func (c *Cloud) AddRecordings(recordings ...Recording) []int64 {
 }
 
 func (c *Cloud) addRecording(p *project, d *device, r Recording) (id int64) {
-	r.Size = cmp.Or(r.Size, int64(len(r.Content)))
+	var content *blob
+	if r.Content != nil {
+		content = newBlob(r.Content)
+	}
+	return c.addRecordingOf(p, d, r, content)
+}
+
+// addRecordingOf adds a recording whose content is a file, or nil.
+func (c *Cloud) addRecordingOf(p *project, d *device, r Recording, content *blob) (id int64) {
+	if content != nil {
+		r.Size = cmp.Or(r.Size, content.size)
+	}
 	added := &recording{Recording: r, id: c.newID(), device: d}
 	p.diagnostics.recordings = append(p.diagnostics.recordings, added)
-	if r.Content != nil {
-		c.store(p, fileKey("recording", added.id), file{name: fmt.Sprintf("recording-%d.bin", added.id), content: r.Content})
+	if content != nil {
+		c.store(p, fileKey("recording", added.id), file{name: fmt.Sprintf("recording-%d.bin", added.id), content: content})
 	}
 	return added.id
 }

@@ -45,7 +45,7 @@ type Release struct {
 func (c *Cloud) AddRelease(r Release) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
+	p := c.seeded
 	if r.SoftwareType == "" {
 		r.SoftwareType = primarySoftwareType
 	}

@@ -11,7 +11,7 @@ import (
 func (c *Cloud) RateLimitLatest(serial string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.defaultProject().rateLimited[serial] = true
+	c.seeded.rateLimited[serial] = true
 }
 
 func (c *Cloud) latestHandlers() map[operation.ID]handler {

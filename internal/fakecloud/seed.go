@@ -26,15 +26,15 @@ type Device struct {
 	LogFiles        []LogFile
 }
 
-// AddDevices adds devices to the default project. A serial that exists is an error of the
-// caller: AddDevices panics.
+// AddDevices adds devices to the default project. A device with the same serial is deleted
+// first.
 func (c *Cloud) AddDevices(devices ...Device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
+	p := c.seeded
 	for _, d := range devices {
-		if p.device(d.Serial) != nil {
-			panic("fakecloud: a device with serial " + d.Serial + " already exists")
+		if old := p.device(d.Serial); old != nil && !old.deleted {
+			p.fleet.remove(old, fmt.Sprintf("%s_%d", old.serial, old.id))
 		}
 		c.seedDevice(p, d)
 	}
@@ -54,6 +54,7 @@ func (c *Cloud) seedDevice(p *project, d Device) *device {
 		created: c.now(), edited: c.now(),
 	}
 	p.fleet.add(added)
+	added.attributes = make([]attribute, 0, len(d.Attributes))
 	for _, key := range slices.Sorted(maps.Keys(d.Attributes)) {
 		c.setAttribute(p, added, key, d.Attributes[key], d.LastSeen)
 	}
@@ -69,7 +70,7 @@ func (c *Cloud) seedDevice(p *project, d Device) *device {
 func (c *Cloud) SeedFleet(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seedFleet(c.defaultProject(), n)
+	c.seedFleet(c.seeded, n)
 }
 
 func (c *Cloud) seedFleet(p *project, n int) {
@@ -77,6 +78,7 @@ func (c *Cloud) seedFleet(p *project, n int) {
 	versions := []string{"1.0.0", "1.1.0", "1.1.1", "2.0.0-rc.1", "2.0.0+build.7"}
 	reasons := []int{0x0002, 0x0003, 0x0004, 0x8001, 0x8002, 0x9400}
 	now := c.now()
+	p.fleet.grow(n)
 	for i := range n {
 		cohort := "default"
 		switch {

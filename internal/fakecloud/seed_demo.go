@@ -14,7 +14,7 @@ import (
 func (c *Cloud) SeedDemo() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
+	p := c.seeded
 	if len(p.fleet.devices) == 0 {
 		c.seedFleet(p, 50)
 	}
@@ -55,7 +55,7 @@ func (x *demo) releases() {
 	rel.artifacts = x.seedArtifacts(x.project, primarySoftwareType, payload("sink-2.0.0", "evt-1"), payload("sink-2.0.0", "dvt-2"))
 	d := x.ensureDelta(x.project, primarySoftwareType, "1.1.1", "2.0.0")
 	d.artifacts = x.seedArtifacts(x.project, primarySoftwareType, payload("sink-1.1.1-to-2.0.0", "evt-1"), payload("sink-1.1.1-to-2.0.0", "dvt-2"))
-	x.addSymbols(x.project, x.ensureSoftwareVersion(x.project, primarySoftwareType, "2.0.0"), Upload{Start: []byte("\x7fELF symbols of sink 2.0.0")})
+	x.addSymbols(x.project, x.ensureSoftwareVersion(x.project, primarySoftwareType, "2.0.0"), newBlob([]byte("\x7fELF symbols of sink 2.0.0")))
 	for i, seed := range []Deployment{{Release: "2.0.0", Cohort: "internal"}, {Release: "2.0.0", Cohort: "default", RolloutPercent: 25}} {
 		added := x.addDeployment(x.project, seed)
 		added.deployed, added.deployer = x.ago(48-24*i), x.users[0]
@@ -77,9 +77,8 @@ func (x *demo) issues() {
 			t.signature = fmt.Sprintf("%064x", 0xa0+i)
 			if reason == "HardFault" && j == 2 {
 				t.Coredump, t.Symbols = true, true
-				x.storeCoredump(x.project, t, Coredump{
-					Content: []byte("CORE of " + dev.serial), ELF: []byte("\x7fELF core of " + dev.serial), Symbols: []byte("\x7fELF symbols of sink 1.1.1"),
-				})
+				dump, elf := newBlob([]byte("CORE of "+dev.serial)), newBlob([]byte("\x7fELF core of "+dev.serial))
+				x.storeCoredump(x.project, t, coredumpFiles{dump, elf, newBlob([]byte("\x7fELF symbols of sink 1.1.1")), 0})
 			}
 		}
 	}

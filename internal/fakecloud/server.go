@@ -188,6 +188,7 @@ func isClean(r *http.Request) bool { return path.Clean(r.URL.EscapedPath()) == r
 // serveUnknown responds to a request that matches no operation: with 405 if the path exists
 // for another method, otherwise with 404.
 func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	c.begin(&operation.Operation{}, r)
 	if credentialIn(r.Header) {
 		c.violation("a credential was sent to " + r.Method + " " + r.URL.Path + ", which this host does not serve")
 	}

@@ -37,7 +37,7 @@ type SoftwareVersion struct {
 func (c *Cloud) AddSoftwareVersions(versions ...SoftwareVersion) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
+	p := c.seeded
 	for _, v := range versions {
 		if v.SoftwareType == "" {
 			v.SoftwareType = primarySoftwareType

@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -30,9 +30,11 @@ type Upload struct {
 	Commit      map[string]any // the JSON or the form that describes the file
 }
 
+// keptUpload is an upload and its file.
 type keptUpload struct {
 	Upload
 	project *project
+	file    *blob
 }
 
 // Uploads returns the uploaded files in the order of upload.
@@ -57,7 +59,7 @@ func (c *Cloud) SetMaxUpload(maxBytes int64) {
 func (c *Cloud) AddBuildID(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.defaultProject()
+	p := c.seeded
 	p.builds = append(p.builds, id)
 }
 
@@ -126,21 +128,22 @@ func (c *Cloud) commit(r *request, kind string) reply {
 	switch {
 	case s == nil || s.project != r.project:
 		return invalid("file", "Unknown token.")
-	case !s.filled:
+	case s.file == nil:
 		return invalid("file", "The file was not uploaded.")
-	case file["md5"] != nil && file["md5"] != s.sum:
+	case file["md5"] != nil && file["md5"] != s.file.md5:
 		return invalid("file", "The MD5 does not match.")
 	}
 	if field := badField(kind, body); field != "" {
 		return invalid(field, "Missing data for required field, unknown field or not a valid value.")
 	}
 	name, _ := file["name"].(string)
-	done := Upload{Kind: kind, Name: name, Size: s.size, MD5: s.sum, ContentType: s.contentType, Start: s.start, Commit: body}
-	if refused, ok := c.accept(r.project, done); !ok {
+	done := r.newUpload(kind, name, s.file)
+	done.ContentType, done.Commit = s.contentType, body
+	if refused, ok := c.accept(done); !ok {
 		return refused
 	}
 	s.used = true
-	c.applyUpload(r.project, done)
+	c.applyUpload(done)
 	if r.op.Success[0] == http.StatusAccepted {
 		return reply{status: http.StatusAccepted}
 	}
@@ -150,16 +153,16 @@ func (c *Cloud) commit(r *request, kind string) reply {
 // accept stores an uploaded file unless it is too large or already exists. A file exists if
 // the project has one of the same kind and content, even for another version or board.
 // UNCERTAIN: whether Memfault compares more than the content; this decides against the client.
-func (c *Cloud) accept(p *project, u Upload) (reply, bool) {
+func (c *Cloud) accept(u keptUpload) (reply, bool) {
 	if limit := c.uploads.maxBytes; limit > 0 && u.Size > limit {
 		return badUpload(fmt.Sprintf("Uploaded file is too big (max %d bytes)", limit)), false
 	}
 	if slices.ContainsFunc(c.uploads.done, func(other keptUpload) bool {
-		return other.project == p && other.Kind == u.Kind && other.MD5 == u.MD5
+		return other.project == u.project && other.Kind == u.Kind && other.MD5 == u.MD5
 	}) {
 		return fail(http.StatusConflict, "This file already exists"), false
 	}
-	c.uploads.done = append(c.uploads.done, keptUpload{u, p})
+	c.uploads.done = append(c.uploads.done, u)
 	return reply{}, true
 }
 
@@ -170,17 +173,18 @@ func headBuildID(r *request) reply {
 	return reply{status: http.StatusOK}
 }
 
-// buildIDIn returns the GNU build ID of a little-endian ELF file, or "" if the start of the
-// file does not contain it.
-func buildIDIn(start []byte) string {
-	if !strings.HasPrefix(string(start[:min(4, len(start))]), "\x7fELF") {
+// buildIDIn returns the GNU build ID of a little-endian ELF file, or "" if the first 64 MiB of
+// the file do not contain it.
+func buildIDIn(file *blob) string {
+	if !bytes.HasPrefix(file.start, []byte("\x7fELF")) {
 		return ""
 	}
-	at := bytes.Index(start, []byte("\x03\x00\x00\x00GNU\x00"))
+	content, _ := io.ReadAll(io.NewSectionReader(file, 0, 64<<20)) // the rest counts as absent
+	at := bytes.Index(content, []byte("\x03\x00\x00\x00GNU\x00"))
 	if at < 4 {
 		return ""
 	}
-	size := int(binary.LittleEndian.Uint32(start[at-4:]))
-	id := start[at+8:]
+	size := int(binary.LittleEndian.Uint32(content[at-4:]))
+	id := content[at+8:]
 	return hex.EncodeToString(id[:min(size, len(id))])
 }

@@ -8,9 +8,10 @@ import (
 // reads the serial in the coredump; the fake cloud does not decode coredumps.
 const unknownSerial = "UNKNOWN"
 
-// applyUpload applies the consequences of an uploaded file. It knows at most the first 1 MiB of
-// the file, and only what was uploaded beside it of its content.
-func (c *Cloud) applyUpload(p *project, u Upload) {
+// applyUpload applies the consequences of an uploaded file. It knows of the
+// content only what was uploaded beside it.
+func (c *Cloud) applyUpload(u keptUpload) {
+	p := u.project
 	device := traitsIn(u.Commit)
 	if nested, ok := u.Commit["device"].(map[string]any); ok {
 		device = traitsIn(nested)
@@ -42,8 +43,8 @@ func traitsIn(fields map[string]any) traits {
 	return traits{text("device_serial"), text("hardware_version"), text("software_type"), text("software_version")}
 }
 
-func (c *Cloud) applySymbols(p *project, u Upload) {
-	if id := buildIDIn(u.Start); id != "" {
+func (c *Cloud) applySymbols(p *project, u keptUpload) {
+	if id := buildIDIn(u.file); id != "" {
 		p.builds = append(p.builds, id)
 	}
 	version, _ := u.Commit["software_version"].(map[string]any)
@@ -53,13 +54,13 @@ func (c *Cloud) applySymbols(p *project, u Upload) {
 		if revision, ok := version["revision"].(string); ok {
 			v.revision = revision
 		}
-		c.addSymbols(p, v, u)
+		c.addSymbols(p, v, u.file)
 	}
 }
 
-func (c *Cloud) addSymbols(p *project, v *softwareVersion, u Upload) {
+func (c *Cloud) addSymbols(p *project, v *softwareVersion, content *blob) {
 	v.symbolFile = c.newID()
-	c.store(p, fileKey("symbols", v.symbolFile), file{name: "symbols.elf", content: u.Start})
+	c.store(p, fileKey("symbols", v.symbolFile), file{name: "symbols.elf", content: content})
 }
 
 // applyPayload adds a payload to its release.
@@ -67,12 +68,12 @@ func (c *Cloud) addSymbols(p *project, v *softwareVersion, u Upload) {
 // UNCERTAIN: what a later payload of the same release changes. It need not repeat the notes, the
 // revision and must_pass_through of the first. Here it only sets the notes and the revision if
 // they are empty, so that a client cannot rely on it to change them.
-func (c *Cloud) applyPayload(p *project, u Upload) {
+func (c *Cloud) applyPayload(p *project, u keptUpload) {
 	version, _ := u.Commit["software_version"].(map[string]any)
 	softwareType, _ := version["software_type"].(string)
 	hardware, _ := u.Commit["hardware_version"].(string)
-	added := c.seedArtifacts(p, softwareType, Artifact{HardwareVersion: hardware, Filename: u.Name, Content: u.Start})
-	added[0].sum, added[0].size, added[0].extraInfo = u.MD5, u.Size, u.Commit["extra_info"]
+	added := c.seedArtifacts(p, softwareType, Artifact{HardwareVersion: hardware, Filename: u.Name})
+	added[0].file, added[0].extraInfo = u.file, u.Commit["extra_info"]
 	if pair, ok := version["version"].([]any); ok {
 		d := c.ensureDelta(p, softwareType, pair[0].(string), pair[1].(string))
 		d.artifacts = append(d.artifacts, added...)
@@ -95,22 +96,22 @@ func (c *Cloud) applyPayload(p *project, u Upload) {
 // applyCoredump makes a trace of a coredump. The fake cloud does not decode coredumps: all of
 // them have the reason Unknown, and all of one kind belong to one issue. It does not convert
 // them to ELF either: that download stays empty, as while Memfault processes a coredump.
-func (c *Cloud) applyCoredump(p *project, d *device, version string, u Upload) {
+func (c *Cloud) applyCoredump(p *project, d *device, version string, u keptUpload) {
 	if version == "" {
 		version = d.softwareVersion
 	}
 	isELF := u.Kind == "elf_coredump"
 	t := c.addTrace(p, d, Trace{SoftwareVersion: version, Reason: "Unknown", Captured: c.now(), Coredump: true, ELF: isELF})
 	c.assignIssue(p, t, "")
-	elf := []byte(nil)
+	files := coredumpFiles{dump: u.file, elf: newBlob(nil), symbols: newBlob(nil)}
 	if isELF {
-		elf = u.Start
+		files.elf = u.file
 	}
-	c.storeCoredump(p, t, Coredump{Content: u.Start, ELF: elf})
+	c.storeCoredump(p, t, files)
 }
 
 // applyRecording lists a recording. Without a start_time, it ends now.
-func (c *Cloud) applyRecording(p *project, d *device, u Upload) {
+func (c *Cloud) applyRecording(p *project, d *device, u keptUpload) {
 	seconds, _ := u.Commit["duration_secs"].(float64)
 	length := time.Duration(seconds) * time.Second
 	start := c.now().Add(-length)
@@ -119,9 +120,9 @@ func (c *Cloud) applyRecording(p *project, d *device, u Upload) {
 	}
 	reason, _ := u.Commit["reason"].(string)
 	types, _ := u.Commit["mimetypes"].([]any)
-	added := Recording{Reason: reason, Start: start, End: start.Add(length), Size: u.Size, Content: u.Start, DeviceSerial: d.serial}
+	added := Recording{Reason: reason, Start: start, End: start.Add(length), Size: u.Size, DeviceSerial: d.serial}
 	for _, kind := range types {
 		added.Mimetypes = append(added.Mimetypes, kind.(string))
 	}
-	c.addRecording(p, d, added)
+	c.addRecordingOf(p, d, added, u.file)
 }

@@ -11,13 +11,12 @@ import (
 	"slices"
 )
 
-// newUpload returns the upload of a file that was sent in a request body.
-func (r *request) newUpload(kind, name string, content []byte) Upload {
-	file, _ := receive(bytes.NewReader(content)) // a bytes.Reader returns no error
-	return Upload{
-		Kind: kind, Name: name, Size: file.size, MD5: file.sum, Start: file.start,
+// newUpload returns the upload of a file.
+func (r *request) newUpload(kind, name string, file *blob) keptUpload {
+	return keptUpload{Upload{
+		Kind: kind, Name: name, Size: file.size, MD5: file.md5, Start: file.start,
 		ContentType: r.Header.Get("Content-Type"),
-	}
+	}, r.project, file}
 }
 
 // checkOctetStream rejects a body without a length, an empty body, and a content type other
@@ -39,11 +38,11 @@ func (c *Cloud) uploadRawCoredump(r *request) reply {
 	if !bytes.HasPrefix(r.body, []byte("CORE")) {
 		return badUpload("Not a coredump")
 	}
-	u := r.newUpload("coredump_raw", "", r.body)
-	if refused, ok := c.accept(r.project, u); !ok {
+	u := r.newUpload("coredump_raw", "", newBlob(r.body))
+	if refused, ok := c.accept(u); !ok {
 		return refused
 	}
-	c.applyUpload(r.project, u)
+	c.applyUpload(u)
 	return c.acceptedTask(r)
 }
 
@@ -51,11 +50,11 @@ func (c *Cloud) uploadSymbolsLegacy(r *request) reply {
 	if refused, ok := r.checkOctetStream(); !ok {
 		return refused
 	}
-	u := r.newUpload("symbols_legacy", "", r.body)
-	if refused, ok := c.accept(r.project, u); !ok {
+	u := r.newUpload("symbols_legacy", "", newBlob(r.body))
+	if refused, ok := c.accept(u); !ok {
 		return refused
 	}
-	c.addSymbols(r.project, c.ensureSoftwareVersion(r.project, r.PathValue("software_type"), r.PathValue("version")), u)
+	c.addSymbols(r.project, c.ensureSoftwareVersion(r.project, r.PathValue("software_type"), r.PathValue("version")), u.file)
 	return data(object{})
 }
 
@@ -81,12 +80,12 @@ func (c *Cloud) uploadArtifact(r *request, rel *release) reply {
 	if !slices.Contains([]string{"firmware", "symbols"}, fields["type"]) {
 		return invalid("type", "Not a valid choice.")
 	}
-	u := r.newUpload("artifact", name, content)
+	u := r.newUpload("artifact", name, newBlob(content))
 	u.Commit = map[string]any{}
 	for field, value := range fields {
 		u.Commit[field] = value
 	}
-	if refused, ok := c.accept(r.project, u); !ok {
+	if refused, ok := c.accept(u); !ok {
 		return refused
 	}
 	typeName := primarySoftwareType // the form names no software type
@@ -154,9 +153,9 @@ func (c *Cloud) importTrace(r *request) reply {
 	if at, ok := body["captured_date"]; ok && !isTime(at) {
 		return invalid("captured_date", "Not a valid datetime")
 	}
-	u := r.newUpload("trace_import", "", r.body)
+	u := r.newUpload("trace_import", "", newBlob(r.body))
 	u.Commit = body
-	c.uploads.done = append(c.uploads.done, keptUpload{u, r.project})
+	c.uploads.done = append(c.uploads.done, u)
 	c.applyTrace(r.project, device, body)
 	return reply{status: http.StatusAccepted}
 }

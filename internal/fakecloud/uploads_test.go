@@ -1,9 +1,13 @@
 package fakecloud_test
 
 import (
+	"crypto/md5"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
@@ -93,4 +97,18 @@ func TestCommit_400CarriesType(t *testing.T) {
 		assert.Equal(t, 400, a.status, name)
 		assert.NotEmpty(t, a.at("error.type"), name)
 	}
+}
+
+func TestOTAPayload_LargeFileIsServedWhole(t *testing.T) {
+	x := newTester(t)
+	payload := strings.Repeat("0123456789abcdef", 5<<20/16)
+	x.ok(x.upload("/releases/ota_payload", payload, `"software_version":{"version":"2.0.0","software_type":"main"},"hardware_version":"evt-1","must_pass_through":false,"notes":""`))
+	artifact := x.ok(x.get("/releases/2.0.0")).at("data.artifacts.0")
+	fields, ok := artifact.(map[string]any)
+	require.True(t, ok)
+	address, err := url.Parse(fields["url"].(string))
+	require.NoError(t, err)
+	file := x.do("GET", address.Path, "")
+	sent, received := md5.Sum([]byte(payload)), md5.Sum([]byte(file.text))
+	assert.Equal(t, sent, received)
 }

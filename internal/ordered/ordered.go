@@ -124,14 +124,14 @@ func (s *Sender) Send(ctx context.Context, device string, item []byte, done func
 	case !s.deviceHasRoom(&w):
 		s.mu.Unlock()
 		return ErrDeviceFull
-	case s.room.waiting.isEmpty() && s.hasRoom(&w):
+	case s.room.waiting.Len() == 0 && s.hasRoom(&w):
 		s.queue(&w)
 		s.dispatch()
 		s.mu.Unlock()
 		return nil
 	}
 	waiting := &waiter{device: device, content: item, done: done, result: make(chan error, 1)}
-	s.room.waiting.push(waiting)
+	waiting.place = s.room.waiting.PushBack(waiting)
 	s.mu.Unlock()
 	return s.waitForRoom(ctx, waiting)
 }
