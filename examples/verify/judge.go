@@ -15,11 +15,17 @@ import (
 
 // run calls the operation and adds the result to the session.
 func (p probe) run(ctx context.Context, s *session) {
-	r := p.attempt(ctx, s)
+	r := p.attempt(ctx, s, append([]*memfault.Client{s.client}, s.others...))
+	if r.Outcome == forbidden && len(s.others) > 0 {
+		if other := p.attempt(ctx, s, s.others); other.Outcome != skipped && other.Outcome != forbidden {
+			other.Reason = "with another credential; the first may not call the operation"
+			r = other
+		}
+	}
 	for i := 0; p.perDevice && r.Outcome == empty && i < len(s.moreDevices); i++ {
 		before := s.known["device"]
 		s.known["device"] = s.moreDevices[i]
-		if other := p.attempt(ctx, s); other.Outcome != unavailable {
+		if other := p.attempt(ctx, s, []*memfault.Client{s.client}); other.Outcome != unavailable {
 			r = other
 		}
 		s.known["device"] = before
@@ -27,15 +33,20 @@ func (p probe) run(ctx context.Context, s *session) {
 	s.results = append(s.results, r)
 }
 
-// attempt calls the operation.
-func (p probe) attempt(ctx context.Context, s *session) (r result) {
+// attempt calls the operation with the first of the clients whose credential it accepts.
+func (p probe) attempt(ctx context.Context, s *session, clients []*memfault.Client) (r result) {
 	r = result{Name: p.op.Name, Source: p.op.Source()}
 	if need := s.missing(p.needs); need != "" {
 		r.Outcome, r.Reason = skipped, noneHad+need
 		return r
 	}
 	s.recorder.take()
-	err := s.each(ctx, func(ctx context.Context, client *memfault.Client) error { return p.call(ctx, s, client) })
+	var err error
+	for _, client := range clients {
+		if err = p.call(ctx, s, client); !errors.Is(err, memfault.ErrWrongCredential) {
+			break
+		}
+	}
 	got := s.recorder.take()
 	switch {
 	case errors.Is(err, memfault.ErrWrongCredential):

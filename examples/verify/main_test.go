@@ -114,6 +114,8 @@ func TestRun_Credentials(t *testing.T) {
 	code, out = verify(t, cloud.URL)
 	assert.Zero(t, code, out)
 	assert.Empty(t, lines(out, " skipped   "), "all credentials of the environment are used")
+	assert.Len(t, lines(out, "auth.me                                  agrees       200  with another credential; the first may not call the operation"), 1)
+	assert.Len(t, lines(out, "auth-me-organization-token               refuted      the status is 403"), 1)
 
 	t.Setenv("MEMFAULT_ORG_TOKEN", "")
 	t.Setenv("MEMFAULT_EMAIL", "")

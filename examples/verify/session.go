@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"strconv"
 
@@ -82,19 +80,6 @@ func (s *session) learn(got *exchange) {
 // private reports whether a field name is data of the account.
 func (s *session) private(name string) bool {
 	return s.strings[name] || name == s.project.Organization || name == s.project.Project || name == s.scratch.Project
-}
-
-// each calls do with a client whose credential the operation accepts. If there is none, do
-// fails with ErrWrongCredential.
-func (s *session) each(ctx context.Context, do func(context.Context, *memfault.Client) error) error {
-	err := do(ctx, s.client)
-	for _, client := range s.others {
-		if !errors.Is(err, memfault.ErrWrongCredential) {
-			break
-		}
-		err = do(ctx, client)
-	}
-	return err
 }
 
 // state is whether a mark is settled.
