@@ -35,13 +35,15 @@ var (
 	_ func(string) memfault.Option                                   = memfault.WithUserAgent
 	_ func() memfault.Option                                         = memfault.WithInsecureHTTP
 
-	_ memfault.Authenticator                              = interface{ Authenticate(*http.Request) error }(nil)
-	_ func(email, password string) memfault.Authenticator = memfault.BasicPassword
-	_ func(email, key string) memfault.Authenticator      = memfault.BasicAPIKey
-	_ func(string) memfault.Authenticator                 = memfault.OrganizationToken
-	_ func(string) memfault.Authenticator                 = memfault.ProjectKey
-	_ func() (memfault.Authenticator, error)              = memfault.AuthFromEnv
-	_ func() (memfault.ProjectRef, error)                 = memfault.ProjectFromEnv
+	_ memfault.Authenticator                                             = interface{ Authenticate(*http.Request) error }(nil)
+	_ func(email, password string) memfault.Authenticator                = memfault.BasicPassword
+	_ func(email, key string) memfault.Authenticator                     = memfault.BasicAPIKey
+	_ func(string) memfault.Authenticator                                = memfault.OrganizationToken
+	_ func(string) memfault.Authenticator                                = memfault.ProjectKey
+	_ func(func(context.Context) (string, error)) memfault.Authenticator = memfault.OrganizationTokenFunc
+	_ func(func(context.Context) (string, error)) memfault.Authenticator = memfault.ProjectKeyFunc
+	_ func() (memfault.Authenticator, error)                             = memfault.AuthFromEnv
+	_ func() (memfault.ProjectRef, error)                                = memfault.ProjectFromEnv
 
 	_ func(*memfault.Pager[int], context.Context) iter.Seq2[int, error]                 = (*memfault.Pager[int]).All
 	_ func(*memfault.Pager[int], context.Context) iter.Seq2[*memfault.Page[int], error] = (*memfault.Pager[int]).Pages

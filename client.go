@@ -1,6 +1,7 @@
 package memfault
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -147,8 +148,8 @@ func (c *Client) String() string {
 		return "memfault.Client (not created by NewClient)"
 	}
 	kind := "custom authenticator"
-	if held, ok := c.auth.(credential); ok {
-		kind = held.String()
+	if _, ok := kindOf(c.auth); ok {
+		kind = fmt.Sprint(c.auth)
 	}
 	return "memfault.Client (" + c.core.hosts[HostAPI].Redacted() + ", " + kind + ")"
 }
