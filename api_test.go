@@ -51,6 +51,8 @@ var (
 	_ func(*memfault.Pager[int], context.Context) ([]int, error)                        = (*memfault.Pager[int]).Collect
 	_ func(*memfault.Pager[int], int) *memfault.Pager[int]                              = (*memfault.Pager[int]).Prefetch
 
+	_ func(memfault.ProjectRef, memfault.AppPage) string = memfault.AppURL
+
 	_ func(time.Time) memfault.Timestamp                = memfault.NewTimestamp
 	_ func(string) memfault.Opt[string]                 = memfault.Set[string]
 	_ func() memfault.Opt[string]                       = memfault.Null[string]

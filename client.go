@@ -10,9 +10,6 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// Version is the version of this package in its User-Agent header.
-const Version = "0.1.0"
-
 // Client calls the Memfault API through its services. Create it with [NewClient]; the
 // methods of a zero Client return an error. A Client is not modified by its methods and is
 // safe for concurrent use by multiple goroutines. It is meant to be kept: it reuses

@@ -69,7 +69,7 @@ func TestAsk_WaiterLeaves(t *testing.T) {
 		group.Go(func() {
 			_, _, err := f.Ask(first)
 			assert.ErrorIs(t, err, context.DeadlineExceeded) //nolint:testifylint // in a goroutine
-			assert.NoError(t, (<-given).Err()) //nolint:testifylint // in a goroutine
+			assert.NoError(t, (<-given).Err())
 		})
 		group.Go(func() {
 			time.Sleep(time.Millisecond)
