@@ -35,19 +35,23 @@ var (
 	_ func(string) memfault.Option                                   = memfault.WithUserAgent
 	_ func() memfault.Option                                         = memfault.WithInsecureHTTP
 
-	_ memfault.Authenticator                              = interface{ Authenticate(*http.Request) error }(nil)
-	_ func(email, password string) memfault.Authenticator = memfault.BasicPassword
-	_ func(email, key string) memfault.Authenticator      = memfault.BasicAPIKey
-	_ func(string) memfault.Authenticator                 = memfault.OrganizationToken
-	_ func(string) memfault.Authenticator                 = memfault.ProjectKey
-	_ func() (memfault.Authenticator, error)              = memfault.AuthFromEnv
-	_ func() (memfault.ProjectRef, error)                 = memfault.ProjectFromEnv
+	_ memfault.Authenticator                                             = interface{ Authenticate(*http.Request) error }(nil)
+	_ func(email, password string) memfault.Authenticator                = memfault.BasicPassword
+	_ func(email, key string) memfault.Authenticator                     = memfault.BasicAPIKey
+	_ func(string) memfault.Authenticator                                = memfault.OrganizationToken
+	_ func(string) memfault.Authenticator                                = memfault.ProjectKey
+	_ func(func(context.Context) (string, error)) memfault.Authenticator = memfault.OrganizationTokenFunc
+	_ func(func(context.Context) (string, error)) memfault.Authenticator = memfault.ProjectKeyFunc
+	_ func() (memfault.Authenticator, error)                             = memfault.AuthFromEnv
+	_ func() (memfault.ProjectRef, error)                                = memfault.ProjectFromEnv
 
 	_ func(*memfault.Pager[int], context.Context) iter.Seq2[int, error]                 = (*memfault.Pager[int]).All
 	_ func(*memfault.Pager[int], context.Context) iter.Seq2[*memfault.Page[int], error] = (*memfault.Pager[int]).Pages
 	_ func(*memfault.Pager[int], context.Context) (*memfault.Page[int], error)          = (*memfault.Pager[int]).Page
 	_ func(*memfault.Pager[int], context.Context) ([]int, error)                        = (*memfault.Pager[int]).Collect
 	_ func(*memfault.Pager[int], int) *memfault.Pager[int]                              = (*memfault.Pager[int]).Prefetch
+
+	_ func(memfault.ProjectRef, memfault.AppPage) string = memfault.AppURL
 
 	_ func(time.Time) memfault.Timestamp                = memfault.NewTimestamp
 	_ func(string) memfault.Opt[string]                 = memfault.Set[string]

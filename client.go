@@ -1,6 +1,7 @@
 package memfault
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -8,9 +9,6 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 )
-
-// Version is the version of this package in its User-Agent header.
-const Version = "0.1.0"
 
 // Client calls the Memfault API through its services. Create it with [NewClient]; the
 // methods of a zero Client return an error. A Client is not modified by its methods and is
@@ -147,8 +145,8 @@ func (c *Client) String() string {
 		return "memfault.Client (not created by NewClient)"
 	}
 	kind := "custom authenticator"
-	if held, ok := c.auth.(credential); ok {
-		kind = held.String()
+	if _, ok := kindOf(c.auth); ok {
+		kind = fmt.Sprint(c.auth)
 	}
 	return "memfault.Client (" + c.core.hosts[HostAPI].Redacted() + ", " + kind + ")"
 }

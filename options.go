@@ -31,11 +31,11 @@ type Host int
 
 // Hosts that a [Request] can name. The zero value is HostAPI.
 const (
-	HostAPI     = Host(operation.API)
-	HostChunks  = Host(operation.Chunks)
-	HostIngress = Host(operation.Ingress)
-	HostFiles   = Host(operation.Files)
-	HostDevice  = Host(operation.Device)
+	HostAPI     Host = iota // https://api.memfault.com
+	HostChunks              // https://chunks.memfault.com
+	HostIngress             // https://ingress.memfault.com
+	HostFiles               // https://files.memfault.com
+	HostDevice              // https://device.memfault.com
 )
 
 // RateLimiter delays requests. The Limiter of golang.org/x/time/rate is one.
@@ -185,15 +185,13 @@ func WithUserAgent(product string) Option {
 		if strings.ContainsFunc(product, isControl) {
 			c.fail("WithUserAgent: the product must not contain control characters")
 		}
-		c.userAgent = strings.TrimSpace(product + " " + defaultUserAgent)
+		c.userAgent = strings.TrimSpace(product + " " + defaultUserAgent())
 	}
 }
 
 // WithInsecureHTTP allows plain http to addresses other than loopback. Credentials and data
 // then cross the network unencrypted.
 func WithInsecureHTTP() Option { return func(c *config) { c.insecure = true } }
-
-const defaultUserAgent = "memfault-go/" + Version
 
 func defaultConfig() config {
 	return config{
@@ -205,6 +203,6 @@ func defaultConfig() config {
 			Device:  "https://device.memfault.com",
 		}.byRole(),
 		timeout:   60 * time.Second,
-		userAgent: defaultUserAgent,
+		userAgent: defaultUserAgent(),
 	}
 }

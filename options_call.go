@@ -16,6 +16,7 @@ type callOptions struct {
 	headers       [][2]string
 	progress      func(sent, total int64)
 	withoutRetry  bool
+	credential    *string // for the method's own use; see call.credential
 	err           error
 }
 
@@ -115,6 +116,9 @@ func WithProgress(progress func(sent, total int64)) CallOption {
 
 // report fills the Responses of a call.
 func (o *callOptions) report(c *call) {
+	if o.credential != nil {
+		*o.credential = c.credential
+	}
 	for _, response := range []*Response{o.response, o.extraResponse} {
 		if response == nil {
 			continue

@@ -15,10 +15,14 @@ import (
 
 // ListOptions selects where a list starts, how many items a page has and how the list is
 // sorted. It is part of the options of every list.
+//
+// The keys for Sort are the constants whose names begin with Sort. The options of each list
+// name those that Memfault accepts there; for a list whose options name none, no key is known.
+// [Descending] reverses the order: ListOptions{Sort: Descending(SortLastSeen)}.
 type ListOptions struct {
 	Page    int    `url:"page,omitempty"`     // first page to read; 1 by default
 	PerPage int    `url:"per_page,omitempty"` // items a page; 100 by default, Memfault's documented maximum
-	Sort    string `url:"sort,omitempty"`     // a sort key; see Descending
+	Sort    string `url:"sort,omitempty"`     // a sort key; Memfault's own order by default
 }
 
 // Descending returns the sort key that sorts by key in descending order.
