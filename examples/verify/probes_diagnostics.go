@@ -20,7 +20,7 @@ func diagnosticProbes() []probe {
 			for _, issue := range issues {
 				s.keepID("issue", issue.ID)
 			}
-		}),
+		}).settles(afterIssues),
 		object(operation.IssuesRetrieve, []string{"issue"}, func(ctx context.Context, s *session, c *memfault.Client) (*memfault.Issue, error) {
 			return c.Issues.Get(ctx, s.project, s.id("issue"))
 		}, nil),

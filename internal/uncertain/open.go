@@ -9,7 +9,12 @@ const (
 func Open() []OpenMark {
 	return []OpenMark{
 		{Place{"alerts.go", "whether the ID of an alert is always a number"}, "no operation to list alerts is known"},
+		{Place{"app_urls.go", "the paths"}, "they are pages of the web application, which accepts no credential of the API"},
 		{Place{"artifacts_download.go", "how the server responds"}, "it requires a wait of six hours"},
+		{Place{"coredumps_issue.go", "whether the coredump of a Linux process is downloaded"}, "the download of such a coredump is not tried"},
+		{Place{"deployments_rollout.go", "whether Memfault also rejects a second deployment"}, "it is not tried"},
+		{Place{"deployments_rollout.go", "whether the new rollout selects the same devices"}, "it requires a fleet of real devices"},
+		{Place{"deployments_rollout.go", "whether 100 percent ends a rollout"}, "it requires a fleet of real devices"},
 		{Place{"device_config.go", "whether it has this meaning"}, "a response contains a number, not its meaning"},
 		{Place{"device_config.go", "which of the two"}, "the operation is a POST, and a wrong key on it may count against the project"},
 		{Place{"hardware_versions.go", "how Memfault responds to a name in use"}, notRemovable},
@@ -22,6 +27,7 @@ func Open() []OpenMark {
 		{Place{"software.go", "whether Memfault accepts the request body"}, notRemovable},
 		{Place{"software.go", "how Memfault responds if the version exists"}, notRemovable},
 		{Place{"tasks.go", "whether a [ProjectKey] is sufficient"}, notRemovable},
+		{Place{"traces_watch.go", "with which time of a trace Memfault compares"}, "the times of the traces of a page seldom differ enough"},
 		{Place{"uploads_existing.go", "whether that holds for every"}, notRemovable},
 		{Place{"uploads_kinds.go", "whether Memfault accepts both"}, notRemovable},
 		{Place{"uploads_ota_payload.go", "whether Memfault rejects the same content"}, notRemovable},
