@@ -41,6 +41,7 @@ type Client struct {
 	Metrics          *MetricsService
 	Alerts           *AlertsService
 	DeviceConfig     *DeviceConfigService
+	ProcessingLog    *ProcessingLogService
 	Tasks            *TasksService
 	Uploads          *UploadsService
 }
@@ -101,6 +102,7 @@ func newClient(shared *core, auth Authenticator) *Client {
 	c.Software = &SoftwareService{c}
 	c.HardwareVersions = &HardwareVersionsService{c}
 	c.DeviceConfig = &DeviceConfigService{c}
+	c.ProcessingLog = &ProcessingLogService{c}
 	c.Chunks = &ChunksService{c}
 	c.Events = &EventsService{c}
 	c.Issues = &IssuesService{c}

@@ -83,7 +83,7 @@ func TestServices_HaveExamples(t *testing.T) {
 	for _, method := range source.Methods {
 		assert.True(t, source.Examples[method.Service], "%s has no Example with an output", method.Service)
 	}
-	assert.Len(t, source.Examples, 22)
+	assert.Len(t, source.Examples, 23)
 }
 
 func TestMethods_PlainMethodsAreShort(t *testing.T) {

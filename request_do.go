@@ -151,9 +151,16 @@ func checkPath(path string) error {
 }
 
 // NewPager returns a [Pager] over a list that the package does not know: a GET whose
-// response has items of type T in data, with paging beside it. The query's page and per_page
-// are its first page and the number of items that it requests for a page. The request must
-// not have a body.
+// response has items of type T in data. The request must not have a body.
+//
+// If the list is paged by number, paging is beside data. The query's page and per_page are
+// its first page and the number of items that the Pager requests for a page.
+//
+// If the list is paged by cursor, links is beside data, and links.next leads to the next page.
+// To start at a cursor, or to request another number of items, add page[after] or page[size]
+// to the query; the Pager then sends neither page nor per_page. Without these, the Pager
+// sends page and per_page first. If Memfault rejects that with 400, the Pager requests the
+// list once more without them, unless the query contains one of them.
 func NewPager[T any](client *Client, request Request) *Pager[T] {
 	op, err := request.operation()
 	switch {
@@ -164,5 +171,8 @@ func NewPager[T any](client *Client, request Request) *Pager[T] {
 		err = invalid("NewPager: a list request has no body")
 	}
 	options, optionsErr := listOptionsOf(request.Query)
-	return newPager[T](client, op, request.Path, request.Query, options, nil, errors.Join(err, optionsErr))
+	p := newPager[T](client, op, request.Path, request.Query, options, nil, errors.Join(err, optionsErr))
+	p.byCursor = hasCursor(request.Query)
+	p.unknown = !request.Query.Has("page") && !request.Query.Has("per_page")
+	return p
 }

@@ -30,6 +30,7 @@ func (c *Cloud) allHandlers() map[operation.ID]handler {
 		c.taskHandlers(),
 		c.downloadHandlers(),
 		c.eventUploadHandlers(),
+		c.processingLogHandlers(),
 		c.uploadHandlers(),
 	} {
 		maps.Copy(all, some)

@@ -158,10 +158,19 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.I
 	}
 	c.keepBody(record, body)
 	fault := c.nextFault(op, r, body)
-	if !fault.replaces(w, r, func(status int) { c.watchFailure(op, r, body, status) }) {
+	if !fault.replaces(w, r, func(status int) { c.replaced(op, r, body, status) }) {
 		response := c.respond(id, newRequest(r, op, body))
 		c.watchFailure(op, r, body, response.status)
 		fault.send(w, response)
+	}
+}
+
+// replaced notes that a fault responded to a request in place of the operation. A status of 0
+// means that there was no response.
+func (c *Cloud) replaced(op *operation.Operation, r *http.Request, body []byte, status int) {
+	c.watchFailure(op, r, body, status)
+	if status == http.StatusAccepted {
+		c.logDropped(op, r)
 	}
 }
 

@@ -149,7 +149,7 @@ mcp.call                                    POST   api         {P}/mcp          
 `
 
 // notInTable are the facts of operations that the client does not know yet.
-var notInTable = []string{"processing_log.list", "mcp.call"}
+var notInTable = []string{"mcp.call"}
 
 // fact is a line of facts.
 type fact struct {

@@ -141,5 +141,7 @@ const (
 
 	TasksGetStatus
 
+	ProcessingLogList
+
 	count
 )
