@@ -4,9 +4,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/memfault-go/memfault/internal/operation"
 )
 
 // Version is the version of this package in its User-Agent header.
@@ -42,6 +45,7 @@ type Client struct {
 	Alerts           *AlertsService
 	DeviceConfig     *DeviceConfigService
 	ProcessingLog    *ProcessingLogService
+	MCP              *MCPService
 	Tasks            *TasksService
 	Uploads          *UploadsService
 }
@@ -52,6 +56,7 @@ type core struct {
 	hosts   hosts
 	retrier *retryablehttp.Client
 	buffers bufferPool
+	rpcID   atomic.Int64 // of the last JSON-RPC request
 
 	closeIdle func()
 	userAgent []string // the header's value
@@ -103,6 +108,7 @@ func newClient(shared *core, auth Authenticator) *Client {
 	c.HardwareVersions = &HardwareVersionsService{c}
 	c.DeviceConfig = &DeviceConfigService{c}
 	c.ProcessingLog = &ProcessingLogService{c}
+	c.MCP = &MCPService{c}
 	c.Chunks = &ChunksService{c}
 	c.Events = &EventsService{c}
 	c.Issues = &IssuesService{c}
@@ -223,6 +229,9 @@ func (c *core) redirectPolicy(next func(*http.Request, []*http.Request) error) f
 			return permanent("stopped after 10 redirects")
 		case !c.allowedScheme(req.URL):
 			return permanent("redirect to plain http")
+		case c.hosts.onlyNRFCloud(req.URL) && callFrom(req.Context()).op.Host != operation.NRFCloud:
+			// Its credentials are those of the client's hosts, and may be a project key.
+			return permanent("redirect to nRF Cloud")
 		case next == nil:
 			return nil
 		}

@@ -83,13 +83,13 @@ func TestServices_HaveExamples(t *testing.T) {
 	for _, method := range source.Methods {
 		assert.True(t, source.Examples[method.Service], "%s has no Example with an output", method.Service)
 	}
-	assert.Len(t, source.Examples, 23)
+	assert.Len(t, source.Examples, 24)
 }
 
 func TestMethods_PlainMethodsAreShort(t *testing.T) {
 	longer := []string{ // they do more than call an operation
 		"Artifacts.Download", "Artifacts.Upload", "Cohorts.Ensure", "Cohorts.MoveDevices", "Coredumps.Download", "Deployments.Deactivate", "Devices.ReadLogFile",
-		"Devices.WaitForVersion", "Events.Upload", "Releases.Latest", "Releases.LatestURL", "Tasks.Wait", "Uploads.CustomDataRecording",
+		"Devices.WaitForVersion", "Events.Upload", "MCP.CallTool", "MCP.ListTools", "Releases.Latest", "Releases.LatestURL", "Tasks.Wait", "Uploads.CustomDataRecording",
 		"Uploads.MAR", "Uploads.OTAPayload", "Uploads.Symbols", "Uploads.SymbolsDir", "Uploads.SymbolsLegacy", "Uploads.XED",
 	}
 	for _, method := range loadSource(t).Methods {

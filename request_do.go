@@ -29,7 +29,7 @@ type Request struct {
 
 // Do sends a request to an endpoint, or for fields, that the package does not know. It uses
 // the same path as every other call: only the client's own hosts, with its credential,
-// whatever its kind. GET, HEAD, PUT and DELETE are retried like other requests that are
+// whatever its kind; [HostNRFCloud] accepts only an organization token. GET, HEAD, PUT and DELETE are retried like other requests that are
 // safe to repeat; POST and PATCH only after a 429 or if no connection could be established.
 //
 // Do decodes the response into out, which must be a pointer. If out points to a slice or to
@@ -107,7 +107,7 @@ func (r *Request) operation() (*operation.Operation, error) {
 	if strings.ContainsFunc(method, func(r rune) bool { return r < 'A' || r > 'Z' }) {
 		return nil, invalid("Request: invalid method %q", method)
 	}
-	if r.Host < HostAPI || r.Host > HostDevice {
+	if r.Host < HostAPI || r.Host > HostNRFCloud {
 		return nil, invalid("Request: unknown host %d", r.Host)
 	}
 	if err := checkPath(r.Path); err != nil {
@@ -117,12 +117,16 @@ func (r *Request) operation() (*operation.Operation, error) {
 	case []byte, io.Reader:
 		return nil, invalid("Request: Body must be a value to encode as JSON, or JSON text as json.RawMessage, not %T", r.Body)
 	}
+	credentials := operation.Console | operation.ProjectKey
+	if r.Host == HostNRFCloud {
+		credentials = operation.OrganizationToken
+	}
 	return &operation.Operation{
 		Name:        method + " " + r.Path,
 		Method:      method,
 		Host:        operation.Host(r.Host),
 		Path:        r.Path,
-		Credentials: operation.Console | operation.ProjectKey,
+		Credentials: credentials,
 	}, nil
 }
 

@@ -31,6 +31,7 @@ func (c *Cloud) allHandlers() map[operation.ID]handler {
 		c.downloadHandlers(),
 		c.eventUploadHandlers(),
 		c.processingLogHandlers(),
+		c.mcpHandlers(),
 		c.uploadHandlers(),
 	} {
 		maps.Copy(all, some)

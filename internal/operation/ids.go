@@ -143,5 +143,7 @@ const (
 
 	ProcessingLogList
 
+	MCPCall
+
 	count
 )
