@@ -91,6 +91,10 @@ var (
 	_ func(string, []byte) http.Header                                                                = memfault.SignWebhook
 	_ func(*memfault.WebhookEvent, any) error                                                         = (*memfault.WebhookEvent).Decode
 
+	_ func(*memfault.MCPService, context.Context, memfault.ProjectRef, ...memfault.CallOption) ([]memfault.MCPTool, error) = (*memfault.MCPService).ListTools
+	_ func(*memfault.MCPService, context.Context, memfault.ProjectRef, string, any, any, ...memfault.CallOption) error     = (*memfault.MCPService).CallTool
+	_ func(string) (memfault.ChunksAddress, error)                                                                         = memfault.ParseChunksURL
+
 	_ uploadMethod[memfault.SymbolsOptions]             = (*memfault.UploadsService).Symbols
 	_ uploadMethod[memfault.OTAPayloadOptions]          = (*memfault.UploadsService).OTAPayload
 	_ uploadMethod[memfault.SBOMOptions]                = (*memfault.UploadsService).SBOM
@@ -109,6 +113,8 @@ var (
 	_ listMethod[*memfault.IssuesService, memfault.IssueListOptions, memfault.Issue]                = (*memfault.IssuesService).List
 	_ listMethod[*memfault.TracesService, memfault.TraceListOptions, memfault.Trace]                = (*memfault.TracesService).List
 	_ listMethod[*memfault.InstallsService, memfault.InstallListOptions, memfault.Install]          = (*memfault.InstallsService).List
+
+	_ listMethod[*memfault.ProcessingLogService, memfault.ProcessingLogListOptions, memfault.ProcessingLogEntry] = (*memfault.ProcessingLogService).List
 )
 
 type (
@@ -117,10 +123,16 @@ type (
 )
 
 var (
-	_ = memfault.BaseURLs{API: "", Chunks: "", Ingress: "", Files: "", Device: ""}
+	_ = memfault.BaseURLs{API: "", Chunks: "", Ingress: "", Files: "", Device: "", NRFCloud: ""}
+	_ = []memfault.Host{
+		memfault.HostAPI, memfault.HostChunks, memfault.HostIngress, memfault.HostFiles, memfault.HostDevice, memfault.HostNRFCloud,
+	}
+	_ = memfault.ChunksAddress{DeviceSerial: "", BaseURL: ""}
 	_ = memfault.RetryPolicy{MaxAttempts: 0, MinWait: 0, MaxWait: 0}
 	_ = memfault.ListOptions{Page: 0, PerPage: 0, Sort: ""}
-	_ = memfault.Page[int]{Items: []int{}, Paging: memfault.Paging{ItemCount: 0, Page: 0, PageCount: 0, PerPage: 0, TotalCount: 0}}
+	_ = memfault.Page[int]{Items: []int{}, Paging: memfault.Paging{ItemCount: 0, Page: 0, PageCount: 0, PerPage: 0, TotalCount: 0}, Next: ""}
+	_ = memfault.ProcessingLogListOptions{Start: memfault.Timestamp{}, End: memfault.Timestamp{}, Level: "", PageSize: 0, After: ""}
+	_ = memfault.ProcessingLogEntry{Raw: json.RawMessage{}}
 	_ = memfault.Timestamp{Time: time.Time{}}
 	_ = memfault.Error{
 		Operation: "", Method: "", StatusCode: 0, Code: 0, Type: "", Message: "",
@@ -162,6 +174,6 @@ func _(c *memfault.Client) []any {
 	return []any{
 		c.Account, c.Organizations, c.Projects, c.Releases, c.Artifacts, c.Cohorts, c.Deployments, c.Devices, c.Events, c.Issues,
 		c.Traces, c.Coredumps, c.Installs, c.Software, c.HardwareVersions, c.Recordings, c.Metrics, c.Alerts, c.Chunks, c.Uploads,
-		c.Tasks, c.DeviceConfig,
+		c.Tasks, c.DeviceConfig, c.ProcessingLog, c.MCP,
 	}
 }

@@ -604,3 +604,12 @@ func ExampleOrganizationTokenFunc() {
 	fmt.Println(project.Slug, response.Attempts)
 	// Output: smart-sink 2
 }
+
+func TestRotatingCredential_OnceForEachCallWithRetries(t *testing.T) {
+	tokens := newVault("oat_1", "oat_2", "oat_3", "oat_4", "oat_5")
+	s := &script{responses: []func() (*http.Response, error){status(401), status(503), status(401), status(200)}}
+	err := get(t.Context(), newScriptedClient(t, s, quickRetries).WithAuth(memfault.OrganizationTokenFunc(tokens.get)))
+	requireError(t, err, 401)
+	assert.Len(t, s.sentAt, 3)
+	assert.Equal(t, 3, tokens.count())
+}

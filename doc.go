@@ -31,6 +31,10 @@
 //		fmt.Println(device.DeviceSerial)
 //	}
 //
+// The processing log ([ProcessingLogService]) is paged by cursor. The loop is the same, but
+// pages are read one after the other, and [Page.Next] contains a cursor with which a later run
+// of the program can continue.
+//
 // # Errors
 //
 // If the API rejects a request, the error is an [*Error]; use errors.As to get it. To test

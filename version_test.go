@@ -41,7 +41,7 @@ func TestModuleVersion_OfThisBuild(t *testing.T) {
 func TestHosts_AreThoseOfOperations(t *testing.T) {
 	for host, role := range map[memfault.Host]operation.Host{
 		memfault.HostAPI: operation.API, memfault.HostChunks: operation.Chunks, memfault.HostIngress: operation.Ingress,
-		memfault.HostFiles: operation.Files, memfault.HostDevice: operation.Device,
+		memfault.HostFiles: operation.Files, memfault.HostDevice: operation.Device, memfault.HostNRFCloud: operation.NRFCloud,
 	} {
 		assert.Equal(t, int(role), int(host), role)
 	}
