@@ -52,3 +52,11 @@ func eventsByCreation() check {
 		},
 	}
 }
+
+// afterProcessingLog settles whether entries have more than created_date.
+func afterProcessingLog(s *session, _ *result, got *exchange) {
+	for _, item := range itemsOf(got) {
+		_, dated := item["created_date"]
+		s.decide("processing-log-fields", dated && len(item) == 1, "there are no others", "there are others; see the shape in the report")
+	}
+}

@@ -98,6 +98,11 @@ func readings() []Mark {
 			Confirms: "500", Refutes: "404 or another status",
 		},
 		{
+			Name: "processing-log-fields", Question: "Does the processing log have fields besides created_date?",
+			Places:   at("processing_log.go", "which other fields Memfault sends"),
+			Confirms: "only created_date", Refutes: "other fields; the shape in the report names them",
+		},
+		{
 			Name: "deployment-statuses", Question: "Are there statuses of deployments that the client does not know?",
 			Places:   at("deployments.go", "whether Memfault has other statuses that are not active"),
 			Confirms: "each deployment of the list is done, in_progress, pulled or aborted", Refutes: "a deployment has another status",
