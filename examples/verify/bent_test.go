@@ -227,6 +227,15 @@ func TestRun_OtherAnswersToMarks(t *testing.T) {
 		"other status of a task": {"tasks.get_status", func(r *response) {
 			r.status, r.body = 200, []byte(`{"status": "LOST"}`)
 		}, "task-statuses", "refuted      an unknown task has another status"},
+		"other status of a deployment": {"deployments.list", func(r *response) {
+			r.edit(t, items(func(item map[string]any) { item["status"] = "paused" }))
+		}, "deployment-statuses", "refuted      there is another status"},
+		"other status of an install": {"installs.list", func(r *response) {
+			r.edit(t, items(func(item map[string]any) { item["status"] = "failed" }))
+		}, "install-statuses", "refuted      there is another status"},
+		"issues without created_date": {"issues.list", func(r *response) {
+			r.edit(t, items(func(item map[string]any) { delete(item, "created_date") }))
+		}, "issue-created-date", "refuted      an issue lacks it"},
 		"pending task": {"tasks.get_status", func(r *response) {
 			r.status, r.body = 200, []byte(`{"status": "PENDING"}`)
 		}, "task-statuses", "confirmed    an unknown task has a status of common job queues"},

@@ -41,6 +41,7 @@ func filterChecks() []check {
 		}
 	}
 	return []check{
+		eventsByCreation(),
 		noDevice("release", memfault.DeviceListOptions{Release: []string{unknownName}}),
 		noDevice("owner_ref", memfault.DeviceListOptions{OwnerRef: []string{unknownName}}),
 		{

@@ -109,7 +109,7 @@ func fleetProbes() []probe {
 			for _, install := range installs {
 				s.keepID("install", install.ID)
 			}
-		}),
+		}).settles(afterStatuses("install-statuses", "success")),
 		object(operation.InstallsRetrieve, []string{"install"}, func(ctx context.Context, s *session, c *memfault.Client) (*memfault.Install, error) {
 			return c.Installs.Get(ctx, s.project, s.id("install"))
 		}, nil),

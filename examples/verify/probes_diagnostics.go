@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"time"
 
 	"github.com/memfault-go/memfault"
 	"github.com/memfault-go/memfault/internal/operation"
@@ -20,7 +21,7 @@ func diagnosticProbes() []probe {
 			for _, issue := range issues {
 				s.keepID("issue", issue.ID)
 			}
-		}),
+		}).settles(afterIssues),
 		object(operation.IssuesRetrieve, []string{"issue"}, func(ctx context.Context, s *session, c *memfault.Client) (*memfault.Issue, error) {
 			return c.Issues.Get(ctx, s.project, s.id("issue"))
 		}, nil),
@@ -92,6 +93,10 @@ func eventProbes() []probe {
 		list(operation.ChroniclerLogsList, nil, func(s *session, c *memfault.Client) *memfault.Pager[memfault.ChroniclerLog] {
 			return c.Events.ListChroniclerLogs(s.project, memfault.ChroniclerLogListOptions{ListOptions: onePage})
 		}, nil),
+		list(operation.ProcessingLogList, nil, func(s *session, c *memfault.Client) *memfault.Pager[memfault.ProcessingLogEntry] {
+			yesterday := memfault.NewTimestamp(time.Now().Add(-24 * time.Hour))
+			return c.ProcessingLog.List(s.project, memfault.ProcessingLogListOptions{Start: yesterday, PageSize: pageSize})
+		}, nil).settles(afterProcessingLog),
 		list(operation.ReportsList, nil, func(s *session, c *memfault.Client) *memfault.Pager[memfault.Report] {
 			return c.Metrics.ListReports(s.project, memfault.ReportListOptions{ListOptions: onePage})
 		}, nil),

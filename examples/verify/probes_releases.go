@@ -37,7 +37,7 @@ func releaseProbes() []probe {
 			for _, deployment := range deployments {
 				s.keepID("deployment", deployment.ID)
 			}
-		}).settles(newestFirst("deployed_date")),
+		}).settles(afterDeployments),
 		object(operation.DeploymentsRetrieve, []string{"deployment"}, func(ctx context.Context, s *session, c *memfault.Client) (*memfault.Deployment, error) {
 			return c.Deployments.Get(ctx, s.project, s.id("deployment"))
 		}, nil),

@@ -13,6 +13,7 @@ func untried() map[operation.ID]string {
 	return map[operation.ID]string{
 		operation.AuthGenerateUserAPIKey: key, operation.AuthResetUserAPIKey: key, operation.ProjectsRefreshClientKey: key,
 		operation.ProjectsCreate: projects, operation.ProjectsUpdate: projects, operation.ProjectsDelete: projects,
+		operation.MCPCall:            "its tools are unknown",
 		operation.CohortsMoveDevices: "the request body is unknown",
 
 		operation.DeviceAttributesUpdateProjectKey: "it requires the project key of the other project",

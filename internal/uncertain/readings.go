@@ -98,6 +98,31 @@ func readings() []Mark {
 			Confirms: "500", Refutes: "404 or another status",
 		},
 		{
+			Name: "processing-log-fields", Question: "Does the processing log have fields besides created_date?",
+			Places:   at("processing_log.go", "which other fields Memfault sends"),
+			Confirms: "only created_date", Refutes: "other fields; the shape in the report names them",
+		},
+		{
+			Name: "deployment-statuses", Question: "Are there statuses of deployments that the client does not know?",
+			Places:   at("deployments.go", "whether Memfault has other statuses that are not active"),
+			Confirms: "each deployment of the list is done, in_progress, pulled or aborted", Refutes: "a deployment has another status",
+		},
+		{
+			Name: "install-statuses", Question: "Are there statuses of installs other than success?",
+			Places:   at("installs.go", "which others Memfault sends"),
+			Confirms: "each install of the list has the status success", Refutes: "an install has another status",
+		},
+		{
+			Name: "issue-created-date", Question: "Do issues in lists have created_date?",
+			Places:   at("issues_watch.go", "whether newer responses contain the created_date"),
+			Confirms: "each issue of the list has it", Refutes: "an issue lacks it",
+		},
+		{
+			Name: "events-sort-created-date", Question: "Can events be sorted by created_date?",
+			Places:   at("events.go", "whether Memfault also accepts [SortCreatedDate]"),
+			Confirms: "success", Refutes: "400",
+		},
+		{
 			Name: "task-statuses", Question: "Are there statuses of tasks other than SUCCESS?",
 			Places:   at("tasks.go", "whether Memfault uses statuses other than SUCCESS"),
 			Confirms: "an unknown task has another of the known statuses", Refutes: "a status that the client does not know",

@@ -10,12 +10,12 @@ func writings() []Mark {
 		},
 		{
 			Name: "already-active-status", Question: "Which status has the error of a deployment that is already active?", Write: true,
-			Places:   at("deployments.go", "which status that error has"),
+			Places:   []Place{{"deployments.go", "which status that error has"}, {"deployments_rollout.go", "which status the rejection of an active release has"}},
 			Confirms: "a message with already active, whatever the status", Refutes: "success, or another message",
 		},
 		{
 			Name: "deployment-update-fields", Question: "Does deployments.update accept rollout_percent and status?", Write: true,
-			Places:   at("deployments.go", "whether Memfault accepts RolloutPercent and Status"),
+			Places:   []Place{{"deployments.go", "whether Memfault accepts RolloutPercent and Status"}, {"deployments_rollout.go", "whether Memfault accepts the change"}},
 			Confirms: "both have the new value afterwards", Refutes: "400, or the old value of one",
 		},
 	}
