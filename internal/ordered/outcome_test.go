@@ -200,7 +200,8 @@ func TestOutcome_ItemAtFaultIsIsolatedWhileOthersAreServed(t *testing.T) {
 				assert.Equal(t, 19, accepted)
 				assert.Equal(t, 1, reported)
 				require.ErrorIs(t, told.results["A 00007"], errStatus)
-				assert.Equal(t, 10, alone)
+				assert.GreaterOrEqual(t, alone, 10)
+				assert.LessOrEqual(t, alone, 20, "failures count less if others fail at the same moment")
 			})
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +21,7 @@ var errPoll = errors.New("the poll failed")
 
 // list is a list on a server, the newest item first.
 type list struct {
+	mu      sync.Mutex // of items
 	items   []Item[int]
 	polls   int
 	fail    int // polls that fail from now on
@@ -31,6 +33,8 @@ type list struct {
 }
 
 func (l *list) add(at time.Time, key int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.items = append(l.items, Item[int]{Time: at, Key: uint64(key), Value: key})
 	slices.SortStableFunc(l.items, func(a, b Item[int]) int { return b.Time.Compare(a.Time) })
 }
@@ -45,20 +49,34 @@ func (l *list) fetch(_ context.Context, since time.Time, each func(Item[int])) (
 		l.fail--
 		return time.Time{}, errPoll
 	}
-	for i := 0; i < len(l.items); i++ {
-		at := l.items[i].Time
+	for i := 0; ; i++ {
+		item, ok := l.item(i)
+		if !ok {
+			break
+		}
+		at := item.Time
 		if l.capture != nil {
-			at = l.capture(l.items[i])
+			at = l.capture(item)
 		}
 		if at.Before(since) {
 			continue
 		}
-		each(l.items[i])
+		each(item)
 		if l.page != nil {
 			l.page(i)
 		}
 	}
 	return now.Add(l.skew), nil
+}
+
+// item returns an item, unless there are fewer.
+func (l *list) item(i int) (Item[int], bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i >= len(l.items) {
+		return Item[int]{}, false
+	}
+	return l.items[i], true
 }
 
 func (l *list) config() Config[int] {
