@@ -68,6 +68,12 @@ var (
 	_ func(string) (*memfault.File, error)                                                                                                   = memfault.OpenFile
 	_ func(*memfault.ReleasesService, context.Context, memfault.LatestReleaseQuery, ...memfault.CallOption) (*memfault.LatestRelease, error) = (*memfault.ReleasesService).Latest
 
+	_ func(*memfault.DeploymentsService, context.Context, memfault.ProjectRef, memfault.DeploymentCreate, ...memfault.CallOption) (*memfault.Deployment, error)                    = (*memfault.DeploymentsService).Ensure
+	_ func(*memfault.DeploymentsService, context.Context, memfault.ProjectRef, string, ...memfault.CallOption) ([]memfault.Deployment, error)                                      = (*memfault.DeploymentsService).Active
+	_ func(*memfault.ReleasesService, context.Context, memfault.LatestReleaseQuery, *memfault.File, ...memfault.CallOption) error                                                  = (*memfault.ReleasesService).VerifyOffer
+	_ func(*memfault.DevicesService, context.Context, memfault.ProjectRef, string, string, memfault.WaitOptions, ...memfault.CallOption) (*memfault.Device, error)                 = (*memfault.DevicesService).WaitForVersion
+	_ func(*memfault.CohortsService, context.Context, memfault.ProjectRef, string, string, float64, memfault.WaitOptions, ...memfault.CallOption) (*memfault.VersionCounts, error) = (*memfault.CohortsService).WaitForVersion
+
 	_ func(http.Header, []byte, ...string) error                                                      = memfault.VerifyWebhook
 	_ func(http.Header, []byte) (*memfault.WebhookEvent, error)                                       = memfault.ParseWebhook
 	_ func(memfault.WebhookOptions, func(context.Context, *memfault.WebhookEvent) error) http.Handler = memfault.NewWebhookHandler

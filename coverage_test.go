@@ -88,8 +88,9 @@ func TestServices_HaveExamples(t *testing.T) {
 
 func TestMethods_PlainMethodsAreShort(t *testing.T) {
 	longer := []string{ // they do more than call an operation
-		"Artifacts.Download", "Artifacts.Upload", "Cohorts.Ensure", "Cohorts.MoveDevices", "Coredumps.Download", "Deployments.Deactivate", "Devices.ReadLogFile",
-		"Devices.WaitForVersion", "Events.Upload", "Releases.Latest", "Releases.LatestURL", "Tasks.Wait", "Uploads.CustomDataRecording",
+		"Artifacts.Download", "Artifacts.Upload", "Cohorts.Ensure", "Cohorts.MoveDevices", "Cohorts.WaitForVersion", "Coredumps.Download",
+		"Deployments.Active", "Deployments.Deactivate", "Deployments.Ensure", "Deployments.SetRolloutPercent", "Devices.ReadLogFile",
+		"Devices.WaitForVersion", "Events.Upload", "Releases.Latest", "Releases.LatestURL", "Releases.VerifyOffer", "Tasks.Wait", "Uploads.CustomDataRecording",
 		"Uploads.MAR", "Uploads.OTAPayload", "Uploads.Symbols", "Uploads.SymbolsDir", "Uploads.SymbolsLegacy", "Uploads.XED",
 	}
 	for _, method := range loadSource(t).Methods {

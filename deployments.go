@@ -46,10 +46,14 @@ const (
 	DeploymentStatusAborted    DeploymentStatus = "aborted"
 )
 
-// IsActive reports whether devices are offered the release, because the deployment is done or
-// in progress.
+// IsActive reports whether the deployment can offer its release to devices: every status but
+// pulled and aborted counts as active.
+//
+// UNCERTAIN: whether Memfault has other statuses that are not active. One program counts as
+// this method does; Memfault's command-line tool counts only done and in_progress. Both agree
+// for the statuses that were observed.
 func (s DeploymentStatus) IsActive() bool {
-	return s == DeploymentStatusDone || s == DeploymentStatusInProgress
+	return s != DeploymentStatusPulled && s != DeploymentStatusAborted
 }
 
 // DeploymentCreate describes a new deployment.
@@ -129,8 +133,8 @@ func (s *DeploymentsService) Get(ctx context.Context, project ProjectRef, deploy
 // device is offered.
 //
 // If the release is already active on the cohort, Create fails with an [*Error] whose Message
-// contains "already active". UNCERTAIN: which status that error has. With a restricted
-// [OrganizationToken], Create fails with [ErrForbidden].
+// contains "already active"; see [DeploymentsService.Ensure]. UNCERTAIN: which status that
+// error has. With a restricted [OrganizationToken], Create fails with [ErrForbidden].
 //
 // Memfault: https://docs.memfault.com/api/create-deployment
 func (s *DeploymentsService) Create(ctx context.Context, project ProjectRef, create DeploymentCreate, opts ...CallOption) (*Deployment, error) {
@@ -140,7 +144,8 @@ func (s *DeploymentsService) Create(ctx context.Context, project ProjectRef, cre
 	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
-// Update changes a deployment.
+// Update changes a deployment. To take a staged rollout further, use
+// [DeploymentsService.SetRolloutPercent], which checks the result.
 //
 // Memfault: https://docs.memfault.com/api/update-deployment
 func (s *DeploymentsService) Update(ctx context.Context, project ProjectRef, deploymentID int64, update DeploymentUpdate, opts ...CallOption) (*Deployment, error) {

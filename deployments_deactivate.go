@@ -86,15 +86,9 @@ func (s *DeploymentsService) Deactivate(ctx context.Context, project ProjectRef,
 	if err := selector.validate(); err != nil {
 		return nil, err
 	}
-	selection := &DeploymentSelectionError{Selector: selector}
-	for deployment, err := range s.List(project, selector.listOptions(), opts...).All(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		again := slices.ContainsFunc(selection.Found, func(d Deployment) bool { return d.ID == deployment.ID })
-		if !again && selector.selects(deployment) {
-			selection.Found = append(selection.Found, deployment)
-		}
+	selection, err := s.find(ctx, project, selector, opts)
+	if err != nil {
+		return nil, err
 	}
 	active := selection.active()
 	if len(active) != 1 {
@@ -104,4 +98,15 @@ func (s *DeploymentsService) Deactivate(ctx context.Context, project ProjectRef,
 		return nil, err
 	}
 	return &active[0], nil
+}
+
+// find returns the deployments that a selector selects, the newest first, as an error that
+// counts them.
+func (s *DeploymentsService) find(ctx context.Context, project ProjectRef, selector DeploymentSelector, opts []CallOption) (*DeploymentSelectionError, error) {
+	all, err := s.collect(ctx, project, selector.listOptions(), opts)
+	if err != nil {
+		return nil, err
+	}
+	found := slices.DeleteFunc(all, func(d Deployment) bool { return !selector.selects(d) })
+	return &DeploymentSelectionError{Selector: selector, Found: found}, nil
 }

@@ -127,3 +127,11 @@ func (r DeploymentRelease) matches(selected ReleaseSelector) bool {
 	return r.FromVersion != nil && r.FromVersion.Version == selected.from &&
 		r.ToVersion != nil && r.ToVersion.Version == selected.to
 }
+
+// target returns the version that a device has after the update.
+func (r DeploymentRelease) target() string {
+	if r.ToVersion != nil {
+		return r.ToVersion.Version
+	}
+	return r.Version
+}

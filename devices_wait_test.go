@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"testing"
@@ -65,12 +66,23 @@ func TestWaitForVersion_EndsWithContextOrError(t *testing.T) {
 		defer cancel()
 		_, err := client.Devices.WaitForVersion(ctx, sink, "never", "2.0.0", memfault.WaitOptions{})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "version 2.0.0 on device never")
+		require.ErrorIs(t, err, memfault.ErrNoAnswer)
+		require.EqualError(t, err, "memfault: waiting for version 2.0.0 on device never: last state: 0 devices: context deadline exceeded")
 
 		cloud.Report("A", "1.0.0")
 		cloud.Fail(memfaulttest.Fault{Skip: 1, Status: http.StatusForbidden})
 		_, err = client.Devices.WaitForVersion(t.Context(), sink, "A", "2.0.0", memfault.WaitOptions{})
 		require.ErrorIs(t, err, memfault.ErrForbidden)
+		require.NotErrorIs(t, err, memfault.ErrNoAnswer)
+		require.ErrorContains(t, err, "memfault: waiting for version 2.0.0 on device A: last state: 1 device: 1 with 1.0.0: devices.retrieve: 403 Forbidden")
+		var wait *memfault.VersionWaitError
+		require.ErrorAs(t, err, &wait)
+		assert.Equal(t, "2.0.0", wait.Version)
+		assert.Equal(t, memfault.VersionCounts{Devices: 1, ByVersion: map[string]int{"1.0.0": 1}}, wait.Last)
+		assert.Equal(t, 1, wait.Polls)
+
+		_, err = client.Devices.WaitForVersion(t.Context(), sink, "A", "2.0.0", memfault.WaitOptions{})
+		require.ErrorContains(t, err, "on device A: no poll succeeded: devices.retrieve: 403")
 	})
 }
 
@@ -81,6 +93,31 @@ func TestWaitForVersion_OlderForm(t *testing.T) {
 	})
 	_, err := client.Devices.WaitForVersion(t.Context(), sink, "A", "1.0.0", memfault.WaitOptions{})
 	require.NoError(t, err)
+}
+
+func TestWaitForVersion_BothForms(t *testing.T) {
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"data":{"device_serial":"A","last_seen_release":{"version":"1.0.0"},"last_seen_software_version":{"version":"2.0.0"}}}`)
+	})
+	for _, version := range []string{"1.0.0", "2.0.0"} {
+		_, err := client.Devices.WaitForVersion(t.Context(), sink, "A", version, memfault.WaitOptions{})
+		require.NoError(t, err)
+	}
+}
+
+func TestVersionCounts_String(t *testing.T) {
+	many := memfault.VersionCounts{Devices: 100, ByVersion: map[string]int{}}
+	for i := range 15 {
+		many.ByVersion[fmt.Sprintf("%02d", i)] = 1
+	}
+	many.ByVersion[""], many.ByVersion["b"] = 7, 9
+	for want, counts := range map[string]memfault.VersionCounts{
+		"0 devices": {},
+		"6 devices: 3 with 2.0.0, 2 with 1.0.0, 1 with no version": {Devices: 6, ByVersion: map[string]int{"1.0.0": 2, "2.0.0": 3, "": 1}},
+		"100 devices: 9 with b, 7 with no version, 1 with 00, 1 with 01, 1 with 02, 1 with 03, 1 with 04, 1 with 05, 1 with 06, 1 with 07, others with 7 more versions": many,
+	} {
+		assert.Equal(t, want, counts.String())
+	}
 }
 
 func TestDeviceHelpers_InvalidInput(t *testing.T) {

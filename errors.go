@@ -33,8 +33,8 @@ var (
 	ErrBadRequest   = errors.New("memfault: bad request")         // 400
 	ErrUnauthorized = errors.New("memfault: unauthorized")        // 401
 	ErrForbidden    = errors.New("memfault: forbidden")           // 403: no access, or a quota
-	ErrNotFound     = errors.New("memfault: not found")           // 404, or no deployment of a selection
-	ErrConflict     = errors.New("memfault: conflict")            // 409: already exists, or in use; or several deployments of a selection
+	ErrNotFound     = errors.New("memfault: not found")           // 404, no deployment of a selection, or no update to verify
+	ErrConflict     = errors.New("memfault: conflict")            // 409: already exists, or in use; or another deployment or offer than expected
 	ErrTooLarge     = errors.New("memfault: too large")           // 413, 400 for an uploaded file that is too big, or a chunk above MaxPendingBytes
 	ErrRateLimited  = errors.New("memfault: rate limited")        // 429, or a 204 with the reason rate-limited
 	ErrUnavailable  = errors.New("memfault: service unavailable") // 502, 503, 504, 529

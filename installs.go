@@ -48,7 +48,9 @@ func (i Install) TargetRelease() *ReleaseRef {
 // InstallStatus is the state of an installation.
 type InstallStatus string
 
-// InstallStatusSuccess is the only status that was observed.
+// InstallStatusSuccess is the only status that was observed, in Memfault's examples; no program
+// that uses another was seen. UNCERTAIN: which others Memfault sends. They are kept as they are,
+// and [InstallListOptions.Status] accepts any text.
 const InstallStatusSuccess InstallStatus = "success"
 
 // Sort keys of installs: the start of the installation, and the last change of its status.

@@ -82,7 +82,7 @@ func (s *TasksService) Get(ctx context.Context, taskID string, opts ...CallOptio
 //
 // Memfault: https://docs.memfault.com/api/tasks
 func (s *TasksService) Wait(ctx context.Context, taskID string, options WaitOptions, opts ...CallOption) (*Task, error) {
-	return poll(ctx, "task "+taskID, options, func() (*Task, bool, error) {
+	task, err := poll(ctx, options, func() (*Task, bool, error) {
 		task, err := s.Get(ctx, taskID, opts...)
 		if err != nil {
 			return nil, false, err
@@ -96,4 +96,8 @@ func (s *TasksService) Wait(ctx context.Context, taskID string, options WaitOpti
 			return nil, false, nil
 		}
 	})
+	if isContextError(err) {
+		err = newKindError(ErrNoAnswer, "waiting for task %s: %w", taskID, err)
+	}
+	return task, err
 }

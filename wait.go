@@ -2,7 +2,7 @@ package memfault
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 )
 
@@ -32,8 +32,8 @@ func (o WaitOptions) withDefaults() (WaitOptions, error) {
 }
 
 // poll calls look, immediately and then after growing pauses, until it reports that it is
-// done or fails, or until the context ends. The error of the latter contains what.
-func poll[T any](ctx context.Context, what string, options WaitOptions, look func() (T, bool, error)) (T, error) {
+// done or fails, or until the context ends. Between two calls, the error is that of the context.
+func poll[T any](ctx context.Context, options WaitOptions, look func() (T, bool, error)) (T, error) {
 	var none T
 	options, err := options.withDefaults()
 	if err != nil {
@@ -48,9 +48,13 @@ func poll[T any](ctx context.Context, what string, options WaitOptions, look fun
 			return found, nil
 		}
 		if err := sleep(ctx, pause); err != nil {
-			return none, fmt.Errorf("memfault: waiting for %s: %w", what, err)
+			return none, err
 		}
 	}
+}
+
+func isContextError(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // sleep returns early if the context ends, with its error.

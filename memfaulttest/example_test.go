@@ -88,8 +88,9 @@ func ExampleServer_Requests() {
 	// organization token
 }
 
-// A CI job uploads a payload and deploys it. A device of the cohort is offered the release,
-// installs it, and reports its version.
+// A CI job rolls out a release: it uploads the payload, deploys it, and verifies what a device is
+// offered. The devices install it, and the job waits until 90 % of them report the version. The
+// job can run again.
 func Example_release() {
 	cloud, err := memfaulttest.Start() // in a test: memfaulttest.NewServer(t)
 	if err != nil {
@@ -97,40 +98,51 @@ func Example_release() {
 	}
 	defer cloud.Close()
 	cloud.AddDevices(memfaulttest.Device{Serial: "ABCD1234", Cohort: "beta", SoftwareVersion: "1.0.0"})
-	ctx, project, client := context.Background(), cloud.Project(), cloud.Client(nil) // in a test: cloud.Client(t)
-
-	payload := &memfault.File{Name: "firmware.bin", Size: 12, Content: strings.NewReader("the firmware")}
-	_, err = client.Uploads.OTAPayload(ctx, project, payload, memfault.OTAPayloadOptions{
-		HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: "2.0.0",
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	_, err = client.Deployments.Create(ctx, project, memfault.DeploymentCreate{
-		Type: memfault.DeploymentTypeNormal, Release: memfault.ReleaseVersion("2.0.0"), Cohort: "beta",
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-
+	project, client := cloud.Project(), cloud.Client(nil) // in a test: cloud.Client(t)
 	device := client.WithAuth(memfault.ProjectKey(cloud.ProjectKey()))
-	latest, err := device.Releases.Latest(ctx, memfault.LatestReleaseQuery{
-		DeviceSerial: "ABCD1234", HardwareVersion: "evt-1", SoftwareType: "main", CurrentVersion: "1.0.0",
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println("offered:", latest.UpdateAvailable, latest.Version)
-	cloud.Report("ABCD1234", latest.Version)
 
-	updated, err := client.Devices.WaitForVersion(ctx, project, "ABCD1234", "2.0.0", memfault.WaitOptions{})
-	if err != nil {
-		log.Fatal(err)
+	release := func(ctx context.Context) error {
+		content := "the firmware" // or memfault.OpenFile
+		payload := &memfault.File{Name: "firmware.bin", Size: int64(len(content)), Content: strings.NewReader(content)}
+		result, err := client.Uploads.OTAPayload(ctx, project, payload, memfault.OTAPayloadOptions{
+			HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: "2.0.0",
+		})
+		if err != nil {
+			return err
+		}
+		deployment, err := client.Deployments.Ensure(ctx, project, memfault.DeploymentCreate{
+			Type: memfault.DeploymentTypeNormal, Release: memfault.ReleaseVersion("2.0.0"), Cohort: "beta",
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Println("already uploaded:", result.AlreadyUploaded, "deployed:", deployment.Release.Version, deployment.Status)
+
+		query := memfault.LatestReleaseQuery{DeviceSerial: "ABCD1234", HardwareVersion: "evt-1", SoftwareType: "main"}
+		if err := device.Releases.VerifyOffer(ctx, query, payload); err != nil {
+			return err
+		}
+		cloud.Report("ABCD1234", "2.0.0") // in reality, the device reports it
+
+		ctx, cancel := context.WithTimeout(ctx, time.Hour)
+		defer cancel()
+		counts, err := client.Cohorts.WaitForVersion(ctx, project, "beta", "2.0.0", 0.9, memfault.WaitOptions{})
+		if err != nil {
+			return err
+		}
+		fmt.Println(counts)
+		return nil
 	}
-	fmt.Println("running:", updated.LastSeenSoftwareVersion.Version)
+	for range 2 {
+		if err := release(context.Background()); err != nil {
+			log.Fatal(err)
+		}
+	}
 	// Output:
-	// offered: true 2.0.0
-	// running: 2.0.0
+	// already uploaded: false deployed: 2.0.0 done
+	// 1 device: 1 with 2.0.0
+	// already uploaded: true deployed: 2.0.0 done
+	// 1 device: 1 with 2.0.0
 }
 
 func ExampleServer_SendWebhook() {

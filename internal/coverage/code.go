@@ -33,12 +33,11 @@ import (
 func CheckCode(dir, readme string) error {
 	var source strings.Builder
 	source.WriteString(wrapper)
-	blocks := strings.Split(readme, "```go\n")[1:]
+	blocks := CodeBlocks(readme)
 	if len(blocks) == 0 {
 		return errors.New("README: no Go code")
 	}
-	for _, block := range blocks {
-		code, _, _ := strings.Cut(block, "```")
+	for _, code := range blocks {
 		fmt.Fprintf(&source, "\nfunc _(ctx context.Context, client *memfault.Client, sink memfault.ProjectRef, yesterday time.Time, chunk []byte, t *testing.T) error {\n{\n%s}\nreturn nil\n}\n", code)
 	}
 	fileSet := token.NewFileSet()
@@ -58,4 +57,13 @@ func CheckCode(dir, readme string) error {
 	}}
 	_, _ = config.Check("readme", fileSet, []*ast.File{file}, nil) // calls Error for each error
 	return errors.Join(failed...)
+}
+
+// CodeBlocks returns the blocks of Go code in a README.
+func CodeBlocks(readme string) []string {
+	blocks := strings.Split(readme, "```go\n")[1:]
+	for i, block := range blocks {
+		blocks[i], _, _ = strings.Cut(block, "```")
+	}
+	return blocks
 }

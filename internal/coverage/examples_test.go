@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault/internal/coverage"
 )
 
 // root is the directory of the repository.
@@ -44,6 +46,42 @@ func TestExamples_CompileOutsideTheRepository(t *testing.T) {
 	build.Dir, build.Env = module, append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
+}
+
+// TestReadme_ReleaseRunsTwice runs the README's code for a rollout against a fake Memfault.
+func TestReadme_ReleaseRunsTwice(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(t, err)
+	program, err := os.ReadFile("testdata/release.go.txt")
+	require.NoError(t, err)
+	var code []string
+	for _, block := range coverage.CodeBlocks(string(readme)) {
+		if strings.Contains(block, "Uploads.OTAPayload") {
+			code = append(code, block)
+		}
+	}
+	require.Len(t, code, 1)
+	const place = "// the code\n"
+	require.Equal(t, 1, strings.Count(string(program), place))
+	module := t.TempDir()
+	text := strings.Replace(string(program), place, code[0], 1)
+	require.NoError(t, os.WriteFile(filepath.Join(module, "main.go"), []byte(text), 0o600))
+	writeModule(t, module)
+	run := exec.CommandContext(t.Context(), "go", "run", "-mod=mod", ".")
+	run.Dir, run.Env = module, append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	output, err := run.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	require.Equal(t, strings.Join([]string{
+		"run 1",
+		"already uploaded: false",
+		"deployed: 2.0.0+build.7 done",
+		"1 device: 1 with 2.0.0+build.7",
+		"run 2",
+		"already uploaded: true",
+		"deployed: 2.0.0+build.7 done",
+		"1 device: 1 with 2.0.0+build.7",
+		"1 upload, 2 verified downloads, 0 violations",
+	}, "\n")+"\n", string(output))
 }
 
 // examples returns the Examples in a directory.
