@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5" //nolint:gosec // Memfault compares payloads by their MD5
 	"crypto/sha256"
@@ -43,26 +44,36 @@ func (r *release) proveOffer(ctx context.Context, p payload) error {
 	if err != nil {
 		return err
 	}
-	candidates, why := r.devices[p.board], fmt.Sprintf("%s has no device of this board", r.Cohort)
+	asked, why := r.devices[p.board], fmt.Sprintf("%s has no device of this board", r.Cohort)
 	if device == nil {
-		candidates, why = nil, "the credential may not read the project key, and MEMFAULT_PROJECT_KEY is not set"
+		asked, why = nil, "the credential may not read the project key, and MEMFAULT_PROJECT_KEY is not set"
 	}
-	for _, candidate := range candidates {
+	var limited error
+	for _, candidate := range asked {
 		query := memfault.LatestReleaseQuery{
 			DeviceSerial: candidate.DeviceSerial, HardwareVersion: p.board, SoftwareType: r.SoftwareType, CurrentVersion: r.currentVersion(candidate),
 		}
-		err := device.Releases.VerifyOffer(ctx, query, file)
-		if err == nil {
-			r.out.event(event{Step: stepOffer, State: stateDone, Subject: p.board, Text: fmt.Sprintf("device %s is offered the bytes of %s", candidate.DeviceSerial, p.path)})
-			return nil
+		// VerifyOffer alone would read the whole file for each device.
+		switch latest, err := device.Releases.Latest(ctx, query); {
+		case errors.Is(err, memfault.ErrRateLimited):
+			limited = err // of this device
+			continue
+		case err != nil:
+			return err
+		case r.isNotReached(latest):
+			continue
 		}
-		if !r.isNotReached(err) {
+		if err := device.Releases.VerifyOffer(ctx, query, file); err != nil {
 			return err
 		}
-		why = fmt.Sprintf("the rollout reaches none of the %d devices that were asked", len(candidates))
+		r.out.event(event{Step: stepOffer, State: stateDone, Subject: p.board, Text: fmt.Sprintf("device %s is offered the bytes of %s", candidate.DeviceSerial, p.path)})
+		return nil
 	}
-	if len(candidates) > 0 && shareOf(r.deployment) == 100 {
-		return &refusal{fmt.Sprintf("none of the %d devices asked is offered %s, although all should be: ci-release status -cohort %s shows what is active", len(candidates), r.Version, r.Cohort)}
+	if len(asked) > 0 {
+		why = fmt.Sprintf("the rollout reaches none of the %d devices that were asked", len(asked))
+		if shareOf(r.deployment) == 100 {
+			return cmp.Or(limited, fmt.Errorf("none of the %d devices that were asked is offered %s, although all should be: ci-release status -cohort %s shows what is active", len(asked), r.Version, r.Cohort))
+		}
 	}
 	if err := r.compareStored(ctx, p, file); err != nil {
 		return err
@@ -94,18 +105,11 @@ func runningVersion(device memfault.Device) string {
 
 // isNotReached reports whether another device may be offered the release: the rollout does not
 // reach this one, it has to install an older release first, or a delta release suits it better.
-func (r *release) isNotReached(err error) bool {
-	offer := (*memfault.OfferError)(nil)
-	if errors.Is(err, memfault.ErrRateLimited) {
-		return true // the limit is one of the device
-	}
-	if !errors.As(err, &offer) {
-		return false
-	}
-	if !offer.UpdateAvailable || offer.IsDelta && offer.Version == r.Version {
+func (r *release) isNotReached(latest *memfault.LatestRelease) bool {
+	if !latest.UpdateAvailable || latest.IsDelta && latest.Version == r.Version {
 		return true
 	}
-	offered, err := semver.StrictNewVersion(offer.Version)
+	offered, err := semver.StrictNewVersion(latest.Version)
 	return err == nil && offered.LessThan(r.version)
 }
 

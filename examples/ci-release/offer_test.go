@@ -52,7 +52,7 @@ func TestOffer_StagedRollout(t *testing.T) {
 		o.requireCode(t, exitDone, "")
 		assert.Contains(t, o.out, "offers it to 20% of the devices")
 		assert.Contains(t, o.out, "evt: device SINK-")
-		assert.Greater(t, cloud.RequestCount("releases.latest"), 2, "the rollout reached the first devices, so the test shows nothing")
+		assert.Greater(t, cloud.RequestCount("releases.latest"), 4, "the rollout reached the first devices, so the test shows nothing")
 	})
 }
 
@@ -69,6 +69,15 @@ func TestOffer_NoDeviceReached(t *testing.T) {
 			assert.Contains(t, o.out, "note: "+board+": not proved with a device, because the rollout reaches none of the 10 devices that were asked; but the payload that Memfault stores has the bytes of "+b.payload)
 		}
 		require.Equal(t, fleetSize, cloud.RequestCount("releases.latest"), "each device was asked once")
+	})
+}
+
+func TestOffer_NoDeviceOffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud, b := newCloud(t), newBuild(t)
+		cloud.Fail(memfaulttest.Fault{Operation: "releases.latest", Status: 204})
+		o := run(t.Context(), t, cloud, b.flags()...)
+		o.requireCode(t, exitFailed, "none of the 10 devices that were asked is offered 1.4.2+ci.77, although all should be: ci-release status -cohort beta shows")
 	})
 }
 

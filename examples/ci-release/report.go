@@ -107,7 +107,7 @@ func (p *plain) result(r result) {
 	if r.Error == "" {
 		return
 	}
-	if len(r.Done) > 0 || r.ExitCode == exitInterrupted {
+	if len(r.Done) > 0 || r.ExitCode == exitInterrupted && len(r.Left) > 0 {
 		done := cmp.Or(strings.Join(r.Done, ", "), "nothing")
 		fmt.Fprintf(p.errors, "ci-release: done: %s; left: %s\n", done, strings.Join(r.Left, ", "))
 	}
