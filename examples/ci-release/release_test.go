@@ -174,3 +174,16 @@ func TestRelease_WaitTimeout(t *testing.T) {
 		assert.Contains(t, late.err, "Run the same command again to wait longer")
 	})
 }
+
+// A rollout to 10 % reaches 2 of 20 devices.
+func TestRelease_WaitForShareOfRollout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud, b := newCloud(t), newBuild(t)
+		time.AfterFunc(time.Minute, func() { cloud.Report("SINK-3", "1.4.2+ci.77") })
+		time.AfterFunc(5*time.Minute, func() { cloud.Report("SINK-4", "1.4.2+ci.77") })
+		o := run(t.Context(), t, cloud, b.flags("-rollout", "10", "-wait", "90%", "-wait-timeout", "10m")...)
+		o.requireCode(t, exitDone, "")
+		assert.Contains(t, o.out, "waiting for 9% of the cohort, which is 90% of the 10% that are offered it, at most 10m0s\n")
+		assert.Contains(t, o.out, "20 devices: 18 with 1.0.0, 2 with 1.4.2+ci.77\n")
+	})
+}
