@@ -35,19 +35,23 @@ var (
 	_ func(string) memfault.Option                                   = memfault.WithUserAgent
 	_ func() memfault.Option                                         = memfault.WithInsecureHTTP
 
-	_ memfault.Authenticator                              = interface{ Authenticate(*http.Request) error }(nil)
-	_ func(email, password string) memfault.Authenticator = memfault.BasicPassword
-	_ func(email, key string) memfault.Authenticator      = memfault.BasicAPIKey
-	_ func(string) memfault.Authenticator                 = memfault.OrganizationToken
-	_ func(string) memfault.Authenticator                 = memfault.ProjectKey
-	_ func() (memfault.Authenticator, error)              = memfault.AuthFromEnv
-	_ func() (memfault.ProjectRef, error)                 = memfault.ProjectFromEnv
+	_ memfault.Authenticator                                             = interface{ Authenticate(*http.Request) error }(nil)
+	_ func(email, password string) memfault.Authenticator                = memfault.BasicPassword
+	_ func(email, key string) memfault.Authenticator                     = memfault.BasicAPIKey
+	_ func(string) memfault.Authenticator                                = memfault.OrganizationToken
+	_ func(string) memfault.Authenticator                                = memfault.ProjectKey
+	_ func(func(context.Context) (string, error)) memfault.Authenticator = memfault.OrganizationTokenFunc
+	_ func(func(context.Context) (string, error)) memfault.Authenticator = memfault.ProjectKeyFunc
+	_ func() (memfault.Authenticator, error)                             = memfault.AuthFromEnv
+	_ func() (memfault.ProjectRef, error)                                = memfault.ProjectFromEnv
 
 	_ func(*memfault.Pager[int], context.Context) iter.Seq2[int, error]                 = (*memfault.Pager[int]).All
 	_ func(*memfault.Pager[int], context.Context) iter.Seq2[*memfault.Page[int], error] = (*memfault.Pager[int]).Pages
 	_ func(*memfault.Pager[int], context.Context) (*memfault.Page[int], error)          = (*memfault.Pager[int]).Page
 	_ func(*memfault.Pager[int], context.Context) ([]int, error)                        = (*memfault.Pager[int]).Collect
 	_ func(*memfault.Pager[int], int) *memfault.Pager[int]                              = (*memfault.Pager[int]).Prefetch
+
+	_ func(memfault.ProjectRef, memfault.AppPage) string = memfault.AppURL
 
 	_ func(time.Time) memfault.Timestamp                = memfault.NewTimestamp
 	_ func(string) memfault.Opt[string]                 = memfault.Set[string]
@@ -56,6 +60,13 @@ var (
 	_ func(string, string) memfault.CallOption          = memfault.WithHeader
 	_ func() memfault.CallOption                        = memfault.WithoutRetry
 	_ func(func(sent, total int64)) memfault.CallOption = memfault.WithProgress
+
+	_ func(*memfault.CoredumpsService, context.Context, memfault.ProjectRef, int64, string, memfault.IssueDownloadOptions, ...memfault.CallOption) ([]memfault.IssueFile, error) = (*memfault.CoredumpsService).DownloadIssue
+
+	_ func(*memfault.IssuesService, context.Context, memfault.ProjectRef, memfault.WatchOptions, ...memfault.CallOption) iter.Seq2[memfault.WatchItem[memfault.Issue], error]           = (*memfault.IssuesService).Watch
+	_ func(*memfault.TracesService, context.Context, memfault.ProjectRef, memfault.WatchOptions, ...memfault.CallOption) iter.Seq2[memfault.WatchItem[memfault.Trace], error]           = (*memfault.TracesService).Watch
+	_ func(*memfault.DevicesService, context.Context, memfault.ProjectRef, string, memfault.WatchOptions, ...memfault.CallOption) iter.Seq2[memfault.WatchItem[memfault.Reboot], error] = (*memfault.DevicesService).WatchReboots
+	_ func(memfault.WatchItem[int]) memfault.WatchCursor                                                                                                                                = memfault.WatchItem[int].Cursor
 
 	_ func(*memfault.ChunksService, context.Context, string, [][]byte, ...memfault.CallOption) error                                         = (*memfault.ChunksService).Upload
 	_ func(*memfault.ChunksService, memfault.ChunkSenderOptions) *memfault.ChunkSender                                                       = (*memfault.ChunksService).NewSender
@@ -80,6 +91,10 @@ var (
 	_ func(string, []byte) http.Header                                                                = memfault.SignWebhook
 	_ func(*memfault.WebhookEvent, any) error                                                         = (*memfault.WebhookEvent).Decode
 
+	_ func(*memfault.MCPService, context.Context, memfault.ProjectRef, ...memfault.CallOption) ([]memfault.MCPTool, error) = (*memfault.MCPService).ListTools
+	_ func(*memfault.MCPService, context.Context, memfault.ProjectRef, string, any, any, ...memfault.CallOption) error     = (*memfault.MCPService).CallTool
+	_ func(string) (memfault.ChunksAddress, error)                                                                         = memfault.ParseChunksURL
+
 	_ uploadMethod[memfault.SymbolsOptions]             = (*memfault.UploadsService).Symbols
 	_ uploadMethod[memfault.OTAPayloadOptions]          = (*memfault.UploadsService).OTAPayload
 	_ uploadMethod[memfault.SBOMOptions]                = (*memfault.UploadsService).SBOM
@@ -98,6 +113,8 @@ var (
 	_ listMethod[*memfault.IssuesService, memfault.IssueListOptions, memfault.Issue]                = (*memfault.IssuesService).List
 	_ listMethod[*memfault.TracesService, memfault.TraceListOptions, memfault.Trace]                = (*memfault.TracesService).List
 	_ listMethod[*memfault.InstallsService, memfault.InstallListOptions, memfault.Install]          = (*memfault.InstallsService).List
+
+	_ listMethod[*memfault.ProcessingLogService, memfault.ProcessingLogListOptions, memfault.ProcessingLogEntry] = (*memfault.ProcessingLogService).List
 )
 
 type (
@@ -106,10 +123,16 @@ type (
 )
 
 var (
-	_ = memfault.BaseURLs{API: "", Chunks: "", Ingress: "", Files: "", Device: ""}
+	_ = memfault.BaseURLs{API: "", Chunks: "", Ingress: "", Files: "", Device: "", NRFCloud: ""}
+	_ = []memfault.Host{
+		memfault.HostAPI, memfault.HostChunks, memfault.HostIngress, memfault.HostFiles, memfault.HostDevice, memfault.HostNRFCloud,
+	}
+	_ = memfault.ChunksAddress{DeviceSerial: "", BaseURL: ""}
 	_ = memfault.RetryPolicy{MaxAttempts: 0, MinWait: 0, MaxWait: 0}
 	_ = memfault.ListOptions{Page: 0, PerPage: 0, Sort: ""}
-	_ = memfault.Page[int]{Items: []int{}, Paging: memfault.Paging{ItemCount: 0, Page: 0, PageCount: 0, PerPage: 0, TotalCount: 0}}
+	_ = memfault.Page[int]{Items: []int{}, Paging: memfault.Paging{ItemCount: 0, Page: 0, PageCount: 0, PerPage: 0, TotalCount: 0}, Next: ""}
+	_ = memfault.ProcessingLogListOptions{Start: memfault.Timestamp{}, End: memfault.Timestamp{}, Level: "", PageSize: 0, After: ""}
+	_ = memfault.ProcessingLogEntry{Raw: json.RawMessage{}}
 	_ = memfault.Timestamp{Time: time.Time{}}
 	_ = memfault.Error{
 		Operation: "", Method: "", StatusCode: 0, Code: 0, Type: "", Message: "",
@@ -151,6 +174,6 @@ func _(c *memfault.Client) []any {
 	return []any{
 		c.Account, c.Organizations, c.Projects, c.Releases, c.Artifacts, c.Cohorts, c.Deployments, c.Devices, c.Events, c.Issues,
 		c.Traces, c.Coredumps, c.Installs, c.Software, c.HardwareVersions, c.Recordings, c.Metrics, c.Alerts, c.Chunks, c.Uploads,
-		c.Tasks, c.DeviceConfig,
+		c.Tasks, c.DeviceConfig, c.ProcessingLog, c.MCP,
 	}
 }

@@ -12,7 +12,8 @@ import (
 // requests to its own hosts, concurrently for concurrent calls.
 //
 // [BasicPassword], [BasicAPIKey], [OrganizationToken] and [ProjectKey] return the four kinds
-// of credentials that Memfault accepts. If an operation does not accept the kind, it fails
+// of credentials that Memfault accepts; [OrganizationTokenFunc] and [ProjectKeyFunc] return
+// those that can change while the program runs. If an operation does not accept the kind, it fails
 // with [ErrWrongCredential] before anything is sent. A custom Authenticator is used for
 // every operation; if it returns an error, the call fails with that error and is not
 // retried.
@@ -104,7 +105,7 @@ func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 // validateAuth returns an error for a missing Authenticator, and for a built-in one that
 // cannot be sent.
 func validateAuth(auth Authenticator) error {
-	if held, ok := auth.(credential); ok {
+	if held, ok := auth.(interface{ validate() error }); ok {
 		return held.validate()
 	}
 	if isNil(auth) {
@@ -115,11 +116,23 @@ func validateAuth(auth Authenticator) error {
 
 // authorize returns an error for a built-in credential that an operation does not accept.
 func authorize(auth Authenticator, op *operation.Operation) error {
-	held, ok := auth.(credential)
-	if !ok || op.Credentials == operation.NoCredential || op.Credentials.Has(held.kind) {
+	kind, ok := kindOf(auth)
+	if !ok || op.Credentials == operation.NoCredential || op.Credentials.Has(kind) {
 		return nil
 	}
-	return newKindError(ErrWrongCredential, "%s accepts %s, but the client uses %s", op.Name, op.Credentials, held.kind)
+	return newKindError(ErrWrongCredential, "%s accepts %s, but the client uses %s", op.Name, op.Credentials, kind)
+}
+
+// kindOf returns the kind of a built-in credential.
+func kindOf(auth Authenticator) (kind operation.Credential, ok bool) {
+	switch held := auth.(type) {
+	case credential:
+		return held.kind, true
+	case rotating:
+		return held.kind, true
+	default:
+		return 0, false
+	}
 }
 
 // AuthFromEnv returns the Authenticator of the credential in the environment, in the

@@ -38,8 +38,10 @@ var (
 // the sender halves the number of requests in flight. While nothing succeeds, it only sends
 // a probe every 0.5 to 4 seconds, so that an outage costs few requests. After a 429, or one
 // of these statuses with Retry-After, the device waits at least for the requested time, at
-// most one hour. A 401 or 403, or an error of the [Authenticator] or the [RateLimiter], pauses the sender: it sends
-// nothing but a probe after 1 second, and then after growing waits of up to 5 minutes.
+// most one hour. A 401 or 403, or an error of the [Authenticator] or the [RateLimiter],
+// pauses the sender: it sends nothing but a probe after 1 second, and then after growing
+// waits of up to 5 minutes. With a [ProjectKeyFunc], it also asks for the key about once a
+// second, and sends a probe as soon as the key has changed.
 //
 // The requests do not carry the context of a Send. An Authenticator, a RateLimiter and an
 // observer see a context without values that ends only when Close stops waiting. If one of
@@ -158,8 +160,8 @@ func (s *ChunkSender) Close(ctx context.Context) error {
 }
 
 // Resume sends the next probe of a paused sender immediately, or right after a probe that is
-// in flight. It is for a caller that has replaced the credential; see
-// [ChunkSenderOptions].OnPause. If the sender is not paused, Resume has no effect.
+// in flight. It is for a caller that has replaced the credential of an [Authenticator] of its
+// own; see [ChunkSenderOptions].OnPause. A [ProjectKeyFunc] does not need it. If the sender is not paused, Resume has no effect.
 func (s *ChunkSender) Resume() {
 	if s != nil && s.engine != nil {
 		s.engine.Resume()

@@ -1,7 +1,6 @@
 package memfault
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -77,10 +76,9 @@ const chunkFraming = 128
 // engine returns the configuration of the engine.
 func (o ChunkSenderOptions) engine(service *ChunksService) ordered.Config {
 	config := service.client.core.config
+	send, changed := service.sendChunks()
 	return ordered.Config{
-		Send: func(ctx context.Context, serial string, chunks [][]byte) ordered.Outcome {
-			return chunkOutcome(service.Upload(ctx, serial, chunks, WithoutRetry()))
-		},
+		Send: send,
 		Panicked: func(value any, stack []byte) error {
 			err := &sendPanic{value}
 			if config.logger != nil {
@@ -91,6 +89,7 @@ func (o ChunkSenderOptions) engine(service *ChunksService) ordered.Config {
 		Backoff:             func(failures int) time.Duration { return config.retry.backoff(0, 0, failures, nil) },
 		NotSent:             o.notSent,
 		OnPause:             o.OnPause,
+		Changed:             changed,
 		BatchItems:          o.BatchSize,
 		BatchBytes:          o.MaxBatchBytes,
 		ItemOverhead:        chunkFraming,

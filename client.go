@@ -1,16 +1,17 @@
 package memfault
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
-)
 
-// Version is the version of this package in its User-Agent header.
-const Version = "0.1.0"
+	"github.com/memfault-go/memfault/internal/operation"
+)
 
 // Client calls the Memfault API through its services. Create it with [NewClient]; the
 // methods of a zero Client return an error. A Client is not modified by its methods and is
@@ -41,6 +42,8 @@ type Client struct {
 	Metrics          *MetricsService
 	Alerts           *AlertsService
 	DeviceConfig     *DeviceConfigService
+	ProcessingLog    *ProcessingLogService
+	MCP              *MCPService
 	Tasks            *TasksService
 	Uploads          *UploadsService
 }
@@ -51,6 +54,7 @@ type core struct {
 	hosts   hosts
 	retrier *retryablehttp.Client
 	buffers bufferPool
+	rpcID   atomic.Int64 // of the last JSON-RPC request
 
 	closeIdle func()
 	userAgent []string // the header's value
@@ -101,6 +105,8 @@ func newClient(shared *core, auth Authenticator) *Client {
 	c.Software = &SoftwareService{c}
 	c.HardwareVersions = &HardwareVersionsService{c}
 	c.DeviceConfig = &DeviceConfigService{c}
+	c.ProcessingLog = &ProcessingLogService{c}
+	c.MCP = &MCPService{c}
 	c.Chunks = &ChunksService{c}
 	c.Events = &EventsService{c}
 	c.Issues = &IssuesService{c}
@@ -147,8 +153,8 @@ func (c *Client) String() string {
 		return "memfault.Client (not created by NewClient)"
 	}
 	kind := "custom authenticator"
-	if held, ok := c.auth.(credential); ok {
-		kind = held.String()
+	if _, ok := kindOf(c.auth); ok {
+		kind = fmt.Sprint(c.auth)
 	}
 	return "memfault.Client (" + c.core.hosts[HostAPI].Redacted() + ", " + kind + ")"
 }
@@ -221,6 +227,9 @@ func (c *core) redirectPolicy(next func(*http.Request, []*http.Request) error) f
 			return permanent("stopped after 10 redirects")
 		case !c.allowedScheme(req.URL):
 			return permanent("redirect to plain http")
+		case c.hosts.onlyNRFCloud(req.URL) && callFrom(req.Context()).op.Host != operation.NRFCloud:
+			// Its credentials are those of the client's hosts, and may be a project key.
+			return permanent("redirect to nRF Cloud")
 		case next == nil:
 			return nil
 		}

@@ -1,10 +1,6 @@
 package memfault
 
-import (
-	"context"
-	"errors"
-	"fmt"
-)
+import "context"
 
 // moveConcurrency is the default of MoveDevicesOptions.Concurrency.
 const moveConcurrency = 8
@@ -24,7 +20,7 @@ type MoveDevicesResult struct {
 // MoveDevices moves devices into a cohort, out of their previous cohorts.
 //
 // It returns one result for each device, in the order of deviceSerials, and an error that
-// joins the errors of all failed devices. A failed device does not stop the others. If the
+// joins the errors of all failed devices. Each error contains the serial of its device. A failed device does not stop the others. If the
 // context ends, the remaining devices fail with its error. It is safe to call MoveDevices
 // again, because moving a device into its current cohort changes nothing.
 //
@@ -56,11 +52,13 @@ func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, co
 
 func (s *CohortsService) move(ctx context.Context, project ProjectRef, cohortSlug, deviceSerial string, opts []CallOption) MoveDevicesResult {
 	move := MoveDevicesResult{DeviceSerial: deviceSerial}
+	var err error
 	if ctx.Err() != nil {
-		move.Err = contextError(ctx)
+		err = contextError(ctx)
 	} else {
-		move.Device, move.Err = clientOf(s).Devices.Update(ctx, project, deviceSerial, DeviceUpdate{Cohort: Set(cohortSlug)}, opts...)
+		move.Device, err = clientOf(s).Devices.Update(ctx, project, deviceSerial, DeviceUpdate{Cohort: Set(cohortSlug)}, opts...)
 	}
+	move.Err = inPart("device", deviceSerial, err)
 	return move
 }
 
@@ -68,11 +66,8 @@ func moveErrors(moves []MoveDevicesResult) error {
 	var failed []error
 	for _, move := range moves {
 		if move.Err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", move.DeviceSerial, move.Err))
+			failed = append(failed, move.Err)
 		}
 	}
-	if len(failed) == 0 {
-		return nil
-	}
-	return fmt.Errorf("memfault: MoveDevices: %d of %d devices were not moved: %w", len(failed), len(moves), errors.Join(failed...))
+	return joinParts(failed, "MoveDevices: %d of %d devices were not moved", len(failed), len(moves))
 }

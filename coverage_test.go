@@ -83,14 +83,15 @@ func TestServices_HaveExamples(t *testing.T) {
 	for _, method := range source.Methods {
 		assert.True(t, source.Examples[method.Service], "%s has no Example with an output", method.Service)
 	}
-	assert.Len(t, source.Examples, 22)
+	assert.Len(t, source.Examples, 24)
 }
 
 func TestMethods_PlainMethodsAreShort(t *testing.T) {
 	longer := []string{ // they do more than call an operation
 		"Artifacts.Download", "Artifacts.Upload", "Cohorts.Ensure", "Cohorts.MoveDevices", "Cohorts.WaitForVersion", "Coredumps.Download",
-		"Deployments.Active", "Deployments.Deactivate", "Deployments.Ensure", "Deployments.SetRolloutPercent", "Devices.ReadLogFile",
-		"Devices.WaitForVersion", "Events.Upload", "Releases.Latest", "Releases.LatestURL", "Releases.VerifyOffer", "Tasks.Wait", "Uploads.CustomDataRecording",
+		"Coredumps.DownloadIssue", "Deployments.Active", "Deployments.Deactivate", "Deployments.Ensure", "Deployments.SetRolloutPercent",
+		"Devices.ReadLogFile", "Devices.WaitForVersion", "Devices.WatchReboots", "Events.Upload", "Issues.Watch", "MCP.CallTool", "MCP.ListTools",
+		"Releases.Latest", "Releases.LatestURL", "Releases.VerifyOffer", "Tasks.Wait", "Traces.Watch", "Uploads.CustomDataRecording",
 		"Uploads.MAR", "Uploads.OTAPayload", "Uploads.Symbols", "Uploads.SymbolsDir", "Uploads.SymbolsLegacy", "Uploads.XED",
 	}
 	for _, method := range loadSource(t).Methods {

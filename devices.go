@@ -110,6 +110,9 @@ const SortLastSeen = "last_seen"
 
 // DeviceListOptions filters and sorts devices. The sort key is [SortLastSeen].
 //
+// There is no filter by cohort: Memfault documents none, and ignores unknown parameters. The
+// devices of a cohort are a list of their own, [CohortsService.ListDevices].
+//
 // UNCERTAIN: whether Memfault honors Release and OwnerRef, because devices no longer have
 // these fields in responses.
 type DeviceListOptions struct {
@@ -121,7 +124,8 @@ type DeviceListOptions struct {
 	OwnerRef        []string  `url:"owner_ref,omitempty"`
 }
 
-// List returns the devices of a project.
+// List returns the devices of a project. For the devices of a cohort, use
+// [CohortsService.ListDevices].
 //
 // Memfault: https://docs.memfault.com/api/list-devices
 func (s *DevicesService) List(project ProjectRef, options DeviceListOptions, opts ...CallOption) *Pager[Device] {

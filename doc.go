@@ -11,6 +11,13 @@
 // A [Client] has one credential and offers the API's resources as services. It is safe for
 // concurrent use by multiple goroutines and meant to be kept.
 //
+// # Credentials
+//
+// [NewClient] takes one credential, such as an [OrganizationToken]; [AuthFromEnv] reads it from
+// the environment. If a credential can change while the program runs, use
+// [OrganizationTokenFunc] or [ProjectKeyFunc]: they are asked before each attempt, and once
+// more after a 401.
+//
 // # Lists
 //
 // A list method does no I/O. It returns a [Pager], which by default reads pages of 100 items
@@ -23,6 +30,10 @@
 //		}
 //		fmt.Println(device.DeviceSerial)
 //	}
+//
+// The processing log ([ProcessingLogService]) is paged by cursor. The loop is the same, but
+// pages are read one after the other, and [Page.Next] contains a cursor with which a later run
+// of the program can continue.
 //
 // # Errors
 //

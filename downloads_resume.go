@@ -62,7 +62,7 @@ func (d *download) fetch(header http.Header) (*http.Response, error) {
 		err = nil
 	}
 	if err == nil {
-		d.call.lastError = nil // of an earlier attempt
+		d.call.lastError, d.call.renewed = nil, false // of an earlier attempt
 	}
 	return resp, err
 }

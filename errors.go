@@ -16,7 +16,8 @@ import (
 var (
 	// ErrInvalidArgument is returned, before anything is sent, if an argument or an option
 	// cannot be used. It is also returned if a local file cannot be read, or changes while
-	// it is uploaded.
+	// it is uploaded, and if the function of [OrganizationTokenFunc] or [ProjectKeyFunc]
+	// returns a text that cannot be sent.
 	ErrInvalidArgument = errors.New("memfault: invalid argument")
 	// ErrNoAnswer is returned if no complete response was received: the time limit of an
 	// attempt passed, the connection broke or was not established, an [Authenticator] or a
@@ -93,6 +94,7 @@ type Error struct {
 
 	kind  error // overrides the kind that the status stands for
 	cause error
+	hint  string // what may be the reason, for the text
 }
 
 // Error returns one line of about 1 KiB at most: the operation, the status and the API's
@@ -116,6 +118,9 @@ func (e *Error) Error() string {
 	if e.StatusCode == http.StatusInternalServerError {
 		// UNCERTAIN: seen by one author only.
 		b.WriteString(" (Memfault may also respond with 500 if the organization or project slug does not exist)")
+	}
+	if e.hint != "" {
+		b.WriteString(" (" + e.hint + ")")
 	}
 	if e.RequestID != "" {
 		b.WriteString(" [request " + oneLine(e.RequestID, 80) + "]")
@@ -146,7 +151,8 @@ func (e *Error) LogValue() slog.Value {
 	)
 }
 
-// Unwrap returns why a successful response is unusable, or nil.
+// Unwrap returns why a successful response is unusable, or why no other credential could be
+// tried after the first was rejected; otherwise nil.
 func (e *Error) Unwrap() error { return e.cause }
 
 // Is reports whether the error is of the kind target.

@@ -19,7 +19,28 @@ const redacted = "[redacted]"
 type redactor struct{ secrets []string }
 
 func (c *call) redactor() redactor {
-	return redactor{secretsIn(c.signedHeader, c.plainHeader)}
+	return redactor{secretsIn(append(addedValues(c.signedHeader, c.plainHeader), c.earlier...))}
+}
+
+// noteSecrets keeps the credential of the last attempt, before the next one has another.
+func (c *call) noteSecrets() {
+	for _, value := range addedValues(c.signedHeader, c.plainHeader) {
+		if !slices.Contains(c.earlier, value) {
+			c.earlier = append(c.earlier, value)
+		}
+	}
+}
+
+// addedValues returns the values that the Authenticator added to a header.
+func addedValues(signed, plain http.Header) (added []string) {
+	for name, values := range signed {
+		for _, value := range values {
+			if value != plain.Get(name) {
+				added = append(added, value)
+			}
+		}
+	}
+	return added
 }
 
 // text redacts a text, or a string that was decoded from JSON.
@@ -115,10 +136,10 @@ func (r redactor) cut(text string) string {
 	return text
 }
 
-// secretsIn returns the texts that a signed request must not leave in an error: the values
+// secretsIn returns the texts that signed requests must not leave in an error: the values
 // that the Authenticator added to the header and their parts, in every form in which
 // servers write them back, the longest first.
-func secretsIn(signed, plain http.Header) []string {
+func secretsIn(added []string) []string {
 	var secrets []string
 	add := func(secret string) {
 		if len(secret) < 4 { // replacing a shorter one would destroy any text
@@ -129,21 +150,16 @@ func secretsIn(signed, plain http.Header) []string {
 		secrets = append(secrets, secret, html.EscapeString(secret), string(quoted[1:len(quoted)-1]),
 			query, path, lowerEscapes(query), lowerEscapes(path))
 	}
-	for name, values := range signed {
-		for _, value := range values {
-			if value == plain.Get(name) {
-				continue
-			}
-			add(value)
-			if _, token, ok := strings.Cut(value, " "); ok { // Basic and Bearer
-				add(token)
-				value = token
-			}
-			if decoded, err := base64.StdEncoding.DecodeString(value); err == nil {
-				if _, password, ok := strings.Cut(string(decoded), ":"); ok {
-					add(string(decoded))
-					add(password)
-				}
+	for _, value := range added {
+		add(value)
+		if _, token, ok := strings.Cut(value, " "); ok { // Basic and Bearer
+			add(token)
+			value = token
+		}
+		if decoded, err := base64.StdEncoding.DecodeString(value); err == nil {
+			if _, password, ok := strings.Cut(string(decoded), ":"); ok {
+				add(string(decoded))
+				add(password)
 			}
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"unicode"
+
+	"github.com/memfault-go/memfault/internal/operation"
 )
 
 // newResponseError returns the Error of a response whose body, or its start, was read.
@@ -27,6 +29,7 @@ func newResponseError(c *call, resp *http.Response, body []byte) *Error {
 func newStatusError(c *call, resp *http.Response, body []byte) *Error {
 	e, redact := newResponseError(c, resp, body), c.redactor()
 	e.RetryAfter, _ = retryAfter(resp)
+	e.hint = c.hint(resp.StatusCode)
 	var envelope struct {
 		Error   json.RawMessage `json:"error"`
 		Message json.RawMessage `json:"message"`
@@ -56,6 +59,21 @@ func newStatusError(c *call, resp *http.Response, body []byte) *Error {
 	}
 	e.Type, e.Message = redact.text(e.Type), redact.text(e.Message)
 	return e
+}
+
+// hint returns what may be wrong with the client's credential after a status.
+func (c *call) hint(status int) string {
+	kind, _ := kindOf(c.client.auth)
+	switch {
+	case kind != operation.OrganizationToken || c.op.Credentials == operation.NoCredential:
+		return ""
+	case status == http.StatusUnauthorized:
+		return "the organization token may have been deleted"
+	case status == http.StatusForbidden:
+		return "a permission of the organization token may be missing"
+	default:
+		return ""
+	}
 }
 
 // storageError returns the code and the message of an error in the XML of the storage that

@@ -52,6 +52,9 @@ const (
 
 // EventListOptions filters and sorts events. The sort keys are [SortReceivedDate] and
 // [SortCapturedDate].
+//
+// UNCERTAIN: whether Memfault also accepts [SortCreatedDate], which its example uses but its
+// table of keys does not list.
 type EventListOptions struct {
 	ListOptions
 	Device  []string  `url:"device,omitempty"` // serials

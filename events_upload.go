@@ -91,7 +91,7 @@ func (e EventCreate) encode() (json.RawMessage, error) {
 // Upload is not retried once it may have reached Memfault, except after a 429. After any other
 // error, the events may or may not have arrived. If Memfault rejects one event, it rejects
 // all; [Error.ItemErrors] lists the events and the reasons. Events that fail local validation
-// are not sent; the error contains the index of the event.
+// are not sent; the error contains the index and the device of the event.
 //
 // Memfault: https://docs.memfault.com/api/events
 func (s *EventsService) Upload(ctx context.Context, events []EventCreate, opts ...CallOption) error {
@@ -103,7 +103,7 @@ func (s *EventsService) Upload(ctx context.Context, events []EventCreate, opts .
 	for i, event := range events {
 		encoded, err := event.encode()
 		if err != nil {
-			return invalid("%s: event %d: %w", op.Name, i, err)
+			return invalid("%s: event %d: device %q: %w", op.Name, i, event.DeviceSerial, err)
 		}
 		body = append(body, encoded)
 	}

@@ -18,12 +18,19 @@ type Option func(*config)
 
 // BaseURLs contains the address of each of Memfault's hosts. An empty field has the
 // default, unless an earlier option has set it.
+//
+// The firmware SDK for nRF devices has its own addresses, https://chunks-nrf.memfault.com and
+// https://device-nrf.memfault.com, with the same paths. The package uses them as any other
+// address if they are set here. Memfault deprecates them, and a public program observed that
+// they end every TLS handshake since 2026-07-10. UNCERTAIN: whether they still work for
+// anybody. Firmware SDKs of 2026-08 still send to them; see [ParseChunksURL].
 type BaseURLs struct {
-	API     string // console API; https://api.memfault.com by default
-	Chunks  string // chunks of the firmware SDK; https://chunks.memfault.com
-	Ingress string // events, raw coredumps; https://ingress.memfault.com
-	Files   string // uploads; https://files.memfault.com
-	Device  string // requests of devices; https://device.memfault.com
+	API      string // console API; https://api.memfault.com by default
+	Chunks   string // chunks of the firmware SDK; https://chunks.memfault.com
+	Ingress  string // events, raw coredumps; https://ingress.memfault.com
+	Files    string // uploads; https://files.memfault.com
+	Device   string // requests of devices; https://device.memfault.com
+	NRFCloud string // nRF Cloud; https://api.nrfcloud.com
 }
 
 // Host is the role of one of Memfault's hosts.
@@ -31,11 +38,24 @@ type Host int
 
 // Hosts that a [Request] can name. The zero value is HostAPI.
 const (
-	HostAPI     = Host(operation.API)
-	HostChunks  = Host(operation.Chunks)
-	HostIngress = Host(operation.Ingress)
-	HostFiles   = Host(operation.Files)
-	HostDevice  = Host(operation.Device)
+	HostAPI     Host = iota // https://api.memfault.com
+	HostChunks              // https://chunks.memfault.com
+	HostIngress             // https://ingress.memfault.com
+	HostFiles               // https://files.memfault.com
+	HostDevice              // https://device.memfault.com
+	// HostNRFCloud is the host of nRF Cloud, which accepts the same organization token and the
+	// same slugs, below /v1/organizations/{organization}/projects/{project}/. The package has no
+	// methods for it. Requests to it fail with [ErrWrongCredential] if the client uses another
+	// built-in credential than an [OrganizationToken], so a [ProjectKey] is never sent there.
+	//
+	// Lists of nRF Cloud are not read by [NewPager]: if there is a next page, the response
+	// contains pageNextToken, which the next request repeats in its query. See the example
+	// of [Client.Do]. The older paths of nRF Cloud, directly below /v1/, respond with 401 to an
+	// organization token.
+	//
+	// UNCERTAIN: in which field the items of a list are, and whether nRF Cloud requires the
+	// header x-nrfcloud-tenantid, which one program sends; see [WithHeader].
+	HostNRFCloud
 )
 
 // RateLimiter delays requests. The Limiter of golang.org/x/time/rate is one.
@@ -106,6 +126,7 @@ func (u BaseURLs) byRole() (urls [operation.Presigned]baseURL) {
 	urls[operation.Ingress] = baseURL{u.Ingress, "WithBaseURLs: Ingress"}
 	urls[operation.Files] = baseURL{u.Files, "WithBaseURLs: Files"}
 	urls[operation.Device] = baseURL{u.Device, "WithBaseURLs: Device"}
+	urls[operation.NRFCloud] = baseURL{u.NRFCloud, "WithBaseURLs: NRFCloud"}
 	return urls
 }
 
@@ -185,15 +206,13 @@ func WithUserAgent(product string) Option {
 		if strings.ContainsFunc(product, isControl) {
 			c.fail("WithUserAgent: the product must not contain control characters")
 		}
-		c.userAgent = strings.TrimSpace(product + " " + defaultUserAgent)
+		c.userAgent = strings.TrimSpace(product + " " + defaultUserAgent())
 	}
 }
 
 // WithInsecureHTTP allows plain http to addresses other than loopback. Credentials and data
 // then cross the network unencrypted.
 func WithInsecureHTTP() Option { return func(c *config) { c.insecure = true } }
-
-const defaultUserAgent = "memfault-go/" + Version
 
 func defaultConfig() config {
 	return config{
@@ -203,8 +222,10 @@ func defaultConfig() config {
 			Ingress: "https://ingress.memfault.com",
 			Files:   "https://files.memfault.com",
 			Device:  "https://device.memfault.com",
+
+			NRFCloud: "https://api.nrfcloud.com",
 		}.byRole(),
 		timeout:   60 * time.Second,
-		userAgent: defaultUserAgent,
+		userAgent: defaultUserAgent(),
 	}
 }

@@ -16,6 +16,7 @@ type callOptions struct {
 	headers       [][2]string
 	progress      func(sent, total int64)
 	withoutRetry  bool
+	credential    *string // for the method's own use; see call.credential
 	err           error
 }
 
@@ -67,8 +68,8 @@ func (r *Response) TaskID() string {
 
 // WithResponse fills response when the call ends, even if it fails. With a [Pager], it does
 // so before each page is yielded. Concurrent calls, and concurrent loops over one Pager,
-// need separate Responses. [CohortsService.MoveDevices] and [UploadsService.SymbolsDir]
-// ignore it, because they make many calls.
+// need separate Responses. [CohortsService.MoveDevices], [UploadsService.SymbolsDir] and
+// [CoredumpsService.DownloadIssue] ignore it, because they make many calls.
 func WithResponse(response *Response) CallOption {
 	return func(o *callOptions) { o.response = response }
 }
@@ -115,6 +116,9 @@ func WithProgress(progress func(sent, total int64)) CallOption {
 
 // report fills the Responses of a call.
 func (o *callOptions) report(c *call) {
+	if o.credential != nil {
+		*o.credential = c.credential
+	}
 	for _, response := range []*Response{o.response, o.extraResponse} {
 		if response == nil {
 			continue

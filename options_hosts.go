@@ -59,6 +59,13 @@ func (h *hosts) own(u *url.URL) bool {
 	return false
 }
 
+// onlyNRFCloud reports whether u leads to nRF Cloud and to no other of the hosts.
+func (h *hosts) onlyNRFCloud(u *url.URL) bool {
+	others := *h
+	others[operation.NRFCloud] = h[operation.API]
+	return h.own(u) && !others.own(u)
+}
+
 func canonicalHost(u *url.URL) string {
 	port := u.Port()
 	if port == "" {

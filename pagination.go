@@ -8,17 +8,20 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strconv"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
 // ListOptions selects where a list starts, how many items a page has and how the list is
 // sorted. It is part of the options of every list.
+//
+// The keys for Sort are the constants whose names begin with Sort. The options of each list
+// name those that Memfault accepts there; for a list whose options name none, no key is known.
+// [Descending] reverses the order: ListOptions{Sort: Descending(SortLastSeen)}.
 type ListOptions struct {
 	Page    int    `url:"page,omitempty"`     // first page to read; 1 by default
 	PerPage int    `url:"per_page,omitempty"` // items a page; 100 by default, Memfault's documented maximum
-	Sort    string `url:"sort,omitempty"`     // a sort key; see Descending
+	Sort    string `url:"sort,omitempty"`     // a sort key; Memfault's own order by default
 }
 
 // Descending returns the sort key that sorts by key in descending order.
@@ -32,10 +35,14 @@ const defaultPerPage = 100
 type Page[T any] struct {
 	Items  []T
 	Paging Paging
+	// Next is the cursor of the next page, if the list is paged by cursor and has a next
+	// page. It is the value of page[after], with which a program can continue the list later.
+	// If the link to the next page has no page[after], Next is the link.
+	Next string
 }
 
 // Paging describes the position of a page in its list. It is zero for a list that is not
-// paged.
+// paged, and for one that is paged by cursor.
 type Paging struct {
 	ItemCount  int `json:"item_count"`  // items on this page
 	Page       int `json:"page"`        // number of this page, from 1
@@ -49,6 +56,10 @@ type Paging struct {
 // times; each iteration starts at the first page. A Pager is safe for concurrent use by
 // multiple goroutines.
 //
+// Most lists are paged by number. A few are paged by cursor: each response contains a link
+// to the next page, which the Pager requests unchanged. It stops with an error if the link
+// leads to another host or to a page that it has read before.
+//
 // The list may change while it is read: an item that moves to a later page is yielded twice,
 // an item that moves to an earlier page is missed.
 type Pager[T any] struct {
@@ -60,6 +71,8 @@ type Pager[T any] struct {
 	first    int
 	perPage  int
 	prefetch int
+	byCursor bool // neither page nor per_page is sent
+	unknown  bool // the list may be paged by cursor
 	seed     maphash.Seed
 	fixed    *Page[T] // of PagerOf
 	err      error
@@ -75,13 +88,17 @@ func PagerOf[T any](items ...T) *Pager[T] {
 
 // list returns the Pager of an operation. options is a struct that embeds ListOptions.
 func list[T any](client *Client, id operation.ID, path []string, options interface{ listOptions() ListOptions }, opts []CallOption) *Pager[T] {
+	return newList[T](client, id, path, options, options.listOptions(), opts)
+}
+
+func newList[T any](client *Client, id operation.ID, path []string, query any, options ListOptions, opts []CallOption) *Pager[T] {
 	op := operation.Get(id)
 	expanded, err := expand(op, path)
-	values, queryErr := queryValues(options)
+	values, queryErr := queryValues(query)
 	if queryErr != nil {
 		queryErr = invalid("%s: %w", op.Name, queryErr)
 	}
-	return newPager[T](client, op, expanded, values, options.listOptions(), opts, errors.Join(err, queryErr))
+	return newPager[T](client, op, expanded, values, options, opts, errors.Join(err, queryErr))
 }
 
 func newPager[T any](client *Client, op *operation.Operation, path string, values url.Values, options ListOptions, opts []CallOption, err error) *Pager[T] {
@@ -105,21 +122,6 @@ func newPager[T any](client *Client, op *operation.Operation, path string, value
 	return p
 }
 
-// listOptionsOf reads page and per_page from a query.
-func listOptionsOf(values url.Values) (ListOptions, error) {
-	var options ListOptions
-	for name, to := range map[string]*int{"page": &options.Page, "per_page": &options.PerPage} {
-		if text := values.Get(name); text != "" {
-			number, err := strconv.Atoi(text)
-			if err != nil {
-				return options, invalid("NewPager: %s must be a number, not %q", name, text)
-			}
-			*to = number
-		}
-	}
-	return options, nil
-}
-
 // check returns why the Pager cannot be used, or nil.
 func (p *Pager[T]) check(ctx context.Context) error {
 	switch {
@@ -135,8 +137,8 @@ func (p *Pager[T]) check(ctx context.Context) error {
 
 // Prefetch returns a Pager that reads up to n pages concurrently, ahead of the loop, and
 // yields them in order. Leaving the loop cancels the requests in flight. Reading ahead
-// starts after the first page, which contains the number of pages. If n is less than 2, the
-// Pager reads one page after the other.
+// starts after the first page, which contains the number of pages. If n is less than 2, or
+// if the list is paged by cursor, the Pager reads one page after the other.
 func (p *Pager[T]) Prefetch(n int) *Pager[T] {
 	if p == nil {
 		return nil
@@ -196,7 +198,8 @@ func (p *Pager[T]) Page(ctx context.Context) (*Page[T], error) {
 // Pages returns an iterator over the pages of the list. If a request fails, the iterator
 // yields the error once and stops. The list ends after its last page as the API counts
 // pages, or items if it does not count pages; after a page without items; or after one
-// without paging. If the server repeats a page, the iterator yields an error.
+// without paging. A list that is paged by cursor ends after a page without a next one. If the
+// server repeats a page, the iterator yields an error.
 func (p *Pager[T]) Pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 	return func(yield func(*Page[T], error) bool) {
 		if err := p.check(ctx); err != nil {
@@ -214,12 +217,13 @@ func (p *Pager[T]) Pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 				yield(nil, got.err)
 				return
 			}
-			if len(got.page.Items) == 0 && number > p.first {
+			empty := len(got.page.Items) == 0 && number > p.first
+			if empty && got.next == nil {
 				return
 			}
 			last := walk.last(number)
 			walk.readAhead(last)
-			if !yield(got.page, nil) || number >= last {
+			if !empty && !yield(got.page, nil) || number >= last {
 				return
 			}
 		}

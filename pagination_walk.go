@@ -3,9 +3,11 @@ package memfault
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"hash/maphash"
 	"maps"
+	"net/url"
 	"strconv"
 	"sync"
 )
@@ -13,11 +15,13 @@ import (
 // fetched is a page that was read, or why it was not.
 type fetched[T any] struct {
 	page     *Page[T]
-	paged    bool // the response contained paging
+	paged    bool     // the response contained paging
+	next     *url.URL // the next page, if the list is paged by cursor
 	response Response
 	err      error
 	panicked *panicked
 
+	target  *url.URL
 	reply   reply  // without its body, which was returned to the pool
 	start   []byte // of the body
 	content uint64 // hash of the items as they arrived
@@ -32,30 +36,50 @@ func (p *Pager[T]) fetch(ctx context.Context, number int) *fetched[T] {
 		}
 		return got
 	}
+	if p.byCursor {
+		return p.fetchQuery(ctx, p.query)
+	}
 	values := maps.Clone(p.query)
 	values.Set("page", strconv.Itoa(number))
 	values.Set("per_page", strconv.Itoa(p.perPage))
-	options := p.options
-	options.response = &got.response
+	got = p.fetchQuery(ctx, values)
+	switch {
+	case got.err != nil && p.unknown && number == p.first:
+		return p.withoutPage(ctx, got)
+	case got.err != nil:
+	case got.page.Paging.Page != 0 && got.page.Paging.Page != number:
+		got.fail(fmt.Sprintf("requested page %d, got page %d again", number, got.page.Paging.Page))
+	}
+	return got
+}
+
+func (p *Pager[T]) fetchQuery(ctx context.Context, values url.Values) *fetched[T] {
 	target, err := p.client.core.target(p.op, p.path, values)
 	if err != nil {
-		got.err = err
-		return got
+		return &fetched[T]{err: err}
 	}
+	return p.fetchURL(ctx, target)
+}
+
+// fetchURL reads the page at a URL of the client's host.
+func (p *Pager[T]) fetchURL(ctx context.Context, target *url.URL) *fetched[T] {
+	got, options := &fetched[T]{target: target}, p.options
+	options.response = &got.response
 	r, err := p.client.send(ctx, &call{client: p.client, op: p.op, options: options}, target, nil)
 	if err != nil {
 		got.err = err
 		return got
 	}
 	defer r.release()
-	if got.page, got.paged, got.err = decodePage[T](r, p.perPage); got.err != nil {
+	var links json.RawMessage
+	if got.page, got.paged, links, got.err = decodePage[T](r, p.perPage); got.err != nil {
 		return got
 	}
 	body := r.body.Bytes()
 	got.reply, got.start = reply{call: r.call, response: r.response}, bytes.Clone(body[:min(len(body), 256)])
 	got.content = p.hashItems(body)
-	if named := got.page.Paging.Page; named != 0 && named != number {
-		got.fail(fmt.Sprintf("requested page %d, got page %d again", number, named))
+	if links != nil && !got.paged {
+		got.readLinks(p, links, r)
 	}
 	return got
 }
@@ -63,7 +87,7 @@ func (p *Pager[T]) fetch(ctx context.Context, number int) *fetched[T] {
 func (p *Page[T]) clone() *Page[T] {
 	items := make([]T, len(p.Items))
 	copy(items, p.Items)
-	return &Page[T]{Items: items, Paging: p.Paging}
+	return &Page[T]{Items: items, Paging: p.Paging, Next: p.Next}
 }
 
 // fail makes a page that was read an error.
@@ -91,6 +115,7 @@ func (p *Pager[T]) deliver(got *fetched[T]) {
 // pageWalk reads the pages of a list in order, up to depth of them concurrently.
 type pageWalk[T any] struct {
 	fetch   func(number int) *fetched[T]
+	follow  func(next *url.URL) *fetched[T]
 	depth   int
 	perPage int
 	next    int // first page that was not requested
@@ -100,18 +125,26 @@ type pageWalk[T any] struct {
 	present *fetched[T] // the page that was taken last
 	seen    int         // items up to its end, from the start of the list
 	repeats int         // pages in a row with the same items, less one
+
+	seed    maphash.Seed    // of visited
+	visited map[uint64]bool // hashes of the URLs of a list that is paged by cursor; see linkKey
+	empty   int             // pages of it in a row without items
 }
 
 func (p *Pager[T]) newWalk(ctx context.Context) *pageWalk[T] {
 	return &pageWalk[T]{
-		fetch: func(number int) *fetched[T] { return p.fetch(ctx, number) },
-		depth: p.prefetch, perPage: p.perPage, next: p.first,
+		fetch:  func(number int) *fetched[T] { return p.fetch(ctx, number) },
+		follow: func(next *url.URL) *fetched[T] { return p.fetchURL(ctx, next) },
+		depth:  p.prefetch, perPage: p.perPage, next: p.first,
 	}
 }
 
 // take returns the next page in order. If reading it ended its goroutine, take ends the
 // caller's in the same way.
 func (w *pageWalk[T]) take() *fetched[T] {
+	if w.present != nil && w.present.next != nil {
+		return w.takeLinked()
+	}
 	number := w.next - len(w.pending)
 	var got *fetched[T]
 	if len(w.pending) == 0 {
@@ -125,7 +158,14 @@ func (w *pageWalk[T]) take() *fetched[T] {
 	if got.err != nil {
 		return got
 	}
-	if before := w.present; before == nil {
+	before := w.present
+	if before != nil { // the first page decides how the list is paged
+		got.next, got.page.Next = nil, ""
+	}
+	if before == nil {
+		if got.next != nil && !w.visit(got) {
+			return got
+		}
 		w.seen = (number - 1) * min(w.granted(got), len(got.page.Items))
 	} else if got.content == before.content && len(got.page.Items) > 0 {
 		if w.repeats++; !w.mayRepeat(before.page.Paging, got) {
@@ -166,6 +206,8 @@ func (w *pageWalk[T]) last(number int) int {
 	paging, items := w.present.page.Paging, len(w.present.page.Items)
 	size := w.granted(w.present)
 	switch {
+	case w.present.next != nil:
+		return number + 1
 	case items == 0 || !w.present.paged:
 		return number
 	case paging.PageCount > 0:
@@ -181,7 +223,7 @@ func (w *pageWalk[T]) last(number int) int {
 
 // readAhead requests pages up to the last one, as many as may be in flight.
 func (w *pageWalk[T]) readAhead(last int) {
-	for w.depth > 1 && len(w.pending) < w.depth && w.next <= last {
+	for w.depth > 1 && w.present.next == nil && len(w.pending) < w.depth && w.next <= last {
 		number, result := w.next, make(chan *fetched[T], 1)
 		w.next++
 		w.pending = append(w.pending, result)

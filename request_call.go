@@ -29,6 +29,9 @@ type call struct {
 	writes       *writes      // of the last attempt
 	signedHeader http.Header  // of the last attempt, as it was sent
 	plainHeader  http.Header  // the same before the Authenticator
+	earlier      []string     // what the Authenticator added to the attempts before
+	credential   string       // of the last attempt, if it rotates; empty if it was not sent
+	renewed      bool         // a rotating credential was rejected and asked for again
 	lastResponse *http.Response
 	lastError    *Error // the last response that failed
 	decodeError  *Error // a success whose body could not be read
@@ -174,7 +177,9 @@ func (e *noResponseError) Error() string {
 // Format writes the same line for every verb.
 func (e *noResponseError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
-func (e *noResponseError) Is(target error) bool { return target == ErrNoAnswer }
+func (e *noResponseError) Is(target error) bool {
+	return target == ErrNoAnswer && !errors.Is(e.cause, ErrInvalidArgument)
+}
 
 func (e *noResponseError) Unwrap() []error {
 	if e.call.lastError == nil {

@@ -47,31 +47,32 @@ func checked[T any](r *reply, value *T) (*T, error) {
 
 // decodePage decodes a page of a list. It allocates the slice of items once, at the size
 // expected; a growing one would allocate several times as much.
-func decodePage[T any](r *reply, perPage int) (page *Page[T], paged bool, err error) {
+func decodePage[T any](r *reply, perPage int) (page *Page[T], paged bool, links json.RawMessage, err error) {
 	var envelope struct {
-		Data   []T     `json:"data"`
-		Paging *Paging `json:"paging"`
+		Data   []T             `json:"data"`
+		Paging *Paging         `json:"paging"`
+		Links  json.RawMessage `json:"links"`
 	}
 	const smallestItem = 64 // bytes; bounds the slice by what can have arrived
 	envelope.Data = make([]T, 0, min(perPage, r.body.Len()/smallestItem+1))
 	if err := r.decodeInto(r.body.Bytes(), &envelope); err != nil {
-		return nil, false, err
+		return nil, false, nil, err
 	}
 	if len(envelope.Data) == 0 {
 		if _, err := decodeData[json.RawMessage](r); err != nil { // an empty list, or none
-			return nil, false, err
+			return nil, false, nil, err
 		}
 	}
 	if anyZero(reflect.ValueOf(envelope.Data)) {
 		if err := r.refuseNulls(); err != nil {
-			return nil, false, err
+			return nil, false, nil, err
 		}
 	}
 	page = &Page[T]{Items: envelope.Data}
 	if envelope.Paging != nil {
 		page.Paging = *envelope.Paging
 	}
-	return page, envelope.Paging != nil, nil
+	return page, envelope.Paging != nil, envelope.Links, nil
 }
 
 // anyZero reports whether an item of a page may have been null.

@@ -29,7 +29,7 @@ type Request struct {
 
 // Do sends a request to an endpoint, or for fields, that the package does not know. It uses
 // the same path as every other call: only the client's own hosts, with its credential,
-// whatever its kind. GET, HEAD, PUT and DELETE are retried like other requests that are
+// whatever its kind; [HostNRFCloud] accepts only an organization token. GET, HEAD, PUT and DELETE are retried like other requests that are
 // safe to repeat; POST and PATCH only after a 429 or if no connection could be established.
 //
 // Do decodes the response into out, which must be a pointer. If out points to a slice or to
@@ -107,7 +107,7 @@ func (r *Request) operation() (*operation.Operation, error) {
 	if strings.ContainsFunc(method, func(r rune) bool { return r < 'A' || r > 'Z' }) {
 		return nil, invalid("Request: invalid method %q", method)
 	}
-	if r.Host < HostAPI || r.Host > HostDevice {
+	if r.Host < HostAPI || r.Host > HostNRFCloud {
 		return nil, invalid("Request: unknown host %d", r.Host)
 	}
 	if err := checkPath(r.Path); err != nil {
@@ -117,12 +117,16 @@ func (r *Request) operation() (*operation.Operation, error) {
 	case []byte, io.Reader:
 		return nil, invalid("Request: Body must be a value to encode as JSON, or JSON text as json.RawMessage, not %T", r.Body)
 	}
+	credentials := operation.Console | operation.ProjectKey
+	if r.Host == HostNRFCloud {
+		credentials = operation.OrganizationToken
+	}
 	return &operation.Operation{
 		Name:        method + " " + r.Path,
 		Method:      method,
 		Host:        operation.Host(r.Host),
 		Path:        r.Path,
-		Credentials: operation.Console | operation.ProjectKey,
+		Credentials: credentials,
 	}, nil
 }
 
@@ -151,9 +155,16 @@ func checkPath(path string) error {
 }
 
 // NewPager returns a [Pager] over a list that the package does not know: a GET whose
-// response has items of type T in data, with paging beside it. The query's page and per_page
-// are its first page and the number of items that it requests for a page. The request must
-// not have a body.
+// response has items of type T in data. The request must not have a body.
+//
+// If the list is paged by number, paging is beside data. The query's page and per_page are
+// its first page and the number of items that the Pager requests for a page.
+//
+// If the list is paged by cursor, links is beside data, and links.next leads to the next page.
+// To start at a cursor, or to request another number of items, add page[after] or page[size]
+// to the query; the Pager then sends neither page nor per_page. Without these, the Pager
+// sends page and per_page first. If Memfault rejects that with 400, the Pager requests the
+// list once more without them, unless the query contains one of them.
 func NewPager[T any](client *Client, request Request) *Pager[T] {
 	op, err := request.operation()
 	switch {
@@ -164,5 +175,8 @@ func NewPager[T any](client *Client, request Request) *Pager[T] {
 		err = invalid("NewPager: a list request has no body")
 	}
 	options, optionsErr := listOptionsOf(request.Query)
-	return newPager[T](client, op, request.Path, request.Query, options, nil, errors.Join(err, optionsErr))
+	p := newPager[T](client, op, request.Path, request.Query, options, nil, errors.Join(err, optionsErr))
+	p.byCursor = hasCursor(request.Query)
+	p.unknown = !request.Query.Has("page") && !request.Query.Has("per_page")
+	return p
 }

@@ -110,7 +110,7 @@ func TestDo_InvalidInput(t *testing.T) {
 		"reader":           {Method: "POST", Path: "/api", Body: strings.NewReader("{}")},
 		"bytes":            {Method: "POST", Path: "/api", Body: []byte("{}")},
 		"not encodable":    {Method: "POST", Path: "/api", Body: func() {}},
-		"presigned host":   {Host: 5, Path: "/api"},
+		"presigned host":   {Host: 6, Path: "/api"},
 	} {
 		require.ErrorIs(t, client.Do(t.Context(), request, nil), memfault.ErrInvalidArgument, name)
 		_, err := memfault.NewPager[item](client, memfault.Request{Method: request.Method, Host: request.Host, Path: request.Path}).Page(t.Context())

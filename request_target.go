@@ -75,11 +75,15 @@ func expand(op *operation.Operation, values []string) (string, error) {
 		if err := checkSegment(value); err != nil {
 			return "", invalid("%s: %s %w", op.Name, name, err)
 		}
-		// QueryEscape leaves only unreserved characters. A plus in a version would
-		// pass as it is, but not every server on the way reads it as one.
-		b.WriteString(strings.ReplaceAll(url.QueryEscape(value), "+", "%20"))
+		b.WriteString(escapeSegment(value))
 	}
 	return b.String(), nil
+}
+
+// escapeSegment escapes a segment of a path. QueryEscape leaves only unreserved characters. A
+// plus in a version would pass as it is, but not every server on the way reads it as one.
+func escapeSegment(value string) string {
+	return strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 }
 
 func checkSegment(value string) error {

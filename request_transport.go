@@ -13,8 +13,9 @@ import (
 )
 
 // attemptTransport sends one attempt: it waits for the rate limiter, signs a copy of the
-// request, limits the wait for the response header, and reports to logger and observer. It
-// is below http.Client, so the request that a redirect copies carries no credential. It has
+// request, limits the wait for the response header, and reports to logger and observer. If a
+// rotating credential is rejected and has changed since, it sends the request again. It is
+// below http.Client, so the request that a redirect copies carries no credential. It has
 // no CloseIdleConnections on purpose: go-retryablehttp would close every idle connection
 // after each failure.
 type attemptTransport struct {
@@ -24,8 +25,25 @@ type attemptTransport struct {
 
 func (t *attemptTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := callFrom(req.Context())
+	resp, err := t.send(c, req, "")
+	if err != nil || !c.rejected(resp) {
+		return resp, err
+	}
+	credential := c.renew(req.Context(), resp)
+	if credential == "" {
+		return resp, nil
+	}
+	again, err := reopened(req)
+	if err != nil {
+		return nil, &permanentError{err}
+	}
+	return t.send(c, again, credential)
+}
+
+// send sends the request once, with the given credential if there is one.
+func (t *attemptTransport) send(c *call, req *http.Request, credential string) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
-	out, err := t.prepare(ctx, c, req)
+	out, err := t.prepare(ctx, c, req, credential)
 	if err != nil {
 		cancel(nil)
 		closeBody(req)
@@ -38,7 +56,8 @@ func (t *attemptTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 }
 
 // prepare returns a signed copy of the request.
-func (t *attemptTransport) prepare(ctx context.Context, c *call, req *http.Request) (*http.Request, error) {
+func (t *attemptTransport) prepare(ctx context.Context, c *call, req *http.Request, credential string) (*http.Request, error) {
+	c.credential = ""
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -64,12 +83,15 @@ func (t *attemptTransport) prepare(ctx context.Context, c *call, req *http.Reque
 		}
 		plain = out.Header.Clone()
 	}
-	if err := c.client.auth.Authenticate(out); err != nil {
-		return nil, &hookError{"authenticator", err}
+	if err := c.sign(out, credential); err != nil {
+		return nil, &hookError{authenticatorHook, err}
 	}
+	c.noteSecrets()
 	c.plainHeader, c.signedHeader = plain, out.Header
 	return out, nil
 }
+
+const authenticatorHook = "authenticator"
 
 // hookError is the failure of an Authenticator or a RateLimiter. The request was not sent.
 type hookError struct {

@@ -128,8 +128,8 @@ func (s *UploadsService) store(ctx context.Context, prepare operation.ID, params
 
 // usesProjectKey reports whether to use the paths without a project.
 func (s *UploadsService) usesProjectKey(project ProjectRef) bool {
-	if held, ok := clientOf(s).auth.(credential); ok {
-		return held.kind == operation.ProjectKey
+	if kind, ok := kindOf(clientOf(s).auth); ok {
+		return kind == operation.ProjectKey
 	}
 	return project == ProjectRef{}
 }

@@ -40,7 +40,7 @@ type SymbolsDirResult struct {
 //
 // SymbolsDir returns one result for each such file and for each path that cannot be read, in
 // the order of filepath.WalkDir. It also returns an error that joins the errors of all failed
-// files. A failed file does not stop the others, and it is safe to call SymbolsDir again. If
+// files; each contains the path of its file. A failed file does not stop the others, and it is safe to call SymbolsDir again. If
 // the context ends, the remaining files fail with its error. [WithResponse] and [WithProgress]
 // are ignored, because there is one of each for every file.
 //
@@ -69,7 +69,9 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir
 	chosen := chooseLargest(found)
 	parallel(len(chosen), workers, func(i int) {
 		file := &found[chosen[i]]
-		file.Result, file.Err = s.uploadPath(ctx, project, file.Path, options, opts)
+		var err error
+		file.Result, err = s.uploadPath(ctx, project, file.Path, options, opts)
+		file.Err = inPart("file", file.Path, err)
 	})
 	return shareOutcomes(found, chosen)
 }
@@ -91,7 +93,7 @@ func findSymbols(ctx context.Context, dir string, options SymbolsDirOptions) ([]
 		case err != nil && path == dir:
 			return invalid("SymbolsDir: %w", err)
 		case err != nil:
-			found = append(found, symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path, Err: invalid("SymbolsDir: %w", err)}})
+			found = append(found, symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path, Err: inPart("file", path, invalid("SymbolsDir: %w", err))}})
 		case entry.Type().IsRegular():
 			if file := inspect(path, options); file.BuildID != "" || file.Err != nil {
 				found = append(found, file)
@@ -107,7 +109,7 @@ func inspect(path string, options SymbolsDirOptions) symbolFile {
 	result := symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path}}
 	file, err := OpenFile(path)
 	if err != nil {
-		result.Err = err
+		result.Err = inPart("file", path, err)
 		return result
 	}
 	defer file.Close() //nolint:errcheck // the file was only read
@@ -116,7 +118,7 @@ func inspect(path string, options SymbolsDirOptions) symbolFile {
 	result.BuildID = info.BuildID
 	switch {
 	case err != nil && !errors.Is(err, errNotELF):
-		result.Err = invalid("SymbolsDir: %s: %w", path, err)
+		result.Err = inPart("file", path, invalid("SymbolsDir: %w", err))
 	case err == nil && !info.HasDebugInfo && !options.WithoutDebugInfo:
 		result.Skipped = withoutDebugInfo
 	}
@@ -165,16 +167,15 @@ func shareOutcomes(found []symbolFile, chosen []int) ([]SymbolsDirResult, error)
 	var failed []error
 	for i, file := range found {
 		if first := byID[file.BuildID]; file.Result == nil && file.Err == nil && file.Skipped == "" {
-			if file.Err = first.Err; first.Err == nil {
+			if first.Err != nil {
+				file.Err = inPart("file", file.Path, first.Err)
+			} else {
 				file.Result = &UploadResult{AlreadyUploaded: true, Size: file.size}
 			}
 		}
 		if results[i] = file.SymbolsDirResult; file.Err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", file.Path, file.Err))
+			failed = append(failed, file.Err)
 		}
 	}
-	if len(failed) == 0 {
-		return results, nil
-	}
-	return results, fmt.Errorf("memfault: SymbolsDir: symbols of %d of %d files were not uploaded: %w", len(failed), len(results), errors.Join(failed...))
+	return results, joinParts(failed, "SymbolsDir: symbols of %d of %d files were not uploaded", len(failed), len(results))
 }

@@ -45,6 +45,11 @@
 // retries with the same rules as any other, but waits only for milliseconds, unless a
 // response contains Retry-After.
 //
+// # Webhooks
+//
+// [Server.SubscribeWebhook] makes the server deliver events to the program under test: new and
+// resolved issues. [Server.WaitForWebhooks] waits until they are delivered.
+//
 // # Assertions
 //
 // [Server.Requests] returns the requests that the server received, [Server.Chunks] the chunks

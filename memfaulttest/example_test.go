@@ -171,3 +171,33 @@ func ExampleServer_SendWebhook() {
 	// issue.created in project smart-sink
 	// memfaulttest: the webhook issue.created was answered with status 401
 }
+
+func ExampleServer_SubscribeWebhook() {
+	cloud, err := memfaulttest.Start() // in a test: memfaulttest.NewServer(t)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client, ctx := cloud.Client(nil), context.Background() // in a test: cloud.Client(t)
+
+	handler := memfault.NewWebhookHandler(memfault.WebhookOptions{Secrets: []string{"s3cret"}},
+		func(_ context.Context, event *memfault.WebhookEvent) error {
+			fmt.Println(event.Type)
+			return nil
+		})
+	server := httptest.NewServer(handler) // the program under test
+	defer server.Close()
+	cloud.SubscribeWebhook(server.URL, "s3cret")
+
+	cloud.SendTestNotification()
+	id := cloud.AddIssues(memfaulttest.Issue{Title: "Assert at pump_start"})[0]
+	_, err = client.Issues.Update(ctx, cloud.Project(), id, memfault.IssueUpdate{Status: memfault.IssueStatusResolved})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(cloud.WaitForWebhooks(ctx))
+	// Output:
+	// test_notification.dispatched
+	// issue.resolved
+	// <nil>
+}

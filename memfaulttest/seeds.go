@@ -65,6 +65,11 @@ func (s *Server) AddDevices(devices ...Device) {
 // that version from now on, and was seen now. An unknown device is created.
 func (s *Server) Report(serial, version string) { s.cloud.ReportSoftwareVersion(serial, version) }
 
+// AddReboots adds reboots of a device. An unknown device is created.
+func (s *Server) AddReboots(serial string, reboots ...Reboot) {
+	s.cloud.AddReboots(serial, convert(reboots, func(r Reboot) fakecloud.Reboot { return fakecloud.Reboot(r) })...)
+}
+
 // SetLogFile adds a log file to a device, or replaces its content. An unknown device is
 // created.
 func (s *Server) SetLogFile(serial, id string, content []byte) {

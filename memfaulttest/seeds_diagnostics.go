@@ -40,11 +40,14 @@ func (s *Server) AddTraces(traces ...Trace) []int64 {
 
 // Coredump is a coredump of a device.
 type Coredump struct {
-	DeviceSerial string // required
-	Content      []byte
-	ELF          []byte // the coredump as an ELF file
-	Symbols      []byte // its symbol file; none by default
-	NotReady     int    // so many downloads find it unprocessed
+	Issue           int64  // ID; 0 for none
+	DeviceSerial    string // required
+	SoftwareVersion string
+	Captured        time.Time
+	Content         []byte
+	ELF             []byte // the coredump as an ELF file
+	Symbols         []byte // its symbol file; none by default. Equal ones are one file.
+	NotReady        int    // so many downloads find it unprocessed
 }
 
 // AddCoredumps adds coredumps with a trace each, and returns the IDs of the coredumps.
@@ -90,6 +93,26 @@ type Event struct {
 // added does not change its device.
 func (s *Server) AddEvents(events ...Event) []int64 {
 	return s.cloud.AddEvents(convert(events, func(e Event) fakecloud.Event { return fakecloud.Event(e) })...)
+}
+
+// ProcessingLogEntry is an entry of the processing log.
+//
+// UNCERTAIN: the fields of an entry other than created_date. The server sends level,
+// device_serial and message, and the Fields. A program must not rely on them.
+type ProcessingLogEntry struct {
+	Created      time.Time // now by default
+	Level        string    // "error" by default
+	DeviceSerial string
+	Message      string
+	Fields       map[string]any
+}
+
+// AddProcessingLog adds entries to the processing log. The server adds entries itself for
+// accepted data that it drops or cannot read: for a request of a device to which a [Fault]
+// responds with the status 202, for chunks above 256 MiB in total, and for a coredump or a MAR
+// file that does not begin as such files do or whose device is unknown.
+func (s *Server) AddProcessingLog(entries ...ProcessingLogEntry) {
+	s.cloud.AddProcessingLog(convert(entries, func(e ProcessingLogEntry) fakecloud.ProcessingLogEntry { return fakecloud.ProcessingLogEntry(e) })...)
 }
 
 // Report is a report of a device, with metrics of a span of time.

@@ -79,6 +79,7 @@ func start(on network) (*Server, error) {
 		"ingress": {&s.urls.Ingress, []operation.Host{operation.Ingress}},
 		"files":   {&s.urls.Files, []operation.Host{operation.Files}},
 		"device":  {&s.urls.Device, []operation.Host{operation.Device}},
+		"nrf":     {&s.urls.NRFCloud, []operation.Host{operation.NRFCloud}},
 	} {
 		listener, url, err := on.listen(host)
 		if err != nil {
@@ -94,8 +95,9 @@ func start(on network) (*Server, error) {
 }
 
 // Close stops the server and closes all connections. Requests that are still being served
-// fail.
+// fail, and webhooks that are not delivered yet are dropped.
 func (s *Server) Close() {
+	s.cloud.CloseWebhooks()
 	for _, server := range s.servers {
 		_ = server.Close()
 	}
@@ -106,7 +108,7 @@ func (s *Server) Close() {
 func (s *Server) Handler() http.Handler { return s.cloud.Handler() }
 
 // BaseURLs returns the address of each host. A host at such an address serves only the
-// operations that the real host serves.
+// operations that the real host serves. The host of nRF Cloud serves nothing.
 func (s *Server) BaseURLs() memfault.BaseURLs { return s.urls }
 
 // Options returns the options of a client for the server: its addresses, and retries that

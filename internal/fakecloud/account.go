@@ -30,6 +30,8 @@ func (c *Cloud) allHandlers() map[operation.ID]handler {
 		c.taskHandlers(),
 		c.downloadHandlers(),
 		c.eventUploadHandlers(),
+		c.processingLogHandlers(),
+		c.mcpHandlers(),
 		c.uploadHandlers(),
 	} {
 		maps.Copy(all, some)

@@ -80,6 +80,7 @@ func (c *Cloud) keepChunks(p *project, serial string, chunks [][]byte) {
 	for c.chunkBytes > c.maxChunks {
 		oldest := c.chunkOrder[0]
 		left := oldest.project.chunks[oldest.serial]
+		c.logProcessing(oldest.project, ProcessingLogEntry{DeviceSerial: oldest.serial, Message: "A chunk was dropped to keep others"})
 		c.chunkBytes -= len(left[0])
 		left[0] = nil
 		oldest.project.chunks[oldest.serial] = left[1:]

@@ -57,6 +57,9 @@ type Cloud struct {
 	ignoreRanges bool
 	recorder     recorder
 	uploads      uploads
+
+	webhooks       webhooks
+	webhookProject *project // whose events are delivered; nil without a subscription
 }
 
 type user struct {

@@ -164,6 +164,14 @@ func (c *Cloud) createDevice(r *request) reply {
 	return data(r.project.deviceView(d))
 }
 
+// AddReboots adds reboots of a device. An unknown device is created.
+func (c *Cloud) AddReboots(serial string, reboots ...Reboot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, d := c.ensureDevice(serial)
+	d.reboots = append(d.reboots, reboots...)
+}
+
 // listReboots sorts the newest reboot first.
 func listReboots(r *request, d *device) reply {
 	reboots := filter(d.reboots, func(b Reboot) bool { return r.within(b.Time, "since", "until") })

@@ -22,22 +22,33 @@ type file struct {
 
 // Coredump describes a coredump.
 type Coredump struct {
-	DeviceSerial string
-	Content      []byte
-	ELF          []byte // the content with format=elf
-	Symbols      []byte
-	NotReady     int // number of downloads that get an empty body, as while a coredump is processed
+	Issue           int64 // 0 for none
+	DeviceSerial    string
+	SoftwareVersion string
+	Captured        time.Time
+	Content         []byte
+	ELF             []byte // the content with format=elf
+	Symbols         []byte // coredumps with the same symbols have the same symbol file
+	NotReady        int    // number of downloads that get an empty body, as while a coredump is processed
 }
 
 // AddCoredump adds a coredump of a device and its trace to the default project. It returns
 // the IDs of the coredump and of its symbol file.
 func (c *Cloud) AddCoredump(coredump Coredump) (id, symbols int64) {
-	c.AddTraces(Trace{DeviceSerial: coredump.DeviceSerial, Coredump: true, Symbols: coredump.Symbols != nil})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.seeded
-	t := p.diagnostics.traces[len(p.diagnostics.traces)-1]
-	c.storeCoredump(p, t, coredumpFiles{newBlob(coredump.Content), newBlob(coredump.ELF), newBlob(coredump.Symbols), coredump.NotReady})
+	p, d := c.ensureDevice(coredump.DeviceSerial)
+	t := c.addTrace(p, d, Trace{
+		Issue: coredump.Issue, SoftwareVersion: coredump.SoftwareVersion, Captured: coredump.Captured,
+		Coredump: true, Symbols: coredump.Symbols != nil,
+	})
+	files := coredumpFiles{newBlob(coredump.Content), newBlob(coredump.ELF), newBlob(coredump.Symbols), coredump.NotReady}
+	for _, other := range p.diagnostics.traces {
+		if f := p.diagnostics.files[fileKey("symbols", other.symbols)]; other.Symbols && f != nil && f.content.md5 == files.symbols.md5 {
+			t.symbols = other.symbols
+		}
+	}
+	c.storeCoredump(p, t, files)
 	return t.coredump, t.symbols
 }
 

@@ -28,16 +28,16 @@ func (i *issue) identity() int64 { return i.id }
 func (c *Cloud) AddIssue(i Issue) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.addIssue(c.seeded, i)
+	return c.addIssue(c.seeded, i).id
 }
 
-func (c *Cloud) addIssue(p *project, i Issue) int64 {
+func (c *Cloud) addIssue(p *project, i Issue) *issue {
 	if i.Status == "" {
 		i.Status = "open"
 	}
 	added := &issue{Issue: i, id: c.newID(), created: c.now(), edited: c.now()}
 	p.diagnostics.issues = append(p.diagnostics.issues, added)
-	return added.id
+	return added
 }
 
 func (c *Cloud) issueHandlers() map[operation.ID]handler {
@@ -138,7 +138,14 @@ func (c *Cloud) updateIssue(r *request, i *issue) reply {
 	if body.Status == "" {
 		return invalid("status", "Missing data for required field.")
 	}
+	before := i.Status
 	i.Status, i.edited, i.resolution = body.Status, c.now(), nil
+	switch {
+	case before != "resolved" && body.Status == "resolved":
+		c.sendIssueWebhook(r.project, webhookIssueResolved, i)
+	case before == "resolved" && body.Status != "resolved":
+		c.sendIssueWebhook(r.project, webhookIssueReopened, i)
+	}
 	if body.Status == "resolved" {
 		resolution := object{"actor": nil, "timestamp": stamp(i.edited)}
 		if u := r.credential.user; u != nil {

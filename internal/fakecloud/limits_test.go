@@ -52,6 +52,7 @@ func TestChunks_Limit(t *testing.T) {
 	c.keepChunks(p, "A", [][]byte{[]byte("55555555555")})
 	assert.Empty(t, c.Chunks("A"), "larger than the limit")
 	assert.Zero(t, c.chunkBytes)
+	assert.Len(t, p.processingLog.entries, 5, "one entry for each chunk that was dropped")
 }
 
 func TestChunkWatch_Limit(t *testing.T) {

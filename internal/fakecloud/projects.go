@@ -27,6 +27,7 @@ type project struct {
 	installs         []*install
 	rateLimited      map[string]bool // serials whose requests for the latest release are rate-limited
 	diagnostics      diagnostics
+	processingLog    processingLog
 	chunks           chunkLog
 	builds           []string // the build IDs of symbols
 }

@@ -71,7 +71,7 @@ func (x *demo) releases() {
 // issues adds two open issues and a resolved one, and a coredump of the second.
 func (x *demo) issues() {
 	for i, reason := range []string{"Assert", "HardFault", "SoftwareWatchdog"} {
-		id := x.addIssue(x.project, Issue{Title: reason + " at pump_start", Reason: reason, Signature: fmt.Sprintf("%064x", 0xa0+i)})
+		id := x.addIssue(x.project, Issue{Title: reason + " at pump_start", Reason: reason, Signature: fmt.Sprintf("%064x", 0xa0+i)}).id
 		for j, dev := range x.devices[i : i+3] {
 			t := x.addTrace(x.project, dev, Trace{Issue: id, SoftwareVersion: "1.1.1", Reason: reason, Captured: x.ago(30 - 7*j - i)})
 			t.signature = fmt.Sprintf("%064x", 0xa0+i)

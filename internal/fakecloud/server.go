@@ -17,7 +17,7 @@ import (
 type handler func(r *request) reply
 
 // Hosts contains the base URL of each host.
-type Hosts struct{ API, Chunks, Ingress, Files, Device string }
+type Hosts struct{ API, Chunks, Ingress, Files, Device, NRFCloud string }
 
 // Server serves a [Cloud] on loopback. It must be closed.
 type Server struct {
@@ -30,7 +30,7 @@ type Server struct {
 func (c *Cloud) Serve() *Server {
 	server := &Server{}
 	server.URL = server.start(c.Handler())
-	server.Hosts = Hosts{server.URL, server.URL, server.URL, server.URL, server.URL}
+	server.Hosts = Hosts{server.URL, server.URL, server.URL, server.URL, server.URL, server.URL}
 	return server
 }
 
@@ -41,7 +41,7 @@ func (c *Cloud) ServeHosts() *Server {
 	serve := func(role operation.Host) string { return server.start(c.Handler(role)) }
 	server.Hosts = Hosts{
 		API: serve(operation.API), Chunks: serve(operation.Chunks), Ingress: serve(operation.Ingress),
-		Files: serve(operation.Files), Device: serve(operation.Device),
+		Files: serve(operation.Files), Device: serve(operation.Device), NRFCloud: serve(operation.NRFCloud),
 	}
 	return server
 }
@@ -84,6 +84,10 @@ func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
 		}
 		if strings.HasPrefix(r.URL.Path, presignedPath) {
 			c.servePresigned(w, r)
+			return
+		}
+		if len(roles) == 1 && roles[0] == operation.NRFCloud {
+			c.serveNRFCloud(w, r)
 			return
 		}
 		if _, pattern := mux.Handler(r); pattern == "" || !isClean(r) {
@@ -158,10 +162,19 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.I
 	}
 	c.keepBody(record, body)
 	fault := c.nextFault(op, r, body)
-	if !fault.replaces(w, r, func(status int) { c.watchFailure(op, r, body, status) }) {
+	if !fault.replaces(w, r, func(status int) { c.replaced(op, r, body, status) }) {
 		response := c.respond(id, newRequest(r, op, body))
 		c.watchFailure(op, r, body, response.status)
 		fault.send(w, response)
+	}
+}
+
+// replaced notes that a fault responded to a request in place of the operation. A status of 0
+// means that there was no response.
+func (c *Cloud) replaced(op *operation.Operation, r *http.Request, body []byte, status int) {
+	c.watchFailure(op, r, body, status)
+	if status == http.StatusAccepted {
+		c.logDropped(op, r)
 	}
 }
 
@@ -204,6 +217,14 @@ func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.S
 		}
 	}
 	fail(http.StatusNotFound, "Not found").write(w)
+}
+
+// serveNRFCloud responds with 404, because the cloud does not serve nRF Cloud.
+func (c *Cloud) serveNRFCloud(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get(projectKeyHeader) != "" {
+		c.violation("a project key was sent to nRF Cloud")
+	}
+	fail(http.StatusNotFound, "fakecloud does not serve nRF Cloud").write(w)
 }
 
 // resolveProject finds the project in the path. For an unknown slug it responds with 500.

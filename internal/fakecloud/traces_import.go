@@ -70,7 +70,7 @@ func firstFunction(frames []object) (string, bool) {
 // if it does not exist. The signature is that of the reason and the function that crashed.
 //
 // UNCERTAIN: which traces Memfault takes for the same issue, and when a resolved issue opens
-// again. Here every new trace opens it.
+// again. Here every new trace opens it, and counts as a regression.
 func (c *Cloud) assignIssue(p *project, t *trace, function string) {
 	kind := "trace"
 	switch {
@@ -89,9 +89,12 @@ func (c *Cloud) assignIssue(p *project, t *trace, function string) {
 			t.Issue = i.id
 			if i.Status == "resolved" {
 				i.Status, i.resolution, i.edited = "open", nil, c.now()
+				c.sendIssueWebhook(p, webhookIssueRegressed, i)
 			}
 			return
 		}
 	}
-	t.Issue = c.addIssue(p, Issue{Title: t.title, Reason: t.Reason, Signature: t.signature})
+	added := c.addIssue(p, Issue{Title: t.title, Reason: t.Reason, Signature: t.signature})
+	t.Issue = added.id
+	c.sendIssueWebhook(p, webhookIssueCreated, added)
 }

@@ -16,15 +16,16 @@ func (c *Cloud) applyUpload(u keptUpload) {
 	if nested, ok := u.Commit["device"].(map[string]any); ok {
 		device = traitsIn(nested)
 	}
+	if device.serial == "" && (u.Kind == "coredump" || u.Kind == "coredump_raw") {
+		device.serial = unknownSerial
+	}
+	c.logUnprocessed(p, u.Upload, device.serial)
 	switch u.Kind {
 	case "symbols":
 		c.applySymbols(p, u)
 	case "ota_payload":
 		c.applyPayload(p, u)
 	case "coredump", "coredump_raw":
-		if device.serial == "" {
-			device.serial = unknownSerial
-		}
 		c.applyCoredump(p, c.received(p, device, false), device.version, u)
 	case "elf_coredump":
 		c.applyCoredump(p, c.received(p, device, false), device.version, u)

@@ -149,7 +149,7 @@ mcp.call                                    POST   api         {P}/mcp          
 `
 
 // notInTable are the facts of operations that the client does not know yet.
-var notInTable = []string{"processing_log.list", "mcp.call"}
+var notInTable []string
 
 // fact is a line of facts.
 type fact struct {
@@ -206,7 +206,7 @@ func TestTable_AgreesWithFacts(t *testing.T) {
 func hostWord(host operation.Host) string {
 	return map[operation.Host]string{
 		operation.API: "api", operation.Chunks: "chunks", operation.Ingress: "ingress",
-		operation.Files: "files", operation.Device: "device", operation.Presigned: "presigned",
+		operation.Files: "files", operation.Device: "device", operation.NRFCloud: "nrfcloud", operation.Presigned: "presigned",
 	}[host]
 }
 

@@ -141,5 +141,9 @@ const (
 
 	TasksGetStatus
 
+	ProcessingLogList
+
+	MCPCall
+
 	count
 )

@@ -37,11 +37,12 @@ const (
 	Ingress
 	Files
 	Device
+	NRFCloud
 	Presigned
 )
 
 func (h Host) String() string {
-	return [...]string{"api", "chunks", "ingress", "files", "device", "presigned"}[h]
+	return [...]string{"api", "chunks", "ingress", "files", "device", "nrfcloud", "presigned"}[h]
 }
 
 // Credential is a set of ways to authenticate.

@@ -12,7 +12,7 @@ import (
 
 func TestTable_Consistency(t *testing.T) {
 	rows := operation.All()
-	assert.Len(t, rows, 103)
+	assert.Len(t, rows, 105)
 	names, routes := map[string]bool{}, map[string]bool{}
 	for i, op := range rows {
 		assert.Equal(t, op.Name, operation.Get(operation.ID(i)).Name)

@@ -108,4 +108,6 @@ var table = [count]Operation{
 	UploadCommitOTAPayload:                 {"upload.commit_ota_payload", "POST", Files, project + "/releases/ota_payload", Console, Empty, 0, []int{200}},
 	UploadCommitSBOM:                       {"upload.commit_sbom", "POST", Files, project + "/sboms", Console, Empty, 0, []int{200}},
 	TasksGetStatus:                         {"tasks.get_status", "GET", API, "/api/v0/queue/{task_id}", Console | ProjectKey, Bare, documented, []int{200}},
+	MCPCall:                                {"mcp.call", "POST", API, project + "/mcp", Console, Bare, 0, []int{200}},
+	ProcessingLogList:                      {"processing_log.list", "GET", API, project + "/processing-log", Console, List, documented, []int{200}},
 }

@@ -36,6 +36,11 @@ type Config struct {
 	NotSent func(reason Reason, cause error) error
 	// OnPause is called once for each pause, by a goroutine of its own. It may be nil.
 	OnPause func(err error)
+	// Changed reports whether what a request was Refused for has changed. It is called about
+	// once a second during a pause, by a goroutine of its own, while items are pending. If it
+	// returns true, the next probe is sent at once, or after the probe in flight. Its ctx
+	// ends when Close stops waiting. It must not panic. It may be nil.
+	Changed func(ctx context.Context) bool
 
 	BatchItems          int           // most items in a request
 	BatchBytes          int64         // most bytes of a request; a larger item is sent alone
@@ -86,6 +91,7 @@ type Sender struct {
 	room    room
 	brake   brake
 	pause   pause
+	asking  bool // Config.Changed has not returned
 	epochs  epochs
 	stats   Stats
 	closed  bool
@@ -124,14 +130,14 @@ func (s *Sender) Send(ctx context.Context, device string, item []byte, done func
 	case !s.deviceHasRoom(&w):
 		s.mu.Unlock()
 		return ErrDeviceFull
-	case s.room.waiting.isEmpty() && s.hasRoom(&w):
+	case s.room.waiting.Len() == 0 && s.hasRoom(&w):
 		s.queue(&w)
 		s.dispatch()
 		s.mu.Unlock()
 		return nil
 	}
 	waiting := &waiter{device: device, content: item, done: done, result: make(chan error, 1)}
-	s.room.waiting.push(waiting)
+	waiting.place = s.room.waiting.PushBack(waiting)
 	s.mu.Unlock()
 	return s.waitForRoom(ctx, waiting)
 }

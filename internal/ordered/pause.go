@@ -5,10 +5,12 @@ import (
 	"time"
 )
 
-// The waits between the requests that find out whether a pause is over.
+// The waits between the requests that find out whether a pause is over, and between the
+// calls of Config.Changed.
 const (
 	firstPauseWait = time.Second
 	lastPauseWait  = 5 * time.Minute
+	askWait        = time.Second
 )
 
 // pause is the state in which no request can succeed, whatever its items: one probe after
@@ -19,6 +21,7 @@ type pause struct {
 	probing bool  // a probe is in flight
 	resumed bool  // Resume was called meanwhile
 	next    time.Duration
+	nextAsk time.Duration
 }
 
 // begin starts a pause, unless the Sender is paused. It reports whether it did.
@@ -26,7 +29,7 @@ func (p *pause) begin(err error, now time.Duration) bool {
 	if p.err != nil {
 		return false
 	}
-	*p = pause{err: err, next: now + pauseWait(0)}
+	*p = pause{err: err, next: now + pauseWait(0), nextAsk: now + askWait}
 	return true
 }
 
@@ -49,6 +52,30 @@ func (p *pause) probed(passed bool, now time.Duration) {
 	}
 	p.probes++
 	p.next = now + pauseWait(p.probes)
+}
+
+// mayAsk reports whether Config.Changed decides when the pause ends. s.mu must be held.
+func (s *Sender) mayAsk() bool {
+	return s.pause.err != nil && s.config.Changed != nil && !s.asking && s.stats.PendingItems > 0 && s.abort.err == nil
+}
+
+// startAsking calls Config.Changed if it is time to. s.mu must be held.
+func (s *Sender) startAsking() {
+	if s.mayAsk() && s.now() >= s.pause.nextAsk {
+		s.asking = true
+		go s.ask()
+	}
+}
+
+func (s *Sender) ask() {
+	changed := s.config.Changed(s.ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asking, s.pause.nextAsk = false, s.now()+askWait
+	if changed {
+		s.pause.resume()
+	}
+	s.dispatch()
 }
 
 // pauseWait returns a random wait that doubles with each probe.

@@ -1,6 +1,9 @@
 package ordered
 
-import "context"
+import (
+	"container/list"
+	"context"
+)
 
 // What pending items cost besides their content, as the memory allocator counts it.
 const (
@@ -33,7 +36,7 @@ func allocated(n int) int64 {
 // room bounds the memory of pending items.
 type room struct {
 	used    int64
-	waiting waiters // Sends that wait for room, in order
+	waiting list.List // *waiter; Sends that wait for room, in order
 }
 
 // waiter is an item that Send was given.
@@ -41,9 +44,17 @@ type waiter struct {
 	device  string
 	content []byte
 	done    func(error)
-	result  chan error // what Send returns; has room for it
+	result  chan error    // what Send returns; has room for it
+	place   *list.Element // in room.waiting
+}
 
-	prev, next *waiter
+// firstWaiting returns the Send that has waited longest, or nil.
+func (r *room) firstWaiting() *waiter {
+	if first := r.waiting.Front(); first != nil {
+		w, _ := first.Value.(*waiter)
+		return w
+	}
+	return nil
 }
 
 // hasRoom reports whether the bound of all devices leaves room for an item. One item fits
@@ -71,11 +82,11 @@ func (s *Sender) charge(d *device, cost int64) {
 // admit queues the items of waiting Sends in order, while there is room. s.mu must be held.
 func (s *Sender) admit() {
 	for {
-		w := s.room.waiting.first
+		w := s.room.firstWaiting()
 		if w == nil || !s.hasRoom(w) {
 			return
 		}
-		s.room.waiting.remove(w)
+		s.room.waiting.Remove(w.place)
 		if !s.deviceHasRoom(w) {
 			w.result <- ErrDeviceFull
 			continue
@@ -99,7 +110,7 @@ func (s *Sender) waitForRoom(ctx context.Context, w *waiter) error {
 		return err
 	default:
 	}
-	s.room.waiting.remove(w)
+	s.room.waiting.Remove(w.place)
 	s.admit() // a smaller item after this one may fit
 	s.dispatch()
 	return ctx.Err()
@@ -107,36 +118,8 @@ func (s *Sender) waitForRoom(ctx context.Context, w *waiter) error {
 
 // refuseWaiters ends all waiting Sends. s.mu must be held.
 func (s *Sender) refuseWaiters(err error) {
-	for w := s.room.waiting.first; w != nil; w = s.room.waiting.first {
-		s.room.waiting.remove(w)
+	for w := s.room.firstWaiting(); w != nil; w = s.room.firstWaiting() {
+		s.room.waiting.Remove(w.place)
 		w.result <- err
 	}
-}
-
-// waiters is a first-in, first-out list.
-type waiters struct{ first, last *waiter }
-
-func (l *waiters) isEmpty() bool { return l.first == nil }
-
-func (l *waiters) push(w *waiter) {
-	if w.prev = l.last; l.last == nil {
-		l.first = w
-	} else {
-		l.last.next = w
-	}
-	l.last = w
-}
-
-func (l *waiters) remove(w *waiter) {
-	if w.prev == nil {
-		l.first = w.next
-	} else {
-		w.prev.next = w.next
-	}
-	if w.next == nil {
-		l.last = w.prev
-	} else {
-		w.next.prev = w.prev
-	}
-	w.prev, w.next = nil, nil
 }

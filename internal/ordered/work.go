@@ -66,6 +66,7 @@ func (s *Sender) dispatch() {
 	for r := s.next(); r != nil; r = s.next() {
 		go s.run(r)
 	}
+	s.startAsking()
 	s.setTimer()
 }
 
@@ -177,6 +178,9 @@ func (s *Sender) nextTime() time.Duration {
 	at := never
 	if len(s.timed) > 0 {
 		at = s.timed[0].wake
+	}
+	if s.mayAsk() {
+		at = min(at, s.pause.nextAsk)
 	}
 	switch {
 	case !s.brake.hasSlot():

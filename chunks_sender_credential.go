@@ -1,0 +1,71 @@
+package memfault
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/memfault-go/memfault/internal/ordered"
+)
+
+// refusedCredential is the rotating credential that a chunk sender was refused with last.
+type refusedCredential struct {
+	auth rotating
+
+	mu    sync.Mutex
+	value string
+	known bool // false if the refusal had another reason
+}
+
+// sendChunks returns the functions with which the engine sends a batch, and, if the
+// credential rotates, with which it asks whether the credential has changed.
+func (s *ChunksService) sendChunks() (
+	send func(ctx context.Context, serial string, chunks [][]byte) ordered.Outcome, changed func(context.Context) bool,
+) {
+	auth, ok := s.client.auth.(rotating)
+	if !ok {
+		return func(ctx context.Context, serial string, chunks [][]byte) ordered.Outcome {
+			return chunkOutcome(s.Upload(ctx, serial, chunks, WithoutRetry()))
+		}, nil
+	}
+	refused := &refusedCredential{auth: auth}
+	send = func(ctx context.Context, serial string, chunks [][]byte) (outcome ordered.Outcome) {
+		outcome.Kind = ordered.Refused // what the engine makes of a panic
+		var used string
+		defer func() { refused.note(outcome, used) }()
+		return chunkOutcome(s.Upload(ctx, serial, chunks, WithoutRetry(), func(o *callOptions) { o.credential = &used }))
+	}
+	return send, refused.changed
+}
+
+// note keeps the credential of a refusal. It is empty if asking for it failed.
+func (r *refusedCredential) note(outcome ordered.Outcome, used string) {
+	if outcome.Kind != ordered.Refused {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var hook *hookError
+	asked := errors.As(outcome.Err, &hook) && hook.hook == authenticatorHook
+	r.value, r.known = used, used != "" || asked
+}
+
+// changed reports, once for each value, whether the credential is another one now.
+func (r *refusedCredential) changed(ctx context.Context) bool {
+	r.mu.Lock()
+	value, known := r.value, r.known
+	r.mu.Unlock()
+	if !known {
+		return false
+	}
+	now, _, err := r.auth.ask(ctx)
+	if err != nil || now == value {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.value == value { // no request was refused meanwhile
+		r.value = now
+	}
+	return true
+}

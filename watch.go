@@ -1,0 +1,235 @@
+package memfault
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"iter"
+	"net/http"
+	"time"
+
+	"github.com/memfault-go/memfault/internal/watch"
+)
+
+// WatchCursor is a position in a watched list. It is a text of letters, digits, - and _ that a
+// program can store anywhere, usually below 1 KB and at most 30 KB long. [WatchItem.Cursor]
+// returns one. It belongs to the watched list: the method, the project, and the device. With
+// any other list, or if it was changed, the watch fails with [ErrInvalidArgument].
+type WatchCursor string
+
+// Positions at which a watch can start without a stored cursor.
+const (
+	WatchNow       WatchCursor = ""          // only items that appear after the first poll
+	WatchBeginning WatchCursor = "beginning" // also all items that are already there
+)
+
+// WatchOptions configures [IssuesService.Watch], [TracesService.Watch] and
+// [DevicesService.WatchReboots].
+//
+// # Polls
+//
+// The first poll is immediate. After a poll with new items, the next one follows after
+// MinInterval. While no item appears, the interval doubles up to MaxInterval. Each poll reads
+// the items of the last hours again, because items can appear late; see Lookback. It costs at
+// least one request, and one more for each further 100 items.
+//
+// A failed poll does not end the watch. It is retried, first after MinInterval, then after
+// growing intervals up to MaxInterval, but not before the time in Retry-After. Each request is
+// also retried by the client's [RetryPolicy]. Errors that a retry cannot fix end the watch:
+// [ErrInvalidArgument], [ErrWrongCredential], [ErrBadRequest], [ErrUnauthorized],
+// [ErrForbidden] and [ErrNotFound]. An [OrganizationToken] that is replaced while the watch
+// runs therefore ends it. A 500 does not, although Memfault may also respond with 500 if a slug
+// does not exist; OnError observes it.
+//
+// # Order and guarantees
+//
+// Items are yielded in the order of their time, the oldest first. If several polls are needed
+// to find them, an item that appears late comes after newer items. No item is yielded twice,
+// not even after a restart from a cursor. Memory is bounded: of a long list, at most about
+// 20,000 items are held, and the list is read again for the others.
+//
+// The watch cannot find items that appear later than Lookback allows. If more than 1,000 items
+// are within the time in which the watch looks for late items, it looks for them only among
+// the newest 1,000. Items whose time is in the future are yielded, but of more than 500 of
+// them the others wait until their time has come.
+type WatchOptions struct {
+	Start WatchCursor // [WatchNow] by default
+
+	MinInterval time.Duration // 15 s by default
+	MaxInterval time.Duration // 5 min by default, at least MinInterval
+
+	// Lookback is the time by which items can be late and are still found; 24 hours by
+	// default. Each method describes which time is meant.
+	Lookback time.Duration
+
+	// OnError is called for each failed poll that will be retried.
+	OnError func(error)
+	// OnPoll is called after each successful poll, when its items have been yielded. The
+	// cursor covers them. A program that starts with [WatchNow] should store it, because
+	// it has no other cursor until the first item appears.
+	OnPoll func(WatchCursor)
+}
+
+// WatchItem is an item that a watch has found.
+type WatchItem[T any] struct {
+	Item T
+
+	state *watch.State
+	scope uint64
+}
+
+// Cursor returns the position after the item. A watch that starts there yields the next item
+// first. A program that stores the cursor after it has processed the item processes each item
+// at least once, and exactly once if it stores both in one transaction. Cursor can also be
+// called after the loop. For an item that no watch has yielded, it returns [WatchNow].
+func (i WatchItem[T]) Cursor() WatchCursor {
+	if i.state == nil {
+		return WatchNow
+	}
+	return WatchCursor(i.state.Encode(i.scope))
+}
+
+const (
+	watchMaxSeen  = 1000
+	watchMaxBatch = 10_000
+	// watchOverlap is the time between the creation of an item on the server and the moment
+	// at which it is in the list.
+	watchOverlap = time.Hour
+)
+
+// watchSource describes a list that can be watched.
+type watchSource[T any] struct {
+	name     string
+	path     []string // identifies the list, with name
+	list     func(since Timestamp, opts []CallOption) *Pager[T]
+	key      func(*T) uint64
+	time     func(*T) Timestamp
+	byDevice bool // the time is of the device's clock, and since is compared with it
+	missing  bool // ErrNotFound does not end the watch
+}
+
+// watchList returns the iterator of a Watch method.
+func watchList[T any](ctx context.Context, source watchSource[T], options WatchOptions, opts []CallOption) iter.Seq2[WatchItem[T], error] {
+	return func(yield func(WatchItem[T], error) bool) {
+		err := runWatch(ctx, source, options, opts, func(item WatchItem[T]) bool { return yield(item, nil) })
+		if err != nil {
+			yield(WatchItem[T]{}, err)
+		}
+	}
+}
+
+func runWatch[T any](ctx context.Context, source watchSource[T], options WatchOptions, opts []CallOption, yield func(WatchItem[T]) bool) error {
+	if ctx == nil {
+		return invalid("%s: nil context", source.name)
+	}
+	scope := watchScope(source.name, source.path)
+	start, err := options.start(source.name, scope)
+	if err != nil {
+		return err
+	}
+	config := watch.Config[T]{
+		Fetch: source.fetch(opts), Overlap: watchOverlap, Behind: options.Lookback, MaxSeen: watchMaxSeen, MaxBatch: watchMaxBatch,
+		MinInterval: options.MinInterval, MaxInterval: options.MaxInterval,
+		Final: source.final, RetryAfter: retryAfterOf, OnError: options.OnError,
+	}
+	if source.byDevice {
+		config.Overlap, config.Behind = options.Lookback, 0
+	}
+	if options.OnPoll != nil {
+		config.OnPoll = func(s watch.State) { options.OnPoll(WatchCursor(s.Encode(scope))) }
+	}
+	err = watch.Run(ctx, config, start, func(item T, s watch.State) bool { return yield(WatchItem[T]{item, &s, scope}) })
+	if err != nil && ctx.Err() != nil {
+		return newKindError(ErrNoAnswer, "%s: %w", source.name, contextError(ctx))
+	}
+	return err
+}
+
+// start checks the options, sets their defaults and returns the state to start from.
+func (o *WatchOptions) start(name string, scope uint64) (watch.State, error) {
+	if o.MinInterval < 0 || o.MaxInterval < 0 || o.Lookback < 0 {
+		return watch.State{}, invalid("%s: MinInterval, MaxInterval and Lookback must not be negative", name)
+	}
+	if o.MaxInterval == 0 {
+		o.MaxInterval = max(5*time.Minute, o.MinInterval)
+	}
+	if o.MinInterval == 0 {
+		o.MinInterval = min(15*time.Second, o.MaxInterval)
+	}
+	if o.MinInterval > o.MaxInterval {
+		return watch.State{}, invalid("%s: MinInterval %v is greater than MaxInterval %v", name, o.MinInterval, o.MaxInterval)
+	}
+	if o.Lookback == 0 {
+		o.Lookback = 24 * time.Hour
+	}
+	switch o.Start {
+	case WatchNow:
+		return watch.Now(), nil
+	case WatchBeginning:
+		return watch.Beginning(), nil
+	}
+	state, err := watch.Decode(string(o.Start), scope)
+	if err != nil {
+		return state, invalid("%s: invalid cursor: %w", name, err)
+	}
+	return state, nil
+}
+
+// errListShrank is the error of a poll during which items were removed from the list: others
+// may have moved to pages that were read before.
+var errListShrank = errors.New("memfault: items were removed from the list while its pages were read")
+
+// fetch reads the list from since.
+func (s watchSource[T]) fetch(opts []CallOption) func(context.Context, time.Time, func(watch.Item[T])) (time.Time, error) {
+	return func(ctx context.Context, since time.Time, each func(watch.Item[T])) (now time.Time, err error) {
+		var response Response
+		var from Timestamp
+		if !since.IsZero() {
+			from = NewTimestamp(since)
+		}
+		total := 0
+		for page, err := range s.list(from, withExtraResponse(opts, &response)).Pages(ctx) {
+			switch {
+			case err != nil:
+				return now, err
+			case page.Paging.TotalCount < total:
+				return now, newKindError(ErrUnexpectedResponse, "%s: %w", s.name, errListShrank)
+			case now.IsZero():
+				now, _ = http.ParseTime(response.Header.Get("Date")) // zero if there is none
+			}
+			total = page.Paging.TotalCount
+			for i := range page.Items {
+				each(watch.Item[T]{Time: s.time(&page.Items[i]).Time, Key: s.key(&page.Items[i]), Value: page.Items[i]})
+			}
+		}
+		return now, nil
+	}
+}
+
+// final reports whether an error ends the watch.
+func (s watchSource[T]) final(err error) bool {
+	for _, kind := range []error{ErrInvalidArgument, ErrWrongCredential, ErrBadRequest, ErrUnauthorized, ErrForbidden} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return !s.missing && errors.Is(err, ErrNotFound)
+}
+
+// retryAfterOf returns the wait that a response demands, at most an hour.
+func retryAfterOf(err error) time.Duration {
+	var failed *Error
+	if !errors.As(err, &failed) {
+		return 0
+	}
+	return min(failed.RetryAfter, time.Hour)
+}
+
+// watchScope hashes what identifies a list.
+func watchScope(name string, path []string) uint64 {
+	hash := fnv.New64a()
+	for _, part := range append([]string{name}, path...) {
+		_, _ = hash.Write(append([]byte(part), 0)) // never fails
+	}
+	return hash.Sum64()
+}
