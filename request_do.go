@@ -29,8 +29,9 @@ type Request struct {
 
 // Do sends a request to an endpoint, or for fields, that the package does not know. It uses
 // the same path as every other call: only the client's own hosts, with its credential,
-// whatever its kind; [HostNRFCloud] accepts only an organization token. GET, HEAD, PUT and DELETE are retried like other requests that are
-// safe to repeat; POST and PATCH only after a 429 or if no connection could be established.
+// whatever its kind; [HostNRFCloud] accepts only an organization token. GET, HEAD, PUT and
+// DELETE are retried like other requests that are safe to repeat; POST and PATCH only after a
+// 429 or if no connection could be established.
 //
 // Do decodes the response into out, which must be a pointer. If out points to a slice or to
 // a struct without a data field, directly or through pointers, and the response contains a

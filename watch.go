@@ -38,8 +38,8 @@ const (
 // also retried by the client's [RetryPolicy]. Errors that a retry cannot fix end the watch:
 // [ErrInvalidArgument], [ErrWrongCredential], [ErrBadRequest], [ErrUnauthorized],
 // [ErrForbidden] and [ErrNotFound]. An [OrganizationToken] that is replaced while the watch
-// runs therefore ends it. A 500 does not, although Memfault may also respond with 500 if a slug
-// does not exist; OnError observes it.
+// runs therefore ends it; use [OrganizationTokenFunc] instead. A 500 does not end the watch,
+// although Memfault may also respond with 500 if a slug does not exist; OnError observes it.
 //
 // # Order and guarantees
 //
