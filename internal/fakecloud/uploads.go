@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -17,6 +18,7 @@ type uploads struct {
 	slots    map[string]*slot // by token
 	done     []keptUpload
 	maxBytes int64 // 0 for no limit
+	anywhere bool  // whether a file may have the content of one for another version or board
 }
 
 // Upload describes an uploaded file.
@@ -53,6 +55,14 @@ func (c *Cloud) SetMaxUpload(maxBytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.uploads.maxBytes = maxBytes
+}
+
+// AcceptEqualFiles makes the cloud accept a file whose content it has for another software
+// version or hardware version.
+func (c *Cloud) AcceptEqualFiles() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.uploads.anywhere = true
 }
 
 // AddBuildID adds a GNU build ID to those whose symbols the default project has.
@@ -152,18 +162,26 @@ func (c *Cloud) commit(r *request, kind string) reply {
 
 // accept stores an uploaded file unless it is too large or already exists. A file exists if
 // the project has one of the same kind and content, even for another version or board.
-// UNCERTAIN: whether Memfault compares more than the content; this decides against the client.
+// UNCERTAIN: whether Memfault compares more than the content; this decides against the client,
+// unless AcceptEqualFiles was called.
 func (c *Cloud) accept(u keptUpload) (reply, bool) {
 	if limit := c.uploads.maxBytes; limit > 0 && u.Size > limit {
 		return badUpload(fmt.Sprintf("Uploaded file is too big (max %d bytes)", limit)), false
 	}
 	if slices.ContainsFunc(c.uploads.done, func(other keptUpload) bool {
-		return other.project == u.project && other.Kind == u.Kind && other.MD5 == u.MD5
+		return other.project == u.project && other.Kind == u.Kind && other.MD5 == u.MD5 &&
+			(!c.uploads.anywhere || other.isForSame(u))
 	}) {
 		return fail(http.StatusConflict, "This file already exists"), false
 	}
 	c.uploads.done = append(c.uploads.done, u)
 	return reply{}, true
+}
+
+// isForSame reports whether two files belong to the same versions.
+func (u keptUpload) isForSame(other keptUpload) bool {
+	return reflect.DeepEqual(u.Commit["software_version"], other.Commit["software_version"]) &&
+		u.Commit["hardware_version"] == other.Commit["hardware_version"]
 }
 
 func headBuildID(r *request) reply {

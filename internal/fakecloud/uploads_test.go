@@ -112,3 +112,16 @@ func TestOTAPayload_LargeFileIsServedWhole(t *testing.T) {
 	sent, received := md5.Sum([]byte(payload)), md5.Sum([]byte(file.text))
 	assert.Equal(t, sent, received)
 }
+
+func TestAcceptEqualFiles(t *testing.T) {
+	x := newTester(t)
+	upload := func(version, board string) int {
+		return x.upload("/releases/ota_payload", "a", payload(`"`+version+`"`, board, `},"must_pass_through":false,"notes":""`)).status
+	}
+	require.Equal(t, 200, upload("2.0.0", "evt-1"))
+	assert.Equal(t, 409, upload("2.0.0", "dvt-1"), "another board")
+	x.cloud.AcceptEqualFiles()
+	assert.Equal(t, 200, upload("2.0.0", "dvt-1"), "another board")
+	assert.Equal(t, 200, upload("2.1.0", "evt-1"), "another version")
+	assert.Equal(t, 409, upload("2.0.0", "evt-1"), "the same file")
+}
