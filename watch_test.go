@@ -61,16 +61,20 @@ func TestTracesWatch_StartsNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)
 		old := cloud.AddTraces(memfaulttest.Trace{DeviceSerial: "A", Captured: time.Now().Add(-time.Minute)})
-		var added []int64
-		for i, captured := range []time.Duration{0, -23 * time.Hour, 0, time.Hour} {
-			time.AfterFunc(time.Duration(i+1)*20*time.Minute, func() {
-				added = append(added, cloud.AddTraces(memfaulttest.Trace{DeviceSerial: "A", Captured: time.Now().Add(captured)})...)
-			})
-		}
+		adding := make(chan []int64, 1)
+		go func() {
+			var ids []int64
+			for _, captured := range []time.Duration{0, -23 * time.Hour, 0, time.Hour} {
+				time.Sleep(20 * time.Minute)
+				ids = append(ids, cloud.AddTraces(memfaulttest.Trace{DeviceSerial: "A", Captured: time.Now().Add(captured)})...)
+			}
+			adding <- ids
+		}()
 		watch := func(ctx context.Context) iter.Seq2[memfault.WatchItem[memfault.Trace], error] {
 			return client.Traces.Watch(ctx, sink, memfault.WatchOptions{})
 		}
 		got, _ := watched(t, 2*time.Hour, anyNumber, "", watch)
+		added := <-adding
 		assert.Equal(t, added, traceIDs(got))
 
 		all := func(ctx context.Context) iter.Seq2[memfault.WatchItem[memfault.Trace], error] {
