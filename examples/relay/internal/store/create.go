@@ -19,6 +19,7 @@ func startServer(config Config) (*server.Server, error) {
 		ServerName: "relay", JetStream: true, StoreDir: config.Dir, DontListen: config.Listen == "",
 		SyncAlways: config.FsyncEvery == 0, SyncInterval: max(config.FsyncEvery, time.Second),
 		NoSigs: true, NoLog: true,
+		JetStreamMaxStore: 4*config.MaxBytes + 256<<20, // the limits of the streams count, not a guess from the disk
 	}
 	if config.Listen != "" {
 		host, port, err := net.SplitHostPort(config.Listen)
@@ -139,12 +140,14 @@ func partitionsError(info *jetstream.StreamInfo, want int) error {
 
 // ensure calls create until it succeeds or fails for good: a cluster may have no leader yet.
 func (s *Store) ensure(ctx context.Context, what string, create func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	for {
 		attempt, cancel := context.WithTimeout(ctx, putTimeout)
 		err := create(attempt)
 		cancel()
 		var api *jetstream.APIError
-		permanent := errors.As(err, &api) && api.Code < 500
+		permanent := errors.As(err, &api) && (api.Code < 500 || api.ErrorCode == storageExceeded)
 		if err == nil || errors.Is(err, ErrPartitions) || permanent {
 			return wrap(what, err)
 		}
