@@ -38,6 +38,8 @@ type natsRole struct {
 
 type relayRole struct {
 	NATS, Cloud, Key string
+	Dir              string // of the embedded store, if NATS is empty
+	Fsync            time.Duration
 	HTTP, MQTT       string
 	Partitions       int
 	Replicas         int
@@ -88,11 +90,13 @@ func runRelay(ctx context.Context, r relayRole) error {
 	c.Store.URL, c.Store.Replicas, c.Store.Partitions = r.NATS, r.Replicas, r.Partitions
 	c.LeaseTTL = r.Lease
 	c.ClientOptions = []memfault.Option{memfault.WithBaseURL(r.Cloud)}
-	level := slog.LevelError
-	if r.Verbose {
-		level = slog.LevelInfo
+	if r.NATS == "" {
+		c.Store.Dir, c.Store.FsyncEvery = r.Dir, r.Fsync
 	}
-	c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("relay", r.MQTT)
+	c.Logger = slog.New(slog.DiscardHandler)
+	if r.Verbose {
+		c.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("relay", r.MQTT)
+	}
 	if r.KillAt != "" {
 		c.Step = func(step string) {
 			if step == r.KillAt {

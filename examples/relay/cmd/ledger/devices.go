@@ -27,7 +27,9 @@ type device struct {
 	sends  atomic.Int64 // attempts
 	slow   atomic.Int64 // longest time until an acknowledgement, in milliseconds
 	client mqtt.Client
-	home   int // the relay of the connection
+	home   int // the relay that the device prefers
+	away   int // how many relays further it is connected, because others failed
+	visits int // chunks sent there
 }
 
 func newDevices(n int, relays []*process) []*device {
@@ -61,10 +63,11 @@ func publishAll(ctx, publishing context.Context, devices []*device, interval tim
 						return
 					}
 					d.disconnect()
-					d.home++                                               // as a load balancer would
+					d.away++                                               // as behind a load balancer
 					time.Sleep(500*time.Millisecond + rand.N(time.Second)) //nolint:gosec // likewise
 				}
 				d.stored.Store(int64(n + 1))
+				d.returnHome()
 				d.slow.Store(max(d.slow.Load(), time.Since(began).Milliseconds()))
 				wait = interval/2 + rand.N(interval) //nolint:gosec // likewise
 			}
@@ -92,7 +95,7 @@ const acknowledgeWait = 20 * time.Second
 
 func (d *device) send(ctx context.Context, n int) bool {
 	d.sends.Add(1)
-	relay := d.relays[d.home%len(d.relays)]
+	relay := d.relays[(d.home+d.away)%len(d.relays)]
 	if d.http {
 		ctx, cancel := context.WithTimeout(ctx, acknowledgeWait)
 		defer cancel()
@@ -119,6 +122,18 @@ func (d *device) connect(relay *relayRole) bool {
 	}
 	d.client = client
 	return true
+}
+
+// returnHome connects the device to its own relay again after some chunks, so that the
+// connections spread as before.
+func (d *device) returnHome() {
+	if d.away == 0 {
+		return
+	}
+	if d.visits++; d.visits >= 3 {
+		d.disconnect()
+		d.away, d.visits = 0, 0
+	}
 }
 
 func (d *device) disconnect() {

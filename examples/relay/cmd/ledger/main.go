@@ -6,6 +6,10 @@
 // stored with what arrived.
 //
 //	go run ./cmd/ledger -for 60s
+//
+// What one relay does per second shows
+//
+//	go run ./cmd/ledger -single -faults 0 -devices 256 -interval 1ms -for 30s
 package main
 
 import (
@@ -29,6 +33,8 @@ type config struct {
 	partitions int
 	lease      time.Duration
 	drain      time.Duration // how long the last chunks may take to arrive
+	single     bool
+	fsync      time.Duration // of the store of a single relay
 	verbose    bool
 }
 
@@ -47,6 +53,8 @@ func main() {
 	flag.IntVar(&c.partitions, "partitions", 64, "number of partitions")
 	flag.DurationVar(&c.lease, "lease", 15*time.Second, "lease of a partition")
 	flag.DurationVar(&c.drain, "drain", 5*time.Minute, "how long the last chunks may take to arrive")
+	flag.BoolVar(&c.single, "single", false, "one relay with an embedded store, and nothing is killed")
+	flag.DurationVar(&c.fsync, "fsync", 0, "of the store of -single; 0 is before each acknowledgement")
 	flag.BoolVar(&c.verbose, "v", false, "print the logs of the relays")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -63,6 +71,10 @@ func exit(err error) {
 }
 
 func (c *config) setDefaults() {
+	c.kills = c.kills && !c.single
+	if c.faults == 0 {
+		return
+	}
 	if c.outage == 0 {
 		c.outage = min(c.duration/10, time.Minute)
 	}

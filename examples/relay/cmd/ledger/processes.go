@@ -76,13 +76,17 @@ type fleet struct {
 	url    string // of the cluster
 }
 
-const (
-	nodeCount  = 3
-	relayCount = 3
-)
+// counts returns how many processes there are.
+func (c config) counts() (nodes, relays int) {
+	if c.single {
+		return 0, 1
+	}
+	return 3, 3
+}
 
 // startFleet starts a cluster of NATS servers, and relays.
 func startFleet(ctx context.Context, c config, cloud, key, dir string) (*fleet, error) {
+	nodeCount, relayCount := c.counts()
 	ports, err := freePorts(2*nodeCount + 2*relayCount)
 	if err != nil {
 		return nil, err
@@ -98,7 +102,8 @@ func startFleet(ctx context.Context, c config, cloud, key, dir string) (*fleet, 
 	for i := range relayCount {
 		at := 2*nodeCount + 2*i
 		f.relays = append(f.relays, &process{role: role{Relay: &relayRole{
-			NATS: f.url, Cloud: cloud, Key: key, Partitions: c.partitions, Replicas: nodeCount, Lease: c.lease, Verbose: c.verbose,
+			NATS: f.url, Cloud: cloud, Key: key, Partitions: c.partitions, Replicas: max(nodeCount, 1), Lease: c.lease, Verbose: c.verbose,
+			Dir: filepath.Join(dir, "store"), Fsync: c.fsync,
 			HTTP: fmt.Sprintf("127.0.0.1:%d", ports[at]), MQTT: fmt.Sprintf("127.0.0.1:%d", ports[at+1]),
 		}}})
 	}

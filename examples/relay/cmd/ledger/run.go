@@ -98,7 +98,7 @@ func disturb(ctx context.Context, c config, f *fleet, cloud *memfaulttest.Server
 	if c.kills && at(.1) {
 		errs = append(errs, restart(f.relays[0], "relay 1", c.duration/100))
 	}
-	if at(.25) {
+	if c.outage > 0 && at(.25) {
 		logf("the cloud is away for %v", c.outage)
 		cloud.Heal()
 		cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Status: 503})
@@ -110,7 +110,7 @@ func disturb(ctx context.Context, c config, f *fleet, cloud *memfaulttest.Server
 	if c.kills && at(.45) {
 		errs = append(errs, restart(f.nodes[0], "NATS server 1", c.duration/60))
 	}
-	if at(.6) {
+	if c.refusal > 0 && at(.6) {
 		logf("the project key is refused for %v", c.refusal)
 		cloud.Heal()
 		cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Status: 403})

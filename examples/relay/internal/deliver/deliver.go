@@ -67,6 +67,7 @@ type Deliverer struct {
 // New returns a Deliverer.
 func New(config Config) *Deliverer {
 	d := &Deliverer{config: config}
+	d.running.runs, d.running.logged = map[*run]bool{}, map[string]time.Time{}
 	d.reconnected.Store(new(make(chan struct{})))
 	return d
 }

@@ -177,7 +177,7 @@ func (r *run) sender(tenant string) (*memfault.ChunkSender, error) {
 		Concurrency: r.config.Concurrency, MaxPendingPerDevice: r.config.MemoryPerDevice,
 		MaxPendingBytes: 1 << 40, // Config.Memory limits it without blocking other tenants
 		OnPause: func(err error) {
-			r.logger.Error("uploads paused", "tenant", tenant, "error", err)
+			r.logPause(tenant, err)
 			if r.config.Paused != nil {
 				r.config.Paused(tenant)
 			}

@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -82,16 +83,14 @@ func (r *run) read(ctx context.Context, sequence uint64) ([]byte, error) {
 
 // registry contains the runs of a process.
 type registry struct {
-	mu   sync.Mutex
-	runs map[*run]bool
+	mu     sync.Mutex
+	runs   map[*run]bool
+	logged map[string]time.Time // when the pause of a tenant was logged last
 }
 
 func (g *registry) add(r *run) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.runs == nil {
-		g.runs = map[*run]bool{}
-	}
 	g.runs[r] = true
 }
 
@@ -109,6 +108,21 @@ func (g *registry) all() []*run {
 		runs = append(runs, r)
 	}
 	return runs
+}
+
+// pauseLog is how often the pause of a tenant is logged as an error: each partition of it
+// pauses by itself.
+const pauseLog = time.Minute
+
+func (r *run) logPause(tenant string, err error) {
+	level := slog.LevelDebug
+	r.running.mu.Lock()
+	if now := time.Now(); now.Sub(r.running.logged[tenant]) > pauseLog {
+		level = slog.LevelError
+		r.running.logged[tenant] = now
+	}
+	r.running.mu.Unlock()
+	r.logger.Log(context.Background(), level, "uploads paused", "tenant", tenant, "error", err)
 }
 
 // Resume makes paused senders try again at once, because keys may have changed.

@@ -33,6 +33,7 @@ func (i *Intake) ListenMQTT(address string, logger *slog.Logger) (*Broker, error
 	capabilities := mqtt.NewDefaultServerCapabilities()
 	capabilities.MaximumQos = 1
 	capabilities.RetainAvailable = 0
+	capabilities.MaximumClientWritesPending = 64                        // the default costs 64 KiB for each connection
 	capabilities.MaximumPacketSize = uint32(i.config.MaxChunk) + 64<<10 //nolint:gosec // the service limits it
 	server := mqtt.New(&mqtt.Options{Capabilities: capabilities, Logger: slog.New(slog.DiscardHandler)})
 	if err := server.AddHook(&hook{intake: i, server: server, logger: logger}, nil); err != nil {

@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"syscall"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/eclipse/paho.golang/autopaho"
 	v5 "github.com/eclipse/paho.golang/paho"
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/hooks/auth"
+	"github.com/mochi-mqtt/server/v2/listeners"
 	"net/url"
 
 	"github.com/stretchr/testify/assert"
@@ -161,6 +165,51 @@ func TestRun_MemoryOfAllDevices(t *testing.T) {
 		eventually(t, func() bool { return len(cloud.Chunks(serial)) == 30 }, "all chunks of %s arrive", serial)
 		assert.Equal(t, numbered(serial+"c", 30), texts(cloud.Chunks(serial)))
 	}
+}
+
+// An existing broker keeps what a relay has not stored, and the next relay gets it.
+func TestRun_Bridge(t *testing.T) {
+	broker := mqtt.New(&mqtt.Options{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, broker.AddHook(new(auth.AllowHook), nil))
+	listener := listeners.NewTCP(listeners.Config{ID: "t", Address: "127.0.0.1:0"})
+	require.NoError(t, broker.AddListener(listener))
+	require.NoError(t, broker.Serve())
+	defer broker.Close()
+	cloud := memfaulttest.NewServer(t)
+	c := config(t, cloud)
+	c.MQTT, c.Bridge, c.Store.MaxPerDevice = "", "tcp://"+listener.Address(), 20
+	r := start(t, c)
+	eventually(t, func() bool { return len(broker.Topics.Subscribers("memfault/A/chunk").Subscriptions) == 1 }, "the relay subscribes")
+	device := connect(t, listener.Address())
+	all := numbered("c", 90)
+	for _, text := range all[:30] {
+		require.True(t, publish(device, "memfault/A/chunk", text))
+	}
+	require.True(t, publish(device, "memfault/A.B/chunk", "bad serial"))
+	eventually(t, func() bool {
+		_, body := r.get(t, "/metrics")
+		return len(cloud.Chunks("A")) == 30 && strings.Contains(body, "\nrelay_store_rejected_chunks 1\n")
+	}, "the chunks arrive, and what is no chunk is kept")
+	cloud.Fail(memfaulttest.Fault{Status: 503})
+	for _, text := range all[30:60] { // more than the share of the device in the store
+		require.True(t, publish(device, "memfault/A/chunk", text))
+	}
+	eventually(t, func() bool {
+		_, body := r.get(t, "/metrics")
+		return strings.Contains(body, `reason="device_full",tenant="acme",transport="bridge"`)
+	}, "the store is full for the device")
+	require.NoError(t, r.stop())
+	for _, text := range all[60:] {
+		require.True(t, publish(device, "memfault/A/chunk", text))
+	}
+	cloud.Heal()
+	start(t, c)
+	eventually(t, func() bool { return len(distinct(cloud.Chunks("A"))) == 90 }, "the broker kept the chunks")
+	arrived := distinct(cloud.Chunks("A"))
+	assert.Equal(t, all[:50], arrived[:50])
+	// The broker of this test sends what it kept sorted by seconds, so their order is lost before
+	// they reach the relay.
+	assert.ElementsMatch(t, all[50:], arrived[50:])
 }
 
 func TestRun_Repartitioning(t *testing.T) {
