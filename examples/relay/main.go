@@ -194,6 +194,6 @@ func printHelp(out io.Writer, started *service.Started, fake bool) {
 }
 
 func port(address string) string {
-	_, port, _ := net.SplitHostPort(address) //nolint:errcheck // the address of a listener
+	_, port, _ := net.SplitHostPort(address) // the address of a listener
 	return port
 }

@@ -54,6 +54,15 @@ func (p *process) kill() {
 	}
 }
 
+// signal sends a signal to the process.
+func (p *process) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd != nil {
+		_ = p.cmd.Process.Signal(s) // it may be dead
+	}
+}
+
 // stop asks the process to end, and returns how it ended.
 func (p *process) stop() error {
 	p.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/memfault-go/memfault/memfaulttest"
@@ -70,8 +71,8 @@ func fail(cloud *memfaulttest.Server, share float64) {
 	for i, fault := range []memfaulttest.Fault{
 		{Status: 503}, {Status: 429, RetryAfter: "1"}, {Drop: true}, {DropResponse: true},
 	} {
-		fault.Operation, fault.Seed = "chunks.upload", uint64(i+1) //nolint:gosec // small
-		fault.Share = each / (1 - float64(i)*each)                 // of the requests that the faults before leave over
+		fault.Operation, fault.Seed = "chunks.upload", uint64(i+1)
+		fault.Share = each / (1 - float64(i)*each) // of the requests that the faults before leave over
 		cloud.Fail(fault)
 	}
 }
@@ -121,6 +122,14 @@ func disturb(ctx context.Context, c config, f *fleet, cloud *memfaulttest.Server
 	}
 	if c.kills && at(.75) {
 		errs = append(errs, restart(f.relays[1], "relay 2", c.duration/100))
+	}
+	if c.kills && at(.85) {
+		pause := c.lease + 2*time.Second
+		logf("relay 3 is stopped for %v, longer than its leases", pause)
+		f.relays[2].signal(syscall.SIGSTOP)
+		time.Sleep(pause)
+		f.relays[2].signal(syscall.SIGCONT)
+		logf("relay 3 continues")
 	}
 	return errors.Join(errs...)
 }

@@ -13,7 +13,6 @@ import (
 // valid. After the lease is lost, and after Close, it sends nothing.
 type Gate struct {
 	lease *lease.Lease
-	next  http.RoundTripper
 
 	mu       sync.Mutex
 	closed   bool

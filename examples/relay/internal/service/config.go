@@ -52,7 +52,7 @@ type Started struct {
 
 // Defaults returns the default configuration. Tenants must be set.
 func Defaults() Config {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck // it is one
+	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 1024, 1024
 	return Config{
 		Store: store.Config{

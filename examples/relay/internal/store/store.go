@@ -79,7 +79,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 }
 
 func (s *Store) connect() error {
-	hostname, _ := os.Hostname() //nolint:errcheck // only a label
+	hostname, _ := os.Hostname() // only a label
 	options := []nats.Option{
 		nats.Name("relay on " + hostname), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true),
 		nats.ReconnectWait(200 * time.Millisecond), nats.ReconnectJitter(200*time.Millisecond, 200*time.Millisecond),
