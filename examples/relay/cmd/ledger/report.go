@@ -128,7 +128,7 @@ func report(out io.Writer, c config, devices []*device, cloud *memfaulttest.Serv
 	line("chunks that arrived without an acknowledgement", t.unacknowledged)
 	line("requests to the cloud", requests)
 	line("concurrent requests for one device (the cloud's view)", countOf(violations, "concurrent"))
-	line("chunks out of order (the cloud's view)", countOf(violations, "out of order"))
+	line("overtaken by a repeated chunk (the cloud's view)", countOf(violations, "out of order"))
 	line("chunks stored per second", fmt.Sprintf("%.0f", float64(t.stored)/c.duration.Seconds()))
 	for i, usages := range samples {
 		reportUsage(out, i, usages)

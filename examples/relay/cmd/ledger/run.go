@@ -67,6 +67,9 @@ func run(ctx context.Context, c config, out io.Writer) error {
 
 // fail makes a share of the uploads fail, each way with the same probability.
 func fail(cloud *memfaulttest.Server, share float64) {
+	if share == 0 { // the share 0 of a fault is all
+		return
+	}
 	each := share / 4
 	for i, fault := range []memfaulttest.Fault{
 		{Status: 503}, {Status: 429, RetryAfter: "1"}, {Drop: true}, {DropResponse: true},
