@@ -37,6 +37,8 @@ func (c check) run(ctx context.Context, s *session) {
 		r.Outcome, r.Reason = skipped, "the credential is not accepted"
 	case got == nil:
 		r.Outcome, r.Reason = unavailable, "no response"
+	case err != nil && ctx.Err() != nil: // the response may be cut off
+		r.Outcome, r.Reason = unavailable, "the run was interrupted"
 	default:
 		r.Status = got.status
 		s.learn(got)

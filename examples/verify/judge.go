@@ -55,6 +55,9 @@ func (p probe) attempt(ctx context.Context, s *session, clients []*memfault.Clie
 	case got == nil:
 		r.Outcome, r.Reason = unavailable, "no response"
 		return r
+	case err != nil && ctx.Err() != nil: // the response may be cut off
+		r.Outcome, r.Reason = unavailable, "the run was interrupted"
+		return r
 	}
 	r.Status = got.status
 	s.learn(got)
