@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -159,5 +161,16 @@ func TestAllocations_WithinBudget(t *testing.T) {
 		by.get(t, server.URL+"/api/v0/organizations/acme/projects/smart-sink/devices/SN-1", &body)
 	})
 	t.Logf("allocations per small GET: %.0f, bare %.0f", one, oneBare)
-	assert.LessOrEqual(t, one, oneBare+25)
+	limit := oneBare + 25
+	if raceEnabled() {
+		limit += 5
+	}
+	assert.LessOrEqual(t, one, limit)
+}
+
+// raceEnabled reports whether the tests run with the race detector. It lets a pool lose some
+// of its buffers, so counts of allocations vary.
+func raceEnabled() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
