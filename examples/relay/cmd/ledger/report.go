@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/memfault-go/memfault/memfaulttest"
+)
+
+// usage is what a relay used at a moment.
+type usage struct {
+	at         time.Duration
+	goroutines float64
+	memory     float64 // bytes, resident
+	heap       float64 // bytes in use
+	cpu        float64 // seconds since the relay started
+}
+
+// sample reads the usage of the relays until ctx ends.
+func sample(ctx context.Context, relays []*process, interval time.Duration) <-chan [][]usage {
+	result := make(chan [][]usage, 1)
+	began := time.Now()
+	go func() {
+		all := make([][]usage, len(relays))
+		for {
+			select {
+			case <-ctx.Done():
+				result <- all
+				return
+			case <-time.After(interval):
+			}
+			for i, relay := range relays {
+				request, cancel := context.WithTimeout(ctx, 5*time.Second)
+				body, err := relay.get(request, "/metrics")
+				cancel()
+				if err != nil {
+					continue // it is dead at the moment
+				}
+				values := parseMetrics(body)
+				all[i] = append(all[i], usage{
+					time.Since(began), values["go_goroutines"], values["process_resident_memory_bytes"],
+					values["go_memstats_heap_inuse_bytes"], values["process_cpu_seconds_total"],
+				})
+			}
+		}
+	}()
+	return result
+}
+
+func parseMetrics(text []byte) map[string]float64 {
+	values := map[string]float64{}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		if number, err := strconv.ParseFloat(value, 64); err == nil {
+			values[name] = number
+		}
+	}
+	return values
+}
+
+// totals are the sums of the ledger.
+type totals struct {
+	stored, sends, arrived, distinct, missing, misordered, unacknowledged int
+	slowest                                                               time.Duration
+}
+
+// count compares what the devices were told is stored with what arrived.
+func count(devices []*device, cloud *memfaulttest.Server) (totals, error) {
+	var t totals
+	for _, d := range devices {
+		stored := int(d.stored.Load())
+		t.stored += stored
+		t.sends += int(d.sends.Load())
+		t.slowest = max(t.slowest, time.Duration(d.slow.Load())*time.Millisecond)
+		seen, latest := map[int]bool{}, -1
+		for _, chunk := range cloud.Chunks(d.serial) {
+			n, err := number(chunk)
+			if err != nil {
+				return t, err
+			}
+			t.arrived++
+			if seen[n] {
+				continue
+			}
+			seen[n] = true
+			t.distinct++
+			if n >= stored {
+				t.unacknowledged++
+			}
+			if n < latest { // its first arrival is after that of a later chunk
+				t.misordered++
+			}
+			latest = max(latest, n)
+		}
+		for n := range stored {
+			if !seen[n] {
+				t.missing++
+			}
+		}
+	}
+	return t, nil
+}
+
+// report prints the ledger.
+func report(out io.Writer, c config, devices []*device, cloud *memfaulttest.Server, samples [][]usage) error {
+	t, err := count(devices, cloud)
+	if err != nil {
+		return err
+	}
+	violations, requests := cloud.Violations(), cloud.RequestCount("chunks.upload")
+	line := func(what string, value any) { fmt.Fprintf(out, "  %-52s %v\n", what, value) }
+	fmt.Fprintf(out, "\nLedger of %d devices, %d partitions and %v\n", c.devices, c.partitions, c.duration)
+	line("chunks that a device was told are stored", t.stored)
+	line("attempts of devices to send them", t.sends)
+	line("longest time until a device was told", t.slowest)
+	line("of them missing in the cloud", t.missing)
+	line("first arrivals out of order", t.misordered)
+	line("arrivals in the cloud", t.arrived)
+	line("of them repeated", t.arrived-t.distinct)
+	line("chunks that arrived without an acknowledgement", t.unacknowledged)
+	line("requests to the cloud", requests)
+	line("concurrent requests for one device (the cloud's view)", countOf(violations, "concurrent"))
+	line("overtaken by a repeated chunk (the cloud's view)", countOf(violations, "out of order"))
+	line("chunks stored per second", fmt.Sprintf("%.0f", float64(t.stored)/c.duration.Seconds()))
+	for i, usages := range samples {
+		reportUsage(out, i, usages)
+	}
+	switch {
+	case t.missing > 0:
+		return errors.New("chunks are missing")
+	case t.misordered > 0:
+		return errors.New("chunks arrived out of order")
+	case t.stored == 0:
+		return errors.New("nothing was stored")
+	}
+	return nil
+}
+
+// reportUsage prints the usage of a relay since it was started last.
+func reportUsage(out io.Writer, relay int, usages []usage) {
+	for i := len(usages) - 1; i > 0; i-- {
+		if usages[i].cpu < usages[i-1].cpu { // it was started again
+			usages = usages[i:]
+			break
+		}
+	}
+	if len(usages) < 3 {
+		return
+	}
+	third := len(usages) / 3
+	early, late := usages[third], usages[len(usages)-1]
+	fmt.Fprintf(out, "  relay %d, %3.0f s to %3.0f s: goroutines %4.0f, %4.0f; heap in use %3.0f MB, %3.0f MB; resident %3.0f MB, %3.0f MB; %.2f cores\n",
+		relay+1, early.at.Seconds(), late.at.Seconds(), early.goroutines, late.goroutines,
+		early.heap/1e6, late.heap/1e6, early.memory/1e6, late.memory/1e6,
+		(late.cpu-early.cpu)/(late.at-early.at).Seconds())
+}

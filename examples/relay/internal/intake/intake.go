@@ -1,0 +1,118 @@
+// Package intake takes chunks from devices, by HTTP and by MQTT, and stores them. A device is
+// told that its chunk is stored only after the store has acknowledged it.
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/memfault-go/memfault/examples/relay/internal/store"
+	"github.com/memfault-go/memfault/examples/relay/internal/tenants"
+)
+
+// Reason is why a chunk is refused. It is the label of a metric.
+type Reason string
+
+// The reasons. The first ones are temporary: the device should send the chunk again later.
+const (
+	Full        Reason = "store_full"
+	DeviceFull  Reason = "device_full"
+	Unavailable Reason = "store_unavailable"
+	Closing     Reason = "shutting_down"
+
+	UnknownTopic Reason = "unknown_tenant"
+	BadSerial    Reason = "bad_serial"
+	Empty        Reason = "empty_chunk"
+	TooLarge     Reason = "chunk_too_large"
+	Malformed    Reason = "malformed"
+)
+
+// Refusal is the error for a chunk that was not stored.
+type Refusal struct {
+	Reason Reason
+	cause  error
+}
+
+// Error implements error.
+func (r *Refusal) Error() string {
+	if r.cause == nil {
+		return "relay: refused: " + string(r.Reason)
+	}
+	return fmt.Sprintf("relay: refused: %s: %v", r.Reason, r.cause)
+}
+
+// Unwrap returns the cause.
+func (r *Refusal) Unwrap() error { return r.cause }
+
+// Temporary reports whether the same chunk can be stored later.
+func (r *Refusal) Temporary() bool {
+	switch r.Reason {
+	case Full, DeviceFull, Unavailable, Closing:
+		return true
+	}
+	return false
+}
+
+// Config configures the intake.
+type Config struct {
+	Store    *store.Store
+	Tenants  *tenants.Set
+	MaxChunk int // bytes of a chunk
+	// Stored and Refused count chunks; they may be nil. The tenant is empty if it is unknown.
+	Stored  func(transport, tenant string)
+	Refused func(transport, tenant string, reason Reason)
+}
+
+// Intake stores chunks. Create it with [New].
+type Intake struct {
+	config  Config
+	closing context.Context // ends when the relay shuts down
+}
+
+// New returns an Intake that refuses all chunks after closing has ended.
+func New(closing context.Context, config Config) *Intake {
+	return &Intake{config: config, closing: closing}
+}
+
+// accept stores a chunk, or returns a *Refusal.
+func (i *Intake) accept(ctx context.Context, transport, tenant, serial string, chunk []byte) *Refusal {
+	refusal := i.store(ctx, tenant, serial, chunk)
+	if refusal != nil {
+		i.refused(transport, tenant, refusal.Reason)
+	} else if i.config.Stored != nil {
+		i.config.Stored(transport, tenant)
+	}
+	return refusal
+}
+
+func (i *Intake) store(ctx context.Context, tenant, serial string, chunk []byte) *Refusal {
+	switch {
+	case i.closing.Err() != nil:
+		return &Refusal{Reason: Closing}
+	case !i.config.Tenants.Has(tenant):
+		return &Refusal{Reason: UnknownTopic}
+	case !tenants.ValidSerial(serial):
+		return &Refusal{Reason: BadSerial}
+	case len(chunk) == 0:
+		return &Refusal{Reason: Empty}
+	case len(chunk) > i.config.MaxChunk:
+		return &Refusal{Reason: TooLarge}
+	}
+	err := i.config.Store.Put(ctx, tenant, serial, chunk)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrFull):
+		return &Refusal{Full, err}
+	case errors.Is(err, store.ErrDeviceFull):
+		return &Refusal{DeviceFull, err}
+	}
+	return &Refusal{Unavailable, err}
+}
+
+func (i *Intake) refused(transport, tenant string, reason Reason) {
+	if i.config.Refused != nil {
+		i.config.Refused(transport, tenant, reason)
+	}
+}

@@ -1,0 +1,107 @@
+package service
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/memfault-go/memfault"
+
+	"github.com/memfault-go/memfault/examples/relay/internal/intake"
+)
+
+// metrics are the metrics of a relay.
+type metrics struct {
+	registry *prometheus.Registry
+	stored   *prometheus.CounterVec
+	refused  *prometheus.CounterVec
+	attempts *prometheus.HistogramVec
+	pauses   *prometheus.CounterVec
+	rejected *prometheus.CounterVec
+	restarts *prometheus.CounterVec
+	acquired prometheus.Counter
+	lost     prometheus.Counter
+}
+
+func newMetrics(r *relay) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		stored:   counter("relay_chunks_stored_total", "Chunks that a device was told are stored.", "transport", "tenant"),
+		refused:  counter("relay_chunks_refused_total", "Chunks that were refused.", "transport", "tenant", "reason"),
+		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "relay_memfault_request_seconds", Help: "Attempts of requests to Memfault; status 0 is no response.",
+			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30},
+		}, []string{"operation", "tenant", "status"}),
+		pauses:   counter("relay_pauses_total", "How often the uploads of a tenant and partition paused: its project key was refused.", "tenant"),
+		rejected: counter("relay_chunks_rejected_total", "Chunks that Memfault rejected; they are kept in "+"CHUNKS_REJECTED.", "tenant"),
+		restarts: counter("relay_partition_restarts_total", "New consumers during a lease.", "reason"),
+		acquired: prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_leases_acquired_total", Help: "Leases acquired."}),
+		lost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_leases_lost_total", Help: "Leases that expired or were taken."}),
+	}
+	m.registry.MustRegister(m.stored, m.refused, m.attempts, m.pauses, m.rejected, m.restarts, m.acquired, m.lost,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{relay: r})
+	return m
+}
+
+func (m *metrics) countStored(transport, tenant string) {
+	m.stored.WithLabelValues(transport, tenant).Inc()
+}
+
+func (m *metrics) countRefused(transport, tenant string, reason intake.Reason) {
+	m.refused.WithLabelValues(transport, tenant, string(reason)).Inc()
+}
+
+func (m *metrics) observe(tenant string, attempt memfault.Attempt) {
+	m.attempts.WithLabelValues(attempt.Operation, tenant, strconv.Itoa(attempt.StatusCode)).Observe(attempt.Duration.Seconds())
+}
+
+// gauges reads the state of the relay when it is asked for.
+type gauges struct{ relay *relay }
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(chan<- *prometheus.Desc) {} // unchecked: its metrics depend on the tenants
+
+// Collect implements prometheus.Collector.
+func (g *gauges) Collect(out chan<- prometheus.Metric) {
+	gauge := func(name, help string, value float64, tenant ...string) {
+		var labels []string
+		if len(tenant) > 0 {
+			labels = []string{"tenant"}
+		}
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue, value, tenant...)
+	}
+	gauge("relay_partitions", "Partitions that this relay delivers.", float64(g.relay.leases.Held()))
+	for tenant, s := range g.relay.deliverer.Stats() {
+		gauge("relay_chunks_in_memory", "Chunks in memory.", float64(s.InMemory), tenant)
+		gauge("relay_chunks_parked", "Chunks of full devices, which wait in the store.", float64(s.Parked), tenant)
+		gauge("relay_devices_held", "Devices that wait after a failure.", float64(s.Held), tenant)
+		gauge("relay_devices_parked", "Devices with parked chunks.", float64(s.ParkedDevices), tenant)
+		gauge("relay_senders_paused", "Partitions whose uploads are paused.", float64(s.PausedSenders), tenant)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	state, err := g.relay.store.State(ctx)
+	up := 0.0
+	if err == nil {
+		up = 1
+	}
+	gauge("relay_store_up", "Whether the store responds.", up)
+	if err != nil {
+		return
+	}
+	age := 0.0
+	if !state.Oldest.IsZero() {
+		age = time.Since(state.Oldest).Seconds()
+	}
+	gauge("relay_store_chunks", "Chunks in the store, of all relays.", float64(state.Chunks))
+	gauge("relay_store_bytes", "Bytes in the store, of all relays.", float64(state.Bytes))
+	gauge("relay_store_limit_bytes", "Bytes that the store may contain.", float64(g.relay.config.Store.MaxBytes))
+	gauge("relay_store_oldest_seconds", "Age of the oldest chunk in the store.", age)
+	gauge("relay_store_rejected_chunks", "Rejected chunks that are kept.", float64(state.Rejected))
+}

@@ -1,0 +1,288 @@
+package service_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/autopaho"
+	v5 "github.com/eclipse/paho.golang/paho"
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/hooks/auth"
+	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault/memfaulttest"
+
+	"github.com/memfault-go/memfault/examples/relay/internal/service"
+	"github.com/memfault-go/memfault/examples/relay/internal/store"
+)
+
+func TestRun_StoreFull(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	cloud.Fail(memfaulttest.Fault{Status: 503})
+	c := config(t, cloud)
+	c.Store.MaxBytes, c.MaxChunk = 100_000, 50_000
+	r := start(t, c)
+	stored := 0
+	for {
+		response, body := r.post(t, "/chunks/A", "", fmt.Sprintf("%03d", stored)+strings.Repeat("x", 20_000))
+		if response.StatusCode != http.StatusAccepted {
+			require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+			require.Equal(t, "30", response.Header.Get("Retry-After"))
+			require.Contains(t, body, "store_full")
+			break
+		}
+		stored++
+		require.Less(t, stored, 100)
+	}
+	device := connect(t, r.MQTT)
+	assert.False(t, publish(device, "memfault/B/chunk", strings.Repeat("x", 20_000)), "no PUBACK")
+	status, _ := r.get(t, "/readyz")
+	assert.Equal(t, http.StatusOK, status, "a full store responds")
+	cloud.Heal()
+	eventually(t, func() bool { return len(distinct(cloud.Chunks("A"))) == stored }, "what was stored arrives")
+	eventually(t, func() bool {
+		response, _ := r.post(t, "/chunks/A", "", "later")
+		return response.StatusCode == http.StatusAccepted
+	}, "there is room again")
+}
+
+func TestRun_DeviceAboveItsShare(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	cloud.Fail(memfaulttest.Fault{Status: 503})
+	c := config(t, cloud)
+	c.Store.MaxPerDevice = 5
+	r := start(t, c)
+	for _, text := range numbered("c", 5) {
+		response, _ := r.post(t, "/chunks/A", "", text)
+		require.Equal(t, http.StatusAccepted, response.StatusCode)
+	}
+	response, body := r.post(t, "/chunks/A", "", "c005")
+	assert.Equal(t, http.StatusTooManyRequests, response.StatusCode)
+	assert.Equal(t, "30", response.Header.Get("Retry-After"))
+	assert.Contains(t, body, "device_full")
+	device := connect(t, r.MQTT)
+	assert.False(t, publish(device, "memfault/A/chunk", "c005"), "no PUBACK")
+	response, _ = r.post(t, "/chunks/B", "", "another device")
+	assert.Equal(t, http.StatusAccepted, response.StatusCode)
+	cloud.Heal()
+	eventually(t, func() bool { return len(cloud.Chunks("A")) == 5 && len(cloud.Chunks("B")) == 1 }, "the chunks arrive")
+	assert.Equal(t, numbered("c", 5), texts(cloud.Chunks("A")))
+}
+
+// A file system without space is a failure of the store, which no limit of the stream
+// announces.
+func TestRun_DiskFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m"); err != nil {
+		t.Skip("cannot mount a small file system:", err)
+	}
+	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	cloud := memfaulttest.NewServer(t)
+	cloud.Fail(memfaulttest.Fault{Status: 503})
+	c := config(t, cloud)
+	c.Store.Dir, c.Store.FsyncEvery, c.Store.Partitions = dir, 0, 1
+	r := start(t, c)
+	stored := 0
+	for {
+		response, _ := r.post(t, "/chunks/A", "", fmt.Sprintf("%03d", stored)+strings.Repeat("x", 200_000))
+		if response.StatusCode != http.StatusAccepted {
+			require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+			assert.NotEmpty(t, response.Header.Get("Retry-After"))
+			break
+		}
+		stored++
+		require.Less(t, stored, 100)
+	}
+	_ = r.stop() // the store may not respond any more
+	cloud.Heal()
+	require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=60m"))
+	r = start(t, c)
+	eventually(t, func() bool { return len(distinct(cloud.Chunks("A"))) >= stored }, "what was acknowledged arrives")
+	for i, text := range distinct(cloud.Chunks("A"))[:stored] {
+		assert.Equal(t, fmt.Sprintf("%03d", i), text[:3])
+	}
+	response, _ := r.post(t, "/chunks/A", "", "later")
+	assert.Equal(t, http.StatusAccepted, response.StatusCode)
+	t.Logf("%d chunks of 200 kB on a file system of 6 MB", stored)
+}
+
+// A device with more chunks than fit into memory waits; its other chunks stay in the stream,
+// and the other devices of the partition are served.
+func TestRun_HeldDeviceDoesNotSilenceItsPartition(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	cloud.Fail(memfaulttest.Fault{Device: "HELD", Status: 429, RetryAfter: "4", Times: 1})
+	c := config(t, cloud)
+	c.Store.Partitions, c.MemoryPerDevice = 1, 4_000
+	r := start(t, c)
+	device := connect(t, r.MQTT)
+	for _, text := range numbered("c", 100) {
+		require.True(t, publish(device, "memfault/HELD/chunk", text))
+	}
+	eventually(t, func() bool {
+		_, body := r.get(t, "/metrics")
+		return strings.Contains(body, `relay_devices_parked{tenant="acme"} 1`) && strings.Contains(body, `relay_devices_held{tenant="acme"} 1`)
+	}, "the device is parked")
+	for _, text := range numbered("f", 50) {
+		require.True(t, publish(device, "memfault/FREE/chunk", text))
+	}
+	eventually(t, func() bool { return len(cloud.Chunks("FREE")) == 50 }, "another device is served")
+	assert.Empty(t, cloud.Chunks("HELD"), "the device is still held")
+	cloud.Fail(memfaulttest.Fault{Device: "HELD", Delay: 20 * time.Millisecond})
+	eventually(t, func() bool { return len(cloud.Chunks("HELD")) > 0 }, "the device goes on")
+	for _, text := range numbered("d", 20) {
+		require.True(t, publish(device, "memfault/HELD/chunk", text))
+	}
+	eventually(t, func() bool { return len(cloud.Chunks("HELD")) == 120 }, "the parked chunks are read back")
+	assert.Equal(t, append(numbered("c", 100), numbered("d", 20)...), texts(cloud.Chunks("HELD")))
+	eventually(t, func() bool {
+		_, body := r.get(t, "/metrics")
+		return strings.Contains(body, "\nrelay_store_chunks 0\n")
+	}, "all are acknowledged")
+}
+
+// All devices together have less memory than they have chunks.
+func TestRun_MemoryOfAllDevices(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	cloud.Fail(memfaulttest.Fault{Status: 503, Times: 3})
+	c := config(t, cloud)
+	c.Memory = 10_000
+	r := start(t, c)
+	for _, text := range numbered("c", 30) {
+		for _, serial := range []string{"A", "B", "C", "D"} {
+			response, _ := r.post(t, "/chunks/"+serial, "", serial+text)
+			require.Equal(t, http.StatusAccepted, response.StatusCode)
+		}
+	}
+	for _, serial := range []string{"A", "B", "C", "D"} {
+		eventually(t, func() bool { return len(cloud.Chunks(serial)) == 30 }, "all chunks of %s arrive", serial)
+		assert.Equal(t, numbered(serial+"c", 30), texts(cloud.Chunks(serial)))
+	}
+}
+
+// An existing broker keeps what a relay has not stored, and the next relay gets it.
+func TestRun_Bridge(t *testing.T) {
+	broker := mqtt.New(&mqtt.Options{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, broker.AddHook(new(auth.AllowHook), nil))
+	listener := listeners.NewTCP(listeners.Config{ID: "t", Address: "127.0.0.1:0"})
+	require.NoError(t, broker.AddListener(listener))
+	require.NoError(t, broker.Serve())
+	defer broker.Close()
+	cloud := memfaulttest.NewServer(t)
+	c := config(t, cloud)
+	c.MQTT, c.Bridge, c.Store.MaxPerDevice = "", "tcp://"+listener.Address(), 20
+	r := start(t, c)
+	eventually(t, func() bool { return len(broker.Topics.Subscribers("memfault/A/chunk").Subscriptions) == 1 }, "the relay subscribes")
+	device := connect(t, listener.Address())
+	all := numbered("c", 90)
+	for _, text := range all[:30] {
+		require.True(t, publish(device, "memfault/A/chunk", text))
+	}
+	require.True(t, publish(device, "memfault/A.B/chunk", "bad serial"))
+	eventually(t, func() bool {
+		_, body := r.get(t, "/metrics")
+		return len(cloud.Chunks("A")) == 30 && strings.Contains(body, "\nrelay_store_rejected_chunks 1\n")
+	}, "the chunks arrive, and what is no chunk is kept")
+	cloud.Fail(memfaulttest.Fault{Status: 503})
+	for _, text := range all[30:60] { // more than the share of the device in the store
+		require.True(t, publish(device, "memfault/A/chunk", text))
+	}
+	eventually(t, func() bool {
+		_, body := r.get(t, "/metrics")
+		return strings.Contains(body, `reason="device_full",tenant="acme",transport="bridge"`)
+	}, "the store is full for the device")
+	require.NoError(t, r.stop())
+	for _, text := range all[60:] {
+		require.True(t, publish(device, "memfault/A/chunk", text))
+	}
+	cloud.Heal()
+	start(t, c)
+	eventually(t, func() bool { return len(distinct(cloud.Chunks("A"))) == 90 }, "the broker kept the chunks")
+	arrived := distinct(cloud.Chunks("A"))
+	assert.Equal(t, all[:50], arrived[:50])
+	// The broker of this test sends what it kept sorted by seconds, so their order is lost before
+	// they reach the relay.
+	assert.ElementsMatch(t, all[50:], arrived[50:])
+}
+
+func TestRun_Repartitioning(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	cloud.Fail(memfaulttest.Fault{Status: 503})
+	c := config(t, cloud)
+	r := start(t, c)
+	response, _ := r.post(t, "/chunks/A", "", "one")
+	require.Equal(t, http.StatusAccepted, response.StatusCode)
+	require.NoError(t, r.stop())
+	c.Store.Partitions = 8
+	err := service.Run(t.Context(), c)
+	require.ErrorIs(t, err, store.ErrPartitions)
+	require.ErrorContains(t, err, "the store contains 1 chunks in 4 partitions, want 8 partitions; start the relay with 4 partitions")
+
+	cloud.Heal()
+	c.Store.Partitions = 4
+	r = start(t, c)
+	eventually(t, func() bool {
+		_, body := r.get(t, "/metrics")
+		return strings.Contains(body, "\nrelay_store_chunks 0\n")
+	}, "the store is empty")
+	require.NoError(t, r.stop())
+	c.Store.Partitions = 8
+	r = start(t, c)
+	response, _ = r.post(t, "/chunks/A", "", "two")
+	require.Equal(t, http.StatusAccepted, response.StatusCode)
+	eventually(t, func() bool { return len(cloud.Chunks("A")) == 2 }, "the chunk arrives")
+}
+
+// connectV5 connects a client of MQTT 5.
+func connectV5(t *testing.T, address string) *autopaho.ConnectionManager {
+	t.Helper()
+	broker, err := url.Parse("tcp://" + address)
+	require.NoError(t, err)
+	manager, err := autopaho.NewConnection(context.Background(), autopaho.ClientConfig{
+		ServerUrls: []*url.URL{broker}, KeepAlive: 20, CleanStartOnInitialConnection: true, SessionExpiryInterval: 0,
+		ReconnectBackoff: autopaho.NewConstantBackoff(50 * time.Millisecond),
+		ClientConfig:     v5.ClientConfig{ClientID: "v5", PacketTimeout: 20 * time.Second},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = manager.Disconnect(context.Background()) })
+	require.NoError(t, manager.AwaitConnection(t.Context()))
+	return manager
+}
+
+func TestRun_BadInputMQTT(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	c := config(t, cloud)
+	c.MaxChunk = 1000
+	r := start(t, c)
+	five := connectV5(t, r.MQTT)
+	for name, test := range map[string]struct {
+		topic, payload string
+		reason         byte
+	}{
+		"serial":       {"memfault/A.B/chunk", "x", 0x90},
+		"empty serial": {"memfault//chunk", "x", 0x90},
+		"prefix":       {"nobody/A/chunk", "x", 0x90},
+		"other topic":  {"memfault/A/log", "x", 0x90},
+		"empty":        {"memfault/A/chunk", "", 0x99},
+		"huge":         {"memfault/A/chunk", strings.Repeat("x", 1001), 0x95},
+	} {
+		response, err := five.Publish(t.Context(), &v5.Publish{Topic: test.topic, QoS: 1, Payload: []byte(test.payload)})
+		require.Error(t, err, name)
+		require.NotNil(t, response, name)
+		assert.Equal(t, test.reason, response.ReasonCode, name)
+		assert.False(t, publish(connect(t, r.MQTT), test.topic, test.payload), "no PUBACK by MQTT 3.1.1: %s", name)
+	}
+	require.False(t, publish(connect(t, r.MQTT), "memfault/A/chunk", strings.Repeat("x", 200_000)), "a packet above all limits")
+	_, err := five.Publish(t.Context(), &v5.Publish{Topic: "memfault/A/chunk", QoS: 1, Payload: []byte("good")})
+	require.NoError(t, err)
+	eventually(t, func() bool { return len(cloud.Chunks("A")) == 1 }, "the good chunk arrives")
+	assert.Equal(t, []string{"good"}, texts(cloud.Chunks("A")))
+}

@@ -1,0 +1,149 @@
+// Package tenants knows the project keys of the tenants of a relay, and which topics and
+// paths belong to whom.
+package tenants
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// Tenant is a Memfault project whose devices the relay serves.
+type Tenant struct {
+	Name       string `json:"name"`        // letters, digits, "-" and "_"
+	Prefix     string `json:"prefix"`      // of topics: prefix/SERIAL/chunk
+	ProjectKey string `json:"project_key"` // of the project
+}
+
+var name = regexp.MustCompile(`^[-a-zA-Z0-9_]{1,64}$`)
+
+// serial is what the API takes as the serial of a device.
+var serial = regexp.MustCompile(`^[-a-zA-Z0-9_]{1,128}$`)
+
+// ValidSerial reports whether the API takes the serial of a device.
+func ValidSerial(s string) bool { return serial.MatchString(s) }
+
+// Set contains the tenants. It is safe for concurrent use by multiple goroutines. Create it
+// with [New] or [Load].
+type Set struct {
+	mu       sync.RWMutex
+	byName   map[string]Tenant
+	byPrefix map[string]string
+	changed  chan struct{}
+}
+
+// New returns a Set.
+func New(tenants []Tenant) (*Set, error) {
+	s := &Set{changed: make(chan struct{})}
+	return s, s.replace(tenants)
+}
+
+// Load reads the tenants from a file: {"tenants": [{"name", "prefix", "project_key"}]}.
+func Load(path string) (*Set, error) {
+	s := &Set{changed: make(chan struct{})}
+	return s, s.Reload(path)
+}
+
+// Reload reads the file again. If it is invalid, the tenants stay as they are.
+func (s *Set) Reload(path string) error {
+	text, err := os.ReadFile(path) //nolint:gosec // the operator chooses the file
+	if err != nil {
+		return fmt.Errorf("relay: tenants: %w", err)
+	}
+	var file struct {
+		Tenants []Tenant `json:"tenants"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		// The error may quote the file, which contains keys.
+		return fmt.Errorf("relay: tenants: %s is not valid JSON of the expected form", path)
+	}
+	return s.replace(file.Tenants)
+}
+
+func (s *Set) replace(tenants []Tenant) error {
+	byName, byPrefix := map[string]Tenant{}, map[string]string{}
+	for _, t := range tenants {
+		switch {
+		case !name.MatchString(t.Name):
+			return fmt.Errorf("relay: tenants: invalid name %q", t.Name)
+		case t.Prefix == "" || strings.ContainsAny(t.Prefix, "+#$") || strings.HasPrefix(t.Prefix, "/") || strings.HasSuffix(t.Prefix, "/"):
+			return fmt.Errorf("relay: tenants: invalid prefix %q of %s", t.Prefix, t.Name)
+		case t.ProjectKey == "":
+			return fmt.Errorf("relay: tenants: project_key of %s must not be empty", t.Name)
+		case byName[t.Name].Name != "" || byPrefix[t.Prefix] != "":
+			return fmt.Errorf("relay: tenants: duplicate name or prefix of %s", t.Name)
+		}
+		byName[t.Name], byPrefix[t.Prefix] = t, t.Name
+	}
+	if len(byName) == 0 {
+		return errors.New("relay: tenants: at least one tenant is required")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byName, s.byPrefix = byName, byPrefix
+	close(s.changed)
+	s.changed = make(chan struct{})
+	return nil
+}
+
+// Changed returns a channel that is closed when the tenants are replaced.
+func (s *Set) Changed() <-chan struct{} {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.changed
+}
+
+// Has reports whether the tenant exists.
+func (s *Set) Has(tenant string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.byName[tenant].Name != ""
+}
+
+// Key returns a function that returns the current project key of a tenant.
+func (s *Set) Key(tenant string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		if t, ok := s.byName[tenant]; ok {
+			return t.ProjectKey, nil
+		}
+		return "", fmt.Errorf("relay: unknown tenant %s", tenant)
+	}
+}
+
+// Prefixes returns the prefixes of all topics.
+func (s *Set) Prefixes() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var prefixes []string
+	for prefix := range s.byPrefix {
+		prefixes = append(prefixes, prefix)
+	}
+	return prefixes
+}
+
+// ByTopic returns the tenant and the serial of a topic PREFIX/SERIAL/chunk. The serial may be
+// invalid. known reports whether the topic has this form and its prefix is known.
+func (s *Set) ByTopic(topic string) (tenant, serial string, known bool) {
+	device, ok := strings.CutSuffix(topic, "/chunk")
+	at := strings.LastIndexByte(device, '/')
+	if !ok || at < 0 {
+		return "", "", false
+	}
+	tenant, known = s.ByPrefix(device[:at])
+	return tenant, device[at+1:], known
+}
+
+// ByPrefix returns the tenant with a prefix.
+func (s *Set) ByPrefix(prefix string) (tenant string, known bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	tenant, known = s.byPrefix[prefix]
+	return tenant, known
+}
