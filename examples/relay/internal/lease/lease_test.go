@@ -69,7 +69,7 @@ func TestLease_Sticky(t *testing.T) {
 	l.renewed(2, monotonic, wall) // the response came late
 	assert.False(t, l.Valid(), "a lease that has expired is not renewed")
 	assert.Equal(t, uint64(1), l.revision())
-	assert.Error(t, l.Context().Err())
+	require.Error(t, l.Context().Err())
 
 	l = New("p", 1, clock.read, time.Second, monotonic, wall)
 	clock.advance(2*time.Second, 0)
