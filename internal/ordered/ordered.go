@@ -28,7 +28,8 @@ type Config struct {
 	// nil, ended its goroutine. Its outcome is of the kind Refused.
 	Panicked func(value any, stack []byte) error
 	// Backoff returns the wait of a device after a number of consecutive failures,
-	// starting at 0.
+	// starting at 0. It should be random: failures of devices that always fail at the same
+	// moment look like failures of the service, so that their items are not isolated.
 	Backoff func(failures int) time.Duration
 	// NotSent returns the error that is reported with items that were not accepted in time.
 	// Its cause is the error of the device's last outcome, and nil if there was none; for
