@@ -161,7 +161,7 @@ func TestAllocations_WithinBudget(t *testing.T) {
 		by.get(t, server.URL+"/api/v0/organizations/acme/projects/smart-sink/devices/SN-1", &body)
 	})
 	t.Logf("allocations per small GET: %.0f, bare %.0f", one, oneBare)
-	limit := oneBare + 25
+	limit := oneBare + 20
 	if raceEnabled() {
 		limit += 5
 	}

@@ -1,6 +1,7 @@
 package memfault
 
 import (
+	"encoding/base64"
 	"net/http"
 	"os"
 	"strings"
@@ -59,22 +60,26 @@ type credential struct {
 
 type hidden struct{ *secret }
 
-type secret struct{ user, value string }
+type secret struct {
+	user, value  string
+	header, text string // what Authenticate sets
+}
 
 func newCredential(kind operation.Credential, user, value string) credential {
-	return credential{kind, &hidden{&secret{user, value}}}
+	s := &secret{user: user, value: value, header: "Authorization"}
+	switch kind {
+	case operation.OrganizationToken:
+		s.text = "Bearer " + value
+	case operation.ProjectKey:
+		s.header, s.text = projectKeyHeader, value
+	default:
+		s.text = "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+value))
+	}
+	return credential{kind, &hidden{s}}
 }
 
 func (c credential) Authenticate(req *http.Request) error {
-	s := c.hidden
-	switch c.kind {
-	case operation.OrganizationToken:
-		req.Header.Set("Authorization", "Bearer "+s.value)
-	case operation.ProjectKey:
-		req.Header.Set(projectKeyHeader, s.value)
-	default:
-		req.SetBasicAuth(s.user, s.value)
-	}
+	req.Header.Set(c.hidden.header, c.hidden.text)
 	return nil
 }
 

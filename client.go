@@ -57,7 +57,8 @@ type core struct {
 	rpcID   atomic.Int64 // of the last JSON-RPC request
 
 	closeIdle func()
-	userAgent []string // the header's value
+	userAgent []string // values of headers; each attempt has a copy
+	accept    []string
 }
 
 // NewClient returns a Client that authenticates with auth. It opens no connection. If auth
@@ -86,7 +87,7 @@ func NewClient(auth Authenticator, opts ...Option) (*Client, error) {
 		cfg.httpClient = &http.Client{Transport: newTransport()}
 	}
 	given := *cfg.httpClient
-	shared := &core{config: cfg, hosts: base, closeIdle: given.CloseIdleConnections, userAgent: []string{cfg.userAgent}}
+	shared := &core{config: cfg, hosts: base, closeIdle: given.CloseIdleConnections, userAgent: []string{cfg.userAgent}, accept: []string{"application/json"}}
 	shared.retrier = cfg.retry.newRetrier(shared.newHTTPClient())
 	return newClient(shared, auth), nil
 }

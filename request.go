@@ -107,19 +107,23 @@ func (c *call) do(ctx context.Context, target *url.URL, body any, readBody retry
 }
 
 func (c *call) newRequest(ctx context.Context, target *url.URL, body any) (*retryablehttp.Request, error) {
-	content := &payload{}
+	var content *payload
+	c.small = true
 	if body != nil {
 		var err error
 		if content, err = payloadOf(body); err != nil {
 			return nil, err
 		}
+		c.contentType, c.small = content.contentType, content.open == nil && content.size <= smallBody
 	}
-	c.contentType, c.small = content.contentType, content.open == nil && content.size <= smallBody
 	plain := http.Request{
 		Method: c.op.Method, URL: target, Host: target.Host, Header: c.requestHeader(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	req := &retryablehttp.Request{Request: plain.WithContext(context.WithValue(ctx, callKey{}, c))}
+	if content == nil {
+		return req, nil
+	}
 	return req, content.setOn(req)
 }
 
@@ -128,6 +132,7 @@ type reply struct {
 	call     *call
 	response *http.Response
 	body     *bytes.Buffer
+	limited  io.LimitedReader // of the response's body; here because io.LimitReader allocates
 }
 
 func (r *reply) release() { r.call.client.core.buffers.put(r.body) }
@@ -154,7 +159,8 @@ func (r *reply) read(resp *http.Response) error {
 	case size > 0:
 		r.body.Grow(int(min(size, firstGrowth)) + bytes.MinRead)
 	}
-	_, err := r.body.ReadFrom(io.LimitReader(resp.Body, limit))
+	r.limited = io.LimitedReader{R: resp.Body, N: limit}
+	_, err := r.body.ReadFrom(&r.limited)
 	if err != nil {
 		c := r.call
 		c.decodeError = newDecodeError(c, resp, r.body.Bytes(), "the response body was cut off", err)

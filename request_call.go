@@ -79,7 +79,7 @@ func (c *call) idempotent() bool { return !c.once && c.op.Idempotent() }
 func (c *call) requestHeader() http.Header {
 	header := http.Header{"User-Agent": c.client.core.userAgent}
 	if c.op.Reply != operation.Stream {
-		header["Accept"] = []string{"application/json"}
+		header["Accept"] = c.client.core.accept
 	}
 	if c.contentType != "" {
 		header["Content-Type"] = []string{c.contentType}

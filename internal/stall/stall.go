@@ -27,6 +27,8 @@ type Timer struct {
 	final     bool // the deadline does not change any more
 	fired     error
 	stopped   bool
+
+	response responseBody
 }
 
 // Start returns a Timer that calls cancel with cause if the limit passes.
@@ -132,10 +134,12 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// ResponseBody returns body so that each Read of it is limited, and Close stops the Timer.
+// ResponseBody returns body so that each Read of it is limited, and Close stops the Timer. It
+// must be called at most once.
 func (t *Timer) ResponseBody(body io.ReadCloser, limit time.Duration, cause error) io.ReadCloser {
 	t.Suspend(limit, cause)
-	return &responseBody{body, t, limit, cause}
+	t.response = responseBody{body, t, limit, cause}
+	return &t.response
 }
 
 type responseBody struct {
