@@ -98,17 +98,20 @@ func disturb(ctx context.Context, c config, f *fleet, cloud *memfaulttest.Server
 		logf("%s starts again", name)
 		return p.start()
 	}
+	respond := func(status int, span time.Duration) {
+		cloud.Heal()
+		cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Status: status})
+		time.Sleep(span)
+		cloud.Heal()
+		fail(cloud, c.faults)
+	}
 	var errs []error
 	if c.kills && at(.1) {
 		errs = append(errs, restart(f.relays[0], "relay 1", c.duration/100))
 	}
 	if c.outage > 0 && at(.25) {
 		logf("the cloud is away for %v", c.outage)
-		cloud.Heal()
-		cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Status: 503})
-		time.Sleep(c.outage)
-		cloud.Heal()
-		fail(cloud, c.faults)
+		respond(503, c.outage)
 		logf("the cloud is back")
 	}
 	if c.kills && at(.45) {
@@ -116,11 +119,7 @@ func disturb(ctx context.Context, c config, f *fleet, cloud *memfaulttest.Server
 	}
 	if c.refusal > 0 && at(.6) {
 		logf("the project key is refused for %v", c.refusal)
-		cloud.Heal()
-		cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Status: 403})
-		time.Sleep(c.refusal)
-		cloud.Heal()
-		fail(cloud, c.faults)
+		respond(403, c.refusal)
 		logf("the project key is valid again")
 	}
 	if c.kills && at(.75) {
