@@ -578,7 +578,7 @@ func TestError_SaysWhatIsWrongWithToken(t *testing.T) {
 
 // A token that a file contains, which something else replaces, or a secret manager serves.
 func ExampleOrganizationTokenFunc() {
-	cloud, err := memfaulttest.Start() // in place of the real cloud
+	cloud, err := memfaulttest.Start() // instead of the real cloud
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -123,7 +123,7 @@ func TestChunkSender_KeyFunctionFails(t *testing.T) {
 	}
 }
 
-// A pause for another reason is no concern of the key.
+// If the sender is paused for a reason other than the key, it does not ask for the key.
 func TestChunkSender_KeyIsNotAskedForOtherPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys, gate := newVault("key"), &gatekeeper{valid: "key"}

@@ -260,7 +260,7 @@ func ExampleDeploymentsService_Ensure() {
 }
 
 // A job takes a staged rollout to half of the devices. Whether Memfault lets it change the
-// percentage is not known. If not, the job deploys the release anew.
+// percentage is not known. If not, the job deploys the release again.
 func ExampleDeploymentsService_SetRolloutPercent() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {

@@ -113,7 +113,7 @@ func TestNewDeviceAttributes_RepeatedKey(t *testing.T) {
 }
 
 func ExampleDevicesService_AttributeMap() {
-	cloud, err := memfaulttest.Start() // in place of the real cloud
+	cloud, err := memfaulttest.Start() // instead of the real cloud
 	if err != nil {
 		log.Fatal(err)
 	}

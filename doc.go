@@ -96,7 +96,7 @@
 // # Testing
 //
 // Package memfaulttest starts a fake Memfault in a test, and returns clients for it. An
-// interface in place of the client is not needed: the test sends real requests. A list of
+// interface instead of the client is not needed: the test sends real requests. A list of
 // given items, for a function that takes a [Pager], is made with [PagerOf].
 //
 // # Uncertain facts

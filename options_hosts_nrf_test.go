@@ -91,7 +91,7 @@ func TestWithBaseURLs_NRFHostsAsGiven(t *testing.T) {
 
 // Lists of nRF Cloud are read page by page with pageNextToken.
 func ExampleClient_Do_nRFCloud() {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // in place of nRF Cloud
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // instead of nRF Cloud
 		if r.URL.Query().Get("pageNextToken") == "" {
 			_, _ = io.WriteString(w, `{"items":[{"uncertainty":12}],"pageNextToken":"t2"}`)
 			return

@@ -92,7 +92,7 @@ func TestVerifyOffer_NoUpdate(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrRateLimited)
 }
 
-// newOfferServer offers artifacts, as JSON with the URL of the server in place of %s, and serves
+// newOfferServer offers artifacts, as JSON with the URL of the server instead of %s, and serves
 // each file with its name as its content.
 func newOfferServer(t *testing.T, offer string) *memfault.Client {
 	t.Helper()

@@ -66,7 +66,7 @@ func advise(err error) string {
 	case errors.Is(err, memfault.ErrWrongCredential):
 		return "Set MEMFAULT_ORG_TOKEN, or MEMFAULT_EMAIL with MEMFAULT_API_KEY"
 	case errors.Is(err, memfault.ErrConflict) && step != nil && step.step == stepPayload:
-		return "Build the payload anew for this version, and a different one for each board: -payload BOARD=FILE"
+		return "Build the payload again for this version, and a different one for each board: -payload BOARD=FILE"
 	case errors.Is(err, memfault.ErrRateLimited), errors.Is(err, memfault.ErrNoAnswer), errors.Is(err, memfault.ErrUnavailable):
 		return "Run the same command again to continue"
 	default:

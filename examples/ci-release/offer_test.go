@@ -110,7 +110,7 @@ func TestPayload_EqualContentRejected(t *testing.T) {
 		cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 		cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "evt"}, memfaulttest.HardwareVersion{Name: "dvt"})
 		o := run(t.Context(), t, cloud, b.flags()...)
-		o.requireCode(t, exitRefused, "Build the payload anew for this version, and a different one for each board: -payload BOARD=FILE")
+		o.requireCode(t, exitRefused, "Build the payload again for this version, and a different one for each board: -payload BOARD=FILE")
 		other := b.dir + "/dvt.bin"
 		writeFile(t, other, []byte("the payload of dvt"))
 		flags := append(b.flags(), "-payload", "dvt="+other)

@@ -77,7 +77,7 @@ func TestRun_FindsBentResponses(t *testing.T) {
 		"more in the envelope": {"cohorts.list", func(envelope map[string]any) any { envelope["meta"] = map[string]any{}; return envelope }, []string{
 			"- unknown meta: got object",
 		}, 0},
-		"cursor in place of pages": {"software_versions.list", func(envelope map[string]any) any {
+		"cursor instead of pages": {"software_versions.list", func(envelope map[string]any) any {
 			delete(envelope, "paging")
 			envelope["links"] = map[string]any{"next": "/api/v0/more?page[after]=x"}
 			return envelope

@@ -114,7 +114,7 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.I
 	}
 }
 
-// replaced notes that a fault responded to a request in place of the operation. A status of 0
+// replaced notes that a fault responded to a request instead of the operation. A status of 0
 // means that there was no response.
 func (c *Cloud) replaced(op *operation.Operation, r *http.Request, body []byte, status int) {
 	c.watchFailure(op, r, body, status)

@@ -96,7 +96,7 @@ func (b *Bridge) run(ctx context.Context) error {
 	}
 	select {
 	case <-ctx.Done():
-	case <-b.Intake.config.Tenants.Changed(): // subscribe anew
+	case <-b.Intake.config.Tenants.Changed(): // subscribe again
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
