@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/memfaulttest"
+)
+
+// The tests of this file need Chromium. CI installs it and sets DASHBOARD_BROWSER=required.
+// DASHBOARD_AXE is the path of axe.min.js, the accessibility checker of the npm package
+// axe-core. DASHBOARD_SCREENSHOTS is a directory for pictures of the pages, to be looked at.
+
+// look is how a page is shown.
+type look struct {
+	name          string
+	width, height int64
+	dark          bool
+}
+
+var looks = []look{{"light", 1280, 900, false}, {"dark", 1280, 900, true}, {"phone", 390, 844, false}, {"phone-dark", 390, 844, true}}
+
+// newBrowser returns a context of a new tab. The test fails if a page logs an error.
+func newBrowser(t *testing.T, as look) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		if os.Getenv("DASHBOARD_BROWSER") == "required" {
+			t.Fatal("Chromium is not installed")
+		}
+		t.Skip("Chromium is not installed")
+	}
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.UserDataDir(t.TempDir()))...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	scheme := "light"
+	if as.dark {
+		scheme = "dark"
+	}
+	require.NoError(t, chromedp.Listen(ctx, func(event any) {
+		if thrown, ok := event.(*runtime.EventExceptionThrown); ok {
+			t.Errorf("the page threw: %v", thrown.ExceptionDetails)
+		}
+	}))
+	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(as.width, as.height)))
+	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	})
+	require.NoError(t, err)
+	return ctx
+}
+
+// requireTrue waits until a JavaScript expression is true.
+func requireTrue(t *testing.T, ctx context.Context, expression string) { //nolint:revive // t is first in the helpers
+	t.Helper()
+	require.Eventually(t, func() bool {
+		// The evaluation fails while the page navigates.
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		return err == nil && ok
+	}, time.Minute, 50*time.Millisecond, "never true: %s", expression)
+}
+
+func contains(id, text string) string {
+	return `(document.getElementById("` + id + `")?.textContent ?? "").includes("` + text + `")`
+}
+
+// screenshot stores a picture of the whole page.
+func screenshot(t *testing.T, ctx context.Context, name string) { //nolint:revive // t is first in the helpers
+	t.Helper()
+	dir := os.Getenv("DASHBOARD_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o600))
+}
+
+// requireAccessible runs axe-core. It checks contrast, labels, names and the order of headings.
+func requireAccessible(t *testing.T, ctx context.Context) { //nolint:revive // t is first in the helpers
+	t.Helper()
+	path := os.Getenv("DASHBOARD_AXE")
+	if path == "" {
+		if os.Getenv("DASHBOARD_BROWSER") == "required" {
+			t.Fatal("DASHBOARD_AXE is not set")
+		}
+		return
+	}
+	script, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](string(script)+";undefined")))
+	problems, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](
+		`axe.run().then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.html + " " + n.failureSummary)))`, chromedp.EvalAwaitPromise))
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
+// requireFits fails if the page is wider than the window, or if a chart is not loaded.
+func requireFits(t *testing.T, ctx context.Context) { //nolint:revive // t is first in the helpers
+	t.Helper()
+	requireTrue(t, ctx, `document.documentElement.scrollWidth <= innerWidth`)
+	requireTrue(t, ctx, `[...document.querySelectorAll("img.chart")].every((i) => i.complete && i.naturalWidth > 0)`)
+}
+
+// newReplayedFake returns a fake with 400 devices that stands still, and the configuration of a
+// dashboard that has sampled its rollout.
+func newReplayedFake(t *testing.T) (*fake, config) {
+	t.Helper()
+	f, err := newFake(400)
+	require.NoError(t, err)
+	t.Cleanup(f.cloud.Close)
+	c := newConfig(t)
+	require.NoError(t, f.replay(t.Context(), c.store))
+	return f, c
+}
+
+func TestBrowser_ShowsFleet(t *testing.T) {
+	f, c := newReplayedFake(t)
+	f.cloud.AddDevices(memfaulttest.Device{Serial: "A<B", SoftwareVersion: "3.0.0-rc.1.a-very-long-name-of-a-branch+20261129.deadbeef", LastSeen: time.Now()})
+	d := start(t, c, f.source(), nil)
+	d.requireSoon(t, "reboots", "reboots in 30 days")
+	for _, as := range looks {
+		t.Run(as.name, func(t *testing.T) {
+			ctx := newBrowser(t, as)
+			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+			requireTrue(t, ctx, contains("summary", "401 devices"))
+			requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
+			requireTrue(t, ctx, `document.querySelectorAll("img.chart").length >= 2`)
+			requireFits(t, ctx)
+			requireAccessible(t, ctx)
+			screenshot(t, ctx, "fleet-"+as.name)
+			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url+"/devices?unseen")))
+			requireFits(t, ctx)
+			requireAccessible(t, ctx)
+			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url+"/devices/"+f.devices[0].serial)))
+			requireTrue(t, ctx, contains("attributes", "region"))
+			requireFits(t, ctx)
+			requireAccessible(t, ctx)
+			screenshot(t, ctx, "device-"+as.name)
+		})
+	}
+}
+
+// A crash in the cloud appears on the open page by webhook and event, without a reload.
+func TestBrowser_WebhookWithoutReload(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	addFleet(cloud)
+	d := start(t, newConfig(t), sourceOf(cloud), nil)
+	cloud.SubscribeWebhook(d.url+"/webhook", secret)
+	ctx := newBrowser(t, looks[0])
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
+	requireTrue(t, ctx, contains("issues", "Assert at pump_start"))
+	require.NoError(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`window.marker = "not reloaded"; document.querySelector("#versions summary").click()`)))
+
+	gateway := cloud.Client(t, memfault.ProjectKey(cloud.ProjectKey()))
+	require.NoError(t, gateway.Uploads.ImportTrace(t.Context(), memfault.TraceImport{
+		DeviceIdentity: memfault.DeviceIdentity{DeviceSerial: "NEW-1", HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: "1.1.0"},
+		Reason:         "Assert at new_code", CapturedDate: memfault.NewTimestamp(time.Now()),
+	}))
+	requireTrue(t, ctx, contains("issues", "Assert at new_code"))
+	requireTrue(t, ctx, contains("summary", "41 devices"))
+	requireTrue(t, ctx, contains("sources", "issue.created"))
+	requireTrue(t, ctx, `window.marker === "not reloaded" && document.querySelector("#versions details").open`)
+}
+
+func TestBrowser_FailingPart(t *testing.T) {
+	f, c := newReplayedFake(t)
+	f.cloud.Fail(memfaulttest.Fault{Operation: "issues.list", Status: http.StatusForbidden})
+	d := start(t, c, f.source(), nil)
+	d.requireSoon(t, "reboots", "reboots in 30 days")
+	for _, as := range looks[:2] {
+		ctx := newBrowser(t, as)
+		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+		requireTrue(t, ctx, contains("issues", "The credential does not permit to read this."))
+		requireTrue(t, ctx, `document.getElementById("issues").classList.contains("failed") && !document.getElementById("versions").classList.contains("failed")`)
+		requireTrue(t, ctx, contains("versions", "400 devices"))
+		requireAccessible(t, ctx)
+		screenshot(t, ctx, "failing-"+as.name)
+	}
+}
+
+// Without the stream of events, for example behind a proxy that cuts it, the page polls.
+func TestBrowser_PollsWithoutEvents(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	addFleet(cloud)
+	d := start(t, newConfig(t), sourceOf(cloud), nil)
+	behind, err := url.Parse(d.url)
+	require.NoError(t, err)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/events" {
+			http.Error(w, "no streams", http.StatusBadGateway)
+			return
+		}
+		httputil.NewSingleHostReverseProxy(behind).ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	ctx := newBrowser(t, looks[0])
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(proxy.URL)))
+	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "polling"`)
+	cloud.AddIssues(memfaulttest.Issue{Title: "Assert at new_code"})
+	require.NoError(t, cloud.SendWebhook(t.Context(), d.url+"/webhook", secret, memfault.WebhookEvent{Type: memfault.WebhookTypeIssueCreated}))
+	requireTrue(t, ctx, contains("issues", "Assert at new_code"))
+}
+
+// The search and the links work with the keyboard alone.
+func TestBrowser_SearchByKeyboard(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	addFleet(cloud)
+	d := start(t, newConfig(t), sourceOf(cloud), nil)
+	d.requireSoon(t, "versions", "40 devices")
+	ctx := newBrowser(t, looks[0])
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url), chromedp.Focus(chromedp.CSS("#q")), chromedp.SendKeys(chromedp.CSS("#q"), "tap-c3\r")))
+	requireTrue(t, ctx, `location.pathname === "/devices" && document.body.textContent.includes("1 to 1 of 1")`)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Focus(chromedp.CSS(`tbody a[href="/devices/TAP-C3"]`)), chromedp.KeyEvent("\r")))
+	requireTrue(t, ctx, `location.pathname === "/devices/TAP-C3"`)
+	links, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`[...document.querySelectorAll("a.app")].map((a) => a.href)`))
+	require.NoError(t, err)
+	assert.Contains(t, links, "https://app.memfault.com/organizations/acme/projects/smart-sink/devices/TAP-C3")
+}

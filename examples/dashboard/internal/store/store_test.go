@@ -1,0 +1,149 @@
+package store_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+
+	"github.com/memfault-go/memfault/examples/dashboard/internal/store"
+)
+
+var sink = memfault.ProjectRef{Organization: "acme", Project: "smart-sink"}
+
+func open(t *testing.T, path string) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), path, sink)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func device(serial, cohort, version string, seen time.Time) memfault.Device {
+	d := memfault.Device{DeviceSerial: serial, Cohort: memfault.CohortRef{Slug: cohort}, LastSeen: memfault.NewTimestamp(seen)}
+	if version != "" {
+		d.LastSeenSoftwareVersion = &memfault.SoftwareVersionRef{Version: version}
+	}
+	return d
+}
+
+func TestStore_ReopenedFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a file, with?odd#name%41.db")
+	s := open(t, path)
+	at := time.UnixMilli(1_700_000_000_000)
+	part := store.Part{Name: "issues", ReadAt: at, Requests: 3, Took: 250 * time.Millisecond}
+	require.NoError(t, s.SavePart(t.Context(), part))
+	require.NoError(t, store.SaveObjects(t.Context(), s, "issues", []memfault.Issue{{ID: 7, Title: "b"}, {ID: 3, Title: "a"}}))
+	require.NoError(t, s.Close())
+	require.FileExists(t, path)
+
+	s = open(t, path)
+	parts, err := s.Parts(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, map[string]store.Part{"issues": part}, parts)
+	issues, err := store.Objects[memfault.Issue](t.Context(), s, "issues")
+	require.NoError(t, err)
+	require.Len(t, issues, 2)
+	assert.Equal(t, "b", issues[0].Title)
+}
+
+func TestOpen_InvalidInput(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	require.NoError(t, open(t, path).Close())
+	_, err := store.Open(t.Context(), path, memfault.ProjectRef{Organization: "acme", Project: "other"})
+	require.ErrorContains(t, err, "belongs to project acme/smart-sink")
+	_, err = store.Open(t.Context(), t.TempDir(), sink)
+	require.ErrorContains(t, err, "unable to open database file")
+
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), "PRAGMA user_version = 99")
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	_, err = store.Open(t.Context(), path, sink)
+	require.ErrorContains(t, err, "version 99 of the schema")
+}
+
+func TestDevices_Filter(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "test.db"))
+	now := time.UnixMilli(1_700_000_000_000)
+	require.NoError(t, s.SaveDevices(t.Context(), 1, []memfault.Device{
+		device("A_1", "beta", "1.0", now), device("AX1", "beta", "2.0", now.Add(-time.Hour)), device("%", "default", "", time.Time{}),
+	}))
+	for name, test := range map[string]struct {
+		filter store.Filter
+		want   []string
+	}{
+		"all":            {store.Filter{}, []string{"A_1", "AX1", "%"}},
+		"underscore":     {store.Filter{Text: "a_"}, []string{"A_1"}},
+		"percent":        {store.Filter{Text: "%"}, []string{"%"}},
+		"backslash":      {store.Filter{Text: `\`}, nil},
+		"cohort+version": {store.Filter{Cohort: "beta", Version: "2.0"}, []string{"AX1"}},
+		"no version":     {store.Filter{NoVersion: true}, []string{"%"}},
+		"unseen":         {store.Filter{UnseenSince: now.Add(-time.Minute)}, []string{"AX1", "%"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			devices, total, err := s.Devices(t.Context(), test.filter, false, 10, 0)
+			require.NoError(t, err)
+			var serials []string
+			for _, d := range devices {
+				serials = append(serials, d.Serial)
+			}
+			assert.Equal(t, test.want, serials)
+			assert.Equal(t, len(test.want), total)
+		})
+	}
+	devices, _, err := s.Devices(t.Context(), store.Filter{}, true, 1, 1)
+	require.NoError(t, err)
+	assert.Equal(t, "AX1", devices[0].Serial)
+	_, err = s.Device(t.Context(), "none")
+	require.ErrorIs(t, err, sql.ErrNoRows)
+}
+
+func TestShares_OverTime(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "test.db"))
+	at := time.UnixMilli(1_700_000_000_000)
+	for i := range 3 {
+		require.NoError(t, s.SaveSample(t.Context(), at.Add(time.Duration(i)*time.Hour), []store.Count{
+			{Cohort: "beta", Version: "1.0", Devices: 4 - i}, {Cohort: "beta", Version: "2.0", Devices: i}, {Cohort: "default", Version: "2.0", Devices: 9},
+		}))
+	}
+	require.NoError(t, s.SaveSample(t.Context(), at, []store.Count{{Cohort: "beta", Version: "2.0", Devices: 0}}))
+	shares, err := s.Shares(t.Context(), "beta", "2.0", time.Time{})
+	require.NoError(t, err)
+	assert.Equal(t, []store.Share{{Time: at.Add(time.Hour), Share: 0.25}, {Time: at.Add(2 * time.Hour), Share: 0.5}}, shares)
+	require.NoError(t, s.RemoveSamples(t.Context(), at.Add(2*time.Hour)))
+	shares, err = s.Shares(t.Context(), "beta", "2.0", time.Time{})
+	require.NoError(t, err)
+	assert.Len(t, shares, 1)
+}
+
+func TestReboots_DeviceSeenMeanwhileStaysPending(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "test.db"))
+	now := time.UnixMilli(1_700_000_000_000)
+	require.NoError(t, s.SaveDevices(t.Context(), 1, []memfault.Device{device("A", "beta", "1.0", now)}))
+	pending, err := s.PendingReboots(t.Context(), time.Time{})
+	require.NoError(t, err)
+	require.Len(t, pending, 1)
+	require.NoError(t, s.SaveDevices(t.Context(), 1, []memfault.Device{device("A", "beta", "1.0", now.Add(time.Minute))}))
+	reboots := []memfault.Reboot{{Reason: memfault.RebootReasonAssert, Time: memfault.NewTimestamp(now)}}
+	for range 2 { // the same reboot is stored once
+		require.NoError(t, s.SaveReboots(t.Context(), pending[0], reboots))
+	}
+	pending, err = s.PendingReboots(t.Context(), time.Time{})
+	require.NoError(t, err)
+	require.Len(t, pending, 1)
+	counts, err := s.RebootCounts(t.Context(), time.Time{})
+	require.NoError(t, err)
+	require.Len(t, counts, 1)
+	assert.Equal(t, 1, counts[0].Reboots)
+	require.NoError(t, s.SaveReboots(t.Context(), pending[0], nil))
+	pending, err = s.PendingReboots(t.Context(), time.Time{})
+	require.NoError(t, err)
+	assert.Empty(t, pending)
+}

@@ -1,0 +1,154 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/memfault-go/memfault"
+
+	"github.com/memfault-go/memfault/examples/dashboard/internal/store"
+)
+
+const (
+	devicesPerPage = 50
+	deviceTimeout  = 20 * time.Second // for all that the page of a device reads
+)
+
+type devicesView struct {
+	pageView
+	Query         url.Values
+	Filter        store.Filter
+	Unseen        bool
+	Devices       []store.Device
+	Total         int
+	First, Last   int
+	Before, After string // queries of the pages before and after; empty if there is none
+}
+
+// serveDevices serves the search, and the devices of a bar of the charts.
+func (s *Server) serveDevices(w http.ResponseWriter, r *http.Request) {
+	view := devicesView{pageView: s.newPage(), Query: r.URL.Query()}
+	view.Search = view.Query.Get("q")
+	view.Filter = store.Filter{
+		Text: view.Search, Version: view.Query.Get("version"), NoVersion: view.Query.Has("version") && view.Query.Get("version") == "",
+		Cohort: view.Query.Get("cohort"), Hardware: view.Query.Get("hardware"),
+	}
+	if view.Unseen = view.Query.Has("unseen"); view.Unseen {
+		view.Filter.UnseenSince = s.Now().Add(-s.UnseenAfter)
+	}
+	number, err := strconv.Atoi(cmp.Or(view.Query.Get("page"), "1"))
+	if err != nil || number < 1 || number > 1e6 {
+		http.Error(w, "page must be a number from 1", http.StatusBadRequest)
+		return
+	}
+	offset := (number - 1) * devicesPerPage
+	view.Devices, view.Total, err = s.Store.Devices(r.Context(), view.Filter, view.Unseen, devicesPerPage, offset)
+	if err != nil {
+		s.Log.Error("devices not read", "error", err)
+		http.Error(w, "The store could not be read: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	view.First, view.Last = offset+1, offset+len(view.Devices)
+	if number > 1 {
+		view.Before = s.pageQuery(view.Query, number-1)
+	}
+	if view.Last < view.Total {
+		view.After = s.pageQuery(view.Query, number+1)
+	}
+	s.render(w, http.StatusOK, "devices", view)
+}
+
+func (s *Server) pageQuery(query url.Values, number int) string {
+	values := url.Values{}
+	for name, value := range query {
+		values[name] = value
+	}
+	values.Set("page", strconv.Itoa(number))
+	return values.Encode()
+}
+
+// block is a part of the page of a device. Each is read, and fails, on its own.
+type block struct {
+	Problem string
+	ReadAt  time.Time
+}
+
+type deviceView struct {
+	pageView
+	Serial string
+	// Stored is the device as it was last listed. Known reports whether it was.
+	Stored store.Device
+	Known  bool
+
+	Device       *memfault.Device
+	DeviceBlock  block
+	Attributes   []memfault.DeviceAttribute
+	AttributesAt block
+	Reboots      []memfault.Reboot
+	RebootsAt    block
+	Installs     []memfault.Install
+	InstallsAt   block
+	LogFiles     []memfault.LogFile
+	LogFilesAt   block
+}
+
+// serveDevice reads a device when its page is opened: five requests.
+func (s *Server) serveDevice(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), deviceTimeout)
+	defer cancel()
+	serial := r.PathValue("serial")
+	view := &deviceView{pageView: s.newPage(), Serial: serial}
+	stored, err := s.Store.Device(ctx, serial)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		s.Log.Error("device not read", "error", err)
+	}
+	view.Stored, view.Known = stored, err == nil
+
+	first := memfault.ListOptions{PerPage: 20}
+	var reading sync.WaitGroup
+	read := func(result *block, do func() error) {
+		reading.Go(func() {
+			err := do()
+			result.Problem, result.ReadAt = s.explain(err), s.Now()
+		})
+	}
+	missing := false
+	read(&view.DeviceBlock, func() (err error) {
+		view.Device, err = s.Client.Devices.Get(ctx, s.Project, serial)
+		missing = errors.Is(err, memfault.ErrNotFound)
+		return err
+	})
+	read(&view.AttributesAt, func() error {
+		return firstPage(ctx, s.Client.Devices.ListAttributes(s.Project, serial, memfault.DeviceAttributeListOptions{}), &view.Attributes)
+	})
+	read(&view.RebootsAt, func() error {
+		return firstPage(ctx, s.Client.Devices.ListReboots(s.Project, serial, memfault.RebootListOptions{ListOptions: first}), &view.Reboots)
+	})
+	read(&view.InstallsAt, func() error {
+		return firstPage(ctx, s.Client.Installs.List(s.Project, memfault.InstallListOptions{ListOptions: first, Device: []string{serial}}), &view.Installs)
+	})
+	read(&view.LogFilesAt, func() error {
+		return firstPage(ctx, s.Client.Devices.ListLogFiles(s.Project, serial, memfault.LogFileListOptions{ListOptions: first}), &view.LogFiles)
+	})
+	reading.Wait()
+	status := http.StatusOK
+	if missing && !view.Known {
+		status = http.StatusNotFound
+	}
+	s.render(w, status, "device", view)
+}
+
+func firstPage[T any](ctx context.Context, pager *memfault.Pager[T], items *[]T) error {
+	page, err := pager.Page(ctx)
+	if err == nil {
+		*items = page.Items
+	}
+	return err
+}
