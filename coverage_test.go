@@ -111,12 +111,13 @@ func TestFiles_AreShort(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestReadme_TableIsCurrent(t *testing.T) {
-	current, err := os.ReadFile("README.md")
+func TestOperationsPage_IsCurrent(t *testing.T) {
+	current, err := os.ReadFile("docs/operations.md")
 	require.NoError(t, err)
-	generated, err := loadSource(t).Readme(string(current))
+	assert.Equal(t, loadSource(t).OperationsPage(), string(current), "run go generate")
+	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	assert.Equal(t, generated, string(current), "run go generate")
+	assert.Contains(t, string(readme), "(docs/operations.md)", "the README does not link to the table")
 }
 
 func TestReadme_CodeCompiles(t *testing.T) {
