@@ -55,6 +55,8 @@ func (e DevicesExpr) MarshalJSON() ([]byte, error) {
 //
 // UNCERTAIN: whether the ID of an alert is always a number.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in the scripts of one author.
 func (s *AlertsService) Update(ctx context.Context, project ProjectRef, alertID int64, update AlertUpdate, opts ...CallOption) (*Alert, error) {
 	return fetch[Alert](ctx, clientOf(s), operation.AlertsUpdate, requestParams{path: project.path(pathID(alertID)), body: update}, opts)

@@ -53,6 +53,8 @@ type ArtifactListOptions struct {
 // UNCERTAIN: whether the path and the parameters are right. Memfault documents only that the
 // operation exists.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/artifacts
 func (s *ArtifactsService) List(project ProjectRef, releaseVersion string, options ArtifactListOptions, opts ...CallOption) *Pager[Artifact] {
 	return list[Artifact](clientOf(s), operation.ArtifactsListForRelease, project.path(releaseVersion), options, opts)

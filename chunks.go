@@ -26,6 +26,8 @@ type ChunksService struct{ client *Client }
 // fails with [ErrTooLarge] or [ErrBadRequest], the cause can be any of the chunks, or their
 // total size.
 //
+// Credentials: [ProjectKey].
+//
 // Memfault: https://docs.memfault.com/api/upload-chunk
 func (s *ChunksService) Upload(ctx context.Context, deviceSerial string, chunks [][]byte, opts ...CallOption) error {
 	if len(chunks) == 0 {
@@ -40,6 +42,8 @@ func (s *ChunksService) Upload(ctx context.Context, deviceSerial string, chunks 
 // CheckProjectKey checks the project key without uploading anything. It sends an upload
 // without a body, which Memfault rejects because of its length (411) if the key is valid,
 // and otherwise because of the key (403): then CheckProjectKey fails with [ErrForbidden].
+//
+// Credentials: [ProjectKey].
 //
 // Not documented by Memfault; observed only in one program.
 func (s *ChunksService) CheckProjectKey(ctx context.Context, opts ...CallOption) error {

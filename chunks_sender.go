@@ -58,6 +58,8 @@ type ChunkSender struct {
 // NewSender returns a ChunkSender. If the options are invalid, or the client's credential is
 // not a [ProjectKey], its Send fails.
 //
+// Credentials: [ProjectKey].
+//
 // Memfault: https://docs.memfault.com/api/upload-chunk
 func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 	options, err := options.withDefaults()

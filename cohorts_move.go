@@ -28,6 +28,8 @@ type MoveDevicesResult struct {
 // MoveDevices updates each device separately. [WithResponse] is ignored, because there is one
 // response for each device.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/update-device
 func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, cohortSlug string, deviceSerials []string, options MoveDevicesOptions, opts ...CallOption) ([]MoveDevicesResult, error) {
 	switch {

@@ -24,6 +24,8 @@ type CoredumpListOptions struct {
 
 // List returns the coredumps of a project.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in one program from 2026.
 func (s *CoredumpsService) List(project ProjectRef, options CoredumpListOptions, opts ...CallOption) *Pager[Coredump] {
 	return list[Coredump](clientOf(s), operation.CoredumpsList, project.path(), options, opts)
@@ -40,6 +42,8 @@ type ELFCoredumpListOptions struct {
 }
 
 // ListELF returns the coredumps of Linux processes.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's own tests.
 func (s *CoredumpsService) ListELF(project ProjectRef, options ELFCoredumpListOptions, opts ...CallOption) *Pager[ELFCoredump] {

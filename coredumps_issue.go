@@ -57,6 +57,8 @@ type IssueFile struct {
 //
 // UNCERTAIN: whether the coredump of a Linux process is downloaded by the same request.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in a program from 2026.
 func (s *CoredumpsService) DownloadIssue(ctx context.Context, project ProjectRef, issueID int64, dir string, options IssueDownloadOptions, opts ...CallOption) ([]IssueFile, error) {
 	if err := options.check(ctx, issueID, dir); err != nil {

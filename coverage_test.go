@@ -61,6 +61,16 @@ func TestMethods_DocumentTheirSource(t *testing.T) {
 	assert.Greater(t, len(source.Methods), 100)
 }
 
+// TestMethods_DocumentTheirCredentials compares the comments with the table of operations.
+func TestMethods_DocumentTheirCredentials(t *testing.T) {
+	for _, method := range loadSource(t).Methods {
+		paragraphs := strings.Split(strings.TrimSpace(method.Doc), "\n\n")
+		require.Greater(t, len(paragraphs), 2, method)
+		assert.Equal(t, method.CredentialsLine(), paragraphs[len(paragraphs)-2], "the paragraph before the source in the comment of %s", method)
+		assert.Equal(t, 1, strings.Count(method.Doc, "Credentials:"), "the comment of %s", method)
+	}
+}
+
 func TestMethods_OperationsByCredential(t *testing.T) {
 	source := loadSource(t)
 	names := func(id operation.ID) (names []string) {

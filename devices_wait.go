@@ -106,6 +106,8 @@ func waitForVersion[T any](ctx context.Context, version, what string, options Wa
 // the version that the device had last. ctx should have a deadline, because the device may
 // never report the version.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/retrieve-device
 func (s *DevicesService) WaitForVersion(ctx context.Context, project ProjectRef, deviceSerial, version string, options WaitOptions, opts ...CallOption) (*Device, error) {
 	if version == "" {

@@ -93,6 +93,8 @@ func (e EventCreate) encode() (json.RawMessage, error) {
 // all; [Error.ItemErrors] lists the events and the reasons. Events that fail local validation
 // are not sent; the error contains the index and the device of the event.
 //
+// Credentials: [ProjectKey].
+//
 // Memfault: https://docs.memfault.com/api/events
 func (s *EventsService) Upload(ctx context.Context, events []EventCreate, opts ...CallOption) error {
 	op := operation.Get(operation.EventsUpload)

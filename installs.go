@@ -70,12 +70,16 @@ type InstallListOptions struct {
 
 // List returns the installs of a project.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/list-installs
 func (s *InstallsService) List(project ProjectRef, options InstallListOptions, opts ...CallOption) *Pager[Install] {
 	return list[Install](clientOf(s), operation.InstallsList, project.path(), options, opts)
 }
 
 // Get returns an install.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-install
 func (s *InstallsService) Get(ctx context.Context, project ProjectRef, installID int64, opts ...CallOption) (*Install, error) {
@@ -86,6 +90,8 @@ func (s *InstallsService) Get(ctx context.Context, project ProjectRef, installID
 //
 // UNCERTAIN: whether Memfault still supports this operation. It is documented, but another
 // page says that installs are read-only.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/installs
 func (s *InstallsService) Delete(ctx context.Context, project ProjectRef, installID int64, opts ...CallOption) error {

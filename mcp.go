@@ -38,6 +38,8 @@ type MCPTool struct {
 
 // ListTools returns the tools that can be called.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in a program of Memfault's own from 2026.
 func (s *MCPService) ListTools(ctx context.Context, project ProjectRef, opts ...CallOption) ([]MCPTool, error) {
 	tools, cursors := []MCPTool{}, map[string]bool{}
@@ -79,6 +81,8 @@ const maxToolPages = 1000
 // If the tool reports an error, CallTool fails with an [*Error] that contains the text content.
 //
 // A call is not retried once it may have reached Memfault, because a tool can have effects.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in a program of Memfault's own from 2026.
 func (s *MCPService) CallTool(ctx context.Context, project ProjectRef, name string, arguments, out any, opts ...CallOption) error {

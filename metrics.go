@@ -22,6 +22,8 @@ type CustomMetricCreate struct {
 //
 // UNCERTAIN: which fields of the metric the response contains.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in Memfault's own tests.
 func (s *MetricsService) CreateCustomMetric(ctx context.Context, project ProjectRef, create CustomMetricCreate, opts ...CallOption) (*CustomMetric, error) {
 	return fetch[CustomMetric](ctx, clientOf(s), operation.CustomMetricsCreate, requestParams{path: project.path(), body: create}, opts)
@@ -38,6 +40,8 @@ type ReportListOptions struct {
 }
 
 // ListReports returns the reports of devices.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's own tests.
 func (s *MetricsService) ListReports(project ProjectRef, options ReportListOptions, opts ...CallOption) *Pager[Report] {

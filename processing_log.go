@@ -71,6 +71,8 @@ type ProcessingLogListOptions struct {
 // UNCERTAIN: the order of the entries, and whether Memfault accepts a cursor with another
 // Start or End.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api
 func (s *ProcessingLogService) List(project ProjectRef, options ProcessingLogListOptions, opts ...CallOption) *Pager[ProcessingLogEntry] {
 	return listByCursor[ProcessingLogEntry](clientOf(s), operation.ProcessingLogList, project.path(), options, options.PageSize, opts)

@@ -89,6 +89,8 @@ type DeviceRecordingListOptions struct {
 // One program warns that Memfault ignores PerPage and sends the oldest recordings first.
 // UNCERTAIN: whether it does.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in programs of a chip maker.
 func (s *RecordingsService) ListForDevice(project ProjectRef, deviceSerial string, options DeviceRecordingListOptions, opts ...CallOption) *Pager[CustomDataRecording] {
 	return list[CustomDataRecording](clientOf(s), operation.DeviceCustomDataRecordingsList, project.path(deviceSerial), options, opts)
@@ -101,6 +103,8 @@ type RecordingListOptions struct {
 }
 
 // List returns the custom data recordings of all devices of a project.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in a program of a chip maker.
 func (s *RecordingsService) List(project ProjectRef, options RecordingListOptions, opts ...CallOption) *Pager[CustomDataRecording] {

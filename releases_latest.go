@@ -58,6 +58,8 @@ type LatestReleaseURL struct {
 // than 6. If the hardware version or the software type is unknown, Latest fails with
 // [ErrBadRequest].
 //
+// Credentials: [ProjectKey].
+//
 // Memfault: https://docs.memfault.com/api/retrieve-latest-release-for-a-device and
 // https://docs.memfault.com/docs/platform/ota
 func (s *ReleasesService) Latest(ctx context.Context, query LatestReleaseQuery, opts ...CallOption) (*LatestRelease, error) {
@@ -83,6 +85,8 @@ func (s *ReleasesService) Latest(ctx context.Context, query LatestReleaseQuery, 
 
 // LatestURL returns only the URL of the release that a device should install. It requires a
 // [ProjectKey]. Its errors are those of [ReleasesService.Latest].
+//
+// Credentials: [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/docs/mcu/releases-integration-guide
 func (s *ReleasesService) LatestURL(ctx context.Context, query LatestReleaseQuery, opts ...CallOption) (*LatestReleaseURL, error) {

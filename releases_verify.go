@@ -79,6 +79,8 @@ func (e *OfferError) Is(target error) bool {
 // [*ChecksumError]. Its other errors are those of Latest and [ArtifactsService.Download]. The
 // local file is read and the download compared with small buffers.
 //
+// Credentials: [ProjectKey].
+//
 // Memfault: https://docs.memfault.com/api/retrieve-latest-release-for-a-device
 func (s *ReleasesService) VerifyOffer(ctx context.Context, query LatestReleaseQuery, file *File, opts ...CallOption) error {
 	if err := query.validate(); err != nil {

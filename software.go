@@ -59,6 +59,8 @@ type SoftwareVersionCreate struct {
 
 // ListTypes returns the software types of a project.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in a program of one chip maker.
 func (s *SoftwareService) ListTypes(project ProjectRef, options SoftwareTypeListOptions, opts ...CallOption) *Pager[SoftwareType] {
 	return list[SoftwareType](clientOf(s), operation.SoftwareTypesList, project.path(), options, opts)
@@ -67,6 +69,8 @@ func (s *SoftwareService) ListTypes(project ProjectRef, options SoftwareTypeList
 // ListVersions returns the versions of the software type with the given name.
 //
 // UNCERTAIN: whether the operation exists.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in a third-party outline of the API.
 func (s *SoftwareService) ListVersions(project ProjectRef, softwareType string, options SoftwareVersionListOptions, opts ...CallOption) *Pager[SoftwareVersion] {
@@ -78,6 +82,8 @@ func (s *SoftwareService) ListVersions(project ProjectRef, softwareType string, 
 // A version exists as soon as its first payload or its symbols are uploaded. If it has no
 // symbols, [SoftwareVersion.SymbolFile] is nil.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in Memfault's own debugger script.
 func (s *SoftwareService) GetVersion(ctx context.Context, project ProjectRef, softwareType, version string, opts ...CallOption) (*SoftwareVersion, error) {
 	return fetch[SoftwareVersion](ctx, clientOf(s), operation.SoftwareVersionsRetrieve, requestParams{path: project.path(softwareType, version)}, opts)
@@ -88,6 +94,8 @@ func (s *SoftwareService) GetVersion(ctx context.Context, project ProjectRef, so
 //
 // UNCERTAIN: whether Memfault accepts the request body. UNCERTAIN: how Memfault responds if
 // the version exists; [ErrConflict] is likely.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/create-software-version
 func (s *SoftwareService) CreateVersion(ctx context.Context, project ProjectRef, softwareType string, create SoftwareVersionCreate, opts ...CallOption) (*SoftwareVersion, error) {

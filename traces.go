@@ -101,6 +101,8 @@ type TraceListOptions struct {
 
 // List returns the traces of a project, the newest first.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in programs of device makers.
 func (s *TracesService) List(project ProjectRef, options TraceListOptions, opts ...CallOption) *Pager[Trace] {
 	return list[Trace](clientOf(s), operation.TracesList, project.path(), options, opts)
@@ -108,6 +110,8 @@ func (s *TracesService) List(project ProjectRef, options TraceListOptions, opts 
 
 // Get returns a trace with the reference to its coredump. If the trace does not exist, Get
 // fails with [ErrNotFound].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api
 func (s *TracesService) Get(ctx context.Context, project ProjectRef, traceID int64, opts ...CallOption) (*Trace, error) {

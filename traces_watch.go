@@ -19,6 +19,8 @@ import (
 // of the three, and with a trace that is in the list up to an hour after its created_date. If
 // the response does not contain that, Watch takes received_date, or else captured_date.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in programs of device makers.
 func (s *TracesService) Watch(ctx context.Context, project ProjectRef, options WatchOptions, opts ...CallOption) iter.Seq2[WatchItem[Trace], error] {
 	return watchList(ctx, watchSource[Trace]{

@@ -32,6 +32,8 @@ type OTAPayloadOptions struct {
 // which describes what the release has. Of a delta payload, only the delta release is looked
 // for. UNCERTAIN: whether Memfault rejects the same content for another version or board.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) OTAPayload(ctx context.Context, project ProjectRef, file *File, options OTAPayloadOptions, opts ...CallOption) (*UploadResult, error) {
 	if err := required("OTAPayloadOptions", "HardwareVersion", options.HardwareVersion, "SoftwareType", options.SoftwareType, "SoftwareVersion", options.SoftwareVersion); err != nil {

@@ -16,6 +16,8 @@ type RawCoredumpOptions struct{}
 // The request is not retried once it may have reached Memfault. If the file does not start
 // like such a coredump, RawCoredump returns an error and sends nothing.
 //
+// Credentials: [ProjectKey].
+//
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) RawCoredump(ctx context.Context, file *File, _ RawCoredumpOptions, opts ...CallOption) (*UploadResult, error) {
 	if err := checkFile(file, isCoredump); err != nil {

@@ -46,6 +46,8 @@ func (o SymbolsOptions) upload() (upload, error) {
 // [SymbolsOptions.IfMissing] it sends nothing of a file that Memfault has; the MD5 of the
 // result is then empty. Symbols does not accept a [ProjectKey].
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in Memfault's own programs.
 func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
 	kind, err := options.upload()
@@ -106,6 +108,8 @@ func (s *UploadsService) findSymbolFile(ctx context.Context, project ProjectRef,
 // hexadecimal; see [GNUBuildID]. If the token may only upload, SymbolsExist fails with
 // [ErrForbidden]. It does not accept a [ProjectKey].
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, gnuBuildID string, opts ...CallOption) (bool, error) {
 	err := exec(ctx, clientOf(s), operation.SymbolsExistsByGNUBuildID, requestParams{path: project.path(strings.ToLower(gnuBuildID))}, opts)
@@ -118,6 +122,8 @@ func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, g
 // SymbolsLegacy uploads the symbols of a software version in one request. Prefer
 // [UploadsService.Symbols]: SymbolsLegacy is the older way. The request is not retried once it
 // may have reached Memfault. SymbolsLegacy does not accept a [ProjectKey].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in an old script for embedded controllers of
 // ChromeOS.

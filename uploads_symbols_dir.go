@@ -44,6 +44,8 @@ type SymbolsDirResult struct {
 // the context ends, the remaining files fail with its error. [WithResponse] and [WithProgress]
 // are ignored, because there is one of each for every file.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir string, options SymbolsDirOptions, opts ...CallOption) ([]SymbolsDirResult, error) {
 	switch {

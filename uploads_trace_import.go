@@ -55,6 +55,8 @@ type ImportedFrame struct {
 // UNCERTAIN: whether Memfault accepts both forms. UNCERTAIN: whether the host is right,
 // because no document contains it.
 //
+// Credentials: [ProjectKey].
+//
 // Memfault: https://docs.memfault.com/api/upload-trace
 func (s *UploadsService) ImportTrace(ctx context.Context, trace TraceImport, opts ...CallOption) error {
 	if err := required("TraceImport", "DeviceSerial", trace.DeviceSerial, "HardwareVersion", trace.HardwareVersion,
