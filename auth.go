@@ -140,7 +140,7 @@ func kindOf(auth Authenticator) (kind operation.Credential, ok bool) {
 	}
 }
 
-// AuthFromEnv returns the Authenticator of the credential in the environment, in the
+// AuthFromEnv returns the [Authenticator] of the credential in the environment, in the
 // variables that Memfault's own command-line tool reads: MEMFAULT_ORG_TOKEN; otherwise
 // MEMFAULT_EMAIL with MEMFAULT_PASSWORD or MEMFAULT_API_KEY; otherwise MEMFAULT_PROJECT_KEY.
 // An empty variable counts as not set. If there is no credential, AuthFromEnv fails with

@@ -29,7 +29,7 @@ func (e *ChunkExportError) Error() string {
 	return fmt.Sprintf("memfault: DecodeChunkExport: damaged chunk in line %d, byte %d: %v", e.Line, e.Offset, e.Err)
 }
 
-// Is reports whether target is ErrInvalidArgument.
+// Is reports whether target is [ErrInvalidArgument].
 func (e *ChunkExportError) Is(target error) bool { return target == ErrInvalidArgument }
 
 // Unwrap returns what is wrong with the chunk.

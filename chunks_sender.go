@@ -55,7 +55,7 @@ type ChunkSender struct {
 	invalid error
 }
 
-// NewSender returns a ChunkSender. If the options are invalid, or the client's credential is
+// NewSender returns a [ChunkSender]. If the options are invalid, or the client's credential is
 // not a [ProjectKey], its Send fails.
 //
 // Credentials: [ProjectKey].

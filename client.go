@@ -61,7 +61,7 @@ type core struct {
 	accept    []string
 }
 
-// NewClient returns a Client that authenticates with auth. It opens no connection. If auth
+// NewClient returns a [Client] that authenticates with auth. It opens no connection. If auth
 // or an option cannot be used, NewClient fails with [ErrInvalidArgument].
 func NewClient(auth Authenticator, opts ...Option) (*Client, error) {
 	if err := validateAuth(auth); err != nil {

@@ -25,7 +25,7 @@ func (e *DeploymentMismatchError) Error() string {
 		e.Create.Cohort, deploymentForm(e.Active.Type, e.Active.RolloutPercent), deploymentForm(e.Create.Type, e.Create.RolloutPercent))
 }
 
-// Is reports whether target is ErrConflict.
+// Is reports whether target is [ErrConflict].
 func (e *DeploymentMismatchError) Is(target error) bool { return target == ErrConflict }
 
 func deploymentForm(kind DeploymentType, percent int) string {

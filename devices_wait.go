@@ -74,7 +74,7 @@ func (e *VersionWaitError) Error() string {
 // Unwrap returns why the wait ended.
 func (e *VersionWaitError) Unwrap() error { return e.cause }
 
-// Is reports whether target is ErrNoAnswer and the context ended.
+// Is reports whether target is [ErrNoAnswer] and the context ended.
 func (e *VersionWaitError) Is(target error) bool {
 	return target == ErrNoAnswer && isContextError(e.cause)
 }

@@ -55,7 +55,7 @@ func (e *ChecksumError) Error() string {
 	return fmt.Sprintf("memfault: %s: file %s mismatch: got %s, want %s (from the API)", e.Operation, e.Algorithm, e.Got, e.Want)
 }
 
-// Is reports whether target is ErrUnexpectedResponse.
+// Is reports whether target is [ErrUnexpectedResponse].
 func (e *ChecksumError) Is(target error) bool { return target == ErrUnexpectedResponse }
 
 // openFile prepares the download of an operation's file. The first Read sends the request.

@@ -42,13 +42,13 @@ type EventCreate struct {
 	ExtraInfo    any       `json:"extra_info,omitempty"` // custom data, in the documented field
 }
 
-// HeartbeatInfo is the EventInfo of a heartbeat. Whole numbers are sent without a fraction,
+// HeartbeatInfo is the [EventInfo] of a heartbeat. Whole numbers are sent without a fraction,
 // and exactly up to 2⁵³.
 type HeartbeatInfo struct {
 	Metrics map[string]float64 `json:"metrics"`
 }
 
-// TraceInfo is the EventInfo of a trace. LR and SP are omitted if they are 0.
+// TraceInfo is the [EventInfo] of a trace. LR and SP are omitted if they are 0.
 type TraceInfo struct {
 	Reason RebootReason `json:"reason"`
 	PC     uint64       `json:"pc"`

@@ -17,7 +17,7 @@ import (
 //
 // The keys for Sort are the constants whose names begin with Sort. The options of each list
 // name those that Memfault accepts there; for a list whose options name none, no key is known.
-// [Descending] reverses the order: ListOptions{Sort: Descending(SortLastSeen)}.
+// [Descending] reverses the order of a key, such as [SortLastSeen].
 type ListOptions struct {
 	Page    int    `url:"page,omitempty"`     // first page to read; 1 by default
 	PerPage int    `url:"per_page,omitempty"` // items a page; 100 by default, Memfault's documented maximum
@@ -78,8 +78,8 @@ type Pager[T any] struct {
 	err      error
 }
 
-// PagerOf returns a Pager over the given items, all on one page, that does no I/O: for tests
-// of code that takes a Pager.
+// PagerOf returns a [Pager] over the given items, all on one page. The Pager does no I/O. It
+// is meant for tests of code that takes a Pager.
 func PagerOf[T any](items ...T) *Pager[T] {
 	n := len(items)
 	paging := Paging{ItemCount: n, Page: 1, PageCount: min(n, 1), PerPage: max(n, defaultPerPage), TotalCount: n}

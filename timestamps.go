@@ -20,7 +20,7 @@ type Timestamp struct {
 	time.Time
 }
 
-// NewTimestamp returns the Timestamp of t.
+// NewTimestamp returns the [Timestamp] of t.
 func NewTimestamp(t time.Time) Timestamp { return Timestamp{t} }
 
 // String returns the timestamp in the format in which it is sent.

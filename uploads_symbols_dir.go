@@ -36,7 +36,7 @@ type SymbolsDirResult struct {
 // same build ID, only the largest, which contains the symbols, is uploaded. If it succeeds,
 // the others count as already uploaded; if it fails, they fail with the same error. A file
 // without debug information is left out, unless [SymbolsDirOptions.WithoutDebugInfo] is set;
-// SymbolsDirResult.Skipped contains the reason.
+// [SymbolsDirResult.Skipped] contains the reason.
 //
 // SymbolsDir returns one result for each such file and for each path that cannot be read, in
 // the order of filepath.WalkDir. It also returns an error that joins the errors of all failed

@@ -58,7 +58,7 @@ func (e *Error) Error() string { return fmt.Sprintf("line %d, byte %d: %v", e.Li
 // Unwrap returns what is wrong with the chunk.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Decode returns the chunks of a log in order, and an *Error for each damaged one. An error
+// Decode returns the chunks of a log in order, and an [*Error] for each damaged one. An error
 // of the reader is last, and is returned as it is. Of what the reader broke off, only
 // complete chunks are returned. The caller can keep the chunks.
 func Decode(log io.Reader) iter.Seq2[[]byte, error] {

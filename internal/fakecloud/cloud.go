@@ -24,7 +24,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Organization, user, credentials and default project of a cloud that New returns.
+// Organization, user, credentials and default project of a cloud that [New] returns.
 const (
 	Organization = "acme"
 	Project      = "smart-sink"

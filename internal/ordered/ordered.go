@@ -19,13 +19,13 @@ import (
 	"time"
 )
 
-// Config configures a Sender. Fields without a note are required.
+// Config configures a [Sender]. Fields without a note are required.
 type Config struct {
 	// Send sends a batch. Its ctx ends when Close stops waiting. The items must not be
 	// changed, and may be read for as long as they are referenced.
 	Send func(ctx context.Context, device string, items [][]byte) Outcome
 	// Panicked returns the error of a Send that panicked with a value, or, if the value is
-	// nil, ended its goroutine. Its outcome is of the kind Refused.
+	// nil, ended its goroutine. Its outcome is of the kind [Refused].
 	Panicked func(value any, stack []byte) error
 	// Backoff returns the wait of a device after a number of consecutive failures,
 	// starting at 0. It should be random: failures of devices that always fail at the same
@@ -33,11 +33,11 @@ type Config struct {
 	Backoff func(failures int) time.Duration
 	// NotSent returns the error that is reported with items that were not accepted in time.
 	// Its cause is the error of the device's last outcome, and nil if there was none; for
-	// Closed it is the error that was passed to Close.
+	// [Closed] it is the error that was passed to Close.
 	NotSent func(reason Reason, cause error) error
 	// OnPause is called once for each pause, by a goroutine of its own. It may be nil.
 	OnPause func(err error)
-	// Changed reports whether what a request was Refused for has changed. It is called about
+	// Changed reports whether what a request was [Refused] for has changed. It is called about
 	// once a second during a pause, by a goroutine of its own, while items are pending. If it
 	// returns true, the next probe is sent at once, or after the probe in flight. Its ctx
 	// ends when Close stops waiting. It must not panic. It may be nil.
@@ -100,7 +100,7 @@ type Sender struct {
 	running int // done functions that have not returned
 }
 
-// New returns a Sender.
+// New returns a [Sender].
 func New(config Config) *Sender {
 	s := &Sender{config: config, start: time.Now()}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -168,7 +168,7 @@ func (s *Sender) Resume() {
 	s.dispatch()
 }
 
-// Stats are counts of a Sender.
+// Stats are counts of a [Sender].
 type Stats struct {
 	PendingItems       int   // neither accepted nor reported
 	PendingBytes       int64 // of pending items, bookkeeping included

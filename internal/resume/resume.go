@@ -24,15 +24,15 @@ import (
 	"net/http"
 )
 
-// Source is where a Reader gets its file from.
+// Source is where a [Reader] gets its file from.
 type Source struct {
 	// Fetch sends one request with the given header. It returns the response if that is
 	// successful, or has status 416 and the header has a Range; otherwise an error. The
-	// Reader closes the body.
+	// [Reader] closes the body.
 	Fetch func(header http.Header) (*http.Response, error)
 	// Retry waits before the next attempt. It returns an error, which is final, if there
 	// must not be one. waits is the number of earlier waits since the last new byte. cause
-	// is an error of Fetch or a *LostError.
+	// is an error of Fetch or a [*LostError].
 	Retry func(waits int, cause error) error
 	// MaxAttempts is the number of consecutive attempts without a new byte after which the
 	// error of the last one is final. If it is 1, a broken file is not requested again.

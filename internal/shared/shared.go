@@ -58,7 +58,7 @@ type pending struct {
 	waiting int // Func.mu must be held
 }
 
-// New returns a Func. Each call gets a context that has no values of a caller's context and
+// New returns a [Func]. Each call gets a context that has no values of a caller's context and
 // ends when the limit has passed or no caller waits any more. A call that ignores the end of
 // its context is abandoned: the next one can then run beside it.
 func New(limit time.Duration, call func(context.Context) (string, error)) *Func {

@@ -31,7 +31,7 @@ type Timer struct {
 	response responseBody
 }
 
-// Start returns a Timer that calls cancel with cause if the limit passes.
+// Start returns a [Timer] that calls cancel with cause if the limit passes.
 func Start(limit time.Duration, cause error, cancel context.CancelCauseFunc) *Timer {
 	deadline := time.Now().Add(limit)
 	t := &Timer{cancel: cancel, limit: limit, deadline: deadline, nextCheck: deadline, cause: cause}

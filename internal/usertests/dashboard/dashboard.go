@@ -17,7 +17,7 @@ type Fleet struct {
 	Problems []string       `json:"problems,omitempty"`
 }
 
-// Handler serves a Fleet as JSON. What cannot be read is left out and named.
+// Handler serves a [Fleet] as JSON. What cannot be read is left out and named.
 func Handler(client *memfault.Client, project memfault.ProjectRef) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		fleet := Fleet{Devices: map[string]int{}}

@@ -26,7 +26,7 @@ import (
 	"github.com/memfault-go/memfault/examples/relay/internal/tenants"
 )
 
-// Steps of a takeover, for Config.Step.
+// Steps of a takeover, for [Config.Step].
 const (
 	StepLeased  = "leased"  // the lease is acquired
 	StepDeleted = "deleted" // older consumers are deleted
@@ -35,7 +35,7 @@ const (
 	StepDone    = "done"    // a chunk was accepted and is not acknowledged
 )
 
-// Config configures a Deliverer. All fields are required, except for those that say so.
+// Config configures a [Deliverer]. All fields are required, except for those that say so.
 type Config struct {
 	Store   *store.Store
 	Tenants *tenants.Set
@@ -64,7 +64,7 @@ type Deliverer struct {
 	reconnected atomic.Pointer[chan struct{}]
 }
 
-// New returns a Deliverer.
+// New returns a [Deliverer].
 func New(config Config) *Deliverer {
 	d := &Deliverer{config: config}
 	d.running.runs, d.running.logged = map[*run]bool{}, map[string]time.Time{}

@@ -70,7 +70,7 @@ type Intake struct {
 	closing context.Context // ends when the relay shuts down
 }
 
-// New returns an Intake that refuses all chunks after closing has ended.
+// New returns an [Intake] that refuses all chunks after closing has ended.
 func New(closing context.Context, config Config) *Intake {
 	return &Intake{config: config, closing: closing}
 }

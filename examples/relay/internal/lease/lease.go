@@ -12,7 +12,7 @@ import (
 // of day.
 type Clock func() (monotonic time.Duration, wall time.Time)
 
-// SystemClock returns a Clock that reads the clocks of the machine.
+// SystemClock returns a [Clock] that reads the clocks of the machine.
 func SystemClock() Clock {
 	start := time.Now()
 	return func() (time.Duration, time.Time) {

@@ -17,7 +17,7 @@ const (
 	memberKey = "member."
 )
 
-// Config configures a Manager. All fields are required, except for those that say so.
+// Config configures a [Manager]. All fields are required, except for those that say so.
 type Config struct {
 	KV      jetstream.KeyValue
 	Members string        // group of the processes that share Names
@@ -51,7 +51,7 @@ type Manager struct {
 	held map[string]context.CancelFunc // names that this process acts for, and how to stop it
 }
 
-// NewManager returns a Manager.
+// NewManager returns a [Manager].
 func NewManager(config Config) *Manager {
 	return &Manager{config: config, held: map[string]context.CancelFunc{}}
 }

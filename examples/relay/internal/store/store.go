@@ -34,7 +34,7 @@ const (
 
 const putTimeout = 5 * time.Second
 
-// Config configures a Store.
+// Config configures a [Store].
 type Config struct {
 	URL          string        // of an existing cluster; empty starts an embedded server
 	Dir          string        // files of the embedded server

@@ -37,7 +37,7 @@ type Set struct {
 	changed  chan struct{}
 }
 
-// New returns a Set.
+// New returns a [Set].
 func New(tenants []Tenant) (*Set, error) {
 	s := &Set{changed: make(chan struct{})}
 	return s, s.replace(tenants)
