@@ -7,7 +7,7 @@ import (
 )
 
 // AccountService reads the account of the user whose credential the client uses, and manages
-// the user's API key. Its methods accept a [BasicPassword] or a [BasicAPIKey].
+// the user's API key.
 type AccountService struct{ client *Client }
 
 // User is a person with a Memfault account.
@@ -52,7 +52,7 @@ func (k *apiKey) missing() string {
 
 // Me returns the user whose credential the client uses. Use it to test a login.
 //
-// Me also sends an [OrganizationToken]. UNCERTAIN: whether Memfault accepts it.
+// UNCERTAIN: whether Memfault accepts an [OrganizationToken].
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

@@ -6,8 +6,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// ArtifactsService lists, uploads and downloads the files of releases. Its methods accept an
-// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey]. Download sends no credential.
+// ArtifactsService lists, uploads and downloads the files of releases.
 type ArtifactsService struct{ client *Client }
 
 // Artifact is a file of a release.

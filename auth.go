@@ -12,12 +12,14 @@ import (
 // Authenticator adds a credential to each attempt of a request. The client calls it only for
 // requests to its own hosts, concurrently for concurrent calls.
 //
-// [BasicPassword], [BasicAPIKey], [OrganizationToken] and [ProjectKey] return the four kinds
-// of credentials that Memfault accepts; [OrganizationTokenFunc] and [ProjectKeyFunc] return
-// those that can change while the program runs. If an operation does not accept the kind, it fails
-// with [ErrWrongCredential] before anything is sent. A custom Authenticator is used for
-// every operation; if it returns an error, the call fails with that error and is not
-// retried.
+// [BasicPassword], [BasicAPIKey], [OrganizationToken] and [ProjectKey] return the four kinds of
+// credentials that Memfault accepts; [OrganizationTokenFunc] and [ProjectKeyFunc] return those
+// that can change while the program runs. The line Credentials in the comment of a method lists
+// the kinds that the method accepts. With another kind, the method fails with
+// [ErrWrongCredential] before anything is sent.
+//
+// A custom Authenticator is used for every operation. If it returns an error, the call fails with
+// that error and is not retried.
 type Authenticator interface {
 	Authenticate(req *http.Request) error
 }

@@ -35,10 +35,10 @@ func (e *ChunkExportError) Is(target error) bool { return target == ErrInvalidAr
 // Unwrap returns what is wrong with the chunk.
 func (e *ChunkExportError) Unwrap() error { return e.Err }
 
-// DecodeChunkExport returns the chunks that the data export of the firmware SDK printed into
-// a log of any size, in order. For each damaged chunk it yields a [*ChunkExportError] and
+// DecodeChunkExport returns the chunks that the data export of the firmware SDK printed into a
+// log of any size, in order. For each damaged chunk it yields a [*ChunkExportError] and
 // continues. If the reader fails, it yields the error, of the kind [ErrInvalidArgument], and
-// stops; what the reader broke off is not returned as a chunk.
+// stops; a chunk that the reader cut off is not returned.
 //
 // A chunk is MC:<base64>: anywhere in the log, even if other text, a terminal escape sequence
 // or an escape of JSON touches it. A line of at least 8 hexadecimal digits, one of them 0 to

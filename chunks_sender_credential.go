@@ -8,7 +8,8 @@ import (
 	"github.com/memfault-go/memfault/internal/ordered"
 )
 
-// refusedCredential is the rotating credential that a chunk sender was refused with last.
+// refusedCredential is the rotating credential of the last request of a chunk sender that was
+// refused.
 type refusedCredential struct {
 	auth rotating
 
@@ -30,7 +31,7 @@ func (s *ChunksService) sendChunks() (
 	}
 	refused := &refusedCredential{auth: auth}
 	send = func(ctx context.Context, serial string, chunks [][]byte) (outcome ordered.Outcome) {
-		outcome.Kind = ordered.Refused // what the engine makes of a panic
+		outcome.Kind = ordered.Refused // also if Upload panics
 		var used string
 		defer func() { refused.note(outcome, used) }()
 		return chunkOutcome(s.Upload(ctx, serial, chunks, WithoutRetry(), func(o *callOptions) { o.credential = &used }))
@@ -38,7 +39,8 @@ func (s *ChunksService) sendChunks() (
 	return send, refused.changed
 }
 
-// note keeps the credential of a refusal. It is empty if asking for it failed.
+// note stores the credential that a refused request used. used is empty if the function of the
+// credential failed.
 func (r *refusedCredential) note(outcome ordered.Outcome, used string) {
 	if outcome.Kind != ordered.Refused {
 		return

@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// CohortsService manages cohorts, the groups of devices to which releases are deployed. Its
-// methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// CohortsService manages cohorts, the groups of devices to which releases are deployed.
 type CohortsService struct{ client *Client }
 
 // Cohort is a group of devices. Each project has a cohort with the slug default.

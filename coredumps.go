@@ -7,8 +7,7 @@ import (
 )
 
 // CoredumpsService lists and downloads coredumps, the memory of devices at a crash, and
-// downloads symbol files. Its methods accept an [OrganizationToken], a [BasicPassword] or a
-// [BasicAPIKey].
+// downloads symbol files.
 type CoredumpsService struct{ client *Client }
 
 // Coredump identifies a coredump. Other fields are unknown.

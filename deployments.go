@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// DeploymentsService deploys releases to cohorts. Its methods accept an [OrganizationToken], a
-// [BasicPassword] or a [BasicAPIKey].
+// DeploymentsService deploys releases to cohorts.
 type DeploymentsService struct{ client *Client }
 
 // Deployment makes a release available to the devices of a cohort.
@@ -150,7 +149,7 @@ func (s *DeploymentsService) Create(ctx context.Context, project ProjectRef, cre
 	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
-// Update changes a deployment. To take a staged rollout further, use
+// Update changes a deployment. To change the percentage of a staged rollout, use
 // [DeploymentsService.SetRolloutPercent], which checks the result.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].

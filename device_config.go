@@ -8,8 +8,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// DeviceConfigService calls the operations meant for devices, on behalf of a device. Its
-// methods require a [ProjectKey].
+// DeviceConfigService calls the operations meant for devices, on behalf of a device.
 type DeviceConfigService struct{ client *Client }
 
 // DeviceIdentity identifies a device and its software.

@@ -9,8 +9,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// DevicesService manages devices and reads their attributes, reboots and log files. Its
-// methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// DevicesService manages devices and reads their attributes, reboots and log files.
 type DevicesService struct{ client *Client }
 
 // Device is one unit of a product.

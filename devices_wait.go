@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// VersionCounts is how many devices last reported which software version.
+// VersionCounts counts devices by the software version that they last reported.
 type VersionCounts struct {
 	Devices int // in total; devices that are not known yet do not count
 	// ByVersion is the number of devices by version. A device that has not reported a version

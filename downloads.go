@@ -38,7 +38,7 @@ type DownloadResult struct {
 	Filename    string // from the server, without directories; can be empty
 	ContentType string
 	MD5         string // of the written bytes, in hexadecimal
-	SHA256      string // as MD5
+	SHA256      string // like MD5
 }
 
 // ChecksumError is returned if a complete download differs from the API's description of

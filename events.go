@@ -9,9 +9,6 @@ import (
 
 // EventsService reads the events that devices reported, and uploads events on behalf of
 // devices.
-//
-// Its methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey]. Upload
-// requires a [ProjectKey] instead.
 type EventsService struct{ client *Client }
 
 // Event is a report of a device, such as a heartbeat or a trace.

@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// HardwareVersionsService creates hardware versions. Its methods accept an
-// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// HardwareVersionsService creates hardware versions.
 type HardwareVersionsService struct{ client *Client }
 
 // HardwareVersion is a revision of a product's hardware.

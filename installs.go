@@ -6,8 +6,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// InstallsService reads which devices installed which releases. Its methods accept an
-// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// InstallsService reads which devices installed which releases.
 type InstallsService struct{ client *Client }
 
 // Install is the installation of a release on a device.
@@ -48,9 +47,9 @@ func (i Install) TargetRelease() *ReleaseRef {
 // InstallStatus is the state of an installation.
 type InstallStatus string
 
-// InstallStatusSuccess is the only status that was observed, in Memfault's examples; no program
-// that uses another was seen. UNCERTAIN: which others Memfault sends. They are kept as they are,
-// and [InstallListOptions.Status] accepts any text.
+// InstallStatusSuccess is the only status that was observed, in Memfault's examples. UNCERTAIN:
+// which others Memfault sends. They are kept as they are, and [InstallListOptions.Status]
+// accepts any text.
 const InstallStatusSuccess InstallStatus = "success"
 
 // Sort keys of installs: the start of the installation, and the last change of its status.

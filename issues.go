@@ -6,8 +6,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// IssuesService manages issues, the groups of traces with the same cause. Its methods accept
-// an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// IssuesService manages issues, the groups of traces with the same cause.
 type IssuesService struct{ client *Client }
 
 // Issue is a group of traces with the same cause.

@@ -18,12 +18,10 @@ import (
 // Memfault requires the request initialize before the others (the package does not send it),
 // and which credentials it accepts beside an organization token.
 //
-// Its methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
-//
 // A JSON-RPC error is an [*Error] with its code and message; Details contains its data. Its
 // status is that of the HTTP response, usually 200. It is of the kind [ErrBadRequest] if the
-// code says that the request, the method or the parameters are invalid, and otherwise of
-// the kind [ErrUnexpectedResponse].
+// code means that the request, the method or the parameters are invalid, and otherwise of the
+// kind [ErrUnexpectedResponse].
 type MCPService struct{ client *Client }
 
 // MCPTool describes a tool.

@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// MetricsService defines metrics and reads the reports that contain their values. Its methods
-// accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// MetricsService defines metrics and reads the reports that contain their values.
 type MetricsService struct{ client *Client }
 
 // CustomMetricCreate describes a new metric or attribute.

@@ -6,8 +6,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// OrganizationsService reads organizations. Its methods accept an [OrganizationToken], a
-// [BasicPassword] or a [BasicAPIKey].
+// OrganizationsService reads organizations.
 type OrganizationsService struct{ client *Client }
 
 // Organization is a company, or a part of one, with its projects.

@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// ProjectsService manages the projects of an organization. Its methods accept an
-// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// ProjectsService manages the projects of an organization.
 type ProjectsService struct{ client *Client }
 
 // Project is a product, with its devices and releases.

@@ -8,9 +8,6 @@ import (
 )
 
 // ReleasesService manages releases and returns the release that a device should install.
-//
-// Its methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey]. Latest and
-// LatestURL require a [ProjectKey] instead.
 type ReleasesService struct{ client *Client }
 
 // Release is a version of a product's software.

@@ -6,8 +6,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// SoftwareService manages software types and their versions. Its methods accept an
-// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// SoftwareService manages software types and their versions.
 type SoftwareService struct{ client *Client }
 
 // SoftwareType is a kind of software that runs on a product's devices.
@@ -51,7 +50,7 @@ type SoftwareVersionListOptions struct {
 
 // SoftwareVersionCreate describes a new software version.
 //
-// UNCERTAIN: whether Memfault knows both fields, because it documents no request body.
+// UNCERTAIN: whether Memfault accepts both fields, because it documents no request body.
 type SoftwareVersionCreate struct {
 	Version  string `json:"version"` // required
 	Revision string `json:"revision,omitempty"`

@@ -10,9 +10,6 @@ import (
 
 // TasksService reads the state of tasks: jobs that Memfault accepted with status 202 and
 // completes later. [Response.TaskID] returns the ID of such a task.
-//
-// Its methods accept an [OrganizationToken], a [BasicPassword], a [BasicAPIKey] or a
-// [ProjectKey].
 type TasksService struct{ client *Client }
 
 // Task is a job that Memfault completes later.

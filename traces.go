@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// TracesService reads traces, the single crashes and asserts of devices. Its methods accept an
-// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// TracesService reads traces, each of which is one crash or assert of a device.
 type TracesService struct{ client *Client }
 
 // Trace is a crash, an assert or another fault of a device.

@@ -17,7 +17,7 @@ import (
 //
 // UNCERTAIN: with which time of a trace Memfault compares the filter since. Watch works with any
 // of the three, and with a trace that is in the list up to an hour after its created_date. If
-// the response does not contain that, Watch takes received_date, or else captured_date.
+// the response does not contain that, Watch takes received_date, or otherwise captured_date.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

@@ -52,7 +52,7 @@ type XEDOptions struct {
 	TraceAttributes []AttributeValue
 }
 
-// SBOM uploads the bill of materials of a software version. It does not accept a [ProjectKey].
+// SBOM uploads the bill of materials of a software version.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

@@ -46,9 +46,8 @@ type ImportedFrame struct {
 	LineNumber      int    `json:"lineno,omitempty"`
 }
 
-// ImportTrace uploads a crash that another system recorded. It requires a [ProjectKey].
-// Memfault accepts the crash and processes it later. The request is not retried once it may
-// have reached Memfault.
+// ImportTrace uploads a crash that another system recorded. Memfault accepts the crash and
+// processes it later. The request is not retried once it may have reached Memfault.
 //
 // The fields are sent in the form that Memfault documents, those of the device at the top
 // level. A demonstration by Memfault successfully sent them in a field named device instead.
