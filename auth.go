@@ -109,8 +109,8 @@ func (c credential) validate() error {
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// validateAuth returns an error for a missing Authenticator, and for a built-in one that
-// cannot be sent.
+// validateAuth returns an error for a missing Authenticator, and for a built-in credential
+// that cannot be sent.
 func validateAuth(auth Authenticator) error {
 	if held, ok := auth.(interface{ validate() error }); ok {
 		return held.validate()

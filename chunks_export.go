@@ -13,8 +13,8 @@ import (
 //
 // Each MC: is the start of a chunk, and the chunk is damaged unless base64 and a colon follow
 // in the same line, at most 1 MiB of them. There are two exceptions: a space or tab follows,
-// or the MC: is itself the end of a chunk. But if base64 and a colon follow right after such
-// a chunk, the chunk counts as cut off by the one that begins at its end.
+// or the MC: is itself the end of a chunk. But if base64 and a colon follow right after such a
+// chunk, the chunk counts as cut off by the chunk that begins at its end.
 //
 // A line of hexadecimal digits is a damaged chunk if their number is odd, if it has more than
 // 1 MiB, or if few of its characters are not digits.

@@ -230,7 +230,7 @@ func TestChunkSender_WaitsDoNotStartOver(t *testing.T) {
 	})
 }
 
-// A device that has to wait fills its share of the memory, and no more.
+// A device that must wait fills its share of the memory, and no more.
 func TestChunkSender_HeldDeviceStopsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sender := senderOver(t, memfault.ChunkSenderOptions{MaxPendingBytes: 200_000}, func(req *http.Request) (*http.Response, error) {

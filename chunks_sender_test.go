@@ -99,7 +99,7 @@ func requireInOrder(t testing.TB, arrived [][]byte, n int) {
 	require.Equal(t, n, next)
 }
 
-// senderOver returns a sender whose requests handle answers, on the clock of a bubble.
+// senderOver returns a sender whose requests go to handle, on the clock of a bubble.
 func senderOver(t testing.TB, options memfault.ChunkSenderOptions, handle roundTripper, opts ...memfault.Option) *memfault.ChunkSender {
 	t.Helper()
 	client := newClient(t, memfault.ProjectKey("d3b0"), append(opts, memfault.WithHTTPClient(&http.Client{Transport: handle}))...)

@@ -82,7 +82,7 @@ func TestMoveDevices_ReturnsResultForEachDevice(t *testing.T) {
 		cloud, client := newCloudInBubble(t, memfault.WithRateLimiter(limiter(func(context.Context) error {
 			for now, top := flying.Add(1), most.Load(); now > top && !most.CompareAndSwap(top, now); top = most.Load() {
 			}
-			time.Sleep(time.Second) // lets the other requests arrive; in a bubble
+			time.Sleep(time.Second) // until the other requests arrive; in a bubble
 			return nil
 		})), memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) { flying.Add(-1) }))
 		cloud.SeedFleet(60)

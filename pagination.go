@@ -42,7 +42,7 @@ type Page[T any] struct {
 }
 
 // Paging describes the position of a page in its list. It is zero for a list that is not
-// paged, and for one that is paged by cursor.
+// paged, and for a list that is paged by cursor.
 type Paging struct {
 	ItemCount  int `json:"item_count"`  // items on this page
 	Page       int `json:"page"`        // number of this page, from 1

@@ -22,7 +22,7 @@ type call struct {
 	header      http.Header // of the request, in addition to the usual header
 	contentType string
 	small       bool // the request body is in memory and not large
-	once        bool // not retried, whatever the row of the operation says
+	once        bool // not retried, even if the row of the operation is idempotent
 
 	attempts     int
 	timer        *stall.Timer // of the last attempt

@@ -18,8 +18,8 @@ type OTAPayloadOptions struct {
 	MustPassThrough bool // devices must not skip it
 	ExtraInfo       map[string]string
 	// IfMissing looks the file up first, and sends nothing if the release has the same file
-	// for the hardware version. For this, the file is read once more. If the token may only
-	// upload, the file is uploaded.
+	// for the hardware version. For this, the file is read a second time. If the token may
+	// only upload, the file is uploaded.
 	IfMissing bool
 }
 

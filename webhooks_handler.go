@@ -204,7 +204,7 @@ func (d *webhookDeliveries) begin(key [sha256.Size]byte) (delivery *webhookDeliv
 	return delivery, true
 }
 
-// end remembers a delivery that succeeded and forgets one that failed.
+// end remembers a delivery that succeeded, and forgets a delivery that failed.
 func (d *webhookDeliveries) end(key [sha256.Size]byte, delivery *webhookDelivery, succeeded bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

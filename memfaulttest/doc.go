@@ -28,13 +28,12 @@
 // # State
 //
 // The Add methods, for example [Server.AddDevices], fill the project. What they refer to is
-// created if it does not exist: a cohort, a hardware version, a software version. Other
-// changes are made by requests, and have consequences: an uploaded payload becomes a
-// release, a deployed release is offered to the devices of its cohort, a chunk or an event
-// of an unknown device creates the device. The contents of chunks and of MAR files are not
-// decoded, so they have no other effect. Uploaded files above 1 MiB are kept in temporary files
-// that have no name. [Server.Report] makes a device report its software
-// version.
+// created if it does not exist: a cohort, a hardware version, a software version. Other changes
+// are made by requests, and have consequences: an uploaded payload becomes a release, a
+// deployed release is offered to the devices of its cohort, a chunk or an event of an unknown
+// device creates the device. The contents of chunks and of MAR files are not decoded, so they
+// have no other effect. Uploaded files above 1 MiB are kept in temporary files that have no
+// name. [Server.Report] makes a device report its software version.
 //
 // # Faults
 //

@@ -7,7 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// Fault is a failure of the server. The first fields select requests; the others say what
+// Fault is a failure of the server. The first fields select requests; the others describe what
 // happens to them.
 //
 // A request is selected if it is one of Operation and Device. Of the selected requests, the
@@ -21,8 +21,8 @@ type Fault struct {
 	Device    string  // serial of the device that the request is about; all by default
 	Skip      int     // requests that succeed first
 	Times     int     // requests that fail; no limit by default
-	Every     int     // 3 lets every third request fail; all by default
-	Share     float64 // 0.1 lets a tenth of the requests fail, at random; all by default
+	Every     int     // with 3, every third request fails; all by default
+	Share     float64 // with 0.1, a random tenth of the requests fails; all by default
 	Seed      uint64  // of the random choice; the same choice each time
 
 	// Before is called first, if it is not nil. It may block, to hold requests.

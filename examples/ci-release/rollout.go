@@ -53,7 +53,7 @@ func (c *promoteCmd) promote(ctx context.Context, s *session) (*memfault.Deploym
 	active := activeOf(found)
 	switch {
 	case active == nil && (!c.Replace || len(found) == 0):
-		return nil, &refusal{fmt.Sprintf("%s is not active on %s: deploy it with ci-release -version %s -cohort %s -payload ...", c.Version, c.Cohort, c.Version, c.Cohort)}
+		return nil, &blockedError{fmt.Sprintf("%s is not active on %s: deploy it with ci-release -version %s -cohort %s -payload ...", c.Version, c.Cohort, c.Version, c.Cohort)}
 	case active != nil && shareOf(active) >= c.Rollout:
 		event.Text = describe(active)
 	case s.cli.DryRun:
@@ -130,7 +130,7 @@ func (c *pullCmd) pull(ctx context.Context, s *session) error {
 		return err
 	}
 	if len(found) == 0 {
-		return &refusal{fmt.Sprintf("%s was never deployed to %s: ci-release status -cohort %s shows what is active", c.Version, c.Cohort, c.Cohort)}
+		return &blockedError{fmt.Sprintf("%s was never deployed to %s: ci-release status -cohort %s shows what is active", c.Version, c.Cohort, c.Cohort)}
 	}
 	pulled := false
 	for _, d := range found {

@@ -20,7 +20,7 @@ const (
 	exitUsage       = 2
 )
 
-// config is what the flags say.
+// config contains the values of the flags.
 type config struct {
 	url     string
 	report  string

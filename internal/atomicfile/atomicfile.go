@@ -92,8 +92,8 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// syncDir makes a rename durable. Some systems cannot sync a directory; without it, the file is
-// still either complete or absent after a crash.
+// syncDir makes a rename durable. Some systems cannot sync a directory. Then the file is still
+// either complete or absent after a crash.
 func syncDir(dir string) {
 	d, err := os.Open(dir) //nolint:gosec // the directory of the caller
 	if err != nil {

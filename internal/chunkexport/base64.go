@@ -162,7 +162,7 @@ func (b *base64Scanner) endText(s *scanner) {
 	b.begin(s)
 }
 
-// nextAfterBlank reads what is ordinary text, unless a blank in place of the first character
+// nextAfterBlank reads what is ordinary text, unless a blank instead of the first character
 // would make it a chunk.
 func (b *base64Scanner) nextAfterBlank(c byte, s *scanner) {
 	if isBase64(c) {

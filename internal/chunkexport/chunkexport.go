@@ -113,7 +113,7 @@ type scanner struct {
 	found   []result
 }
 
-// skip handles as many bytes at once as it can, and returns their number. It handles none
+// skip handles as many bytes in one step as it can, and returns their number. It handles none
 // at the start of a line.
 func (s *scanner) skip(block []byte) int {
 	n := 0

@@ -112,7 +112,7 @@ func (b *brake) responded(now time.Duration) {
 	}
 }
 
-// throttled counts a response that says nothing about the service as a whole.
+// throttled counts a response that is about one device, not the service as a whole.
 func (b *brake) throttled(now time.Duration) {
 	if b.braked {
 		b.next = min(b.next, now+probeWait(0))

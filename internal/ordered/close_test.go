@@ -114,8 +114,8 @@ func TestDone_BlocksItsDevice(t *testing.T) {
 	})
 }
 
-// A done function that never returns, also because it waits for a goroutine that calls
-// Flush or Close, does not block these for ever, and does not make them succeed.
+// A done function that never returns, also because it waits for a goroutine that calls Flush
+// or Close, does not block these forever, and does not make them succeed.
 func TestDone_NeverReturns(t *testing.T) {
 	for name, wait := range map[string]func(s *ordered.Sender){
 		"alone":     func(*ordered.Sender) {},

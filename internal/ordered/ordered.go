@@ -39,7 +39,7 @@ type Config struct {
 	OnPause func(err error)
 	// Changed reports whether what a request was [Refused] for has changed. It is called about
 	// once a second during a pause, by a goroutine of its own, while items are pending. If it
-	// returns true, the next probe is sent at once, or after the probe in flight. Its ctx
+	// returns true, the next probe is sent immediately, or after the probe in flight. Its ctx
 	// ends when Close stops waiting. It must not panic. It may be nil.
 	Changed func(ctx context.Context) bool
 
@@ -112,12 +112,12 @@ func (s *Sender) now() time.Duration { return time.Since(s.start) }
 
 // Send queues a copy of item. While there is no room for it, Send blocks, first come first
 // served; ctx has no other effect. If ctx ends first, Send returns its error. If the device
-// has no room, Send returns [ErrDeviceFull] at once.
+// has no room, Send returns [ErrDeviceFull] immediately.
 //
-// If Send returns nil, done is called exactly once: with nil if the service accepted the
-// item, otherwise with the reason. For one device, done is called in the order of the
-// items, and the device waits until it returns. A done that ends its goroutine counts as
-// one that returned. done may be nil.
+// If Send returns nil, done is called exactly once: with nil if the service accepted the item,
+// otherwise with the reason. For one device, done is called in the order of the items, and the
+// device waits until it returns. A done that ends its goroutine counts as returned. done may
+// be nil.
 func (s *Sender) Send(ctx context.Context, device string, item []byte, done func(error)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -160,7 +160,7 @@ func (s *Sender) queue(w *waiter) {
 	}
 }
 
-// Resume sends the next probe of a paused Sender at once, or after the probe in flight.
+// Resume sends the next probe of a paused Sender immediately, or after the probe in flight.
 func (s *Sender) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

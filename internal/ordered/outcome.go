@@ -27,8 +27,8 @@ const (
 	// Throttled: the batch is kept, and the device waits for RetryAfter, at most an hour.
 	Throttled
 	// Refused: no request can succeed, whatever its items. The batch is kept, and the [Sender]
-	// pauses: it sends nothing but probes until one is [Accepted], [TooMuch] or [Rejected]. If a
-	// device that was refused is refused again after the pause, only that device waits.
+	// pauses: it sends nothing but probes until one is [Accepted], [TooMuch] or [Rejected]. If
+	// the same device has this outcome again after the pause, only that device waits.
 	Refused
 	// TooMuch: a smaller batch may be accepted. The batch is split; a single item is
 	// [Rejected].

@@ -62,7 +62,7 @@ type Reader struct {
 	size      int64     // of the whole file; -1 if unknown
 	offset    int64     // bytes that were returned
 	sum       hash.Hash // the SHA-256 of these bytes
-	noRanges  bool      // the server did not answer a range request as it must
+	noRanges  bool      // the server did not respond to a range request as it must
 	response  *http.Response
 	body      io.ReadCloser // of response; nil after the connection broke
 	openEnded bool          // the length of body is unknown, that of the file is not
@@ -122,8 +122,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return 0, r.err
 }
 
-// finish ends the file, whose last byte was read. If the present response has no length,
-// the file could be longer than the first response said, and so be another one.
+// finish ends the file, whose last byte was read. If the current response has no length, the
+// file could be longer than the first response announced, and therefore be another file.
 func (r *Reader) finish(err error) {
 	for r.openEnded && err == nil {
 		var next [1]byte

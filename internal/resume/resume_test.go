@@ -17,10 +17,10 @@ import (
 
 var errReset = errors.New("connection reset")
 
-// reply makes a response or an error.
+// reply returns a response or an error.
 type reply func() (*http.Response, error)
 
-// whole makes a response with the given body.
+// whole returns a response with the given body.
 func whole(code int, body string, header ...string) reply {
 	return func() (*http.Response, error) {
 		resp := &http.Response{StatusCode: code, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
@@ -31,7 +31,7 @@ func whole(code int, body string, header ...string) reply {
 	}
 }
 
-// unsized makes a response with a body of unknown length.
+// unsized returns a response with a body of unknown length.
 func unsized(code int, body string, header ...string) reply {
 	return func() (*http.Response, error) {
 		resp, err := whole(code, body, header...)()
@@ -40,7 +40,8 @@ func unsized(code int, body string, header ...string) reply {
 	}
 }
 
-// breaks makes a response with a body of the given length whose connection breaks after a part.
+// breaks returns a response with a body of the given length whose connection breaks after a
+// part.
 func breaks(code, length int, part string, header ...string) reply {
 	return func() (*http.Response, error) {
 		resp, err := whole(code, "", header...)()
@@ -52,7 +53,7 @@ func breaks(code, length int, part string, header ...string) reply {
 
 var errStatus = errors.New("unsuccessful response")
 
-// fails makes an attempt without a successful response.
+// fails returns an attempt without a successful response.
 func fails() (*http.Response, error) { return nil, errStatus }
 
 // server is a Source that gives the replies of a list, the last one again and again.

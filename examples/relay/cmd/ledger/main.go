@@ -2,8 +2,8 @@
 // device, whatever happens to its parts. It starts three relays and a cluster of three NATS
 // servers, as processes of their own, and devices that publish by MQTT and HTTP. While a fake
 // Memfault fails a part of the requests, it kills relays and a NATS server, takes the cloud
-// away, and refuses the project key. In the end it compares what the devices were told is
-// stored with what arrived.
+// away, and rejects the project key. In the end it compares the chunks that were confirmed to
+// the devices with the chunks that arrived.
 //
 //	go run ./cmd/ledger -for 60s
 //
@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// config is what the flags say.
+// config contains the values of the flags.
 type config struct {
 	duration   time.Duration
 	devices    int

@@ -152,7 +152,7 @@ func (f *fleet) kill() {
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
+		listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns immediately
 		if err != nil {
 			return nil, err
 		}

@@ -72,7 +72,7 @@ type totals struct {
 	slowest                                                               time.Duration
 }
 
-// count compares what the devices were told is stored with what arrived.
+// count compares the chunks that were confirmed to the devices with the chunks that arrived.
 func count(devices []*device, cloud *memfaulttest.Server) (totals, error) {
 	var t totals
 	for _, d := range devices {

@@ -65,7 +65,7 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	return errors.Join(err, errors.Join(stopErrors...), report(out, c, devices, cloud, <-samples))
 }
 
-// fail makes a share of the uploads fail, each way with the same probability.
+// fail makes a share of the uploads fail, in each way with the same probability.
 func fail(cloud *memfaulttest.Server, share float64) {
 	if share == 0 { // the share 0 of a fault is all
 		return

@@ -1,10 +1,10 @@
 // Package deliver uploads the chunks of one partition to Memfault, in order for each device,
 // for as long as this process has the lease of the partition.
 //
-// Each lease creates a consumer of its own. It receives first all chunks that nobody has
-// acknowledged, in the order in which they were stored, and then new ones. So whatever the
-// owner before was doing when it lost the partition, the chunks of a device are sent again
-// from the first one that may be missing, without a gap.
+// Each lease creates a consumer of its own. It first receives all chunks that were not
+// acknowledged, in the order in which they were stored, and then new chunks. Therefore,
+// whatever the previous owner was doing when it lost the partition, the chunks of a device are
+// sent again from the first chunk that may be missing, without a gap.
 package deliver
 
 import (
@@ -35,7 +35,8 @@ const (
 	StepDone    = "done"    // a chunk was accepted and is not acknowledged
 )
 
-// Config configures a [Deliverer]. All fields are required, except for those that say so.
+// Config configures a [Deliverer]. All fields are required, unless their comments allow the
+// zero value.
 type Config struct {
 	Store   *store.Store
 	Tenants *tenants.Set

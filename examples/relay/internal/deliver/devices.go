@@ -27,7 +27,7 @@ type device struct {
 	receiving bool // whether a chunk from the consumer is neither sent nor parked yet
 }
 
-// result is what became of a chunk that should be sent.
+// result is the outcome for a chunk that should be sent.
 type result int
 
 const (

@@ -38,7 +38,7 @@ func (r *run) readDevice(ctx context.Context, d *device) {
 		r.mu.Unlock()
 		content, err := r.read(ctx, next.sequence)
 		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound): // somebody has removed it from the stream
+		case errors.Is(err, jetstream.ErrMsgNotFound): // it was removed from the stream
 			r.acks.add(job{chunk: next})
 		case err != nil:
 			why = notNow
@@ -125,7 +125,7 @@ func (r *run) logPause(tenant string, err error) {
 	r.logger.Log(context.Background(), level, "uploads paused", "tenant", tenant, "error", err)
 }
 
-// Resume makes paused senders try again at once, because keys may have changed.
+// Resume makes paused senders retry immediately, because keys may have changed.
 func (d *Deliverer) Resume() {
 	for _, r := range d.running.all() {
 		r.mu.Lock()

@@ -22,7 +22,7 @@ import (
 // PUBACK with the reason; MQTT 3.1.1 has no way to say so, and the broker closes the
 // connection as well.
 //
-// The broker authenticates nobody. Devices must be authenticated in front of it.
+// The broker does not authenticate devices. Something in front of it must do so.
 type Broker struct {
 	server  *mqtt.Server
 	address string
@@ -96,7 +96,7 @@ func (h *hook) OnPublish(client *mqtt.Client, packet packets.Packet) (packets.Pa
 	if five && !refusal.Temporary() && packet.FixedHeader.Qos > 0 {
 		return packet, code // PUBACK with the reason
 	}
-	if refusal.Temporary() { // so that a fleet does not come back at once
+	if refusal.Temporary() { // so that the devices do not all reconnect in the same moment
 		h.wait(time.Second/2 + rand.N(time.Second)) //nolint:gosec // jitter needs no secret randomness
 	}
 	if five {

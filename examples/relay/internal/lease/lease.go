@@ -51,9 +51,9 @@ func New(name string, revision uint64, clock Clock, ttl, monotonic time.Duration
 
 // Valid reports whether the lease is still valid.
 //
-// It asks both clocks. The monotonic clock stands still while the machine is suspended; the
-// time of day can be set. If either says that the time is over, it is: a clock that is set
-// forward costs a takeover, and one that is set back changes nothing.
+// Valid reads both clocks. The monotonic clock stops while the machine is suspended, and the
+// time of day can be set. If the lease has expired by either clock, it is not valid: a clock
+// that is set forward costs a takeover, and a clock that is set back changes nothing.
 func (l *Lease) Valid() bool {
 	monotonic, wall := l.clock()
 	l.mu.Lock()

@@ -17,7 +17,8 @@ const (
 	memberKey = "member."
 )
 
-// Config configures a [Manager]. All fields are required, except for those that say so.
+// Config configures a [Manager]. All fields are required, unless their comments allow the zero
+// value.
 type Config struct {
 	KV      jetstream.KeyValue
 	Members string        // group of the processes that share Names

@@ -17,8 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Errors of [Store.Put]. With each of them, the chunk may have been stored only if the error
-// is ErrUnavailable.
+// Errors of [Store.Put]. Only after ErrUnavailable, the chunk may have been stored.
 var (
 	ErrFull        = errors.New("relay: the store is full")
 	ErrDeviceFull  = errors.New("relay: the share of the device in the store is used up")
