@@ -385,7 +385,7 @@ func TestRotatingCredential_RotationUnderLoad(t *testing.T) {
 	})
 }
 
-func TestRotatingCredential_FunctionThatBlocks(t *testing.T) {
+func TestRotatingCredential_BlockingFunction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended atomic.Int64
 		ctxs := make(chan context.Context, 100)
@@ -427,11 +427,11 @@ func TestRotatingCredential_FunctionThatBlocks(t *testing.T) {
 		defer cancelAlone()
 		require.ErrorIs(t, get(alone, client), context.DeadlineExceeded)
 		synctest.Wait()
-		assert.Equal(t, int64(2), ended.Load(), "nobody waits any more, so its context has ended")
+		assert.Equal(t, int64(2), ended.Load(), "no attempt waits any more, so its context has ended")
 	})
 }
 
-func TestRotatingCredential_FunctionThatNeverReturns(t *testing.T) {
+func TestRotatingCredential_FunctionNeverReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
 		never := make(chan struct{})
@@ -451,7 +451,7 @@ func TestRotatingCredential_FunctionThatNeverReturns(t *testing.T) {
 	})
 }
 
-func TestRotatingCredential_FunctionThatUsesItsClient(t *testing.T) {
+func TestRotatingCredential_FunctionUsesItsClient(t *testing.T) {
 	var client *memfault.Client
 	_, client = newCloud(t)
 	client = client.WithAuth(memfault.OrganizationTokenFunc(func(ctx context.Context) (string, error) {
@@ -553,7 +553,7 @@ func TestRotatingCredential_PagesOfList(t *testing.T) {
 	assert.Equal(t, 4, tokens.count())
 }
 
-func TestError_SaysWhatIsWrongWithToken(t *testing.T) {
+func TestError_TokenHint(t *testing.T) {
 	for name, test := range map[string]struct {
 		auth   memfault.Authenticator
 		status int

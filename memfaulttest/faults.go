@@ -69,7 +69,7 @@ func (s *Server) Heal() { s.cloud.Heal() }
 // RejectChunks sets a function that decides which chunks the server rejects: if it returns a
 // status other than 0 for a chunk of a request, the server responds with that status and
 // accepts no chunk of the request.
-func (s *Server) RejectChunks(status func(chunk []byte) int) { s.cloud.RefuseChunks(status) }
+func (s *Server) RejectChunks(status func(chunk []byte) int) { s.cloud.RejectChunks(status) }
 
 // IgnoreRanges makes the server respond to downloads with the whole file, also if a part was
 // requested.

@@ -120,7 +120,7 @@ func webhookHeader(secret string, hook fakecloud.Webhook) http.Header {
 
 func checkWebhookStatus(status int, hook fakecloud.Webhook) error {
 	if status < 200 || status > 299 {
-		return fmt.Errorf("memfaulttest: the webhook %s was answered with status %d", hook.Type, status)
+		return fmt.Errorf("memfaulttest: the webhook %s had the response status %d", hook.Type, status)
 	}
 	return nil
 }

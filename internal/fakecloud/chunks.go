@@ -25,13 +25,13 @@ func (c *Cloud) chunkHandlers() map[operation.ID]handler {
 	return map[operation.ID]handler{operation.ChunksUpload: c.uploadChunks}
 }
 
-// RefuseChunks sets a function that decides which chunks the cloud rejects. If reject returns
+// RejectChunks sets a function that decides which chunks the cloud rejects. If reject returns
 // a status other than 0 for a chunk, the cloud responds with that status and accepts no chunk
 // of the request.
-func (c *Cloud) RefuseChunks(reject func(chunk []byte) (status int)) {
+func (c *Cloud) RejectChunks(reject func(chunk []byte) (status int)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.refuseChunk = reject
+	c.rejectChunk = reject
 }
 
 // Chunks returns the chunks that the cloud accepted for a device of the default project, in
@@ -54,10 +54,10 @@ func (c *Cloud) uploadChunks(r *request) reply {
 		return refused
 	}
 	for _, chunk := range chunks {
-		if c.refuseChunk == nil {
+		if c.rejectChunk == nil {
 			break
 		}
-		if status := c.refuseChunk(chunk); status != 0 {
+		if status := c.rejectChunk(chunk); status != 0 {
 			return fail(status, "A chunk was rejected")
 		}
 	}

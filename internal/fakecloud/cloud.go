@@ -50,7 +50,7 @@ type Cloud struct {
 	tasks         map[string][]string // by ID; the statuses that remain, the current one first
 
 	faults       []*activeFault
-	refuseChunk  func(chunk []byte) (status int)
+	rejectChunk  func(chunk []byte) (status int)
 	watch        chunkWatch
 	chunkOrder   []keptChunk // the devices of the kept chunks, the oldest chunk first
 	chunkBytes   int         // bytes of the kept chunks

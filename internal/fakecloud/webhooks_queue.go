@@ -103,7 +103,7 @@ func (w *webhooks) deliver(ctx context.Context, s *subscription, hook Webhook) e
 			return nil
 		}
 	}
-	return fmt.Errorf("webhook %s (delivery %s) was given up after %d attempts: %w", hook.Type, hook.Delivery, webhookAttempts, err)
+	return fmt.Errorf("webhook %s (delivery %s) failed after %d attempts: %w", hook.Type, hook.Delivery, webhookAttempts, err)
 }
 
 func attemptDelivery(ctx context.Context, deliver DeliverFunc, hook Webhook) error {

@@ -211,7 +211,7 @@ func TestClose_ContextEnds(t *testing.T) {
 
 // Close returns when its ctx ends, whatever done functions and requests do; each item is
 // reported once, also those behind a done that never returns.
-func TestClose_ReturnsWhateverHappens(t *testing.T) {
+func TestClose_AlwaysReturns(t *testing.T) {
 	tests := map[string]struct {
 		send sendFunc
 		done func(n int, gate chan struct{})

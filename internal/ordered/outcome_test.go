@@ -246,7 +246,7 @@ func TestOutcome_ItemsAtFaultOfSeveralDevices(t *testing.T) {
 }
 
 // If no other device is served, the reason can be the item or the service: the item is kept.
-func TestOutcome_NothingIsReportedWhileNobodyIsServed(t *testing.T) {
+func TestOutcome_NothingReportedDuringOutage(t *testing.T) {
 	for _, kind := range []ordered.Kind{ordered.Failed, ordered.Lost, ordered.Unavailable} {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

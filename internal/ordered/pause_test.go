@@ -123,7 +123,7 @@ func TestPause_ResumeDuringProbe(t *testing.T) {
 
 // A probe that is rejected or too much passed the check of the credential; a probe that had no
 // response, or was throttled, did not.
-func TestPause_EndsWithProbeThatIsNotRefused(t *testing.T) {
+func TestPause_EndsWithOtherProbeOutcome(t *testing.T) {
 	for kind, ends := range map[ordered.Kind]bool{
 		ordered.Accepted: true, ordered.Rejected: true, ordered.TooMuch: true,
 		ordered.Unavailable: false, ordered.Lost: false, ordered.Failed: false, ordered.Throttled: false, ordered.Refused: false,

@@ -176,7 +176,7 @@ func heap() int64 {
 }
 
 // The memory of pending items is what Stats counts, and what MaxPending bounds.
-func TestRoom_MemoryIsWhatIsCounted(t *testing.T) {
+func TestRoom_CountsMemory(t *testing.T) {
 	for _, size := range []int{1, 20, 100, 1000} {
 		for _, devices := range []int{1, 500, 1 << 30} {
 			t.Run(fmt.Sprintf("items of %d bytes, at most %d devices", size, devices), func(t *testing.T) {

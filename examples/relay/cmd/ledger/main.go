@@ -48,7 +48,7 @@ func main() {
 	flag.DurationVar(&c.interval, "interval", 8*time.Second, "average time between the chunks of a device")
 	flag.Float64Var(&c.faults, "faults", 0.24, "share of the uploads that fail")
 	flag.DurationVar(&c.outage, "outage", 0, "duration of the outage of the cloud; a tenth of -for, but at most 60s, by default")
-	flag.DurationVar(&c.refusal, "refusal", 0, "how long the project key is refused; a twentieth of -for, but at most 10s, by default")
+	flag.DurationVar(&c.refusal, "refusal", 0, "how long the project key is rejected; a twentieth of -for, but at most 10s, by default")
 	flag.BoolVar(&c.kills, "kills", true, "kill two relays and a NATS server, and stop a relay for longer than its leases")
 	flag.IntVar(&c.partitions, "partitions", 64, "number of partitions")
 	flag.DurationVar(&c.lease, "lease", 15*time.Second, "lease of a partition")

@@ -118,7 +118,7 @@ func disturb(ctx context.Context, c config, f *fleet, cloud *memfaulttest.Server
 		errs = append(errs, restart(f.nodes[0], "NATS server 1", c.duration/60))
 	}
 	if c.refusal > 0 && at(.6) {
-		logf("the project key is refused for %v", c.refusal)
+		logf("the project key is rejected for %v", c.refusal)
 		respond(403, c.refusal)
 		logf("the project key is valid again")
 	}

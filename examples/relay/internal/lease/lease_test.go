@@ -188,7 +188,7 @@ func TestManager_SharesAndTakesOver(t *testing.T) {
 	stopB := launch("b", clockB)
 	wait(4, 4, "the second process gets its share")
 	stopA()
-	wait(0, 8, "what is released is taken at once")
+	wait(0, 8, "released leases are taken immediately")
 	clock.advance(time.Hour, time.Hour) // as after a pause
 	require.Eventually(t, func() bool {
 		h.mu.Lock()

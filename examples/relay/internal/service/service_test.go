@@ -131,7 +131,7 @@ func TestRun_Tenants(t *testing.T) {
 	require.ErrorContains(t, c.Tenants.Reload(path), "not valid JSON")
 	write(`{"tenants": [{"name": "acme", "prefix": "memfault", "project_key": "KEY"}]}`)
 	require.NoError(t, c.Tenants.Reload(path))
-	assert.False(t, publish(device, "globex/eu/G-1/chunk", "third"), "the topic belongs to nobody now")
+	assert.False(t, publish(device, "globex/eu/G-1/chunk", "third"), "the topic belongs to no tenant now")
 	write(`{"tenants": [{"name": "acme", "prefix": "memfault", "project_key": "KEY"}, {"name": "globex", "prefix": "globex/eu", "project_key": "KEY"}]}`)
 	require.NoError(t, c.Tenants.Reload(path))
 	r.Reloaded()
