@@ -170,7 +170,7 @@ func secretsIn(added []string) []string {
 	return slices.Compact(secrets)
 }
 
-// lowerEscapes returns an escaped text with its percent escapes in lower case.
+// lowerEscapes returns an escaped text with its percent escapes in lowercase.
 func lowerEscapes(escaped string) string {
 	lower := []byte(escaped)
 	for i := 0; i+2 < len(lower); i++ {

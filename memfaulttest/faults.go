@@ -10,12 +10,12 @@ import (
 // Fault is a failure of the server. The first fields select requests; the others describe what
 // happens to them.
 //
-// A request is selected if it is one of Operation and Device. Of the selected requests, the
-// first Skip succeed; of the others, every Every-th fails, but only the share Share of them,
+// A request is selected if it is one of Operation and Device. The first Skip selected requests
+// succeed. Of the others, every Every-th request fails, but only the share Share of them,
 // until Times requests have failed. The zero value selects all requests, and does nothing.
 //
-// Status, Drop, DropResponse and CutBodyAfter exclude each other; Delay and Before go with
-// any of them, and can also stand alone.
+// Status, Drop, DropResponse and CutBodyAfter exclude each other; Delay and Before can be
+// combined with any of them, and can be used alone.
 type Fault struct {
 	Operation string  // name of the operation, for example "devices.update"; all by default
 	Device    string  // serial of the device that the request is about; all by default

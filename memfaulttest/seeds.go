@@ -113,7 +113,7 @@ func (s *Server) AddSoftwareVersions(versions ...SoftwareVersion) {
 	s.cloud.AddSoftwareVersions(convert(versions, func(v SoftwareVersion) fakecloud.SoftwareVersion { return fakecloud.SoftwareVersion(v) })...)
 }
 
-// AddBuildID adds a GNU build ID to those whose symbols Memfault has.
+// AddBuildID adds the GNU build ID of symbols that Memfault has.
 func (s *Server) AddBuildID(id string) { s.cloud.AddBuildID(id) }
 
 // AddOrganization adds an organization with one project. Both have the given slug. It

@@ -76,7 +76,8 @@ func (r *release) isBoard(name string) bool {
 	return false
 }
 
-// checkDeployments looks for a deployment of the release, and for those that devices prefer.
+// checkDeployments looks for a deployment of the release, and for deployments that devices
+// prefer to it.
 func (r *release) checkDeployments(ctx context.Context) error {
 	active, err := r.client.Deployments.Active(ctx, r.project, r.Cohort)
 	if err != nil {

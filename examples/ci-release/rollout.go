@@ -87,8 +87,8 @@ func (c *promoteCmd) raise(ctx context.Context, s *session, active *memfault.Dep
 	return s.client.Deployments.Ensure(ctx, s.project, deploymentOf(c.Version, c.Cohort, c.Rollout))
 }
 
-// deployments returns all deployments of a release to a cohort, those that are not active
-// included.
+// deployments returns all deployments of a release to a cohort, including those that are not
+// active.
 func (s *session) deployments(ctx context.Context, version, cohort string) ([]memfault.Deployment, error) {
 	if err := s.checkCohort(ctx, cohort); err != nil {
 		return nil, err

@@ -59,8 +59,8 @@ func (e *Error) Error() string { return fmt.Sprintf("line %d, byte %d: %v", e.Li
 func (e *Error) Unwrap() error { return e.Err }
 
 // Decode returns the chunks of a log in order, and an [*Error] for each damaged one. An error
-// of the reader is last, and is returned as it is. Of what the reader broke off, only
-// complete chunks are returned. The caller can keep the chunks.
+// of the reader is last, and is returned as it is. If the reader fails, only the complete
+// chunks before are returned. The caller can keep the chunks.
 func Decode(log io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		s := scanner{at: place{line: 1}}

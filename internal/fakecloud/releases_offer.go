@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// asker describes the device that asks for its latest release.
+// asker describes the device that requests its latest release.
 type asker struct{ serial, hardware, softwareType, current string }
 
 // isBelow reports whether a version is an upgrade for the device.

@@ -124,7 +124,7 @@ func (c *Cloud) applyRecording(p *project, d *device, u keptUpload) {
 	types, _ := u.Commit["mimetypes"].([]any)
 	added := Recording{Reason: reason, Start: start, End: start.Add(length), Size: u.Size, DeviceSerial: d.serial}
 	for _, kind := range types {
-		added.Mimetypes = append(added.Mimetypes, kind.(string))
+		added.MIMETypes = append(added.MIMETypes, kind.(string))
 	}
 	c.addRecordingOf(p, d, added, u.file)
 }

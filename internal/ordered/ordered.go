@@ -3,10 +3,10 @@
 // Items that arrive while a request of their device is in flight form that device's next
 // batch.
 //
-// The package promises that an item is kept until the service accepts it, or until its
-// done function was called with the reason why it does not. Nothing but an [Outcome] that
-// concerns the item itself, [Config.GiveUpAfter] and [Sender.Close] end the wait. Memory is
-// bounded, and so is the number of requests while the service is unavailable.
+// The package promises that an item is kept until the service accepts it, or until its done
+// function was called with the reason. Nothing but an [Outcome] that concerns the item itself,
+// [Config.GiveUpAfter] and [Sender.Close] end the wait. Memory is bounded, and so is the
+// number of requests while the service is unavailable.
 //
 // The package does not know how a request is made: [Config.Send] sends a batch and returns
 // an Outcome, which decides what happens to the batch, to its device and to the Sender.
@@ -180,7 +180,7 @@ type Stats struct {
 	Repeated           int64 // requests that contained an item of an earlier request
 }
 
-// Stats returns the present counts.
+// Stats returns the current counts.
 func (s *Sender) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,10 +10,10 @@ type Kind int
 const (
 	// Accepted: the items are reported with nil.
 	Accepted Kind = iota
-	// Unavailable: the service is away. The batch is kept, the device waits, and the [Sender]
-	// sends fewer requests. If several devices fail, the next accepted batch ends their
-	// waits. A device that fails again although others are served waits for its own time. If
-	// RetryAfter is set, the device waits at least for that time, at most an hour.
+	// Unavailable: the service is unavailable. The batch is kept, the device waits, and the
+	// [Sender] sends fewer requests. If several devices fail, the next accepted batch ends
+	// their waits. A device that fails again although others are served waits for its own
+	// time. If RetryAfter is set, the device waits at least for that time, at most an hour.
 	Unavailable
 	// Lost: there was no response. This is [Unavailable], but the request may have been too
 	// large, or an item may be at fault: a request above 64 KiB that is lost again is split,

@@ -67,7 +67,7 @@ type Reader struct {
 	body      io.ReadCloser // of response; nil after the connection broke
 	openEnded bool          // the length of body is unknown, that of the file is not
 
-	barren int   // consecutive attempts without a new byte, the present one included
+	barren int   // consecutive attempts without a new byte, including the current one
 	waits  int   // since the last new byte
 	cause  error // why the last attempt failed; nil before the first
 	err    error // the final error
@@ -140,7 +140,7 @@ func (r *Reader) finish(err error) {
 	r.err = io.EOF
 }
 
-// Close closes the present connection and ends the file. It never fails.
+// Close closes the current connection and ends the file. It never fails.
 func (r *Reader) Close() error {
 	r.disconnect()
 	if r.err == nil {

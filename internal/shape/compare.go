@@ -131,7 +131,7 @@ func (c *comparison) path(to string, elements []string) string {
 	return to
 }
 
-// walk compares a value with what the type makes of it.
+// walk compares a value with its encoding by the type.
 func (c *comparison) walk(source, encoded any, path string) {
 	c.addKind(path, source)
 	switch source := source.(type) {

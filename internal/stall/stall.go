@@ -66,8 +66,8 @@ func (t *Timer) checkIn(wait time.Duration) {
 	t.timer.Reset(wait)
 }
 
-// Restart starts the limit of the present wait again. It has no effect if the present
-// wait has another cause.
+// Restart starts the limit of the current wait again. It has no effect if the current wait has
+// another cause.
 func (t *Timer) Restart(cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,8 +79,8 @@ func (t *Timer) Restart(cause error) {
 	}
 }
 
-// Suspend ends the present wait. The next one has the given limit and cause, and begins
-// with Restart.
+// Suspend ends the current wait. The next one has the given limit and cause, and begins with
+// Restart.
 func (t *Timer) Suspend(limit time.Duration, cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -102,7 +102,8 @@ func (t *Timer) Finish(limit time.Duration, cause error) {
 	}
 }
 
-// Stop ends the exchange: the timer, and with cancel all that belongs to it.
+// Stop ends the exchange: it stops the timer, and calls cancel, which frees what belongs to
+// the exchange.
 func (t *Timer) Stop() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -7,7 +7,7 @@
 //
 //	go run ./cmd/ledger -for 60s
 //
-// What one relay does per second shows
+// The following command measures the throughput of one relay:
 //
 //	go run ./cmd/ledger -single -faults 0 -devices 256 -interval 1ms -for 30s
 package main

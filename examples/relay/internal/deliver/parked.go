@@ -10,7 +10,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// turn is how many parked chunks of a device are read before it is the turn of another one.
+// turn is the number of parked chunks of a device that are read before those of another
+// device.
 const turn = 50
 
 func (r *run) nextReady() *device {

@@ -13,9 +13,9 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// Broker is an MQTT broker that only takes chunks: PREFIX/SERIAL/chunk. It sends a PUBACK only
-// after the chunk is stored. A connection has one chunk on its way to the store at a time,
-// which keeps the order of the device.
+// Broker is an MQTT broker that only accepts chunks: PREFIX/SERIAL/chunk. It sends a PUBACK
+// only after the chunk is stored. A connection has one chunk on its way to the store at a
+// time, which keeps the order of the device.
 //
 // If a chunk cannot be stored now, the broker closes the connection without a PUBACK, so that
 // the device sends the chunk again. If it can never be stored, a client of MQTT 5 receives a

@@ -21,9 +21,8 @@ func SystemClock() Clock {
 	}
 }
 
-// Lease is the right to act for a name. It ends once and for all: a lease that was found
-// expired is not valid again, even if it is renewed late. It is safe for concurrent use by
-// multiple goroutines.
+// Lease is the right to act for a name. A lease that was found expired is never valid again,
+// even if it is renewed late. It is safe for concurrent use by multiple goroutines.
 type Lease struct {
 	Name     string
 	Revision uint64 // of the bucket when the lease was acquired; each lease has a higher one

@@ -127,7 +127,8 @@ func (s *Store) Put(ctx context.Context, tenant, serial string, chunk []byte) er
 	return putError(err)
 }
 
-// PutRejected keeps a chunk that cannot be delivered, with the reason, for a person to look at.
+// PutRejected keeps a chunk that cannot be delivered, with the reason, so that a person can
+// examine it.
 func (s *Store) PutRejected(ctx context.Context, tenant, serial string, chunk []byte, reason error) error {
 	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()
