@@ -192,6 +192,9 @@ func specNames(spec ast.Spec) []string {
 // mention is a link, or a name that can have its type before it.
 var mention = regexp.MustCompile(`\[\*?[\w./]+\]|[A-Za-z_][\w.]*\w`)
 
+// memberName matches a name at the start of a text.
+var memberName = regexp.MustCompile(`^\w+`)
+
 func (names nameSet) check(documented docComment) []string {
 	linked := map[string]bool{}
 	for _, own := range documented.own {
@@ -212,7 +215,11 @@ func (names nameSet) check(documented docComment) []string {
 			found := text[at[0]:at[1]]
 			name := strings.Trim(found, "[*]")
 			typeName, _, _ := strings.Cut(name, ".")
+			member, hasMember := strings.CutPrefix(text[at[1]:], ".")
+			member = memberName.FindString(member)
 			switch isLink := found != name; {
+			case isLink && hasMember && names[name+"."+member]:
+				problems = append(problems, fmt.Sprintf("write [%s.%s]", name, member))
 			case isLink && names[typeName] && !names[name]:
 				problems = append(problems, "no such name: "+found)
 			case isLink:

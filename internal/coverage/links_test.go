@@ -25,6 +25,7 @@ func TestLinkProblems(t *testing.T) {
 		"links.go:4:1: no link: ErrOther",
 		"links.go:10:1: no link: Device",
 		"links.go:12:2: no such name: [Thing.Gone]",
+		"links.go:19:1: write [Thing.Size]",
 		"links.go:24:1: no link: NewThing",
 	}, got)
 	_, err = coverage.LinkProblems("testdata/no-such-directory")

@@ -16,7 +16,7 @@ type Thing struct {
 	hidden string
 }
 
-// Part belongs to a [Thing]. Thing.Size counts it.
+// Part belongs to a [Thing]. Thing.Size counts it. [Thing].Size is not a link to the field.
 //
 //	part := Device{} // code is not an ErrOther
 type Part struct{ Name string }
