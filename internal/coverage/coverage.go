@@ -108,7 +108,7 @@ func (p *Package) addMethods(fileSet *token.FileSet, file *ast.File, calls *call
 		if !ok || f.Recv == nil || !f.Name.IsExported() {
 			continue
 		}
-		service, ok := strings.CutSuffix(receiverName(f), "Service")
+		service, ok := strings.CutSuffix(receiverType(f.Recv.List[0].Type), "Service")
 		if !ok {
 			continue
 		}
@@ -119,16 +119,6 @@ func (p *Package) addMethods(fileSet *token.FileSet, file *ast.File, calls *call
 			Lines: max(line(f.Body.Rbrace)-line(f.Body.Lbrace)-1, 0), Operations: calls.operationsOf(f),
 		})
 	}
-}
-
-// receiverName returns the name of the receiver's type if the receiver is a pointer.
-func receiverName(f *ast.FuncDecl) string {
-	if pointer, ok := f.Recv.List[0].Type.(*ast.StarExpr); ok {
-		if name, ok := pointer.X.(*ast.Ident); ok {
-			return name.Name
-		}
-	}
-	return ""
 }
 
 // addTestCalls adds calls such as client.Devices.List and uploads.MAR.

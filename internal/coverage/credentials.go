@@ -42,10 +42,10 @@ func (m Method) Credentials() operation.Credential {
 		}
 		steps[step(op.Name)] |= op.Credentials
 	}
-	accepted := operation.Console | operation.ProjectKey
 	if len(steps) == 0 {
 		return operation.NoCredential
 	}
+	accepted := operation.Console | operation.ProjectKey
 	for _, credentials := range steps {
 		accepted &= credentials
 	}

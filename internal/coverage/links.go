@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/build"
-	"go/parser"
 	"go/token"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,13 +22,9 @@ func LinkProblems(dir string) ([]string, error) {
 		return nil, err
 	}
 	fileSet := token.NewFileSet()
-	var files []*ast.File
-	for _, name := range names.GoFiles {
-		file, err := parser.ParseFile(fileSet, filepath.Join(dir, name), nil, parser.ParseComments)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, file)
+	files, err := parse(fileSet, dir, names.GoFiles)
+	if err != nil {
+		return nil, err
 	}
 	exported := exportedNames(files)
 	var problems []string
@@ -101,7 +95,7 @@ func addSpec(add func(parts ...string), spec ast.Spec) {
 	}
 }
 
-// receiverType returns the name of the type of a receiver or of an embedded field.
+// receiverType returns the name of the type of a receiver.
 func receiverType(expr ast.Expr) string {
 	switch expr := expr.(type) {
 	case *ast.StarExpr:
