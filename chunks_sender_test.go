@@ -271,9 +271,9 @@ func TestChunkSender_InvalidInput(t *testing.T) {
 	require.ErrorContains(t, sender.Send(t.Context(), "..", []byte{1}, done), "device_serial")
 	require.ErrorIs(t, sender.Send(t.Context(), "A", make([]byte, 5), done), memfault.ErrTooLarge)
 	for _, sender := range []*memfault.ChunkSender{sender, nil, new(memfault.ChunkSender)} {
-		require.ErrorIs(t, sender.Send(nil, "A", []byte{1}, done), memfault.ErrInvalidArgument) //nolint:staticcheck // the very mistake
-		require.ErrorIs(t, sender.Flush(nil), memfault.ErrInvalidArgument)                      //nolint:staticcheck // the very mistake
-		require.ErrorIs(t, sender.Close(nil), memfault.ErrInvalidArgument)                      //nolint:staticcheck // the very mistake
+		require.ErrorIs(t, sender.Send(nil, "A", []byte{1}, done), memfault.ErrInvalidArgument) //nolint:staticcheck // the mistake that is tested
+		require.ErrorIs(t, sender.Flush(nil), memfault.ErrInvalidArgument)                      //nolint:staticcheck // the mistake that is tested
+		require.ErrorIs(t, sender.Close(nil), memfault.ErrInvalidArgument)                      //nolint:staticcheck // the mistake that is tested
 		sender.Resume()
 		assert.Zero(t, sender.Stats())
 	}

@@ -235,7 +235,7 @@ func (c *core) redirectPolicy(next func(*http.Request, []*http.Request) error) f
 			return nil
 		}
 		err := next(req, via)
-		if err == nil || err == http.ErrUseLastResponse { //nolint:errorlint // net/http looks for the very value
+		if err == nil || err == http.ErrUseLastResponse { //nolint:errorlint // net/http compares it in this way
 			return err
 		}
 		return &permanentError{err}

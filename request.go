@@ -77,7 +77,7 @@ func (c *Client) requestURL(op *operation.Operation, params requestParams) (*url
 	return c.core.target(op, path, values)
 }
 
-// send makes a call and reads the body of its response.
+// send sends a call and reads the body of its response.
 func (c *Client) send(ctx context.Context, call *call, target *url.URL, body any) (*reply, error) {
 	r := &reply{call: call, body: c.core.buffers.get()}
 	var err error

@@ -72,7 +72,7 @@ func (c *call) validate(ctx context.Context) error {
 	return authorize(c.client.auth, c.op)
 }
 
-// idempotent reports whether repeating the request does no harm.
+// idempotent reports whether it is safe to repeat the request.
 func (c *call) idempotent() bool { return !c.once && c.op.Idempotent() }
 
 // requestHeader returns the header that each attempt starts from.

@@ -5,8 +5,8 @@
 //
 // The package promises that an item is kept until the service accepts it, or until its done
 // function was called with the reason. Nothing but an [Outcome] that concerns the item itself,
-// [Config.GiveUpAfter] and [Sender.Close] end the wait. Memory is bounded, and so is the
-// number of requests while the service is unavailable.
+// [Config.GiveUpAfter] and [Sender.Close] end the wait. Memory is bounded. The number of
+// requests is bounded while the service is unavailable.
 //
 // The package does not know how a request is made: [Config.Send] sends a batch and returns
 // an Outcome, which decides what happens to the batch, to its device and to the Sender.

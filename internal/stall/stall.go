@@ -71,7 +71,7 @@ func (t *Timer) checkIn(wait time.Duration) {
 func (t *Timer) Restart(cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.cause != cause || t.final { //nolint:errorlint // the very cause identifies the wait
+	if t.cause != cause || t.final { //nolint:errorlint // the identity of the cause identifies the wait
 		return
 	}
 	if t.deadline = time.Now().Add(t.limit); t.deadline.Before(t.nextCheck) {

@@ -32,7 +32,7 @@ func (p *process) start() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self) //nolint:gosec,noctx // this very program; it is stopped by kill and stop
+	cmd := exec.Command(self) //nolint:gosec,noctx // the same program; it is stopped by kill and stop
 	cmd.Env = append(os.Environ(), childVariable+"="+string(text))
 	cmd.Stderr = os.Stderr
 	// The child must not survive this process.

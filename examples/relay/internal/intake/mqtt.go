@@ -14,8 +14,8 @@ import (
 )
 
 // Broker is an MQTT broker that only accepts chunks: PREFIX/SERIAL/chunk. It sends a PUBACK
-// only after the chunk is stored. A connection has one chunk on its way to the store at a
-// time, which keeps the order of the device.
+// only after the chunk is stored. A connection stores one chunk at a time, which keeps the
+// order of the device.
 //
 // If a chunk cannot be stored now, the broker closes the connection without a PUBACK, so that
 // the device sends the chunk again. If it can never be stored, a client of MQTT 5 receives a

@@ -88,7 +88,7 @@ func (m *Manager) Run(ctx context.Context) {
 	m.wg.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = m.config.KV.Delete(last, view.memberKey(m.config.ID)) // others notice anyhow
+	_ = m.config.KV.Delete(last, view.memberKey(m.config.ID)) // otherwise others notice after the TTL
 }
 
 // tick announces this process, reads the bucket, and acquires and releases leases.
@@ -180,7 +180,7 @@ func (m *Manager) next(ctx, request context.Context, name string, replaces uint6
 	if ctx.Err() == nil {
 		return m.write(request, name, replaces)
 	}
-	_, _ = m.update(request, name, "", replaces) // it expires anyhow
+	_, _ = m.update(request, name, "", replaces) // otherwise the lease expires
 	return nil
 }
 

@@ -37,7 +37,7 @@ func (v *view) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer watcher.Stop() //nolint:errcheck // the server removes it soon anyhow
+	defer watcher.Stop() //nolint:errcheck // otherwise the server removes it soon
 	now, _ := v.config.Clock()
 	entries := map[string]entry{}
 	for {
