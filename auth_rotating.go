@@ -12,8 +12,8 @@ import (
 )
 
 // OrganizationTokenFunc authenticates like [OrganizationToken], with a token that can change
-// while the program runs. token is called before each attempt. After a 401 it is called once
-// more; if it then returns another token, the request is retried with it, once per call. This
+// while the program runs. token is called before each attempt. After a 401 it is called again;
+// if it then returns another token, the request is retried with it, once per call. This
 // includes POST requests, because Memfault does not carry out a request that it rejects with
 // 401. This attempt does not count against [RetryPolicy.MaxAttempts] and [WithoutRetry], but
 // [Response.Attempts] includes it. Requests in flight keep the token that they were sent with.

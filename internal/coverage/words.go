@@ -20,7 +20,7 @@ var avoided = []struct {
 	{word(`obey(s|ed)?`), `"honors"`},
 	{word(`mends?|mended`), `"fixes"`},
 	{word(`anew|once more|over again`), `"again"`},
-	{word(`in place of|in stead of`), `"instead of"`},
+	{word(`in place of`), `"instead of"`},
 	{word(`for ever`), `"forever"`},
 	{word(`nobody|anybody|somebody|everybody`), `the name of the actor, or "no one", "anyone"`},
 	{word(`gives? up|gave up|given up|giving up`), `"closes", "cancels", "fails" or "stops"`},
@@ -30,45 +30,50 @@ var avoided = []struct {
 	{word(`has to|have to|had to|is to be|are to be`), `"must"`},
 	{word(`at once`), `"immediately" or "concurrently"`},
 	{word(`says?|said`), `"reports", "contains" or "describes"`},
-	{word(`for the sake of|what became of|whatever became`), `the thing itself`},
+	{word(`for the sake of|what became of`), `the thing itself`},
 	{word(`(this|these|the) very`), `"the same" or "exactly"`},
 	{word(`anyhow`), `the reason`},
 	{word(`on (its|their) way`), `"in flight"`},
 	{word(`of today|nowadays`), `"older" or "current"`},
-	{word(`lower-case|upper-case|command line tool|built in credential`), `"lowercase", "uppercase", "command-line tool"`},
-	{regexp.MustCompile(`(?i)(,|;|\bor|\band) else\b`), `"otherwise"`},
-	{regexp.MustCompile(`\b[Oo]ne that\b`), `the noun`},
-	{regexp.MustCompile(`\b(is|are) (an? )?\[?\*?(memfault\.)?Err[A-Z]`), `"fails with"`},
+	{word(`lower-case|upper-case|command line tool`), `"lowercase", "uppercase", "command-line tool"`},
+	{phrase(`(?i)(,|;|\bor|\band) else\b`), `"otherwise"`},
+	{phrase(`\b[Oo]ne that\b`), `the noun`},
+	{phrase(`\b(is|are) (an? )?\[?\*?(memfault\.)?Err[A-Z]`), `"fails with"`},
 }
 
 // isNo finds "is no X", which should be "is not an X". "There is no X" is fine.
-var isNo = regexp.MustCompile(`(?i)(\w+) is no (\w+)`)
+var isNo = phrase(`(?i)(\w+) is no (\w+)`)
 
-func word(pattern string) *regexp.Regexp { return regexp.MustCompile(`(?i)\b(` + pattern + `)\b`) }
+func word(pattern string) *regexp.Regexp { return phrase(`(?i)\b(` + pattern + `)\b`) }
+
+// phrase compiles a pattern whose spaces also match the end of a line.
+func phrase(pattern string) *regexp.Regexp {
+	return regexp.MustCompile(strings.ReplaceAll(pattern, " ", `\s+`))
+}
 
 // WordProblems returns where a text uses an expression that should be avoided. Of a Go file,
 // it checks the comments; of any other file the whole text except code. allowed are phrases
 // in which the expressions are right.
 func WordProblems(path string, text []byte, allowed []string) []string {
-	lines := proseOf(path, text)
+	prose := strings.Join(proseOf(path, text), "\n")
+	for _, right := range allowed {
+		prose = phrase(regexp.QuoteMeta(right)).ReplaceAllStringFunc(prose, func(found string) string {
+			return strings.Repeat("\n", strings.Count(found, "\n")) // keeps the numbers of the lines
+		})
+	}
 	var problems []string
-	for i, line := range lines {
-		prose := line
-		for _, phrase := range allowed {
-			prose = strings.ReplaceAll(prose, phrase, "")
+	report := func(at []int, instead string) {
+		line := strings.Count(prose[:at[0]], "\n") + 1
+		problems = append(problems, fmt.Sprintf("%s:%d: %q: write %s", path, line, strings.Join(strings.Fields(prose[at[0]:at[1]]), " "), instead))
+	}
+	for _, expression := range avoided {
+		for _, at := range expression.pattern.FindAllStringIndex(prose, -1) {
+			report(at, expression.instead)
 		}
-		report := func(found, instead string) {
-			problems = append(problems, fmt.Sprintf("%s:%d: %q: write %s", path, i+1, found, instead))
-		}
-		for _, expression := range avoided {
-			if found := expression.pattern.FindString(prose); found != "" {
-				report(found, expression.instead)
-			}
-		}
-		for _, found := range isNo.FindAllStringSubmatch(prose, -1) {
-			if !strings.EqualFold(found[1], "there") && found[2] != "longer" {
-				report(found[0], `"is not"`)
-			}
+	}
+	for _, at := range isNo.FindAllStringSubmatchIndex(prose, -1) {
+		if !strings.EqualFold(prose[at[2]:at[3]], "there") && prose[at[4]:at[5]] != "longer" {
+			report(at, `"is not"`)
 		}
 	}
 	return problems
