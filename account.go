@@ -7,7 +7,7 @@ import (
 )
 
 // AccountService reads the account of the user whose credential the client uses, and manages
-// the user's API key. Its methods accept a [BasicPassword] or a [BasicAPIKey].
+// the user's API key.
 type AccountService struct{ client *Client }
 
 // User is a person with a Memfault account.
@@ -52,7 +52,9 @@ func (k *apiKey) missing() string {
 
 // Me returns the user whose credential the client uses. Use it to test a login.
 //
-// Me also sends an [OrganizationToken]. UNCERTAIN: whether Memfault accepts it.
+// UNCERTAIN: whether Memfault accepts an [OrganizationToken].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/auth
 func (s *AccountService) Me(ctx context.Context, opts ...CallOption) (*User, error) {
@@ -62,6 +64,8 @@ func (s *AccountService) Me(ctx context.Context, opts ...CallOption) (*User, err
 // GetAPIKey returns the user API key that was generated before.
 //
 // UNCERTAIN: which response Memfault sends if no key was generated.
+//
+// Credentials: [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/auth
 func (s *AccountService) GetAPIKey(ctx context.Context, opts ...CallOption) (string, error) {
@@ -73,12 +77,16 @@ func (s *AccountService) GetAPIKey(ctx context.Context, opts ...CallOption) (str
 // Memfault asks for a [BasicPassword] here. GenerateAPIKey is not retried once it may have
 // reached Memfault. If the response is lost, [AccountService.GetAPIKey] returns the new key.
 //
+// Credentials: [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/generate-user-api-key
 func (s *AccountService) GenerateAPIKey(ctx context.Context, opts ...CallOption) (string, error) {
 	return fetchKey(ctx, clientOf(s), operation.AuthGenerateUserAPIKey, requestParams{}, opts)
 }
 
 // DeleteAPIKey removes the user API key without creating another.
+//
+// Credentials: [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/auth
 func (s *AccountService) DeleteAPIKey(ctx context.Context, opts ...CallOption) error {

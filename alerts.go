@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// AlertsService changes alerts: which devices an alert watches, and whom it notifies. Its
-// methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// AlertsService changes alerts: which devices an alert watches, and whom it notifies.
 type AlertsService struct{ client *Client }
 
 // Alert watches the devices of a project. Fields other than those that can be changed are
@@ -36,8 +35,8 @@ type AlertUpdate struct {
 	DevicesExpr               Opt[DevicesExpr] `json:"devices_expr,omitzero"`
 }
 
-// DevicesExpr selects the devices that an alert watches, in Memfault's expression language:
-// cohort != 'bench'.
+// DevicesExpr selects the devices that an alert watches, in Memfault's expression language,
+// such as cohort != 'bench'.
 type DevicesExpr string
 
 // AllDevices selects every device. It is encoded as true.
@@ -54,6 +53,8 @@ func (e DevicesExpr) MarshalJSON() ([]byte, error) {
 // Update changes an alert. If the alert does not exist, Update fails with [ErrNotFound].
 //
 // UNCERTAIN: whether the ID of an alert is always a number.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in the scripts of one author.
 func (s *AlertsService) Update(ctx context.Context, project ProjectRef, alertID int64, update AlertUpdate, opts ...CallOption) (*Alert, error) {

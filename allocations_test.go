@@ -168,7 +168,7 @@ func TestAllocations_WithinBudget(t *testing.T) {
 	assert.LessOrEqual(t, one, limit)
 }
 
-// raceEnabled reports whether the tests run with the race detector. It lets a pool lose some
+// raceEnabled reports whether the tests run with the race detector. With it, a pool loses some
 // of its buffers, so counts of allocations vary.
 func raceEnabled() bool {
 	info, ok := debug.ReadBuildInfo()

@@ -22,9 +22,9 @@ func AppCohort(cohortSlug string) AppPage { return AppPage{"cohorts", cohortSlug
 // messages. It returns "" if a slug, a serial or a version is empty, "." or "..", or an ID is
 // less than 1. It sends nothing and does not check that the page exists.
 //
-// Not documented by Memfault; that links lead to app.memfault.com was observed only in
-// Memfault's command-line tool. UNCERTAIN: the paths; they are those of the API's resources,
-// without /api/v0.
+// Not documented by Memfault; the host app.memfault.com was observed only in Memfault's
+// command-line tool. UNCERTAIN: the paths; they are those of the API's resources, without
+// /api/v0.
 func AppURL(project ProjectRef, page AppPage) string {
 	url := "https://app.memfault.com"
 	segments := []string{"organizations", project.Organization, "projects", project.Project}

@@ -6,8 +6,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// ArtifactsService lists, uploads and downloads the files of releases. Its methods accept an
-// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey]. Download sends no credential.
+// ArtifactsService lists, uploads and downloads the files of releases.
 type ArtifactsService struct{ client *Client }
 
 // Artifact is a file of a release.
@@ -52,6 +51,8 @@ type ArtifactListOptions struct {
 //
 // UNCERTAIN: whether the path and the parameters are right. Memfault documents only that the
 // operation exists.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/artifacts
 func (s *ArtifactsService) List(project ProjectRef, releaseVersion string, options ArtifactListOptions, opts ...CallOption) *Pager[Artifact] {

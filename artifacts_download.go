@@ -24,6 +24,8 @@ import (
 // [*ChecksumError]. Then w contains the wrong bytes, so do not use them before Download has
 // returned.
 //
+// Credentials: none.
+//
 // Memfault: https://docs.memfault.com/api/retrieve-latest-release-for-a-device
 func (s *ArtifactsService) Download(ctx context.Context, artifact Artifact, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
 	op := &operation.Operation{Name: "artifacts.download", Method: http.MethodGet, Host: operation.Presigned, Reply: operation.Stream}

@@ -32,6 +32,8 @@ type ArtifactUploadResult struct {
 // Memfault's documents disagree about the form of the request. It is sent as
 // multipart/form-data.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/artifacts
 func (s *ArtifactsService) Upload(ctx context.Context, project ProjectRef, releaseVersion string, file *File, options ArtifactUploadOptions, opts ...CallOption) (*ArtifactUploadResult, error) {
 	if err := required("ArtifactUploadOptions", "Type", string(options.Type), "HardwareVersion", options.HardwareVersion); err != nil {

@@ -12,12 +12,14 @@ import (
 // Authenticator adds a credential to each attempt of a request. The client calls it only for
 // requests to its own hosts, concurrently for concurrent calls.
 //
-// [BasicPassword], [BasicAPIKey], [OrganizationToken] and [ProjectKey] return the four kinds
-// of credentials that Memfault accepts; [OrganizationTokenFunc] and [ProjectKeyFunc] return
-// those that can change while the program runs. If an operation does not accept the kind, it fails
-// with [ErrWrongCredential] before anything is sent. A custom Authenticator is used for
-// every operation; if it returns an error, the call fails with that error and is not
-// retried.
+// [BasicPassword], [BasicAPIKey], [OrganizationToken] and [ProjectKey] return the four kinds of
+// credentials that Memfault accepts; [OrganizationTokenFunc] and [ProjectKeyFunc] return those
+// that can change while the program runs. The line Credentials in the comment of a method lists
+// the kinds that the method accepts. With another kind, the method fails with
+// [ErrWrongCredential] before anything is sent.
+//
+// A custom Authenticator is used for every operation. If it returns an error, the call fails with
+// that error and is not retried.
 type Authenticator interface {
 	Authenticate(req *http.Request) error
 }
@@ -107,8 +109,8 @@ func (c credential) validate() error {
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// validateAuth returns an error for a missing Authenticator, and for a built-in one that
-// cannot be sent.
+// validateAuth returns an error for a missing Authenticator, and for a built-in credential
+// that cannot be sent.
 func validateAuth(auth Authenticator) error {
 	if held, ok := auth.(interface{ validate() error }); ok {
 		return held.validate()
@@ -140,7 +142,7 @@ func kindOf(auth Authenticator) (kind operation.Credential, ok bool) {
 	}
 }
 
-// AuthFromEnv returns the Authenticator of the credential in the environment, in the
+// AuthFromEnv returns the [Authenticator] of the credential in the environment, in the
 // variables that Memfault's own command-line tool reads: MEMFAULT_ORG_TOKEN; otherwise
 // MEMFAULT_EMAIL with MEMFAULT_PASSWORD or MEMFAULT_API_KEY; otherwise MEMFAULT_PROJECT_KEY.
 // An empty variable counts as not set. If there is no credential, AuthFromEnv fails with

@@ -12,10 +12,10 @@ import (
 )
 
 // OrganizationTokenFunc authenticates like [OrganizationToken], with a token that can change
-// while the program runs. token is called before each attempt. After a 401 it is called once
-// more; if it then returns another token, the request is sent again with that one, once per
-// call, also if it is a POST: Memfault did not carry out a request that it rejected with 401.
-// This attempt does not count against [RetryPolicy.MaxAttempts] and [WithoutRetry], but
+// while the program runs. token is called before each attempt. After a 401 it is called again;
+// if it then returns another token, the request is retried with it, once per call. This
+// includes POST requests, because Memfault does not carry out a request that it rejects with
+// 401. This attempt does not count against [RetryPolicy.MaxAttempts] and [WithoutRetry], but
 // [Response.Attempts] includes it. Requests in flight keep the token that they were sent with.
 //
 // Attempts that wait for a token at the same time share one call of token. No token is kept
@@ -46,11 +46,11 @@ func ProjectKeyFunc(key func(ctx context.Context) (string, error)) Authenticator
 	return newRotating(operation.ProjectKey, key)
 }
 
-// askLimit is how long a credential is waited for if no context ends earlier.
+// askLimit is how long an attempt waits for a credential if no context ends earlier.
 const askLimit = time.Minute
 
-// rotating is a built-in Authenticator whose secret is asked for. The last secret is behind
-// two pointers, as that of a credential is.
+// rotating is a built-in Authenticator that gets its secret from a function. The last secret
+// is behind two pointers, like that of a credential.
 type rotating struct {
 	kind   operation.Credential
 	hidden *hiddenFunc
@@ -113,7 +113,8 @@ func (r rotating) askAfter(ctx context.Context, old string) (string, error) {
 	return value, err
 }
 
-// sign adds the credential to an attempt. A rotating one is asked for unless it is given.
+// sign adds the credential to an attempt. If the credential rotates and given is empty, sign
+// calls its function.
 func (c *call) sign(req *http.Request, given string) error {
 	held, ok := c.client.auth.(rotating)
 	if !ok {
@@ -159,7 +160,7 @@ func (c *call) renew(ctx context.Context, resp *http.Response) string {
 	return ""
 }
 
-// reopened returns a copy of the request whose body begins at its start.
+// reopened returns a copy of the request whose body is read from its start.
 func reopened(req *http.Request) (*http.Request, error) {
 	again := *req
 	if req.GetBody == nil {

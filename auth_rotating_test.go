@@ -291,7 +291,8 @@ func TestRotatingCredential_FailingFunction(t *testing.T) {
 			requireNoSecret(t, printAll(err))
 			assert.Empty(t, cloud.Requests(""))
 
-			// After a 401, the response is the error, and says why there was no other try.
+			// After a 401, the response is the error, and contains why there was no other
+			// attempt.
 			asked := 0
 			gate := &gatekeeper{valid: "oat_new", status: 401}
 			err = get(t.Context(), gate.client(t, memfault.OrganizationTokenFunc(func(ctx context.Context) (string, error) {
@@ -333,7 +334,7 @@ func TestRotatingCredential_OneQuestionForManyAttempts(t *testing.T) {
 			assert.Equal(t, want, asked.Load())
 		}
 		crowd(1)
-		gate.set("oat_2") // the function returns the old token once more, then the new one
+		gate.set("oat_2") // the function returns the old token again, then the new one
 		current.values = []string{"oat_1", "oat_2"}
 		current.asked = 0
 		crowd(2)
@@ -384,7 +385,7 @@ func TestRotatingCredential_RotationUnderLoad(t *testing.T) {
 	})
 }
 
-func TestRotatingCredential_FunctionThatBlocks(t *testing.T) {
+func TestRotatingCredential_BlockingFunction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended atomic.Int64
 		ctxs := make(chan context.Context, 100)
@@ -426,11 +427,11 @@ func TestRotatingCredential_FunctionThatBlocks(t *testing.T) {
 		defer cancelAlone()
 		require.ErrorIs(t, get(alone, client), context.DeadlineExceeded)
 		synctest.Wait()
-		assert.Equal(t, int64(2), ended.Load(), "nobody waits any more, so its context has ended")
+		assert.Equal(t, int64(2), ended.Load(), "no attempt waits any more, so its context has ended")
 	})
 }
 
-func TestRotatingCredential_FunctionThatNeverReturns(t *testing.T) {
+func TestRotatingCredential_FunctionNeverReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
 		never := make(chan struct{})
@@ -450,7 +451,7 @@ func TestRotatingCredential_FunctionThatNeverReturns(t *testing.T) {
 	})
 }
 
-func TestRotatingCredential_FunctionThatUsesItsClient(t *testing.T) {
+func TestRotatingCredential_FunctionUsesItsClient(t *testing.T) {
 	var client *memfault.Client
 	_, client = newCloud(t)
 	client = client.WithAuth(memfault.OrganizationTokenFunc(func(ctx context.Context) (string, error) {
@@ -459,7 +460,7 @@ func TestRotatingCredential_FunctionThatUsesItsClient(t *testing.T) {
 	require.ErrorContains(t, get(t.Context(), client), "waits for its own result")
 }
 
-// A 401 of a host that is not the client's own says nothing about the credential.
+// A 401 of a host that is not the client's own does not concern the credential.
 func TestRotatingCredential_401OfOtherHost(t *testing.T) {
 	tokens := newVault("oat_1", "oat_2")
 	requests := 0
@@ -552,7 +553,7 @@ func TestRotatingCredential_PagesOfList(t *testing.T) {
 	assert.Equal(t, 4, tokens.count())
 }
 
-func TestError_SaysWhatIsWrongWithToken(t *testing.T) {
+func TestError_TokenHint(t *testing.T) {
 	for name, test := range map[string]struct {
 		auth   memfault.Authenticator
 		status int
@@ -595,7 +596,7 @@ func ExampleOrganizationTokenFunc() {
 		log.Fatal(err)
 	}
 	// Memfault rejects the first token, because it was deleted. The client asks for the token
-	// once more, and sends the request again.
+	// again, and sends the request again.
 	var response memfault.Response
 	project, err := client.Projects.Get(context.Background(), cloud.Project(), memfault.WithResponse(&response))
 	if err != nil {

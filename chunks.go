@@ -11,20 +11,21 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// ChunksService uploads chunks: the pieces, opaque to everything but Memfault, in which the
-// firmware SDK hands out the data that a device recorded. Its operations require a
-// [ProjectKey].
+// ChunksService uploads chunks. A chunk is a piece of the data that a device recorded, as the
+// firmware SDK outputs it. Only Memfault can decode it.
 type ChunksService struct{ client *Client }
 
 // Upload uploads chunks of one device, in order, in one request: a single chunk as it is,
-// several as multipart/mixed. Memfault requires that the chunks of a device arrive one
-// request after the other, in the order in which its packetizer made them. A [ChunkSender]
-// does both for many devices. A repeated chunk does no harm, so a lost request is retried.
+// several as multipart/mixed. Memfault requires that the chunks of a device arrive one request
+// after the other, in the order in which its packetizer created them. A [ChunkSender] does
+// both for many devices. A repeated chunk does no harm, so a lost request is retried.
 //
 // Success means that Memfault queued the chunks, not that it could decode them. A chunk
 // must not be empty; it can be short, because the last chunk of a message can be. If Upload
 // fails with [ErrTooLarge] or [ErrBadRequest], the cause can be any of the chunks, or their
 // total size.
+//
+// Credentials: [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/api/upload-chunk
 func (s *ChunksService) Upload(ctx context.Context, deviceSerial string, chunks [][]byte, opts ...CallOption) error {
@@ -38,8 +39,10 @@ func (s *ChunksService) Upload(ctx context.Context, deviceSerial string, chunks 
 }
 
 // CheckProjectKey checks the project key without uploading anything. It sends an upload
-// without a body, which Memfault rejects because of its length (411) if the key is valid,
-// and otherwise because of the key (403): then CheckProjectKey fails with [ErrForbidden].
+// without a body, which Memfault rejects with 411, because of its length, if the key is valid.
+// Otherwise Memfault rejects it with 403, and CheckProjectKey fails with [ErrForbidden].
+//
+// Credentials: [ProjectKey].
 //
 // Not documented by Memfault; observed only in one program.
 func (s *ChunksService) CheckProjectKey(ctx context.Context, opts ...CallOption) error {

@@ -9,7 +9,7 @@ import (
 // ChunksAddress is where a device sends its chunks; see [ParseChunksURL].
 type ChunksAddress struct {
 	DeviceSerial string // unescaped
-	BaseURL      string // of the current host of chunks, for [BaseURLs].Chunks
+	BaseURL      string // of the current host of chunks, for [BaseURLs.Chunks]
 }
 
 const (
@@ -19,9 +19,9 @@ const (
 )
 
 // ParseChunksURL parses the address to which a device sends its chunks, such as
-// https://chunks-nrf.memfault.com/api/v0/chunks/ABCD1234. It is for relays to which a device
-// itself reports that address. The device contributes only its serial: whichever of the two
-// known hosts the address contains, BaseURL is https://chunks.memfault.com.
+// https://chunks-nrf.memfault.com/api/v0/chunks/ABCD1234. It is meant for relays that receive
+// the address from the device. Only the serial is taken from it: for both known hosts, BaseURL
+// is https://chunks.memfault.com.
 //
 // ParseChunksURL fails with [ErrInvalidArgument] if the address is not https, does not
 // contain chunks.memfault.com or chunks-nrf.memfault.com as its host, or contains a port, a

@@ -13,8 +13,8 @@ import (
 //
 // Each MC: is the start of a chunk, and the chunk is damaged unless base64 and a colon follow
 // in the same line, at most 1 MiB of them. There are two exceptions: a space or tab follows,
-// or the MC: is itself the end of a chunk. But if base64 and a colon follow right after such
-// a chunk, the chunk counts as cut off by the one that begins at its end.
+// or the MC: is itself the end of a chunk. But if base64 and a colon follow right after such a
+// chunk, the chunk counts as cut off by the chunk that begins at its end.
 //
 // A line of hexadecimal digits is a damaged chunk if their number is odd, if it has more than
 // 1 MiB, or if few of its characters are not digits.
@@ -29,16 +29,16 @@ func (e *ChunkExportError) Error() string {
 	return fmt.Sprintf("memfault: DecodeChunkExport: damaged chunk in line %d, byte %d: %v", e.Line, e.Offset, e.Err)
 }
 
-// Is reports whether target is ErrInvalidArgument.
+// Is reports whether target is [ErrInvalidArgument].
 func (e *ChunkExportError) Is(target error) bool { return target == ErrInvalidArgument }
 
 // Unwrap returns what is wrong with the chunk.
 func (e *ChunkExportError) Unwrap() error { return e.Err }
 
-// DecodeChunkExport returns the chunks that the data export of the firmware SDK printed into
-// a log of any size, in order. For each damaged chunk it yields a [*ChunkExportError] and
+// DecodeChunkExport returns the chunks that the data export of the firmware SDK printed into a
+// log of any size, in order. For each damaged chunk it yields a [*ChunkExportError] and
 // continues. If the reader fails, it yields the error, of the kind [ErrInvalidArgument], and
-// stops; what the reader broke off is not returned as a chunk.
+// stops; a chunk that the reader cut off is not returned.
 //
 // A chunk is MC:<base64>: anywhere in the log, even if other text, a terminal escape sequence
 // or an escape of JSON touches it. A line of at least 8 hexadecimal digits, one of them 0 to

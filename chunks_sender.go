@@ -14,7 +14,7 @@ var (
 	// [ChunkSender.Flush] if Close stops waiting first.
 	ErrSenderClosed = errors.New("memfault: the chunk sender is closed")
 	// ErrDeviceFull is returned by [ChunkSender.Send] if the pending chunks of the device
-	// leave no room; see [ChunkSenderOptions].MaxPendingPerDevice. Send succeeds again after
+	// leave no room; see [ChunkSenderOptions.MaxPendingPerDevice]. Send succeeds again after
 	// done was called for enough of them.
 	ErrDeviceFull = errors.New("memfault: too many pending chunks of this device")
 )
@@ -31,7 +31,7 @@ var (
 //     is lost repeatedly, or if requests of this device repeatedly end in a 500 or without a
 //     response while those of other devices succeed; then a single chunk is reported after
 //     ten attempts. Any other rejection concerns all chunks of the batch.
-//   - [ChunkSenderOptions].GiveUpAfter passes, or [ChunkSender.Close] stops waiting.
+//   - [ChunkSenderOptions.GiveUpAfter] passes, or [ChunkSender.Close] stops waiting.
 //
 // If there is no response, or 500, 502, 503, 504 or 529, the device waits for a random,
 // growing time as in the client's [RetryPolicy], whose MaxAttempts has no effect here, and
@@ -55,8 +55,10 @@ type ChunkSender struct {
 	invalid error
 }
 
-// NewSender returns a ChunkSender. If the options are invalid, or the client's credential is
-// not a [ProjectKey], its Send fails.
+// NewSender returns a [ChunkSender]. If the options are invalid, or the client uses another
+// credential than a [ProjectKey], Send fails.
+//
+// Credentials: [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/api/upload-chunk
 func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
@@ -159,9 +161,10 @@ func (s *ChunkSender) Close(ctx context.Context) error {
 	}
 }
 
-// Resume sends the next probe of a paused sender immediately, or right after a probe that is
-// in flight. It is for a caller that has replaced the credential of an [Authenticator] of its
-// own; see [ChunkSenderOptions].OnPause. A [ProjectKeyFunc] does not need it. If the sender is not paused, Resume has no effect.
+// Resume sends the next probe of a paused sender immediately, or right after a probe that is in
+// flight. Call it after you have replaced the credential of a custom [Authenticator]; see
+// [ChunkSenderOptions.OnPause]. With a [ProjectKeyFunc], it is not needed. If the sender is not
+// paused, Resume has no effect.
 func (s *ChunkSender) Resume() {
 	if s != nil && s.engine != nil {
 		s.engine.Resume()

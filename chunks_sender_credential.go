@@ -8,13 +8,14 @@ import (
 	"github.com/memfault-go/memfault/internal/ordered"
 )
 
-// refusedCredential is the rotating credential that a chunk sender was refused with last.
-type refusedCredential struct {
+// rejectedCredential is the rotating credential of the last request of a chunk sender that
+// Memfault rejected.
+type rejectedCredential struct {
 	auth rotating
 
 	mu    sync.Mutex
 	value string
-	known bool // false if the refusal had another reason
+	known bool // false if the request was rejected for another reason
 }
 
 // sendChunks returns the functions with which the engine sends a batch, and, if the
@@ -28,18 +29,19 @@ func (s *ChunksService) sendChunks() (
 			return chunkOutcome(s.Upload(ctx, serial, chunks, WithoutRetry()))
 		}, nil
 	}
-	refused := &refusedCredential{auth: auth}
+	rejected := &rejectedCredential{auth: auth}
 	send = func(ctx context.Context, serial string, chunks [][]byte) (outcome ordered.Outcome) {
-		outcome.Kind = ordered.Refused // what the engine makes of a panic
+		outcome.Kind = ordered.Refused // also if Upload panics
 		var used string
-		defer func() { refused.note(outcome, used) }()
+		defer func() { rejected.note(outcome, used) }()
 		return chunkOutcome(s.Upload(ctx, serial, chunks, WithoutRetry(), func(o *callOptions) { o.credential = &used }))
 	}
-	return send, refused.changed
+	return send, rejected.changed
 }
 
-// note keeps the credential of a refusal. It is empty if asking for it failed.
-func (r *refusedCredential) note(outcome ordered.Outcome, used string) {
+// note stores the credential that a rejected request used. used is empty if the function of
+// the credential failed.
+func (r *rejectedCredential) note(outcome ordered.Outcome, used string) {
 	if outcome.Kind != ordered.Refused {
 		return
 	}
@@ -51,7 +53,7 @@ func (r *refusedCredential) note(outcome ordered.Outcome, used string) {
 }
 
 // changed reports, once for each value, whether the credential is another one now.
-func (r *refusedCredential) changed(ctx context.Context) bool {
+func (r *rejectedCredential) changed(ctx context.Context) bool {
 	r.mu.Lock()
 	value, known := r.value, r.known
 	r.mu.Unlock()
@@ -64,7 +66,7 @@ func (r *refusedCredential) changed(ctx context.Context) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.value == value { // no request was refused meanwhile
+	if r.value == value { // no request was rejected meanwhile
 		r.value = now
 	}
 	return true

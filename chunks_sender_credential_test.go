@@ -69,7 +69,7 @@ func TestChunkSender_ChangedKeyIsRejectedToo(t *testing.T) {
 	})
 }
 
-// The answers that other calls with the same credential got do not hide the change.
+// The responses to other calls with the same credential do not hide the change.
 func TestChunkSender_OtherCallsSeeChangedKeyFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys, gate := newVault("old-key"), &gatekeeper{valid: "new-key", status: 403}

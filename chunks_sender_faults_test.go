@@ -51,7 +51,7 @@ func TestChunkSender_Outcomes(t *testing.T) {
 		"502": {respond(502), kept}, "503": {respond(503), kept}, "503 Retry-After": {respond(503, "Retry-After", "9"), kept},
 		"504": {respond(504), kept}, "529": {respond(529), kept},
 		"lost": {fail(errReset), kept}, "not connected": {fail(&net.OpError{Op: "dial", Err: errReset}), kept},
-		"no answer": {func(req *http.Request) (*http.Response, error) {
+		"no response": {func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			return nil, req.Context().Err()
 		}, kept},
@@ -230,7 +230,7 @@ func TestChunkSender_WaitsDoNotStartOver(t *testing.T) {
 	})
 }
 
-// A device that has to wait fills its share of the memory, and no more.
+// A device that must wait fills its share of the memory, and no more.
 func TestChunkSender_HeldDeviceStopsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sender := senderOver(t, memfault.ChunkSenderOptions{MaxPendingBytes: 200_000}, func(req *http.Request) (*http.Response, error) {
@@ -334,7 +334,7 @@ func TestChunkSender_EarlyRejection(t *testing.T) {
 	assert.Equal(t, 400, accepted)
 }
 
-func TestChunkSender_LearnsWhatFits(t *testing.T) {
+func TestChunkSender_LearnsRequestSize(t *testing.T) {
 	tests := map[string]struct {
 		rejects          func(parts int) bool
 		accepted, limits int

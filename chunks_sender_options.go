@@ -27,10 +27,10 @@ type ChunkSenderOptions struct {
 	// chunk is always accepted if its content alone is not larger. The bodies of requests in
 	// flight take at most Concurrency times MaxBatchBytes in addition.
 	MaxPendingBytes int64
-	// MaxPendingPerDevice is the same limit for one device, so that a device that has to
-	// wait does not use up the memory of all. Send fails with [ErrDeviceFull] beyond it. It
-	// always accepts a chunk of a device that has no pending ones. The default is an eighth
-	// of MaxPendingBytes.
+	// MaxPendingPerDevice is the same limit for one device, so that a device that must wait
+	// does not use up the memory of all. Send fails with [ErrDeviceFull] beyond it. It always
+	// accepts a chunk of a device that has no pending ones. The default is an eighth of
+	// MaxPendingBytes.
 	MaxPendingPerDevice int64
 
 	// GiveUpAfter is how long a chunk is kept before it is reported with the last error of

@@ -99,7 +99,7 @@ func requireInOrder(t testing.TB, arrived [][]byte, n int) {
 	require.Equal(t, n, next)
 }
 
-// senderOver returns a sender whose requests handle answers, on the clock of a bubble.
+// senderOver returns a sender whose requests go to handle, on the clock of a bubble.
 func senderOver(t testing.TB, options memfault.ChunkSenderOptions, handle roundTripper, opts ...memfault.Option) *memfault.ChunkSender {
 	t.Helper()
 	client := newClient(t, memfault.ProjectKey("d3b0"), append(opts, memfault.WithHTTPClient(&http.Client{Transport: handle}))...)
@@ -271,9 +271,9 @@ func TestChunkSender_InvalidInput(t *testing.T) {
 	require.ErrorContains(t, sender.Send(t.Context(), "..", []byte{1}, done), "device_serial")
 	require.ErrorIs(t, sender.Send(t.Context(), "A", make([]byte, 5), done), memfault.ErrTooLarge)
 	for _, sender := range []*memfault.ChunkSender{sender, nil, new(memfault.ChunkSender)} {
-		require.ErrorIs(t, sender.Send(nil, "A", []byte{1}, done), memfault.ErrInvalidArgument) //nolint:staticcheck // the very mistake
-		require.ErrorIs(t, sender.Flush(nil), memfault.ErrInvalidArgument)                      //nolint:staticcheck // the very mistake
-		require.ErrorIs(t, sender.Close(nil), memfault.ErrInvalidArgument)                      //nolint:staticcheck // the very mistake
+		require.ErrorIs(t, sender.Send(nil, "A", []byte{1}, done), memfault.ErrInvalidArgument) //nolint:staticcheck // the mistake that is tested
+		require.ErrorIs(t, sender.Flush(nil), memfault.ErrInvalidArgument)                      //nolint:staticcheck // the mistake that is tested
+		require.ErrorIs(t, sender.Close(nil), memfault.ErrInvalidArgument)                      //nolint:staticcheck // the mistake that is tested
 		sender.Resume()
 		assert.Zero(t, sender.Stats())
 	}

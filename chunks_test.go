@@ -17,14 +17,14 @@ import (
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
-// newRelay is newCloud with a client that holds the project key.
+// newRelay is newCloud with a client that uses the project key.
 func newRelay(t testing.TB, opts ...memfault.Option) (*memfaulttest.Server, *memfault.Client) {
 	t.Helper()
 	cloud, client := newCloud(t, opts...)
 	return cloud, client.WithAuth(memfault.ProjectKey(projectKey))
 }
 
-func TestUploadOneChunk(t *testing.T) {
+func TestChunksUpload_OneChunk(t *testing.T) {
 	cloud, client := newRelay(t)
 	chunk := []byte{0, 1, 2, 0xff, '\r', '\n'}
 	require.NoError(t, client.Chunks.Upload(t.Context(), "SN 1/+", [][]byte{chunk}))
@@ -38,7 +38,7 @@ func TestUploadOneChunk(t *testing.T) {
 	assert.Empty(t, header.Get("Content-Encoding"))
 }
 
-func TestUploadSeveralChunks(t *testing.T) {
+func TestChunksUpload_SeveralChunks(t *testing.T) {
 	var got *http.Request
 	var body []byte
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -58,12 +58,12 @@ func TestUploadSeveralChunks(t *testing.T) {
 	assert.Empty(t, got.TransferEncoding)
 }
 
-func TestUploadRepeatsTheSameChunks(t *testing.T) {
+func TestChunksUpload_RetrySendsSameChunks(t *testing.T) {
 	cloud, client := newRelay(t)
 	cloud.Fail(memfaulttest.Fault{DropResponse: true, Times: 1})
 	cloud.Fail(failOnce(503))
 	require.NoError(t, client.Chunks.Upload(t.Context(), "A", [][]byte{[]byte("one"), []byte("two")}))
-	assert.Equal(t, [][]byte{[]byte("one"), []byte("two"), []byte("one"), []byte("two")}, cloud.Chunks("A"), "a lost answer makes it at least once")
+	assert.Equal(t, [][]byte{[]byte("one"), []byte("two"), []byte("one"), []byte("two")}, cloud.Chunks("A"), "chunks with a lost response arrive at least once")
 	assert.Len(t, cloud.Requests("chunks.upload"), 3)
 }
 
@@ -87,7 +87,7 @@ func TestChunksUpload_CopiesChunks(t *testing.T) {
 	}
 }
 
-func TestBadChunksAreRefusedUnsent(t *testing.T) {
+func TestChunksUpload_InvalidInput(t *testing.T) {
 	cloud, client := newRelay(t)
 	require.ErrorContains(t, client.Chunks.Upload(t.Context(), "A", nil), "chunks must not be empty")
 	require.ErrorContains(t, client.Chunks.Upload(t.Context(), "A", [][]byte{{1}, nil}), "chunk 1 must not be empty")
@@ -96,7 +96,7 @@ func TestBadChunksAreRefusedUnsent(t *testing.T) {
 	assert.Empty(t, cloud.Requests(""))
 }
 
-func TestChunksThatMemfaultRefuses(t *testing.T) {
+func TestChunksUpload_Rejected(t *testing.T) {
 	cloud, client := newRelay(t)
 	for status, want := range map[int]error{400: memfault.ErrBadRequest, 413: memfault.ErrTooLarge} {
 		cloud.RejectChunks(func([]byte) int { return status })

@@ -13,10 +13,10 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Client calls the Memfault API through its services. Create it with [NewClient]; the
-// methods of a zero Client return an error. A Client is not modified by its methods and is
-// safe for concurrent use by multiple goroutines. It is meant to be kept: it reuses
-// connections.
+// Client calls the Memfault API through its services. Create it with [NewClient]; the methods
+// of a zero Client return an error. A Client is not modified by its methods and is safe for
+// concurrent use by multiple goroutines. Create one Client and reuse it, because it keeps
+// connections open.
 type Client struct {
 	core    *core
 	auth    Authenticator
@@ -61,7 +61,7 @@ type core struct {
 	accept    []string
 }
 
-// NewClient returns a Client that authenticates with auth. It opens no connection. If auth
+// NewClient returns a [Client] that authenticates with auth. It opens no connection. If auth
 // or an option cannot be used, NewClient fails with [ErrInvalidArgument].
 func NewClient(auth Authenticator, opts ...Option) (*Client, error) {
 	if err := validateAuth(auth); err != nil {
@@ -132,8 +132,8 @@ func (c *Client) WithAuth(auth Authenticator) *Client {
 }
 
 // CloseIdleConnections closes the connections that are idle, as the method of
-// [net/http.Client] does. Requests in flight are not affected. Clients made by
-// [Client.WithAuth] share their connections.
+// [net/http.Client] does. Requests in flight are not affected. Clients that [Client.WithAuth]
+// returned share their connections.
 func (c *Client) CloseIdleConnections() {
 	if c.checkInitialized() == nil {
 		c.core.closeIdle()
@@ -197,8 +197,8 @@ func (c *core) newHTTPClient() *http.Client {
 }
 
 // newTransport keeps enough idle connections to one host for the concurrent requests of a
-// prefetching Pager and of a chunk sender: with net/http's two, nearly each of them would
-// open a new one.
+// prefetching Pager and of a chunk sender. The default of net/http is two, so that nearly
+// every request would open a new connection.
 func newTransport() *http.Transport {
 	transport, ok := http.DefaultTransport.(*http.Transport)
 	if ok {
@@ -216,8 +216,8 @@ func newTransport() *http.Transport {
 }
 
 // redirectPolicy follows redirects of GET and HEAD only: net/http would turn another method
-// into a GET, or send its body to a host that nobody named. attemptTransport adds the
-// credential to requests to the client's own hosts alone.
+// into a GET, or send its body to a host that the caller did not choose. attemptTransport adds
+// the credential to requests to the client's own hosts alone.
 func (c *core) redirectPolicy(next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
 		first := via[0]
@@ -235,7 +235,7 @@ func (c *core) redirectPolicy(next func(*http.Request, []*http.Request) error) f
 			return nil
 		}
 		err := next(req, via)
-		if err == nil || err == http.ErrUseLastResponse { //nolint:errorlint // net/http looks for the very value
+		if err == nil || err == http.ErrUseLastResponse { //nolint:errorlint // net/http compares it in this way
 			return err
 		}
 		return &permanentError{err}

@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// CohortsService manages cohorts, the groups of devices to which releases are deployed. Its
-// methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// CohortsService manages cohorts, the groups of devices to which releases are deployed.
 type CohortsService struct{ client *Client }
 
 // Cohort is a group of devices. Each project has a cohort with the slug default.
@@ -65,12 +64,16 @@ type CohortDeviceListOptions struct {
 
 // List returns the cohorts of a project.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/list-cohorts
 func (s *CohortsService) List(project ProjectRef, options CohortListOptions, opts ...CallOption) *Pager[Cohort] {
 	return list[Cohort](clientOf(s), operation.CohortsList, project.path(), options, opts)
 }
 
 // Get returns a cohort by its slug.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-cohort
 func (s *CohortsService) Get(ctx context.Context, project ProjectRef, cohortSlug string, opts ...CallOption) (*Cohort, error) {
@@ -79,6 +82,8 @@ func (s *CohortsService) Get(ctx context.Context, project ProjectRef, cohortSlug
 
 // Create creates a cohort. If the cohort exists, Create fails with [ErrConflict]; see
 // [CohortsService.Ensure].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/create-cohort
 func (s *CohortsService) Create(ctx context.Context, project ProjectRef, create CohortCreate, opts ...CallOption) (*Cohort, error) {
@@ -89,6 +94,8 @@ func (s *CohortsService) Create(ctx context.Context, project ProjectRef, create 
 // name if create has no slug. It does not change an existing cohort.
 //
 // If the name is in use with another slug, Ensure fails with [ErrConflict].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/create-cohort
 func (s *CohortsService) Ensure(ctx context.Context, project ProjectRef, create CohortCreate, opts ...CallOption) (*Cohort, error) {
@@ -116,6 +123,8 @@ func (s *CohortsService) Ensure(ctx context.Context, project ProjectRef, create 
 
 // Update changes a cohort.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) Update(ctx context.Context, project ProjectRef, cohortSlug string, update CohortUpdate, opts ...CallOption) (*Cohort, error) {
 	return fetch[Cohort](ctx, clientOf(s), operation.CohortsUpdate, requestParams{path: project.path(cohortSlug), body: update, once: !update.Slug.IsZero()}, opts)
@@ -123,12 +132,16 @@ func (s *CohortsService) Update(ctx context.Context, project ProjectRef, cohortS
 
 // Delete removes a cohort.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) Delete(ctx context.Context, project ProjectRef, cohortSlug string, opts ...CallOption) error {
 	return exec(ctx, clientOf(s), operation.CohortsDelete, requestParams{path: project.path(cohortSlug)}, opts)
 }
 
 // ListDevices returns the devices of a cohort.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) ListDevices(project ProjectRef, cohortSlug string, options CohortDeviceListOptions, opts ...CallOption) *Pager[Device] {

@@ -19,14 +19,17 @@ type MoveDevicesResult struct {
 
 // MoveDevices moves devices into a cohort, out of their previous cohorts.
 //
-// It returns one result for each device, in the order of deviceSerials, and an error that
-// joins the errors of all failed devices. Each error contains the serial of its device. A failed device does not stop the others. If the
-// context ends, the remaining devices fail with its error. It is safe to call MoveDevices
-// again, because moving a device into its current cohort changes nothing.
+// It returns one result for each device, in the order of deviceSerials, and an error that joins
+// the errors of all failed devices. Each error contains the serial of its device. A failed
+// device does not stop the others. If the context ends, the remaining devices fail with its
+// error. It is safe to call MoveDevices again, because moving a device into its current cohort
+// changes nothing.
 //
 // Memfault has an operation for many devices but documents no request body for it, so
 // MoveDevices updates each device separately. [WithResponse] is ignored, because there is one
 // response for each device.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/update-device
 func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, cohortSlug string, deviceSerials []string, options MoveDevicesOptions, opts ...CallOption) ([]MoveDevicesResult, error) {

@@ -78,13 +78,13 @@ func TestCohortsEnsure_ReturnsExistingCohort(t *testing.T) {
 
 func TestMoveDevices_ReturnsResultForEachDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var flying, most atomic.Int64
+		var inFlight, most atomic.Int64
 		cloud, client := newCloudInBubble(t, memfault.WithRateLimiter(limiter(func(context.Context) error {
-			for now, top := flying.Add(1), most.Load(); now > top && !most.CompareAndSwap(top, now); top = most.Load() {
+			for now, top := inFlight.Add(1), most.Load(); now > top && !most.CompareAndSwap(top, now); top = most.Load() {
 			}
-			time.Sleep(time.Second) // lets the other requests arrive; in a bubble
+			time.Sleep(time.Second) // until the other requests arrive; in a bubble
 			return nil
-		})), memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) { flying.Add(-1) }))
+		})), memfault.WithObserver(func(_ context.Context, _ memfault.Attempt) { inFlight.Add(-1) }))
 		cloud.SeedFleet(60)
 		serials := append(sinkSerials(50), "GONE", "")
 		cloud.Fail(memfaulttest.Fault{Operation: "devices.update", Status: 503, Times: 3})

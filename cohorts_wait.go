@@ -19,6 +19,8 @@ import (
 // Each poll reads the list of the cohort's devices, with one request for 100 devices. For a
 // large cohort, use a longer [WaitOptions.MaxInterval].
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) WaitForVersion(ctx context.Context, project ProjectRef, cohortSlug, version string, share float64, options WaitOptions, opts ...CallOption) (*VersionCounts, error) {
 	switch {

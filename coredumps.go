@@ -7,8 +7,7 @@ import (
 )
 
 // CoredumpsService lists and downloads coredumps, the memory of devices at a crash, and
-// downloads symbol files. Its methods accept an [OrganizationToken], a [BasicPassword] or a
-// [BasicAPIKey].
+// downloads symbol files.
 type CoredumpsService struct{ client *Client }
 
 // Coredump identifies a coredump. Other fields are unknown.
@@ -23,6 +22,8 @@ type CoredumpListOptions struct {
 }
 
 // List returns the coredumps of a project.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in one program from 2026.
 func (s *CoredumpsService) List(project ProjectRef, options CoredumpListOptions, opts ...CallOption) *Pager[Coredump] {
@@ -40,6 +41,8 @@ type ELFCoredumpListOptions struct {
 }
 
 // ListELF returns the coredumps of Linux processes.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's own tests.
 func (s *CoredumpsService) ListELF(project ProjectRef, options ELFCoredumpListOptions, opts ...CallOption) *Pager[ELFCoredump] {

@@ -23,6 +23,8 @@ type CoredumpDownloadOptions struct {
 // If Memfault is still processing the coredump, it sends an empty file. Then Download writes
 // nothing and fails with [ErrNotReady].
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in programs from 2026.
 func (s *CoredumpsService) Download(ctx context.Context, project ProjectRef, coredumpID int64, w io.Writer, options CoredumpDownloadOptions, opts ...CallOption) (*DownloadResult, error) {
 	d, err := clientOf(s).openFile(ctx, operation.CoredumpsDownload, requestParams{path: project.path(pathID(coredumpID)), query: options}, opts)
@@ -41,6 +43,8 @@ func (s *CoredumpsService) Download(ctx context.Context, project ProjectRef, cor
 
 // DownloadSymbols writes a symbol file to w. See [DownloadResult] for the rules of all
 // downloads. The ID is in the coredump of a trace; see [TraceCoredump.SymbolFile].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in a program from 2026.
 func (s *CoredumpsService) DownloadSymbols(ctx context.Context, project ProjectRef, symbolID int64, w io.Writer, opts ...CallOption) (*DownloadResult, error) {

@@ -38,24 +38,25 @@ type IssueFile struct {
 }
 
 // DownloadIssue downloads the coredumps of an issue's traces, and their symbol files, to a
-// directory. It creates the directory if it does not exist. The names are coredump-ID.bin, or
+// directory. It creates the directory if needed. The names are coredump-ID.bin, or
 // coredump-ID.elf with [CoredumpFormatELF], and symbols-ID.elf; coredumps with the same symbol
 // file share it. manifest.json describes each coredump; see [IssueManifest].
 //
 // A file has its name only when it is complete and synced to the disk; until then, it has a
 // temporary name. To resume, call DownloadIssue again: it downloads only the files that are
-// missing, and removes the temporary files of a process that was killed. A file of which a part
-// had arrived is downloaded again from its start. In between, a broken connection is resumed as
-// in every download; see [DownloadResult]. Only one call at a time may use a directory.
+// missing, and removes the temporary files of a process that was killed. A file that is
+// incomplete is downloaded again from its start. Within a call, a broken connection is resumed;
+// see [DownloadResult]. Only one call at a time may use a directory.
 //
-// DownloadIssue returns one result for each file and for each trace that could not be read,
-// and an error that joins the errors of all failed files. A failed file does not stop the
-// others, with two exceptions: if the context ends, or if a file cannot be written, for example
-// because the disk is full, the remaining files fail with the same error. The latter is of the
-// kind [ErrInvalidArgument] and contains the error of the system. [WithResponse] and
-// [WithProgress] are ignored.
+// DownloadIssue returns one result for each file and for each trace that could not be read, and
+// an error that joins the errors of all failed files. A failed file does not stop the others.
+// If the context ends, the remaining files fail with its error. If a file cannot be written,
+// for example because the disk is full, the remaining files fail with the same
+// [ErrInvalidArgument]. [WithResponse] and [WithProgress] are ignored.
 //
 // UNCERTAIN: whether the coredump of a Linux process is downloaded by the same request.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in a program from 2026.
 func (s *CoredumpsService) DownloadIssue(ctx context.Context, project ProjectRef, issueID int64, dir string, options IssueDownloadOptions, opts ...CallOption) ([]IssueFile, error) {

@@ -39,7 +39,7 @@ type IssueManifestEntry struct {
 const manifestName = "manifest.json"
 
 // load adds the entries of the manifest in dir. A manifest that cannot be decoded is replaced
-// later; one of another issue is an error.
+// later. For a manifest of another issue, load returns an error.
 func (m *IssueManifest) load(dir string) error {
 	text, err := os.ReadFile(filepath.Join(dir, manifestName)) //nolint:gosec // the directory of the caller
 	if errors.Is(err, fs.ErrNotExist) {

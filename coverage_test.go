@@ -61,6 +61,16 @@ func TestMethods_DocumentTheirSource(t *testing.T) {
 	assert.Greater(t, len(source.Methods), 100)
 }
 
+// TestMethods_DocumentTheirCredentials compares the comments with the table of operations.
+func TestMethods_DocumentTheirCredentials(t *testing.T) {
+	for _, method := range loadSource(t).Methods {
+		paragraphs := strings.Split(strings.TrimSpace(method.Doc), "\n\n")
+		require.Greater(t, len(paragraphs), 2, method)
+		assert.Equal(t, method.CredentialsLine(), paragraphs[len(paragraphs)-2], "the paragraph before the source in the comment of %s", method)
+		assert.Equal(t, 1, strings.Count(method.Doc, "Credentials:"), "the comment of %s", method)
+	}
+}
+
 func TestMethods_OperationsByCredential(t *testing.T) {
 	source := loadSource(t)
 	names := func(id operation.ID) (names []string) {
@@ -111,12 +121,13 @@ func TestFiles_AreShort(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestReadme_TableIsCurrent(t *testing.T) {
-	current, err := os.ReadFile("README.md")
+func TestOperationsPage_IsCurrent(t *testing.T) {
+	current, err := os.ReadFile("docs/operations.md")
 	require.NoError(t, err)
-	generated, err := loadSource(t).Readme(string(current))
+	assert.Equal(t, loadSource(t).OperationsPage(), string(current), "run go generate")
+	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	assert.Equal(t, generated, string(current), "run go generate")
+	assert.Contains(t, string(readme), "(docs/operations.md)", "the README does not link to the table")
 }
 
 func TestReadme_CodeCompiles(t *testing.T) {

@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// DeploymentsService deploys releases to cohorts. Its methods accept an [OrganizationToken], a
-// [BasicPassword] or a [BasicAPIKey].
+// DeploymentsService deploys releases to cohorts.
 type DeploymentsService struct{ client *Client }
 
 // Deployment makes a release available to the devices of a cohort.
@@ -116,12 +115,16 @@ type DeploymentListOptions struct {
 
 // List returns the deployments of a project, including pulled deployments.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/list-deployments
 func (s *DeploymentsService) List(project ProjectRef, options DeploymentListOptions, opts ...CallOption) *Pager[Deployment] {
 	return list[Deployment](clientOf(s), operation.DeploymentsList, project.path(), options, opts)
 }
 
 // Get returns a deployment.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/deployments
 func (s *DeploymentsService) Get(ctx context.Context, project ProjectRef, deploymentID int64, opts ...CallOption) (*Deployment, error) {
@@ -136,6 +139,8 @@ func (s *DeploymentsService) Get(ctx context.Context, project ProjectRef, deploy
 // contains "already active"; see [DeploymentsService.Ensure]. UNCERTAIN: which status that
 // error has. With a restricted [OrganizationToken], Create fails with [ErrForbidden].
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/create-deployment
 func (s *DeploymentsService) Create(ctx context.Context, project ProjectRef, create DeploymentCreate, opts ...CallOption) (*Deployment, error) {
 	if err := create.validate(); err != nil {
@@ -144,8 +149,10 @@ func (s *DeploymentsService) Create(ctx context.Context, project ProjectRef, cre
 	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
-// Update changes a deployment. To take a staged rollout further, use
+// Update changes a deployment. To change the percentage of a staged rollout, use
 // [DeploymentsService.SetRolloutPercent], which checks the result.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/update-deployment
 func (s *DeploymentsService) Update(ctx context.Context, project ProjectRef, deploymentID int64, update DeploymentUpdate, opts ...CallOption) (*Deployment, error) {
@@ -155,6 +162,8 @@ func (s *DeploymentsService) Update(ctx context.Context, project ProjectRef, dep
 // DeactivateByID pulls a deployment: devices are no longer offered its release, and its status
 // becomes [DeploymentStatusPulled]. To find the deployment by its release, use
 // [DeploymentsService.Deactivate].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *DeploymentsService) DeactivateByID(ctx context.Context, project ProjectRef, deploymentID int64, opts ...CallOption) error {

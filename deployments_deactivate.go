@@ -81,6 +81,8 @@ func (e *DeploymentSelectionError) Is(target error) bool {
 // [*DeploymentSelectionError]. Deactivate lists the deployments and calls
 // [DeploymentsService.DeactivateByID].
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *DeploymentsService) Deactivate(ctx context.Context, project ProjectRef, selector DeploymentSelector, opts ...CallOption) (*Deployment, error) {
 	if err := selector.validate(); err != nil {

@@ -25,7 +25,7 @@ func (e *DeploymentMismatchError) Error() string {
 		e.Create.Cohort, deploymentForm(e.Active.Type, e.Active.RolloutPercent), deploymentForm(e.Create.Type, e.Create.RolloutPercent))
 }
 
-// Is reports whether target is ErrConflict.
+// Is reports whether target is [ErrConflict].
 func (e *DeploymentMismatchError) Is(target error) bool { return target == ErrConflict }
 
 func deploymentForm(kind DeploymentType, percent int) string {
@@ -53,6 +53,8 @@ func (d DeploymentCreate) has(active Deployment) bool {
 // UNCERTAIN: which status the rejection of an active release has. Ensure recognizes 409, and
 // the text "already active". UNCERTAIN: whether Memfault also rejects a second deployment of
 // another type or percentage. If it accepts the deployment, Ensure returns it.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/create-deployment
 func (s *DeploymentsService) Ensure(ctx context.Context, project ProjectRef, create DeploymentCreate, opts ...CallOption) (*Deployment, error) {
@@ -95,6 +97,8 @@ func isAlreadyActive(err error) bool {
 // are none.
 //
 // [DeploymentStatus.IsActive] describes which statuses count as active.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/list-deployments
 func (s *DeploymentsService) Active(ctx context.Context, project ProjectRef, cohortSlug string, opts ...CallOption) ([]Deployment, error) {
@@ -158,6 +162,8 @@ func compareDeployments(a, b Deployment) int {
 //
 // UNCERTAIN: whether 100 percent ends a rollout, so that its status becomes done. No operation
 // that pauses, resumes or aborts a rollout is known.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/update-deployment
 func (s *DeploymentsService) SetRolloutPercent(ctx context.Context, project ProjectRef, deploymentID int64, percent int, opts ...CallOption) (*Deployment, error) {

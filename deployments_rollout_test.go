@@ -233,7 +233,7 @@ func ExampleDeploymentsService_Ensure() {
 	}
 	defer cloud.Close()
 	cloud.AddReleases(memfaulttest.Release{Version: "1.4.0"})
-	cloud.AddDeployments(memfaulttest.Deployment{Release: "1.5.0-test"}) // forgotten by somebody
+	cloud.AddDeployments(memfaulttest.Deployment{Release: "1.5.0-test"}) // not deactivated in time
 	client, ctx := cloud.Client(nil), context.Background()
 
 	for range 2 {
@@ -259,8 +259,8 @@ func ExampleDeploymentsService_Ensure() {
 	// active: 1.4.0
 }
 
-// A job takes a staged rollout to half of the devices. Whether Memfault lets it change the
-// percentage is not known. If not, the job deploys the release again.
+// A job takes a staged rollout to half of the devices. Whether Memfault allows it to change
+// the percentage is not known. If not, the job deploys the release again.
 func ExampleDeploymentsService_SetRolloutPercent() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {

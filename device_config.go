@@ -8,8 +8,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// DeviceConfigService calls the operations meant for devices, on behalf of a device. Its
-// methods require a [ProjectKey].
+// DeviceConfigService calls the operations meant for devices, on behalf of a device.
 type DeviceConfigService struct{ client *Client }
 
 // DeviceIdentity identifies a device and its software.
@@ -54,6 +53,8 @@ type DeviceSampling struct {
 // If the project key is wrong, Fetch fails with [ErrForbidden] or [ErrUnauthorized].
 // UNCERTAIN: which of the two.
 //
+// Credentials: [ProjectKey].
+//
 // Not documented by Memfault; observed only in Memfault's own agents.
 func (s *DeviceConfigService) Fetch(ctx context.Context, device DeviceIdentity, opts ...CallOption) (*DeviceConfig, error) {
 	body := struct {
@@ -64,6 +65,8 @@ func (s *DeviceConfigService) Fetch(ctx context.Context, device DeviceIdentity, 
 
 // SDKSettings returns the settings for an Android build as JSON of an unknown form. If the
 // project key is wrong, SDKSettings fails with [ErrUnauthorized].
+//
+// Credentials: [ProjectKey].
 //
 // Not documented by Memfault; observed only in the build of Memfault's own Android agent.
 func (s *DeviceConfigService) SDKSettings(ctx context.Context, softwareType string, opts ...CallOption) (json.RawMessage, error) {
@@ -81,6 +84,8 @@ func (s *DeviceConfigService) SDKSettings(ctx context.Context, softwareType stri
 // With the credential of a user or of an organization, use [DevicesService.UpdateAttributes].
 //
 // If the device does not exist, UpdateAttributes fails with [ErrNotFound].
+//
+// Credentials: [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/docs/platform/metrics
 func (s *DeviceConfigService) UpdateAttributes(ctx context.Context, deviceSerial string, values []AttributeValue, opts ...CallOption) error {

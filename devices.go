@@ -9,8 +9,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// DevicesService manages devices and reads their attributes, reboots and log files. Its
-// methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// DevicesService manages devices and reads their attributes, reboots and log files.
 type DevicesService struct{ client *Client }
 
 // Device is one unit of a product.
@@ -127,6 +126,8 @@ type DeviceListOptions struct {
 // List returns the devices of a project. For the devices of a cohort, use
 // [CohortsService.ListDevices].
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/list-devices
 func (s *DevicesService) List(project ProjectRef, options DeviceListOptions, opts ...CallOption) *Pager[Device] {
 	return list[Device](clientOf(s), operation.DevicesList, project.path(), options, opts)
@@ -134,6 +135,8 @@ func (s *DevicesService) List(project ProjectRef, options DeviceListOptions, opt
 
 // Get returns a device. If the device never reported and was not created, Get fails with
 // [ErrNotFound].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-device
 func (s *DevicesService) Get(ctx context.Context, project ProjectRef, deviceSerial string, opts ...CallOption) (*Device, error) {
@@ -148,6 +151,8 @@ func (s *DevicesService) Get(ctx context.Context, project ProjectRef, deviceSeri
 // every known program received the device (200). After a 202, the result contains only the
 // fields of create, and no ID.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/create-device
 func (s *DevicesService) Create(ctx context.Context, project ProjectRef, create DeviceCreate, opts ...CallOption) (*Device, error) {
 	var accepted Response
@@ -160,6 +165,8 @@ func (s *DevicesService) Create(ctx context.Context, project ProjectRef, create 
 
 // Ensure creates a device, or returns the existing device with the same serial. It does not
 // change an existing device, even if create has another cohort.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/create-device
 func (s *DevicesService) Ensure(ctx context.Context, project ProjectRef, create DeviceCreate, opts ...CallOption) (*Device, error) {
@@ -184,6 +191,8 @@ func (d DeviceCreate) device() *Device {
 // with [ErrNotFound]. For a hardware version, the code of the [*Error] is 1003 and its message
 // contains the name.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/update-device
 func (s *DevicesService) Update(ctx context.Context, project ProjectRef, deviceSerial string, update DeviceUpdate, opts ...CallOption) (*Device, error) {
 	return fetch[Device](ctx, clientOf(s), operation.DevicesUpdate, requestParams{path: project.path(deviceSerial), body: update}, opts)
@@ -191,6 +200,8 @@ func (s *DevicesService) Update(ctx context.Context, project ProjectRef, deviceS
 
 // Delete removes a device. Memfault keeps its data under another serial, made of the old
 // serial and the time.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/delete-device
 func (s *DevicesService) Delete(ctx context.Context, project ProjectRef, deviceSerial string, opts ...CallOption) error {

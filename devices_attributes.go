@@ -125,6 +125,8 @@ type DeviceAttributeListOptions struct {
 
 // ListAttributes returns the attributes of a device.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/retrieve-device-attributes
 func (s *DevicesService) ListAttributes(project ProjectRef, deviceSerial string, options DeviceAttributeListOptions, opts ...CallOption) *Pager[DeviceAttribute] {
 	return list[DeviceAttribute](clientOf(s), operation.DeviceAttributesList, project.path(deviceSerial), options, opts)
@@ -133,6 +135,8 @@ func (s *DevicesService) ListAttributes(project ProjectRef, deviceSerial string,
 // UpdateAttributes sets attributes of a device. With a [ProjectKey], use
 // [DeviceConfigService.UpdateAttributes]. If the device does not exist, UpdateAttributes fails
 // with [ErrNotFound].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's own end-to-end tests.
 func (s *DevicesService) UpdateAttributes(ctx context.Context, project ProjectRef, deviceSerial string, values []AttributeValue, opts ...CallOption) error {

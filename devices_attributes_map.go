@@ -29,6 +29,8 @@ func NewDeviceAttributes(attributes []DeviceAttribute) DeviceAttributes {
 // AttributeMap returns all attributes of a device by their keys. To select keys by a pattern,
 // use [DevicesService.ListAttributes] and [NewDeviceAttributes].
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/retrieve-device-attributes
 func (s *DevicesService) AttributeMap(ctx context.Context, project ProjectRef, deviceSerial string, opts ...CallOption) (DeviceAttributes, error) {
 	attributes, err := s.ListAttributes(project, deviceSerial, DeviceAttributeListOptions{}, opts...).Collect(ctx)

@@ -39,6 +39,8 @@ type LogLine struct {
 
 // ListLogFiles returns the log files of a device.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in Memfault's own tests.
 func (s *DevicesService) ListLogFiles(project ProjectRef, deviceSerial string, options LogFileListOptions, opts ...CallOption) *Pager[LogFile] {
 	return list[LogFile](clientOf(s), operation.DeviceLogFilesList, project.path(deviceSerial), options, opts)
@@ -46,6 +48,8 @@ func (s *DevicesService) ListLogFiles(project ProjectRef, deviceSerial string, o
 
 // DownloadLogFile writes a log file of a device to w, as it is stored. See [DownloadResult]
 // for the rules of all downloads.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's own tests and in one program.
 func (s *DevicesService) DownloadLogFile(ctx context.Context, project ProjectRef, deviceSerial, cid string, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
@@ -59,6 +63,8 @@ func (s *DevicesService) DownloadLogFile(ctx context.Context, project ProjectRef
 //
 // The file contains plain text, or a JSON object on each line with the text in its field line.
 // The first line determines the form. Both forms may be compressed with gzip.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's own tests (plain text) and in one
 // program (objects).

@@ -19,6 +19,8 @@ type RebootListOptions struct {
 
 // ListReboots returns the reboots of a device, the newest first.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in Memfault's own tests and in dashboards.
 func (s *DevicesService) ListReboots(project ProjectRef, deviceSerial string, options RebootListOptions, opts ...CallOption) *Pager[Reboot] {
 	return list[Reboot](clientOf(s), operation.DeviceRebootsList, project.path(deviceSerial), options, opts)

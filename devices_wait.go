@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// VersionCounts is how many devices last reported which software version.
+// VersionCounts counts devices by the software version that they last reported.
 type VersionCounts struct {
 	Devices int // in total; devices that are not known yet do not count
 	// ByVersion is the number of devices by version. A device that has not reported a version
@@ -74,7 +74,7 @@ func (e *VersionWaitError) Error() string {
 // Unwrap returns why the wait ended.
 func (e *VersionWaitError) Unwrap() error { return e.cause }
 
-// Is reports whether target is ErrNoAnswer and the context ended.
+// Is reports whether target is [ErrNoAnswer] and the context ended.
 func (e *VersionWaitError) Is(target error) bool {
 	return target == ErrNoAnswer && isContextError(e.cause)
 }
@@ -105,6 +105,8 @@ func waitForVersion[T any](ctx context.Context, version, what string, options Wa
 // Any other error ends the wait, also that of ctx. The error is then a [*VersionWaitError] with
 // the version that the device had last. ctx should have a deadline, because the device may
 // never report the version.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-device
 func (s *DevicesService) WaitForVersion(ctx context.Context, project ProjectRef, deviceSerial, version string, options WaitOptions, opts ...CallOption) (*Device, error) {

@@ -16,6 +16,8 @@ import (
 // Their only time is that of the reboot: Lookback is the longest time from a reboot to its
 // report, during which newer reboots may be reported.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in Memfault's own tests and in dashboards.
 func (s *DevicesService) WatchReboots(ctx context.Context, project ProjectRef, deviceSerial string, options WatchOptions, opts ...CallOption) iter.Seq2[WatchItem[Reboot], error] {
 	return watchList(ctx, watchSource[Reboot]{

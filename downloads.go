@@ -38,7 +38,7 @@ type DownloadResult struct {
 	Filename    string // from the server, without directories; can be empty
 	ContentType string
 	MD5         string // of the written bytes, in hexadecimal
-	SHA256      string // as MD5
+	SHA256      string // like MD5
 }
 
 // ChecksumError is returned if a complete download differs from the API's description of
@@ -55,7 +55,7 @@ func (e *ChecksumError) Error() string {
 	return fmt.Sprintf("memfault: %s: file %s mismatch: got %s, want %s (from the API)", e.Operation, e.Algorithm, e.Got, e.Want)
 }
 
-// Is reports whether target is ErrUnexpectedResponse.
+// Is reports whether target is [ErrUnexpectedResponse].
 func (e *ChecksumError) Is(target error) bool { return target == ErrUnexpectedResponse }
 
 // openFile prepares the download of an operation's file. The first Read sends the request.

@@ -21,10 +21,10 @@ var (
 	ErrInvalidArgument = errors.New("memfault: invalid argument")
 	// ErrNoAnswer is returned if no complete response was received: the time limit of an
 	// attempt passed, the connection broke or was not established, an [Authenticator] or a
-	// [RateLimiter] failed, or the context ended first. The error also contains the cause;
-	// if that is a time limit, it is a net.Error whose Timeout method returns true. An HTML
-	// page in place of a successful response, such as that of a captive portal, is not a
-	// response of Memfault and is of this kind too.
+	// [RateLimiter] failed, or the context ended first. The error also contains the cause; if
+	// that is a time limit, it is a net.Error whose Timeout method returns true. An HTML page
+	// instead of a successful response, such as that of a captive portal, is not a response of
+	// Memfault and is of this kind too.
 	ErrNoAnswer = errors.New("memfault: no complete response")
 	// ErrUnexpectedResponse is returned if a response is of no other kind: a successful one
 	// whose body is not what the operation returns, or a status without a kind of its own,
@@ -47,7 +47,7 @@ var (
 	ErrNotReady = errors.New("memfault: not ready")
 )
 
-// kindError is an error that the package makes itself. It is of the given kind.
+// kindError is an error of the package itself, of one of the kinds.
 type kindError struct {
 	error
 	kind error
@@ -73,10 +73,10 @@ const (
 	maxErrorField = 800      // bytes of a field in the text of an Error
 )
 
-// Error is a response of the API that is not the one asked for: a status of 300 or above,
-// a success whose body is not what the operation returns, or a 204 that hides a rate
-// limit. [errors.Is] reports its kind: [ErrBadRequest] and the other Err variables name
-// their statuses.
+// Error describes a response of the API that is not the requested result: a status of 300 or
+// above, a success whose body is not what the operation returns, or a 204 that hides a rate
+// limit. [errors.Is] reports its kind: [ErrBadRequest] and the other Err variables list their
+// statuses.
 type Error struct {
 	Operation  string // the API's short name, such as devices.update
 	Method     string // the HTTP method

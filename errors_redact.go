@@ -78,7 +78,8 @@ func (r redactor) json(text []byte) []byte {
 	}
 }
 
-// literal redacts a string literal of JSON. One that needs no change stays as it is.
+// literal redacts a string literal of JSON. A literal that needs no change is returned
+// unchanged.
 func (r redactor) literal(literal []byte, whole bool) []byte {
 	complete := literal
 	if !whole { // close what was cut off, without an escape that was cut too
@@ -99,8 +100,8 @@ func (r redactor) literal(literal []byte, whole bool) []byte {
 	return encoded
 }
 
-// stringLiteral returns the string literal with which a JSON text begins, and whether its
-// end is there.
+// stringLiteral returns the string literal with which a JSON text begins, and whether the text
+// contains its end.
 func stringLiteral(text []byte) (literal []byte, whole bool) {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
@@ -113,8 +114,8 @@ func stringLiteral(text []byte) (literal []byte, whole bool) {
 	return text, false
 }
 
-// escapeStart returns where an escape begins that the end of an unfinished literal cuts
-// off, or the literal's length.
+// escapeStart returns the start of an escape that is cut off at the end of an unfinished
+// literal. If there is none, it returns the length of the literal.
 func escapeStart(literal []byte) int {
 	last := bytes.LastIndex(literal, []byte(`\u`))
 	if last >= 0 && len(literal)-last < len(`\u0000`) {
@@ -125,7 +126,7 @@ func escapeStart(literal []byte) int {
 
 // cut redacts the beginning of a credential at the end of a text that may be cut off.
 func (r redactor) cut(text string) string {
-	const shortest = 6 // a shorter end is no credential's
+	const shortest = 6 // a shorter text can be part of a word
 	for _, secret := range r.secrets {
 		for n := min(len(secret)-1, len(text)); n >= shortest; n-- {
 			if strings.HasSuffix(text, secret[:n]) {
@@ -136,9 +137,9 @@ func (r redactor) cut(text string) string {
 	return text
 }
 
-// secretsIn returns the texts that signed requests must not leave in an error: the values
-// that the Authenticator added to the header and their parts, in every form in which
-// servers write them back, the longest first.
+// secretsIn returns the texts that signed requests must not leave in an error: the values that
+// the Authenticator added to the header and their parts, in every form in which servers echo
+// them, the longest first.
 func secretsIn(added []string) []string {
 	var secrets []string
 	add := func(secret string) {
@@ -169,7 +170,7 @@ func secretsIn(added []string) []string {
 	return slices.Compact(secrets)
 }
 
-// lowerEscapes returns an escaped text with its percent escapes in lower case.
+// lowerEscapes returns an escaped text with its percent escapes in lowercase.
 func lowerEscapes(escaped string) string {
 	lower := []byte(escaped)
 	for i := 0; i+2 < len(lower); i++ {
@@ -204,8 +205,8 @@ func redactQueries(text string) string {
 	return b.String()
 }
 
-// queryStart returns where the first question mark is, literal or as JSON escapes it, that
-// a word continues after. It returns -1 if there is none.
+// queryStart returns the index of the first question mark that the word continues after,
+// literal or as JSON escapes it. It returns -1 if there is none.
 func queryStart(text string) int {
 	for i := range len(text) {
 		after := ""

@@ -111,7 +111,7 @@ func newDecodeError(c *call, resp *http.Response, body []byte, problem string, c
 	return e
 }
 
-// isHTML reports whether a body is an HTML page, as proxies and captive portals send them.
+// isHTML reports whether a body is an HTML page, such as proxies and captive portals send.
 func isHTML(body []byte) bool {
 	start := bytes.ToLower(bytes.TrimSpace(body[:min(len(body), 512)]))
 	start = bytes.TrimSpace(bytes.TrimPrefix(start, []byte("\ufeff")))
@@ -124,8 +124,8 @@ func quotable(body []byte) bool {
 	return bytes.HasPrefix(text, []byte("<")) || len(text) > 0 && !bytes.ContainsAny(text, `{}[]"`) && !json.Valid(text)
 }
 
-// plainText returns a short body that is text for people, and nothing for HTML pages of
-// proxies and for binary data.
+// plainText returns the body if it is a short text. It returns "" for an HTML page of a proxy
+// and for binary data.
 func plainText(body []byte) string {
 	s := strings.TrimSpace(string(body))
 	if len(s) > 300 || strings.HasPrefix(s, "<") || strings.ContainsFunc(s, isControl) {

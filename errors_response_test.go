@@ -180,7 +180,7 @@ func TestResponse_DribblingBodyEndsAfterSeconds(t *testing.T) {
 	}
 }
 
-// textThenDribble returns its text at once, then one byte per second.
+// textThenDribble returns its text immediately, then one byte per second.
 type textThenDribble struct {
 	text io.Reader
 	dribble

@@ -9,9 +9,6 @@ import (
 
 // EventsService reads the events that devices reported, and uploads events on behalf of
 // devices.
-//
-// Its methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey]. Upload
-// requires a [ProjectKey] instead.
 type EventsService struct{ client *Client }
 
 // Event is a report of a device, such as a heartbeat or a trace.
@@ -67,12 +64,16 @@ type EventListOptions struct {
 
 // List returns the events of a project.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/list-events
 func (s *EventsService) List(project ProjectRef, options EventListOptions, opts ...CallOption) *Pager[Event] {
 	return list[Event](clientOf(s), operation.EventsList, project.path(), options, opts)
 }
 
 // Get returns an event. If the event does not exist, Get fails with [ErrNotFound].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-event
 func (s *EventsService) Get(ctx context.Context, project ProjectRef, eventID int64, opts ...CallOption) (*Event, error) {
@@ -101,6 +102,8 @@ type EventLogListOptions struct {
 //
 // UNCERTAIN: whether the operation still exists. Newer versions of the tests in which it was
 // observed use [EventsService.ListChroniclerLogs] instead.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in tests of a chip maker from 2024.
 func (s *EventsService) ListEventLog(project ProjectRef, options EventLogListOptions, opts ...CallOption) *Pager[EventLogEntry] {
@@ -155,6 +158,8 @@ type ChroniclerLogListOptions struct {
 
 // ListChroniclerLogs returns the notes of Memfault about data that it received, including
 // errors.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in tests of a chip maker.
 func (s *EventsService) ListChroniclerLogs(project ProjectRef, options ChroniclerLogListOptions, opts ...CallOption) *Pager[ChroniclerLog] {

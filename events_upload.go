@@ -42,13 +42,13 @@ type EventCreate struct {
 	ExtraInfo    any       `json:"extra_info,omitempty"` // custom data, in the documented field
 }
 
-// HeartbeatInfo is the EventInfo of a heartbeat. Whole numbers are sent without a fraction,
+// HeartbeatInfo is the [EventInfo] of a heartbeat. Whole numbers are sent without a fraction,
 // and exactly up to 2⁵³.
 type HeartbeatInfo struct {
 	Metrics map[string]float64 `json:"metrics"`
 }
 
-// TraceInfo is the EventInfo of a trace. LR and SP are omitted if they are 0.
+// TraceInfo is the [EventInfo] of a trace. LR and SP are omitted if they are 0.
 type TraceInfo struct {
 	Reason RebootReason `json:"reason"`
 	PC     uint64       `json:"pc"`
@@ -92,6 +92,8 @@ func (e EventCreate) encode() (json.RawMessage, error) {
 // error, the events may or may not have arrived. If Memfault rejects one event, it rejects
 // all; [Error.ItemErrors] lists the events and the reasons. Events that fail local validation
 // are not sent; the error contains the index and the device of the event.
+//
+// Credentials: [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/api/events
 func (s *EventsService) Upload(ctx context.Context, events []EventCreate, opts ...CallOption) error {

@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// HardwareVersionsService creates hardware versions. Its methods accept an
-// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// HardwareVersionsService creates hardware versions.
 type HardwareVersionsService struct{ client *Client }
 
 // HardwareVersion is a revision of a product's hardware.
@@ -30,6 +29,8 @@ type HardwareVersionCreate struct {
 //
 // UNCERTAIN: how Memfault responds to a name in use; [ErrConflict] is likely.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in a program of one chip maker.
 func (s *HardwareVersionsService) Create(ctx context.Context, project ProjectRef, create HardwareVersionCreate, opts ...CallOption) (*HardwareVersion, error) {
 	return fetch[HardwareVersion](ctx, clientOf(s), operation.HardwareVersionsCreate, requestParams{path: project.path(), body: create}, opts)
@@ -39,6 +40,8 @@ func (s *HardwareVersionsService) Create(ctx context.Context, project ProjectRef
 //
 // No operation to read a hardware version is known. If the hardware version exists, the result
 // contains only the names in create, and the real software type may differ.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; see [HardwareVersionsService.Create].
 func (s *HardwareVersionsService) Ensure(ctx context.Context, project ProjectRef, create HardwareVersionCreate, opts ...CallOption) (*HardwareVersion, error) {

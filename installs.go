@@ -6,8 +6,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// InstallsService reads which devices installed which releases. Its methods accept an
-// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// InstallsService reads which devices installed which releases.
 type InstallsService struct{ client *Client }
 
 // Install is the installation of a release on a device.
@@ -48,9 +47,9 @@ func (i Install) TargetRelease() *ReleaseRef {
 // InstallStatus is the state of an installation.
 type InstallStatus string
 
-// InstallStatusSuccess is the only status that was observed, in Memfault's examples; no program
-// that uses another was seen. UNCERTAIN: which others Memfault sends. They are kept as they are,
-// and [InstallListOptions.Status] accepts any text.
+// InstallStatusSuccess is the only status that was observed, in Memfault's examples. UNCERTAIN:
+// which others Memfault sends. They are kept as they are, and [InstallListOptions.Status]
+// accepts any text.
 const InstallStatusSuccess InstallStatus = "success"
 
 // Sort keys of installs: the start of the installation, and the last change of its status.
@@ -70,12 +69,16 @@ type InstallListOptions struct {
 
 // List returns the installs of a project.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/list-installs
 func (s *InstallsService) List(project ProjectRef, options InstallListOptions, opts ...CallOption) *Pager[Install] {
 	return list[Install](clientOf(s), operation.InstallsList, project.path(), options, opts)
 }
 
 // Get returns an install.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-install
 func (s *InstallsService) Get(ctx context.Context, project ProjectRef, installID int64, opts ...CallOption) (*Install, error) {
@@ -86,6 +89,8 @@ func (s *InstallsService) Get(ctx context.Context, project ProjectRef, installID
 //
 // UNCERTAIN: whether Memfault still supports this operation. It is documented, but another
 // page says that installs are read-only.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/installs
 func (s *InstallsService) Delete(ctx context.Context, project ProjectRef, installID int64, opts ...CallOption) error {

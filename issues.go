@@ -6,8 +6,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// IssuesService manages issues, the groups of traces with the same cause. Its methods accept
-// an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// IssuesService manages issues, the groups of traces with the same cause.
 type IssuesService struct{ client *Client }
 
 // Issue is a group of traces with the same cause.
@@ -102,6 +101,8 @@ type IssueListOptions struct {
 // In the newer form of the response, issues in a list have no LastTrace; use
 // [IssuesService.Get] to read it.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/list-issues
 func (s *IssuesService) List(project ProjectRef, options IssueListOptions, opts ...CallOption) *Pager[Issue] {
 	return list[Issue](clientOf(s), operation.IssuesList, project.path(), options, opts)
@@ -109,6 +110,8 @@ func (s *IssuesService) List(project ProjectRef, options IssueListOptions, opts 
 
 // Get returns an issue with its LastTrace. If the issue does not exist, Get fails with
 // [ErrNotFound].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-issue
 func (s *IssuesService) Get(ctx context.Context, project ProjectRef, issueID int64, opts ...CallOption) (*Issue, error) {
@@ -118,12 +121,16 @@ func (s *IssuesService) Get(ctx context.Context, project ProjectRef, issueID int
 // Update sets the status of an issue. The Resolution of a resolved issue contains the user who
 // resolved it.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/update-issue
 func (s *IssuesService) Update(ctx context.Context, project ProjectRef, issueID int64, update IssueUpdate, opts ...CallOption) (*Issue, error) {
 	return fetch[Issue](ctx, clientOf(s), operation.IssuesUpdate, requestParams{path: project.path(pathID(issueID)), body: update}, opts)
 }
 
 // Delete removes an issue. If the issue does not exist, Delete fails with [ErrNotFound].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/issues
 func (s *IssuesService) Delete(ctx context.Context, project ProjectRef, issueID int64, opts ...CallOption) error {
@@ -145,6 +152,8 @@ type FirstTrace struct {
 }
 
 // FirstTrace returns the first trace of an issue, in the order that options determine.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in one program from 2026.
 func (s *IssuesService) FirstTrace(ctx context.Context, project ProjectRef, issueID int64, options FirstTraceOptions, opts ...CallOption) (*FirstTrace, error) {

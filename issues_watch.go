@@ -18,6 +18,8 @@ import (
 // of issues. Otherwise it takes first_seen; then an issue is found only if it appears within an
 // hour of newer ones.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/list-issues
 func (s *IssuesService) Watch(ctx context.Context, project ProjectRef, options WatchOptions, opts ...CallOption) iter.Seq2[WatchItem[Issue], error] {
 	return watchList(ctx, watchSource[Issue]{

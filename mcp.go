@@ -18,12 +18,10 @@ import (
 // Memfault requires the request initialize before the others (the package does not send it),
 // and which credentials it accepts beside an organization token.
 //
-// Its methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
-//
 // A JSON-RPC error is an [*Error] with its code and message; Details contains its data. Its
 // status is that of the HTTP response, usually 200. It is of the kind [ErrBadRequest] if the
-// code says that the request, the method or the parameters are invalid, and otherwise of
-// the kind [ErrUnexpectedResponse].
+// code means that the request, the method or the parameters are invalid, and otherwise of the
+// kind [ErrUnexpectedResponse].
 type MCPService struct{ client *Client }
 
 // MCPTool describes a tool.
@@ -37,6 +35,8 @@ type MCPTool struct {
 }
 
 // ListTools returns the tools that can be called.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in a program of Memfault's own from 2026.
 func (s *MCPService) ListTools(ctx context.Context, project ProjectRef, opts ...CallOption) ([]MCPTool, error) {
@@ -79,6 +79,8 @@ const maxToolPages = 1000
 // If the tool reports an error, CallTool fails with an [*Error] that contains the text content.
 //
 // A call is not retried once it may have reached Memfault, because a tool can have effects.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in a program of Memfault's own from 2026.
 func (s *MCPService) CallTool(ctx context.Context, project ProjectRef, name string, arguments, out any, opts ...CallOption) error {

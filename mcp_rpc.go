@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Codes of JSON-RPC errors that say that the request is wrong.
+// Codes of JSON-RPC errors for a request that is wrong.
 const (
 	rpcParseError     = -32700
 	rpcInvalidRequest = -32600
@@ -34,7 +34,7 @@ func (r *reply) decodeRPC(id int64, result any) error {
 	unidentified := len(response.ID) == 0 || string(response.ID) == "null"
 	switch {
 	case string(response.ID) != strconv.FormatInt(id, 10) && (!unidentified || response.Error == nil):
-		// The error of a request whose ID could not be read has none.
+		// If the server could not read the ID of the request, its error has no ID.
 		return r.decodeError("the JSON-RPC response has the ID of another request", nil)
 	case response.Error != nil:
 		return r.rpcFailure(response.Error)

@@ -18,7 +18,7 @@ import (
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
-// newRPC returns a client whose requests are answered with a JSON text, in which ID stands for
+// newRPC returns a client whose requests have a JSON text as response, in which ID stands for
 // the ID of the request. It counts the requests.
 func newRPC(t testing.TB, response string) (client *memfault.Client, requests *[]map[string]any) {
 	t.Helper()

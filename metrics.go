@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// MetricsService defines metrics and reads the reports that contain their values. Its methods
-// accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// MetricsService defines metrics and reads the reports that contain their values.
 type MetricsService struct{ client *Client }
 
 // CustomMetricCreate describes a new metric or attribute.
@@ -21,6 +20,8 @@ type CustomMetricCreate struct {
 // key is in use, CreateCustomMetric fails with [ErrConflict].
 //
 // UNCERTAIN: which fields of the metric the response contains.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's own tests.
 func (s *MetricsService) CreateCustomMetric(ctx context.Context, project ProjectRef, create CustomMetricCreate, opts ...CallOption) (*CustomMetric, error) {
@@ -38,6 +39,8 @@ type ReportListOptions struct {
 }
 
 // ListReports returns the reports of devices.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's own tests.
 func (s *MetricsService) ListReports(project ProjectRef, options ReportListOptions, opts ...CallOption) *Pager[Report] {

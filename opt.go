@@ -21,18 +21,18 @@ const (
 	optNull
 )
 
-// Set returns an Opt that sends v. A nil slice is sent as an empty list and a nil map as an
+// Set returns an [Opt] that sends v. A nil slice is sent as an empty list and a nil map as an
 // empty object; a nil pointer is sent as null.
 func Set[T any](v T) Opt[T] { return Opt[T]{value: v, state: optSet} }
 
-// Null returns an Opt that sends null, which clears the field.
+// Null returns an [Opt] that sends null, which clears the field.
 func Null[T any]() Opt[T] { return Opt[T]{state: optNull} }
 
 // IsZero reports whether the field is not sent. [encoding/json] calls it for fields with the
 // omitzero option.
 func (o Opt[T]) IsZero() bool { return o.state == optUnset }
 
-// Get returns the value, and whether there is one. The zero Opt and Null have none.
+// Get returns the value, and whether there is one. The zero Opt and [Null] have none.
 func (o Opt[T]) Get() (T, bool) { return o.value, o.state == optSet }
 
 // MarshalJSON encodes the value, or null. The zero Opt cannot be encoded: its struct field

@@ -22,8 +22,8 @@ type Option func(*config)
 // The firmware SDK for nRF devices has its own addresses, https://chunks-nrf.memfault.com and
 // https://device-nrf.memfault.com, with the same paths. The package uses them as any other
 // address if they are set here. Memfault deprecates them, and a public program observed that
-// they end every TLS handshake since 2026-07-10. UNCERTAIN: whether they still work for
-// anybody. Firmware SDKs of 2026-08 still send to them; see [ParseChunksURL].
+// they end every TLS handshake since 2026-07-10. UNCERTAIN: whether they still work. Firmware
+// SDKs of 2026-08 still send to them; see [ParseChunksURL].
 type BaseURLs struct {
 	API      string // console API; https://api.memfault.com by default
 	Chunks   string // chunks of the firmware SDK; https://chunks.memfault.com
@@ -36,7 +36,7 @@ type BaseURLs struct {
 // Host is the role of one of Memfault's hosts.
 type Host int
 
-// Hosts that a [Request] can name. The zero value is HostAPI.
+// Hosts for a [Request]. The zero value is HostAPI.
 const (
 	HostAPI     Host = iota // https://api.memfault.com
 	HostChunks              // https://chunks.memfault.com
@@ -130,10 +130,10 @@ func (u BaseURLs) byRole() (urls [operation.Presigned]baseURL) {
 	return urls
 }
 
-// WithHTTPClient sends requests with the given client: its transport, cookie jar, timeout
-// and redirect policy. The client is copied and never modified. Two rules come before its
-// redirect policy: only GET and HEAD follow a redirect, and no redirect leads to plain http
-// where a base URL could not be plain http either.
+// WithHTTPClient sends requests with the given client: its transport, cookie jar, timeout and
+// redirect policy. The client is copied and never modified. Two rules take precedence over its
+// redirect policy: only GET and HEAD requests follow a redirect, and a redirect to plain http
+// fails unless a base URL could have that address.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) {
 		if client == nil || isNil(client.Transport) && client.Transport != nil {
@@ -156,8 +156,8 @@ func isNil(value any) bool {
 	}
 }
 
-// WithRetry sets how often, and after which delays, failed requests are retried. A field
-// that is zero has its default.
+// WithRetry sets how often, and after which delays, failed requests are retried. A zero field
+// has its default.
 func WithRetry(policy RetryPolicy) Option { return func(c *config) { c.retry = policy } }
 
 // WithTimeout limits how long each attempt waits for the response header. The limit starts
@@ -182,14 +182,14 @@ func WithTimeout(timeout time.Duration) Option {
 // a credential.
 func WithLogger(logger *slog.Logger) Option { return func(c *config) { c.logger = logger } }
 
-// WithObserver calls observe after each attempt, for metrics and traces, with the context
-// of the call. Concurrent calls call it concurrently.
+// WithObserver calls observe after each attempt, for metrics and traces, with the context of
+// the call. It must be safe for concurrent use, because calls can be concurrent.
 func WithObserver(observe func(ctx context.Context, attempt Attempt)) Option {
 	return func(c *config) { c.observe = observe }
 }
 
-// WithRateLimiter waits for limiter before each attempt, retries included. If limiter
-// returns an error, the call fails with it.
+// WithRateLimiter waits for limiter before each attempt, including retries. If limiter returns
+// an error, the call fails with it.
 func WithRateLimiter(limiter RateLimiter) Option {
 	return func(c *config) {
 		if limiter != nil && isNil(limiter) {

@@ -22,7 +22,7 @@ type callOptions struct {
 
 func newCallOptions(opts []CallOption) callOptions {
 	if len(opts) == 0 {
-		return callOptions{} // one that no func is given stays on the stack
+		return callOptions{} // without options it stays on the stack, because no func gets it
 	}
 	var o callOptions
 	for _, opt := range opts {
@@ -31,7 +31,7 @@ func newCallOptions(opts []CallOption) callOptions {
 		}
 	}
 	if o.response != nil {
-		*o.response = Response{} // of a call that fails before anything is sent
+		*o.response = Response{} // remains if the call fails before anything is sent
 	}
 	return o
 }
@@ -74,11 +74,11 @@ func WithResponse(response *Response) CallOption {
 	return func(o *callOptions) { o.response = response }
 }
 
-// WithHeader sets a header of the request. It returns an error for headers that contain
-// credentials, that net/http or this package sets, that change the connection or the
-// encoding of the body, and for Idempotency-Key, which makes net/http repeat a POST. The
-// header is not sent with requests to presigned and artifact URLs. Downloads also reject
-// Range and If-Range.
+// WithHeader sets a header of the request. The call fails with [ErrInvalidArgument] for
+// headers that contain credentials, that net/http or this package sets, that change the
+// connection or the encoding of the body, and for Idempotency-Key, which makes net/http repeat
+// a POST. The header is not sent with requests to presigned and artifact URLs. Downloads also
+// reject Range and If-Range.
 func WithHeader(name, value string) CallOption {
 	return func(o *callOptions) {
 		switch http.CanonicalHeaderKey(name) {
@@ -132,8 +132,8 @@ func (o *callOptions) report(c *call) {
 	}
 }
 
-// withExtraResponse returns opts with one more Response to fill, whatever the caller asked
-// for.
+// withExtraResponse returns opts with one more Response to fill, in addition to that of the
+// caller.
 func withExtraResponse(opts []CallOption, response *Response) []CallOption {
 	return append(opts[:len(opts):len(opts)], func(o *callOptions) { o.extraResponse = response })
 }

@@ -24,7 +24,7 @@ func (c *config) hosts() (hosts, error) {
 	return parsed, nil
 }
 
-// parseBaseURL quotes no part of a URL that it rejects: it may contain a password.
+// parseBaseURL does not quote a URL that it rejects, because it may contain a password.
 func parseBaseURL(text string, insecure bool) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {

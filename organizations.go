@@ -6,8 +6,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// OrganizationsService reads organizations. Its methods accept an [OrganizationToken], a
-// [BasicPassword] or a [BasicAPIKey].
+// OrganizationsService reads organizations.
 type OrganizationsService struct{ client *Client }
 
 // Organization is a company, or a part of one, with its projects.
@@ -27,6 +26,8 @@ type OrganizationListOptions struct {
 // UNCERTAIN: whether the response has the form of Memfault's other lists, as the package
 // expects.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/docs/ci/authentication
 func (s *OrganizationsService) List(options OrganizationListOptions, opts ...CallOption) *Pager[Organization] {
 	return list[Organization](clientOf(s), operation.OrganizationsList, nil, options, opts)
@@ -36,6 +37,8 @@ func (s *OrganizationsService) List(options OrganizationListOptions, opts ...Cal
 //
 // UNCERTAIN: whether the response has the form of Memfault's other objects, as the package
 // expects.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api
 func (s *OrganizationsService) Get(ctx context.Context, organizationSlug string, opts ...CallOption) (*Organization, error) {

@@ -15,9 +15,9 @@ import (
 // ListOptions selects where a list starts, how many items a page has and how the list is
 // sorted. It is part of the options of every list.
 //
-// The keys for Sort are the constants whose names begin with Sort. The options of each list
-// name those that Memfault accepts there; for a list whose options name none, no key is known.
-// [Descending] reverses the order: ListOptions{Sort: Descending(SortLastSeen)}.
+// The keys for Sort are the constants whose names begin with Sort. The comment of the options
+// of each list contains the keys that Memfault accepts there. If it contains none, no key is
+// known. [Descending] reverses the order of a key, such as [SortLastSeen].
 type ListOptions struct {
 	Page    int    `url:"page,omitempty"`     // first page to read; 1 by default
 	PerPage int    `url:"per_page,omitempty"` // items a page; 100 by default, Memfault's documented maximum
@@ -42,7 +42,7 @@ type Page[T any] struct {
 }
 
 // Paging describes the position of a page in its list. It is zero for a list that is not
-// paged, and for one that is paged by cursor.
+// paged, and for a list that is paged by cursor.
 type Paging struct {
 	ItemCount  int `json:"item_count"`  // items on this page
 	Page       int `json:"page"`        // number of this page, from 1
@@ -52,7 +52,7 @@ type Paging struct {
 }
 
 // Pager reads a list page by page. List methods, [NewPager] and [PagerOf] create one; a zero
-// Pager yields an error. Creating a Pager does no I/O. It can be iterated any number of
+// Pager yields an error. Creating a Pager does no I/O. A Pager can be iterated any number of
 // times; each iteration starts at the first page. A Pager is safe for concurrent use by
 // multiple goroutines.
 //
@@ -78,8 +78,8 @@ type Pager[T any] struct {
 	err      error
 }
 
-// PagerOf returns a Pager over the given items, all on one page, that does no I/O: for tests
-// of code that takes a Pager.
+// PagerOf returns a [Pager] over the given items, all on one page. The Pager does no I/O. It
+// is meant for tests of code that takes a Pager.
 func PagerOf[T any](items ...T) *Pager[T] {
 	n := len(items)
 	paging := Paging{ItemCount: n, Page: 1, PageCount: min(n, 1), PerPage: max(n, defaultPerPage), TotalCount: n}

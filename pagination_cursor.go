@@ -78,7 +78,7 @@ func (p *Pager[T]) withoutPage(ctx context.Context, failed *fetched[T]) *fetched
 	return failed
 }
 
-// readLinks reads the link to the next page. r is the response, whose body is still there.
+// readLinks reads the link to the next page. r is the response, whose body was not released.
 func (f *fetched[T]) readLinks(p *Pager[T], text json.RawMessage, r *reply) {
 	var links map[string]json.RawMessage
 	var next *string
@@ -152,7 +152,7 @@ func linkKey(target *url.URL) string {
 	return target.EscapedPath() + "?" + text
 }
 
-// takeLinked reads the page to which the present one links.
+// takeLinked reads the page to which the current page links.
 func (w *pageWalk[T]) takeLinked() *fetched[T] {
 	before := w.present
 	w.next++
@@ -179,7 +179,8 @@ func (w *pageWalk[T]) takeLinked() *fetched[T] {
 	return got
 }
 
-// visit records the page, and fails it if it links to a page that was read before.
+// visit records the page. If the page links to a page that was read before, visit turns it
+// into an error.
 func (w *pageWalk[T]) visit(got *fetched[T]) bool {
 	if w.visited == nil {
 		w.visited, w.seed = map[uint64]bool{}, maphash.MakeSeed()

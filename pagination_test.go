@@ -435,7 +435,7 @@ func TestPager_ZeroAndNilAreErrors(t *testing.T) {
 		}
 		assert.Equal(t, 1, failed, name)
 	}
-	_, err := memfault.PagerOf(1).Collect(nil) //nolint:staticcheck // the very mistake
+	_, err := memfault.PagerOf(1).Collect(nil) //nolint:staticcheck // the mistake that is tested
 	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 }
 

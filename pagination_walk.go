@@ -90,7 +90,7 @@ func (p *Page[T]) clone() *Page[T] {
 	return &Page[T]{Items: items, Paging: p.Paging, Next: p.Next}
 }
 
-// fail makes a page that was read an error.
+// fail turns a page that was read into an error.
 func (f *fetched[T]) fail(problem string) {
 	f.page, f.err = nil, newDecodeError(f.reply.call, f.reply.response, f.start, problem, nil)
 }
@@ -128,7 +128,7 @@ type pageWalk[T any] struct {
 
 	seed    maphash.Seed    // of visited
 	visited map[uint64]bool // hashes of the URLs of a list that is paged by cursor; see linkKey
-	empty   int             // pages of it in a row without items
+	empty   int             // consecutive pages without items, of a list that is paged by cursor
 }
 
 func (p *Pager[T]) newWalk(ctx context.Context) *pageWalk[T] {
@@ -139,8 +139,8 @@ func (p *Pager[T]) newWalk(ctx context.Context) *pageWalk[T] {
 	}
 }
 
-// take returns the next page in order. If reading it ended its goroutine, take ends the
-// caller's in the same way.
+// take returns the next page in order. If reading the page ended its goroutine, by a panic or
+// by Goexit, take ends the goroutine of the caller in the same way.
 func (w *pageWalk[T]) take() *fetched[T] {
 	if w.present != nil && w.present.next != nil {
 		return w.takeLinked()
@@ -181,8 +181,9 @@ func (w *pageWalk[T]) take() *fetched[T] {
 }
 
 // mayRepeat reports whether a list can have a page with the same items as the one before. A
-// full page can once, if as many items were added to the list meanwhile. Shorter pages can a
-// few times, because items need not differ, if the server numbers them and their end stays.
+// full page can repeat once, if as many items were added to the list in the meantime. Shorter
+// pages can repeat a few times, because items need not differ, if the server numbers the pages
+// and the end of the list stays the same.
 func (w *pageWalk[T]) mayRepeat(before Paging, got *fetched[T]) bool {
 	const fewTimes = 3
 	now, items := got.page.Paging, len(got.page.Items)
@@ -200,8 +201,8 @@ func (w *pageWalk[T]) granted(got *fetched[T]) int {
 	return w.perPage
 }
 
-// last returns the number of the last page, as the present page reports it: at least the
-// next number if the list continues.
+// last returns the number of the last page, as the current page reports it: at least the next
+// number if the list continues.
 func (w *pageWalk[T]) last(number int) int {
 	paging, items := w.present.page.Paging, len(w.present.page.Items)
 	size := w.granted(w.present)

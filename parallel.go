@@ -23,14 +23,14 @@ func parallel(n, workers int, do func(i int)) {
 	stopped.Load().again()
 }
 
-// panicked is how a function of the caller, such as an Authenticator or an observer, ended
-// a goroutine of the package.
+// panicked describes how a function of the caller, such as an Authenticator or an observer,
+// ended a goroutine of the package.
 type panicked struct {
 	value  any
 	exited bool // with runtime.Goexit
 }
 
-// again ends the present goroutine in the same way.
+// again ends the current goroutine in the same way.
 func (p *panicked) again() {
 	switch {
 	case p == nil:
@@ -41,7 +41,8 @@ func (p *panicked) again() {
 	}
 }
 
-// guard calls do and then done: with nil, or with how do ended the goroutine.
+// guard calls do, and then done with a description of how do ended the goroutine, or nil if do
+// returned.
 func guard(do func(), done func(*panicked)) {
 	p := &panicked{exited: true}
 	defer func() {

@@ -8,11 +8,8 @@ import (
 )
 
 // ProcessingLogService reads the processing log of a project: what happened while Memfault
-// processed the data of its devices. Memfault accepts data with a 202 before it processes
-// the data. The processing log is the only place that Memfault documents for data that it
-// dropped afterwards.
-//
-// Its methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// processed the data of its devices. Memfault accepts data with a 202 before it processes the
+// data. Data that it drops afterwards is documented to appear only in the processing log.
 type ProcessingLogService struct{ client *Client }
 
 // ProcessingLogEntry is an entry of the processing log. Only the field created_date is
@@ -57,7 +54,7 @@ type ProcessingLogListOptions struct {
 	End      Timestamp `url:"end,omitempty"` // by default, the time of the first request
 	Level    string    `url:"level,omitempty"`
 	PageSize int       `url:"page[size],omitempty"` // entries a page; 100 by default, at most 500
-	// After is the cursor of the first page: the Next of a [Page] that was read before.
+	// After is the cursor of the first page: [Page.Next] of a page that was read before.
 	After string `url:"page[after],omitempty"`
 }
 
@@ -65,11 +62,13 @@ type ProcessingLogListOptions struct {
 //
 // The list is paged by cursor: [Pager.Prefetch] has no effect, and [Page.Next] contains the
 // cursor of the next page. A program that stores it can continue there with
-// [ProcessingLogListOptions].After. Memfault sends a cursor with every page that contains
+// [ProcessingLogListOptions.After]. Memfault sends a cursor with every page that contains
 // entries, so the last request of a list returns an empty page.
 //
 // UNCERTAIN: the order of the entries, and whether Memfault accepts a cursor with another
 // Start or End.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api
 func (s *ProcessingLogService) List(project ProjectRef, options ProcessingLogListOptions, opts ...CallOption) *Pager[ProcessingLogEntry] {

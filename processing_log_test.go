@@ -183,7 +183,7 @@ func TestNewPager_ReadsProcessingLog(t *testing.T) {
 	assert.Equal(t, entry{"250"}, items[249])
 }
 
-func TestProcessingLog_AcceptedDataThatIsDropped(t *testing.T) {
+func TestProcessingLog_DroppedData(t *testing.T) {
 	cloud, client := newCloud(t)
 	gateway := client.WithAuth(memfault.ProjectKey(projectKey))
 	cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Times: 1, Status: http.StatusAccepted})

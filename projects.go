@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// ProjectsService manages the projects of an organization. Its methods accept an
-// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// ProjectsService manages the projects of an organization.
 type ProjectsService struct{ client *Client }
 
 // Project is a product, with its devices and releases.
@@ -103,12 +102,16 @@ type DataRouteListOptions struct {
 
 // List returns the projects of an organization.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/list-projects
 func (s *ProjectsService) List(organizationSlug string, options ProjectListOptions, opts ...CallOption) *Pager[Project] {
 	return list[Project](clientOf(s), operation.ProjectsList, []string{organizationSlug}, options, opts)
 }
 
 // Get returns a project.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-project
 func (s *ProjectsService) Get(ctx context.Context, project ProjectRef, opts ...CallOption) (*Project, error) {
@@ -120,12 +123,16 @@ func (s *ProjectsService) Get(ctx context.Context, project ProjectRef, opts ...C
 // If the name or the slug is in use, Create fails with [ErrConflict], according to Memfault's
 // table of statuses. UNCERTAIN: whether Memfault accepts an [OrganizationToken].
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/create-project
 func (s *ProjectsService) Create(ctx context.Context, organizationSlug string, create ProjectCreate, opts ...CallOption) (*Project, error) {
 	return fetch[Project](ctx, clientOf(s), operation.ProjectsCreate, requestParams{path: []string{organizationSlug}, body: create}, opts)
 }
 
 // Update changes a project. Only administrators of the organization may do so.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/update-project
 func (s *ProjectsService) Update(ctx context.Context, project ProjectRef, update ProjectUpdate, opts ...CallOption) (*Project, error) {
@@ -135,6 +142,8 @@ func (s *ProjectsService) Update(ctx context.Context, project ProjectRef, update
 // Delete removes a project with all its data. Only administrators of the organization may do
 // so.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/delete-project
 func (s *ProjectsService) Delete(ctx context.Context, project ProjectRef, opts ...CallOption) error {
 	return exec(ctx, clientOf(s), operation.ProjectsDelete, requestParams{path: project.path()}, opts)
@@ -142,6 +151,8 @@ func (s *ProjectsService) Delete(ctx context.Context, project ProjectRef, opts .
 
 // GetProjectKey returns the project key, with which devices and gateways authenticate; see
 // [ProjectKey]. Only administrators and project managers may read it.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/get-project-client-key
 func (s *ProjectsService) GetProjectKey(ctx context.Context, project ProjectRef, opts ...CallOption) (string, error) {
@@ -154,12 +165,16 @@ func (s *ProjectsService) GetProjectKey(ctx context.Context, project ProjectRef,
 // RefreshProjectKey is not retried once it may have reached Memfault. If the response is lost,
 // [ProjectsService.GetProjectKey] returns the new key.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/refresh-project-client-key
 func (s *ProjectsService) RefreshProjectKey(ctx context.Context, project ProjectRef, opts ...CallOption) (string, error) {
 	return fetchKey(ctx, clientOf(s), operation.ProjectsRefreshClientKey, requestParams{path: project.path()}, opts)
 }
 
 // ListDataRoutes returns the data routes of a project.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in a program of one chip maker.
 func (s *ProjectsService) ListDataRoutes(project ProjectRef, options DataRouteListOptions, opts ...CallOption) *Pager[DataRoute] {

@@ -7,8 +7,7 @@ import (
 )
 
 // RecordingsService lists and downloads custom data recordings, the files of any type that
-// devices uploaded. Its methods accept an [OrganizationToken], a [BasicPassword] or a
-// [BasicAPIKey].
+// devices uploaded.
 type RecordingsService struct{ client *Client }
 
 // CustomDataRecording is a file that a device recorded over a period of time.
@@ -26,9 +25,9 @@ type CustomDataRecording struct {
 	idAsNumber bool
 }
 
-// DeviceSerial returns the serial of the device that made the recording: Device itself if it
-// is a string, or its field device_serial if it is an object. Otherwise DeviceSerial returns
-// "".
+// DeviceSerial returns the serial of the device that created the recording: Device itself if
+// it is a string, or its field device_serial if it is an object. Otherwise DeviceSerial
+// returns "".
 func (r CustomDataRecording) DeviceSerial() string {
 	var device struct {
 		DeviceSerial string `json:"device_serial"`
@@ -89,6 +88,8 @@ type DeviceRecordingListOptions struct {
 // One program warns that Memfault ignores PerPage and sends the oldest recordings first.
 // UNCERTAIN: whether it does.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in programs of a chip maker.
 func (s *RecordingsService) ListForDevice(project ProjectRef, deviceSerial string, options DeviceRecordingListOptions, opts ...CallOption) *Pager[CustomDataRecording] {
 	return list[CustomDataRecording](clientOf(s), operation.DeviceCustomDataRecordingsList, project.path(deviceSerial), options, opts)
@@ -101,6 +102,8 @@ type RecordingListOptions struct {
 }
 
 // List returns the custom data recordings of all devices of a project.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in a program of a chip maker.
 func (s *RecordingsService) List(project ProjectRef, options RecordingListOptions, opts ...CallOption) *Pager[CustomDataRecording] {

@@ -21,7 +21,7 @@ func TestRecordings_Lists(t *testing.T) {
 	hour := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
 	var ids []string
 	for _, id := range cloud.AddRecordings(
-		memfaulttest.Recording{DeviceSerial: "A", Reason: "crash", Start: hour(0), End: hour(1), Mimetypes: []string{"application/cbor"}, Size: 12},
+		memfaulttest.Recording{DeviceSerial: "A", Reason: "crash", Start: hour(0), End: hour(1), MIMETypes: []string{"application/cbor"}, Size: 12},
 		memfaulttest.Recording{DeviceSerial: "A", Reason: "timer", Start: hour(2), End: hour(3)},
 		memfaulttest.Recording{DeviceSerial: "B", Reason: "timer", Start: hour(4), End: hour(5)},
 	) {

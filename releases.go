@@ -8,9 +8,6 @@ import (
 )
 
 // ReleasesService manages releases and returns the release that a device should install.
-//
-// Its methods accept an [OrganizationToken], a [BasicPassword] or a [BasicAPIKey]. Latest and
-// LatestURL require a [ProjectKey] instead.
 type ReleasesService struct{ client *Client }
 
 // Release is a version of a product's software.
@@ -63,12 +60,16 @@ type ReleaseListOptions struct {
 
 // List returns the releases of a project.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/list-releases
 func (s *ReleasesService) List(project ProjectRef, options ReleaseListOptions, opts ...CallOption) *Pager[Release] {
 	return list[Release](clientOf(s), operation.ReleasesList, project.path(), options, opts)
 }
 
 // Get returns a release by its version.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-release
 func (s *ReleasesService) Get(ctx context.Context, project ProjectRef, releaseVersion string, opts ...CallOption) (*Release, error) {
@@ -82,12 +83,16 @@ func (s *ReleasesService) Get(ctx context.Context, project ProjectRef, releaseVe
 // statuses. The Location header of the response, see [WithResponse], is the address for
 // uploads of binaries.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Memfault: https://docs.memfault.com/api/create-release
 func (s *ReleasesService) Create(ctx context.Context, project ProjectRef, create ReleaseCreate, opts ...CallOption) (*Release, error) {
 	return fetch[Release](ctx, clientOf(s), operation.ReleasesCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
 // Update changes a release.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/releases
 func (s *ReleasesService) Update(ctx context.Context, project ProjectRef, releaseVersion string, update ReleaseUpdate, opts ...CallOption) (*Release, error) {
@@ -96,6 +101,8 @@ func (s *ReleasesService) Update(ctx context.Context, project ProjectRef, releas
 
 // Delete removes a release. If the release is deployed, Delete fails with [ErrConflict];
 // deactivate its deployments first, see [DeploymentsService.Deactivate].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/releases
 func (s *ReleasesService) Delete(ctx context.Context, project ProjectRef, releaseVersion string, opts ...CallOption) error {
@@ -117,6 +124,8 @@ type DeltaReleaseListOptions struct {
 }
 
 // ListDeltas returns the delta releases of a project.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in the scripts of one company.
 func (s *ReleasesService) ListDeltas(project ProjectRef, options DeltaReleaseListOptions, opts ...CallOption) *Pager[ReleaseDelta] {

@@ -16,7 +16,7 @@ const reasonHeader = "Memfault-Reason"
 // reasonRateLimited is the reason of a 204 that reports a rate limit.
 const reasonRateLimited = "rate-limited"
 
-// LatestReleaseQuery describes the device that asks for an update.
+// LatestReleaseQuery describes the device that requests an update.
 type LatestReleaseQuery struct {
 	DeviceSerial    string `url:"device_serial"`             // required; determines the cohort
 	HardwareVersion string `url:"hardware_version"`          // required
@@ -42,8 +42,8 @@ type LatestReleaseURL struct {
 	URL             string `json:"url"` // of the artifact, without a credential; may be empty
 }
 
-// Latest returns the release that a device should install. It requires a [ProjectKey]. The
-// artifact URLs are valid for six hours.
+// Latest returns the release that a device should install. The artifact URLs are valid for six
+// hours.
 //
 // Memfault selects the release among those deployed to the device's cohort for its hardware
 // version and software type, in this order:
@@ -53,10 +53,12 @@ type LatestReleaseURL struct {
 //   - the highest version above the current version.
 //
 // If there is no update, the error is nil; see [LatestRelease.UpdateAvailable]. If a device
-// asks too often, Latest fails with [ErrRateLimited], even where Memfault disguises this as
-// "no update" (204). Sources disagree about the limit: more than 100 requests a day, or more
-// than 6. If the hardware version or the software type is unknown, Latest fails with
+// sends too many requests, Latest fails with [ErrRateLimited], even if Memfault reports this
+// as "no update" (204). Sources disagree about the limit: more than 100 requests a day, or
+// more than 6. If the hardware version or the software type is unknown, Latest fails with
 // [ErrBadRequest].
+//
+// Credentials: [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-latest-release-for-a-device and
 // https://docs.memfault.com/docs/platform/ota
@@ -81,8 +83,10 @@ func (s *ReleasesService) Latest(ctx context.Context, query LatestReleaseQuery, 
 	return latest, nil
 }
 
-// LatestURL returns only the URL of the release that a device should install. It requires a
-// [ProjectKey]. Its errors are those of [ReleasesService.Latest].
+// LatestURL returns only the URL of the release that a device should install. Its errors are
+// those of [ReleasesService.Latest].
+//
+// Credentials: [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/docs/mcu/releases-integration-guide
 func (s *ReleasesService) LatestURL(ctx context.Context, query LatestReleaseQuery, opts ...CallOption) (*LatestReleaseURL, error) {
@@ -110,7 +114,7 @@ func (r *offeredRelease) missing() string {
 	return ""
 }
 
-// askLatest sends the query. A 204 that reports a rate limit is an error.
+// askLatest sends the query. For a 204 that reports a rate limit, it returns an error.
 func (s *ReleasesService) askLatest(ctx context.Context, id operation.ID, query LatestReleaseQuery, opts []CallOption) (*reply, error) {
 	if err := query.validate(); err != nil {
 		return nil, err

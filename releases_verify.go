@@ -64,20 +64,21 @@ func (e *OfferError) Is(target error) bool {
 
 // VerifyOffer checks that a device is offered the local file: it requests the latest release of
 // the device, downloads it, and compares the contents. Call it after a deployment, because
-// another active deployment can shadow it; see [DeploymentsService.Active]. It requires a
-// [ProjectKey]; the download sends no credential.
+// another active deployment can shadow it; see [DeploymentsService.Active]. The download sends
+// no credential.
 //
 // The query should describe a device of the cohort. With its CurrentVersion, the device can be
-// offered nothing, a delta release, or a release that it must not skip. Without
-// CurrentVersion, it is offered the highest full release. A staged rollout reaches only some of
-// the devices. If the release has several files for the hardware version, one of them must be
-// the local file. Memfault counts the request like one of the device; see
-// [ReleasesService.Latest] for the limit.
+// offered nothing, a delta release, or a release that it must not skip. Without CurrentVersion,
+// it is offered the highest full release. A staged rollout reaches only some of the devices. If
+// the release has several files for the hardware version, one of them must be the local file.
+// Memfault counts the request towards the limit of the device; see [ReleasesService.Latest].
 //
 // If the device is offered something else, or nothing, VerifyOffer fails with an [*OfferError].
 // If the downloaded file differs from Memfault's own checksums, it fails with a
-// [*ChecksumError]. Its other errors are those of Latest and [ArtifactsService.Download]. The
-// local file is read and the download compared with small buffers.
+// [*ChecksumError]. Its other errors are those of Latest and [ArtifactsService.Download]. Both
+// files are read with small buffers.
+//
+// Credentials: [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/api/retrieve-latest-release-for-a-device
 func (s *ReleasesService) VerifyOffer(ctx context.Context, query LatestReleaseQuery, file *File, opts ...CallOption) error {

@@ -20,12 +20,13 @@ const (
 
 const requestIDHeader = "X-Request-Id"
 
-// requestParams is what fills a row of the table of operations.
+// requestParams contains the values that a row of the table of operations needs to become a
+// request.
 type requestParams struct {
 	path  []string // the values of the path's placeholders, in order
 	query any      // url.Values, a struct with url tags, or nil
-	body  any      // what is sent as JSON, a *payload, or nil
-	once  bool     // a repeated request is not safe, whatever the row says: it renames what its path names
+	body  any      // encoded as JSON; a *payload; or nil
+	once  bool     // not retried, because it renames what its path identifies
 }
 
 // fetch calls an operation that returns an object.
@@ -76,7 +77,7 @@ func (c *Client) requestURL(op *operation.Operation, params requestParams) (*url
 	return c.core.target(op, path, values)
 }
 
-// send makes a call and reads the body of its response.
+// send sends a call and reads the body of its response.
 func (c *Client) send(ctx context.Context, call *call, target *url.URL, body any) (*reply, error) {
 	r := &reply{call: call, body: c.core.buffers.get()}
 	var err error
@@ -87,9 +88,8 @@ func (c *Client) send(ctx context.Context, call *call, target *url.URL, body any
 	return r, nil
 }
 
-// do is the one way of a request: build, sign, attempt, retry, check. readBody reads the
-// body of a success as a part of the attempt; without it, the caller reads and closes the
-// body.
+// do is the path of every request: build, sign, attempt, retry, check. readBody reads the body
+// of a success as a part of the attempt; without it, the caller reads and closes the body.
 func (c *call) do(ctx context.Context, target *url.URL, body any, readBody retryablehttp.ResponseHandlerFunc) (*http.Response, error) {
 	if err := c.validate(ctx); err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func (r *reply) read(resp *http.Response) error {
 	limit := int64(maxResponse + 1)
 	switch size := resp.ContentLength; {
 	case size > maxResponse:
-		limit = maxErrorBody // enough to show
+		limit = maxErrorBody // enough for the error
 	case size > 0:
 		r.body.Grow(int(min(size, firstGrowth)) + bytes.MinRead)
 	}
@@ -173,8 +173,8 @@ func (r *reply) read(resp *http.Response) error {
 	return nil
 }
 
-// readNothing reads the body of an operation that returns nothing: only to reuse the
-// connection, and to see a page of a captive portal, which did not carry out the operation.
+// readNothing reads the body of an operation that returns nothing. This allows to reuse the
+// connection, and detects a page of a captive portal, which did not carry out the operation.
 func (r *reply) readNothing(resp *http.Response) error {
 	r.call.timer.Finish(lateBodyLimit, errLateBody)
 	_, _ = r.body.ReadFrom(io.LimitReader(resp.Body, maxErrorBody))

@@ -19,19 +19,19 @@ type call struct {
 	client      *Client
 	op          *operation.Operation
 	options     callOptions
-	header      http.Header // what the request has beside the usual header
+	header      http.Header // of the request, in addition to the usual header
 	contentType string
 	small       bool // the request body is in memory and not large
-	once        bool // a repeated request is not safe, whatever the operation's row says
+	once        bool // not retried, even if the row of the operation is idempotent
 
 	attempts     int
 	timer        *stall.Timer // of the last attempt
 	writes       *writes      // of the last attempt
 	signedHeader http.Header  // of the last attempt, as it was sent
 	plainHeader  http.Header  // the same before the Authenticator
-	earlier      []string     // what the Authenticator added to the attempts before
+	earlier      []string     // values that the Authenticator added to earlier attempts
 	credential   string       // of the last attempt, if it rotates; empty if it was not sent
-	renewed      bool         // a rotating credential was rejected and asked for again
+	renewed      bool         // a rejected credential was asked for again
 	lastResponse *http.Response
 	lastError    *Error // the last response that failed
 	decodeError  *Error // a success whose body could not be read
@@ -45,10 +45,10 @@ func callFrom(ctx context.Context) *call {
 	return c
 }
 
-// OperationName returns the name of the operation, such as devices.list, that a request
-// of the package belongs to, by the request's context. For any other context it returns
-// "". It serves a [net/http.RoundTripper] of [WithHTTPClient], for span names and metrics.
-// Requests of [Client.Do] and [NewPager] are named by their method and path.
+// OperationName returns the name of the operation, such as devices.list, to which a request of
+// the package belongs. ctx is the context of the request; for any other context, OperationName
+// returns "". A [net/http.RoundTripper] of [WithHTTPClient] can use it for span names and
+// metrics. For requests of [Client.Do] and [NewPager], the name is their method and path.
 func OperationName(ctx context.Context) string {
 	if ctx == nil {
 		return ""
@@ -72,7 +72,7 @@ func (c *call) validate(ctx context.Context) error {
 	return authorize(c.client.auth, c.op)
 }
 
-// idempotent reports whether repeating the request does no harm.
+// idempotent reports whether it is safe to repeat the request.
 func (c *call) idempotent() bool { return !c.once && c.op.Idempotent() }
 
 // requestHeader returns the header that each attempt starts from.
@@ -90,14 +90,14 @@ func (c *call) requestHeader() http.Header {
 	return header
 }
 
-// restoreHeader takes from a request what the attempts before left in its header: net/http
-// adds the cookies of a jar.
+// restoreHeader removes what earlier attempts left in the header of a request: net/http adds
+// the cookies of a jar.
 func restoreHeader(req *http.Request) error {
 	req.Header = callFrom(req.Context()).requestHeader()
 	return nil
 }
 
-// lateBodyLimit is how long the rest of a response is waited for when its status already
+// lateBodyLimit is how long the client waits for the rest of a response whose status already
 // decides the call.
 const lateBodyLimit = 5 * time.Second
 
@@ -106,7 +106,7 @@ const errLateBody = timeoutError("response body not complete within 5 s")
 // keepError reads the start of a failed response's body into the call.
 func (c *call) keepError(resp *http.Response) {
 	c.timer.Finish(lateBodyLimit, errLateBody)
-	// What could not be read is missing from the error; the status makes it one.
+	// A body that cannot be read does not matter: the status alone is an error.
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorRead))
 	_ = resp.Body.Close()
 	resp.Body = http.NoBody
@@ -138,7 +138,7 @@ func (c *call) deletedBefore(resp *http.Response) bool {
 		c.op.Method == http.MethodDelete && c.op.Reply == operation.Empty
 }
 
-// contextError returns why a context ended: its error, and its cause if that says more.
+// contextError returns why a context ended: its error, and its cause if that differs.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if errors.Is(cause, err) {

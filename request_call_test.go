@@ -471,7 +471,7 @@ func TestOperationName_InTransport(t *testing.T) {
 	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/api/v0/things"}, nil))
 	assert.Equal(t, []string{"projects.retrieve", "GET /api/v0/things"}, names)
 	assert.Empty(t, memfault.OperationName(t.Context()))
-	assert.Empty(t, memfault.OperationName(nil)) //nolint:staticcheck // the very mistake
+	assert.Empty(t, memfault.OperationName(nil)) //nolint:staticcheck // the mistake that is tested
 }
 
 func TestObserver_GetsContextOfCall(t *testing.T) {

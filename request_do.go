@@ -27,15 +27,15 @@ type Request struct {
 	Body  any // encoded as JSON; nil sends no body
 }
 
-// Do sends a request to an endpoint, or for fields, that the package does not know. It uses
-// the same path as every other call: only the client's own hosts, with its credential,
+// Do sends a request to an endpoint, or for fields, that the package does not know. Like every
+// other call, it reaches only the client's own hosts. It uses the client's credential,
 // whatever its kind; [HostNRFCloud] accepts only an organization token. GET, HEAD, PUT and
 // DELETE are retried like other requests that are safe to repeat; POST and PATCH only after a
 // 429 or if no connection could be established.
 //
-// Do decodes the response into out, which must be a pointer. If out points to a slice or to
-// a struct without a data field, directly or through pointers, and the response contains a
-// data field, Do decodes only that field; null there is an error. Otherwise it decodes the
+// Do decodes the response into out, which must be a pointer. If out points to a slice or to a
+// struct without a data field, directly or through pointers, and the response contains a data
+// field, Do decodes only that field; null in that field is an error. Otherwise it decodes the
 // whole response. If out is nil, the response is discarded. If out is not nil, a response
 // without a body is an error.
 func (c *Client) Do(ctx context.Context, request Request, out any, opts ...CallOption) error {
@@ -81,8 +81,8 @@ func (c *Client) Do(ctx context.Context, request Request, out any, opts ...CallO
 	return r.decodeInto(r.body.Bytes(), out)
 }
 
-// wantsData reports whether a type is to be filled from the data field: it has no place for
-// the envelope itself.
+// wantsData reports whether a type must be decoded from the data field, because it has no
+// place for the envelope itself.
 func wantsData(t reflect.Type) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -163,9 +163,9 @@ func checkPath(path string) error {
 //
 // If the list is paged by cursor, links is beside data, and links.next leads to the next page.
 // To start at a cursor, or to request another number of items, add page[after] or page[size]
-// to the query; the Pager then sends neither page nor per_page. Without these, the Pager
-// sends page and per_page first. If Memfault rejects that with 400, the Pager requests the
-// list once more without them, unless the query contains one of them.
+// to the query; the Pager then sends neither page nor per_page. Without these, the Pager sends
+// page and per_page first. If Memfault rejects that with 400, the Pager requests the list
+// again without them, unless the query contains one of them.
 func NewPager[T any](client *Client, request Request) *Pager[T] {
 	op, err := request.operation()
 	switch {

@@ -30,8 +30,9 @@ func (t *attemptTransport) observe(c *call, req *http.Request, resp *http.Respon
 	}
 }
 
-// attemptError is why an attempt got no response, with a text that contains no secret. Only
-// errors.Is sees through it: a cause that it could unwrap to would have its own text.
+// attemptError is why an attempt got no response, with a text that contains no secret. It has
+// no Unwrap method, because the text of the cause could contain one; only errors.Is finds the
+// cause.
 type attemptError struct {
 	text  string
 	cause error

@@ -33,8 +33,8 @@ func bytesPayload(contentType string, content []byte) *payload {
 	return &payload{contentType: contentType, content: content, size: int64(len(content))}
 }
 
-// setOn makes the payload the body of a request. An empty one is sent as a Content-Length
-// of 0 instead of a body of unknown size.
+// setOn makes the payload the body of a request. An empty payload is sent with a
+// Content-Length of 0 instead of a body of unknown size.
 func (p *payload) setOn(req *retryablehttp.Request) error {
 	if p.size == 0 {
 		return nil

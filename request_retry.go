@@ -16,10 +16,10 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// RetryPolicy configures how often, and after which delays, failed requests are retried.
-// The package documentation describes which requests are. A field that is zero has its
-// default. If only one of MinWait and MaxWait is set, the default of the other is adjusted:
-// MinWait to at most MaxWait, MaxWait to at least MinWait.
+// RetryPolicy configures how often, and after which delays, failed requests are retried. The
+// package documentation describes which requests are retried. A zero field has its default. If
+// only one of MinWait and MaxWait is set, the default of the other is adjusted: MinWait to at
+// most MaxWait, MaxWait to at least MinWait.
 //
 // A [ChunkSender] uses MinWait and MaxWait for the waits of a device. It ignores MaxAttempts,
 // and honors a Retry-After of up to one hour, whatever MaxWait is.
@@ -52,7 +52,7 @@ func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 	return p, nil
 }
 
-// newRetrier returns go-retryablehttp with this policy instead of its own.
+// newRetrier returns a client of go-retryablehttp that uses this policy instead of its own.
 func (p RetryPolicy) newRetrier(client *http.Client) *retryablehttp.Client {
 	return &retryablehttp.Client{
 		HTTPClient:   client,
@@ -68,7 +68,7 @@ func (p RetryPolicy) newRetrier(client *http.Client) *retryablehttp.Client {
 // that the last one survives when the attempts or the context end.
 func (p RetryPolicy) check(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	c := callFrom(ctx)
-	if err == nil && resp != c.lastResponse { // go-retryablehttp asks twice about one response
+	if err == nil && resp != c.lastResponse { // go-retryablehttp calls check twice for one response
 		c.lastResponse = resp
 		if !succeeded(resp) {
 			c.keepError(resp)
@@ -89,9 +89,8 @@ func (p RetryPolicy) check(ctx context.Context, resp *http.Response, err error) 
 	}
 }
 
-// storageFailed reports whether the storage that presigned URLs lead to failed in a way that
-// passes. It is not Memfault: its 500 is worth a retry, and so is its 400 for a connection
-// that was too slow.
+// storageFailed reports whether the storage behind presigned URLs failed temporarily. The
+// storage is not Memfault: its 500 is retried, and its 400 for a connection that was too slow.
 func (c *call) storageFailed(resp *http.Response) bool {
 	return c.op.Host == operation.Presigned &&
 		(resp.StatusCode == http.StatusInternalServerError || resp.StatusCode == http.StatusBadRequest && c.lastError.Type == "RequestTimeout")
@@ -99,8 +98,8 @@ func (c *call) storageFailed(resp *http.Response) bool {
 
 func succeeded(resp *http.Response) bool { return resp.StatusCode/100 == 2 }
 
-// mayBeDone reports whether an attempt that failed may have been carried out: its response
-// was lost, or a gateway did not get one.
+// mayBeDone reports whether an attempt that failed may have been carried out: its response was
+// lost, or a gateway received none.
 func (c *call) mayBeDone(resp *http.Response, err error) bool {
 	if err != nil {
 		return !isPermanent(err) && !neverLeft(err) && !c.unsent()
@@ -113,13 +112,13 @@ func (p RetryPolicy) worthWaiting(resp *http.Response) bool {
 	return !asked || after <= p.MaxWait
 }
 
-// retryable reports whether a request without a complete response may be sent again: always
-// if it never left, otherwise if repeating it does no harm.
+// retryable reports whether a request without a complete response may be retried: always if it
+// was never sent, otherwise if it is safe to repeat.
 func (c *call) retryable(err error) bool {
 	return !isPermanent(err) && (neverLeft(err) || c.idempotent())
 }
 
-// neverLeft reports whether no connection could be made.
+// neverLeft reports whether no connection could be established.
 func neverLeft(err error) bool {
 	var network *net.OpError
 	return errors.As(err, &network) && network.Op == "dial"
@@ -152,8 +151,8 @@ func (p RetryPolicy) backoff(_, _ time.Duration, attempt int, resp *http.Respons
 }
 
 // retryAfter reads the Retry-After header of a response, in seconds or as a date. A date is
-// relative to the response's own Date, so that the clocks need not agree; if it has passed,
-// the wait is 0.
+// relative to the response's own Date, so that the clocks do not need to agree; if it has
+// passed, the wait is 0.
 func retryAfter(resp *http.Response) (wait time.Duration, asked bool) {
 	if resp == nil {
 		return 0, false

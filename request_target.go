@@ -29,7 +29,8 @@ func (c *core) target(op *operation.Operation, path string, values url.Values) (
 	return &target, nil
 }
 
-// isPlain reports whether a path means the same escaped and not: nearly all do.
+// isPlain reports whether a path has the same meaning escaped and unescaped, as nearly all
+// paths do.
 func isPlain(path string) bool {
 	for i := range len(path) {
 		if b := path[i]; !isAlphanumeric(b) && b != '/' && b != '-' && b != '_' && b != '.' {
@@ -81,7 +82,7 @@ func expand(op *operation.Operation, values []string) (string, error) {
 }
 
 // escapeSegment escapes a segment of a path. QueryEscape leaves only unreserved characters. A
-// plus in a version would pass as it is, but not every server on the way reads it as one.
+// plus in a version would be valid unescaped, but some servers decode it as a space.
 func escapeSegment(value string) string {
 	return strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 }

@@ -84,9 +84,9 @@ func TestList_InvalidInput(t *testing.T) {
 		_, err = pager.Prefetch(4).Collect(t.Context())
 		require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
 	}
-	_, err := client.Devices.Get(nil, sink, "A") //nolint:staticcheck // the very mistake
+	_, err := client.Devices.Get(nil, sink, "A") //nolint:staticcheck // the mistake that is tested
 	require.ErrorContains(t, err, "nil context")
-	_, err = client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(nil) //nolint:staticcheck // the very mistake
+	_, err = client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(nil) //nolint:staticcheck // the mistake that is tested
 	require.ErrorContains(t, err, "nil context")
 	assert.Empty(t, cloud.Requests(""))
 }

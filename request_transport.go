@@ -15,8 +15,8 @@ import (
 // attemptTransport sends one attempt: it waits for the rate limiter, signs a copy of the
 // request, limits the wait for the response header, and reports to logger and observer. If a
 // rotating credential is rejected and has changed since, it sends the request again. It is
-// below http.Client, so the request that a redirect copies carries no credential. It has
-// no CloseIdleConnections on purpose: go-retryablehttp would close every idle connection
+// below http.Client, so that the request that a redirect copies has no credential. It must not
+// have a CloseIdleConnections method: go-retryablehttp would then close every idle connection
 // after each failure.
 type attemptTransport struct {
 	core *core
@@ -151,10 +151,9 @@ const (
 	bodyStallTimeout = time.Minute
 )
 
-// watchBody lets each part of the request body that is sent restart the time limit. The
-// body may be opened again, when a kept connection turns out to be closed. A small body in
-// memory is not watched: net/http writes it together with the header only if it sees what
-// it is.
+// watchBody restarts the time limit for each part of the request body that is sent. net/http
+// may open the body again, if a kept connection is closed. A small body in memory is not
+// wrapped, because net/http writes only the types that it knows together with the header.
 func watchBody(req *http.Request, timer *stall.Timer) {
 	if req.Body == nil {
 		return

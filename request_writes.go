@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 )
 
-// writes is how much of an attempt was written, as far as the transport says.
+// writes describes how much of an attempt was written, as far as the transport reports it.
 type writes struct{ known, header, whole, http2 atomic.Bool }
 
 // unsent reports whether nothing of the last attempt was written.
@@ -19,11 +19,11 @@ func (c *call) unsent() bool {
 
 var errSentWhole = errors.New("the connection broke after the whole request was sent")
 
-// traceWrites notes what is written of an attempt, and keeps net/http from repeating it by
-// itself if that is not safe: on HTTP/2, net/http sends a request of any method again after
-// some errors of its stream, if it can open the body again. On HTTP/1 it does so only if
-// nothing was written, which its trace does not show: there, whole means written to a
-// buffer.
+// traceWrites records what is written of an attempt. If a retry is not safe, it also prevents
+// that net/http repeats the attempt by itself. On HTTP/2, net/http repeats a request of any
+// method after some errors of its stream, if it can open the body again. On HTTP/1 it does so
+// only if nothing was written, which its trace does not report: there, whole means written to
+// a buffer.
 func (c *call) traceWrites(req *http.Request) *http.Request {
 	wrote := new(writes)
 	c.writes = wrote

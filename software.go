@@ -6,8 +6,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// SoftwareService manages software types and their versions. Its methods accept an
-// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// SoftwareService manages software types and their versions.
 type SoftwareService struct{ client *Client }
 
 // SoftwareType is a kind of software that runs on a product's devices.
@@ -51,13 +50,15 @@ type SoftwareVersionListOptions struct {
 
 // SoftwareVersionCreate describes a new software version.
 //
-// UNCERTAIN: whether Memfault knows both fields, because it documents no request body.
+// UNCERTAIN: whether Memfault accepts both fields, because it documents no request body.
 type SoftwareVersionCreate struct {
 	Version  string `json:"version"` // required
 	Revision string `json:"revision,omitempty"`
 }
 
 // ListTypes returns the software types of a project.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in a program of one chip maker.
 func (s *SoftwareService) ListTypes(project ProjectRef, options SoftwareTypeListOptions, opts ...CallOption) *Pager[SoftwareType] {
@@ -67,6 +68,8 @@ func (s *SoftwareService) ListTypes(project ProjectRef, options SoftwareTypeList
 // ListVersions returns the versions of the software type with the given name.
 //
 // UNCERTAIN: whether the operation exists.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in a third-party outline of the API.
 func (s *SoftwareService) ListVersions(project ProjectRef, softwareType string, options SoftwareVersionListOptions, opts ...CallOption) *Pager[SoftwareVersion] {
@@ -78,6 +81,8 @@ func (s *SoftwareService) ListVersions(project ProjectRef, softwareType string, 
 // A version exists as soon as its first payload or its symbols are uploaded. If it has no
 // symbols, [SoftwareVersion.SymbolFile] is nil.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in Memfault's own debugger script.
 func (s *SoftwareService) GetVersion(ctx context.Context, project ProjectRef, softwareType, version string, opts ...CallOption) (*SoftwareVersion, error) {
 	return fetch[SoftwareVersion](ctx, clientOf(s), operation.SoftwareVersionsRetrieve, requestParams{path: project.path(softwareType, version)}, opts)
@@ -88,6 +93,8 @@ func (s *SoftwareService) GetVersion(ctx context.Context, project ProjectRef, so
 //
 // UNCERTAIN: whether Memfault accepts the request body. UNCERTAIN: how Memfault responds if
 // the version exists; [ErrConflict] is likely.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/create-software-version
 func (s *SoftwareService) CreateVersion(ctx context.Context, project ProjectRef, softwareType string, create SoftwareVersionCreate, opts ...CallOption) (*SoftwareVersion, error) {

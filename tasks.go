@@ -10,9 +10,6 @@ import (
 
 // TasksService reads the state of tasks: jobs that Memfault accepted with status 202 and
 // completes later. [Response.TaskID] returns the ID of such a task.
-//
-// Its methods accept an [OrganizationToken], a [BasicPassword], a [BasicAPIKey] or a
-// [ProjectKey].
 type TasksService struct{ client *Client }
 
 // Task is a job that Memfault completes later.
@@ -70,6 +67,8 @@ func (e *TaskError) Is(target error) bool { return target == ErrUnexpectedRespon
 // UNCERTAIN: whether a [ProjectKey] is sufficient to read a task that it started. One program
 // sends it together with the credential of a user.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey], [BasicPassword] or [ProjectKey].
+//
 // Memfault: https://docs.memfault.com/api/tasks
 func (s *TasksService) Get(ctx context.Context, taskID string, opts ...CallOption) (*Task, error) {
 	return fetch[Task](ctx, clientOf(s), operation.TasksGetStatus, requestParams{path: []string{taskID}}, opts)
@@ -79,6 +78,8 @@ func (s *TasksService) Get(ctx context.Context, taskID string, opts ...CallOptio
 // Wait fails with a [*TaskError]. If a request fails, the wait ends with its error.
 //
 // A status that is not known as final counts as running, so ctx should have a deadline.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey], [BasicPassword] or [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/api/tasks
 func (s *TasksService) Wait(ctx context.Context, taskID string, options WaitOptions, opts ...CallOption) (*Task, error) {

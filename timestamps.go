@@ -20,7 +20,7 @@ type Timestamp struct {
 	time.Time
 }
 
-// NewTimestamp returns the Timestamp of t.
+// NewTimestamp returns the [Timestamp] of t.
 func NewTimestamp(t time.Time) Timestamp { return Timestamp{t} }
 
 // String returns the timestamp in the format in which it is sent.
@@ -109,8 +109,9 @@ func parseLeapSecond(s string) (time.Time, error) {
 	return parsed.Add(time.Second), err
 }
 
-// isStrict reports whether s has none of the forms that package time accepts beyond RFC
-// 3339: an hour of one digit, a fraction after a comma, an offset of 24 hours or 60 minutes.
+// isStrict reports whether s has none of the forms that package time accepts in addition to
+// RFC 3339: an hour of one digit, a fraction after a comma, an offset of 24 hours or 60
+// minutes.
 func isStrict(s string) bool {
 	offset := s[len(s)-1:]
 	if offset != "Z" {

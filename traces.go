@@ -7,8 +7,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// TracesService reads traces, the single crashes and asserts of devices. Its methods accept an
-// [OrganizationToken], a [BasicPassword] or a [BasicAPIKey].
+// TracesService reads traces, each of which is one crash or assert of a device.
 type TracesService struct{ client *Client }
 
 // Trace is a crash, an assert or another fault of a device.
@@ -101,6 +100,8 @@ type TraceListOptions struct {
 
 // List returns the traces of a project, the newest first.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
 // Not documented by Memfault; observed only in programs of device makers.
 func (s *TracesService) List(project ProjectRef, options TraceListOptions, opts ...CallOption) *Pager[Trace] {
 	return list[Trace](clientOf(s), operation.TracesList, project.path(), options, opts)
@@ -108,6 +109,8 @@ func (s *TracesService) List(project ProjectRef, options TraceListOptions, opts 
 
 // Get returns a trace with the reference to its coredump. If the trace does not exist, Get
 // fails with [ErrNotFound].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api
 func (s *TracesService) Get(ctx context.Context, project ProjectRef, traceID int64, opts ...CallOption) (*Trace, error) {

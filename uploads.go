@@ -23,18 +23,17 @@ import (
 // error text contains the limit. [ErrRateLimited] means that the device has sent too much data
 // of this kind and its server-side developer mode is off.
 //
-// Its methods accept a [ProjectKey], an [OrganizationToken], a [BasicPassword] or a
-// [BasicAPIKey], unless their comments say otherwise. A [ProjectKey] already identifies its
-// project, so pass the zero value as project: a complete project is ignored, and half a
-// project is an error. With any other credential, project identifies the project. A custom
-// [Authenticator] is treated as a project key if project is the zero value.
+// A [ProjectKey] already identifies its project, so pass the zero value as project: a complete
+// project is ignored, and half a project is an error. With any other credential, project
+// identifies the project. A custom [Authenticator] is treated as a project key if project is
+// the zero value.
 type UploadsService struct{ client *Client }
 
 // UploadResult describes a completed upload.
 type UploadResult struct {
-	// AlreadyUploaded reports whether Memfault had this very file before, for the same
-	// version and hardware version. Only symbols, payloads and artifacts can be looked up: of
-	// any other file it reports whether Memfault rejected the file with 409.
+	// AlreadyUploaded reports whether Memfault already had this file, for the same version and
+	// hardware version. Only symbols, payloads and artifacts can be looked up. For any other
+	// file, it reports whether Memfault rejected the file with 409.
 	AlreadyUploaded bool
 	MD5             string // lowercase hexadecimal; empty if the file was not read completely
 	Size            int64  // bytes
@@ -46,7 +45,7 @@ type upload struct {
 	prepare                         uploadPrepare
 	check                           func(start []byte) error
 	fields                          map[string]any // of the third request, besides the file
-	existing                        lookup         // nil if a 409 says enough
+	existing                        lookup         // nil if a 409 is sufficient
 }
 
 // uploadPrepare is the body of the first request.
@@ -163,14 +162,14 @@ func (s *UploadsService) put(ctx context.Context, address string, file *File, op
 	return content.sum(op.Name)
 }
 
-// singleUpload is an upload that consists of one request, with the file as its body or as a
-// part of it. The request is a POST, so it is not retried once it may have reached Memfault.
+// singleUpload is an upload that consists of one request, with the file as the body or a part
+// of the body. The request is a POST, so it is not retried once it may have reached Memfault.
 type singleUpload struct {
 	operation   operation.ID
 	path        []string
 	contentType string
 	content     *filePayload
-	existing    lookup // nil if a 409 says enough
+	existing    lookup // nil if a 409 is sufficient
 }
 
 func (u singleUpload) send(ctx context.Context, client *Client, opts []CallOption) (*UploadResult, error) {

@@ -2,7 +2,7 @@ package memfault
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // the API names MD5 for uploads
+	"crypto/md5" //nolint:gosec // the API uses MD5 for uploads
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// lookup looks for a file in what Memfault has of the version that a file is uploaded for.
-// md5 is empty if it is unknown. If the file is not there, found says what is.
+// lookup looks for a file among the files that Memfault has of the same version. md5 is empty
+// if it is unknown. If the file is not there, found describes what is there instead.
 type lookup func(ctx context.Context, md5 string) (there bool, found string, err error)
 
-// result returns the result of an upload that succeeded or was answered with a 409. Memfault
-// compares contents: a 409 is also the response if the file belongs to another version or
-// hardware version, and then nothing was uploaded. UNCERTAIN: whether that holds for every
-// kind of file.
+// result returns the result of an upload that succeeded, or that Memfault rejected with 409.
+// Memfault compares contents: a 409 is also the response if the file belongs to another
+// version or hardware version, and then nothing was uploaded. UNCERTAIN: whether that holds
+// for every kind of file.
 func (l lookup) result(ctx context.Context, file *File, sum string, conflict error) (*UploadResult, error) {
 	result := &UploadResult{AlreadyUploaded: conflict != nil, MD5: sum, Size: file.Size}
 	if conflict == nil || l == nil {
@@ -32,7 +32,8 @@ func (l lookup) result(ctx context.Context, file *File, sum string, conflict err
 	return result, nil
 }
 
-// missing reports whether a file is not there. It is also missing if the token may not look.
+// missing reports whether a file is not there. It also counts as missing if the token may not
+// look it up.
 func (l lookup) missing(ctx context.Context, md5 string) (bool, error) {
 	there, _, err := l(ctx, md5)
 	if errors.Is(err, ErrForbidden) {
@@ -74,7 +75,7 @@ func findArtifact(ctx context.Context, client *Client, project ProjectRef, versi
 }
 
 // findDelta looks for a delta release. UNCERTAIN: what Memfault returns about its files; the
-// release itself must do.
+// existence of the release is taken as sufficient.
 func (s *UploadsService) findDelta(ctx context.Context, project ProjectRef, options OTAPayloadOptions, opts []CallOption) (there bool, found string, err error) {
 	for delta, err := range clientOf(s).Releases.ListDeltas(project, DeltaReleaseListOptions{}, opts...).All(ctx) {
 		if err != nil {

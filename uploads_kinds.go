@@ -52,7 +52,9 @@ type XEDOptions struct {
 	TraceAttributes []AttributeValue
 }
 
-// SBOM uploads the bill of materials of a software version. It does not accept a [ProjectKey].
+// SBOM uploads the bill of materials of a software version.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) SBOM(ctx context.Context, project ProjectRef, file *File, options SBOMOptions, opts ...CallOption) (*UploadResult, error) {
@@ -69,6 +71,8 @@ func (s *UploadsService) SBOM(ctx context.Context, project ProjectRef, file *Fil
 // Coredump uploads a coredump of Memfault's firmware SDK. If the file does not start like such
 // a coredump, Coredump returns an error and sends nothing.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey], [BasicPassword] or [ProjectKey].
+//
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) Coredump(ctx context.Context, project ProjectRef, file *File, options CoredumpOptions, opts ...CallOption) (*UploadResult, error) {
 	fields := map[string]any{}
@@ -83,6 +87,8 @@ func (s *UploadsService) Coredump(ctx context.Context, project ProjectRef, file 
 
 // ELFCoredump uploads a coredump as Linux writes it. If the file is not an ELF core file,
 // ELFCoredump returns an error and sends nothing.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey], [BasicPassword] or [ProjectKey].
 //
 // Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) ELFCoredump(ctx context.Context, project ProjectRef, file *File, options ELFCoredumpOptions, opts ...CallOption) (*UploadResult, error) {
@@ -99,6 +105,8 @@ func (s *UploadsService) ELFCoredump(ctx context.Context, project ProjectRef, fi
 // BugReport uploads a bug report of Android. If the file is not a zip file, BugReport returns
 // an error and sends nothing.
 //
+// Credentials: [OrganizationToken], [BasicAPIKey], [BasicPassword] or [ProjectKey].
+//
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) BugReport(ctx context.Context, project ProjectRef, file *File, _ BugReportOptions, opts ...CallOption) (*UploadResult, error) {
 	return s.send(ctx, project, file, upload{
@@ -112,6 +120,8 @@ func (s *UploadsService) BugReport(ctx context.Context, project ProjectRef, file
 //
 // The fields of the device are not in Memfault's documentation, but all programs of Memfault
 // send them.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey], [BasicPassword] or [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) MAR(ctx context.Context, project ProjectRef, file *File, options MAROptions, opts ...CallOption) (*UploadResult, error) {
@@ -138,6 +148,8 @@ func (s *UploadsService) MAR(ctx context.Context, project ProjectRef, file *File
 //
 // Memfault's documentation has another name for the duration than Memfault's command-line
 // tool, whose fields are sent. UNCERTAIN: whether Memfault accepts both.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey], [BasicPassword] or [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) CustomDataRecording(ctx context.Context, project ProjectRef, file *File, options CustomDataRecordingOptions, opts ...CallOption) (*UploadResult, error) {
@@ -167,6 +179,8 @@ func (s *UploadsService) CustomDataRecording(ctx context.Context, project Projec
 
 // XED uploads a dump of a Qualcomm chip. The project must have the feature enabled; see
 // [Project.QcommEnabled].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey], [BasicPassword] or [ProjectKey].
 //
 // Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) XED(ctx context.Context, project ProjectRef, file *File, options XEDOptions, opts ...CallOption) (*UploadResult, error) {

@@ -17,20 +17,22 @@ type OTAPayloadOptions struct {
 	Notes           string
 	MustPassThrough bool // devices must not skip it
 	ExtraInfo       map[string]string
-	// IfMissing looks first, and sends nothing if the release has this very file for the
-	// hardware version. The file is read once more for that. If the token may only upload,
-	// the file is uploaded.
+	// IfMissing looks the file up first, and sends nothing if the release has the same file
+	// for the hardware version. For this, the file is read a second time. If the token may
+	// only upload, the file is uploaded.
 	IfMissing bool
 }
 
 // OTAPayload uploads an update payload. It creates the release and the software version of the
-// payload, or adds the payload to them. It does not accept a [ProjectKey].
+// payload, or adds the payload to them.
 //
-// Memfault rejects a file whose content it has. If that is this very payload, for the same
+// Memfault rejects a file whose content it has. If the file is the same payload, for the same
 // version and hardware version, [UploadResult.AlreadyUploaded] is true. If the content belongs
 // to another version or board, nothing was uploaded and OTAPayload fails with [ErrConflict],
-// which describes what the release has. Of a delta payload, only the delta release is looked
-// for. UNCERTAIN: whether Memfault rejects the same content for another version or board.
+// which describes what the release has. For a delta payload, only the delta release is looked
+// up. UNCERTAIN: whether Memfault rejects the same content for another version or board.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) OTAPayload(ctx context.Context, project ProjectRef, file *File, options OTAPayloadOptions, opts ...CallOption) (*UploadResult, error) {
@@ -67,7 +69,7 @@ func (s *UploadsService) uploadedPayload(ctx context.Context, project ProjectRef
 	return &UploadResult{AlreadyUploaded: true, MD5: sum, Size: file.Size}, nil
 }
 
-// fields returns what the commit of a payload contains besides the file.
+// fields returns the fields of the third request, except the file.
 func (o OTAPayloadOptions) fields() map[string]any {
 	version := softwareVersionField(o.SoftwareType, o.SoftwareVersion, o.Revision)
 	if o.DeltaFrom != "" {

@@ -1,7 +1,7 @@
 package memfault
 
 import (
-	"crypto/md5" //nolint:gosec // the API names MD5 for uploads
+	"crypto/md5" //nolint:gosec // the API uses MD5 for uploads
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -77,14 +77,14 @@ func (p *filePayload) sum(op string) (string, error) {
 type fileReader struct {
 	payload *filePayload
 	hash    hash.Hash
-	before  []byte // what is left of it
+	before  []byte // the part that was not read yet
 	sent    int64  // bytes of the file
-	after   []byte // what is left of it
+	after   []byte // the part that was not read yet
 	begun   bool
 	closed  bool
 }
 
-// errAttemptOver ends the reads of net/http for an attempt that has failed.
+// errAttemptOver is returned to net/http if it still reads for an attempt that has failed.
 var errAttemptOver = errors.New("memfault: the attempt is over")
 
 func (r *fileReader) Close() error {
@@ -94,7 +94,8 @@ func (r *fileReader) Close() error {
 	return nil
 }
 
-// Read holds the lock while it reads: an attempt must notice that the next one has begun.
+// Read holds the lock while it reads, so that an attempt stops as soon as the next one has
+// begun.
 func (r *fileReader) Read(p []byte) (int, error) {
 	whole := r.payload
 	whole.mu.Lock()

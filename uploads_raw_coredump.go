@@ -11,10 +11,11 @@ type RawCoredumpOptions struct{}
 
 // RawCoredump uploads a coredump of Memfault's firmware SDK in one request. Prefer
 // [UploadsService.Coredump]: RawCoredump is the older way, which programs on phones still use.
-// It requires a [ProjectKey].
 //
 // The request is not retried once it may have reached Memfault. If the file does not start
 // like such a coredump, RawCoredump returns an error and sends nothing.
+//
+// Credentials: [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) RawCoredump(ctx context.Context, file *File, _ RawCoredumpOptions, opts ...CallOption) (*UploadResult, error) {

@@ -99,7 +99,7 @@ func storageFault(status int, code string, times int) memfaulttest.Fault {
 	return memfaulttest.Fault{Operation: putFile, Status: status, Body: storageErrorBody(code, "why &amp; how"), ContentType: "application/xml", Times: times}
 }
 
-func TestUpload_StorageFailuresThatPassAreRetried(t *testing.T) {
+func TestUpload_TemporaryStorageFailuresRetried(t *testing.T) {
 	for name, fault := range map[string]memfaulttest.Fault{
 		"500":            storageFault(500, "InternalError", 2),
 		"RequestTimeout": storageFault(400, "RequestTimeout", 2),
@@ -156,7 +156,7 @@ func TestUpload_TooLarge(t *testing.T) {
 	assert.Len(t, cloud.Requests(putFile), 1)
 }
 
-func TestUpload_FailedCommitSaysThatFileArrived(t *testing.T) {
+func TestUpload_FailedCommitReportsArrivedFile(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault memfaulttest.Fault
 		kind  error
@@ -298,7 +298,7 @@ func TestCustomDataRecording_OptionalFields(t *testing.T) {
 	assert.Contains(t, bodies[1], `"reason":"button"`)
 }
 
-func TestUpload_FileThatChangesIsInvalidArgument(t *testing.T) {
+func TestUpload_ChangingFileIsInvalidArgument(t *testing.T) {
 	_, client := newCloud(t)
 	content := bytes.Repeat([]byte("x"), 100_000)
 	file := &changing{content: content, after: 50_000, changeTo: 60_000}

@@ -18,9 +18,9 @@ type SymbolsOptions struct {
 	SoftwareType    string
 	SoftwareVersion string
 	Revision        string // such as the commit of the build
-	// IfMissing uploads only what Memfault does not have: the GNU build ID of the file is
-	// looked up first. A file without a build ID is always uploaded, and so is every file if
-	// the token may only upload.
+	// IfMissing looks the GNU build ID of the file up first, and uploads the file only if
+	// Memfault does not have it. A file without a build ID is always uploaded. If the token
+	// may only upload, every file is uploaded.
 	IfMissing bool
 	// WithoutDebugInfo also uploads an ELF file without debug information (.debug_info), from
 	// which Memfault can symbolize little. Without the option, such a file is an error.
@@ -40,11 +40,12 @@ func (o SymbolsOptions) upload() (upload, error) {
 }
 
 // Symbols uploads the symbols of a build: an ELF file, or a mapping file of Android. It returns
-// an error for an ELF file without debug information, unless
-// [SymbolsOptions.WithoutDebugInfo] is set, and for one with neither a GNU build ID nor a
-// software version in the options. With
-// [SymbolsOptions.IfMissing] it sends nothing of a file that Memfault has; the MD5 of the
-// result is then empty. Symbols does not accept a [ProjectKey].
+// an error for an ELF file without debug information, unless [SymbolsOptions.WithoutDebugInfo]
+// is set. It also returns an error if the file has no GNU build ID and the options contain no
+// software version. With [SymbolsOptions.IfMissing], a file that Memfault has is not sent; the
+// MD5 of the result is then empty.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's own programs.
 func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
@@ -90,7 +91,7 @@ func (s *UploadsService) existingSymbols(project ProjectRef, file *File, options
 }
 
 // findSymbolFile looks for the symbol file of a software version. UNCERTAIN: whether it is the
-// one that was uploaded, because Memfault returns no MD5 of it.
+// uploaded file, because Memfault returns no MD5 of it.
 func (s *UploadsService) findSymbolFile(ctx context.Context, project ProjectRef, softwareType, version string, opts []CallOption) (there bool, found string, err error) {
 	software, err := clientOf(s).Software.GetVersion(ctx, project, softwareType, version, opts...)
 	switch {
@@ -104,7 +105,9 @@ func (s *UploadsService) findSymbolFile(ctx context.Context, project ProjectRef,
 
 // SymbolsExist reports whether Memfault has the symbols of a build. gnuBuildID is in
 // hexadecimal; see [GNUBuildID]. If the token may only upload, SymbolsExist fails with
-// [ErrForbidden]. It does not accept a [ProjectKey].
+// [ErrForbidden].
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, gnuBuildID string, opts ...CallOption) (bool, error) {
@@ -117,7 +120,9 @@ func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, g
 
 // SymbolsLegacy uploads the symbols of a software version in one request. Prefer
 // [UploadsService.Symbols]: SymbolsLegacy is the older way. The request is not retried once it
-// may have reached Memfault. SymbolsLegacy does not accept a [ProjectKey].
+// may have reached Memfault.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in an old script for embedded controllers of
 // ChromeOS.

@@ -31,18 +31,20 @@ type SymbolsDirResult struct {
 }
 
 // SymbolsDir uploads the symbols of all ELF files in a directory tree that contain a GNU build
-// ID, unless Memfault already has them. It does not accept a [ProjectKey]. Other files are
-// ignored, and symbolic links inside the directory are not followed. If several files have the
-// same build ID, only the largest, which contains the symbols, is uploaded. If it succeeds,
-// the others count as already uploaded; if it fails, they fail with the same error. A file
-// without debug information is left out, unless [SymbolsDirOptions.WithoutDebugInfo] is set;
-// SymbolsDirResult.Skipped contains the reason.
+// ID, unless Memfault already has them. Other files are ignored, and symbolic links inside the
+// directory are not followed. If several files have the same build ID, only the largest, which
+// contains the symbols, is uploaded. If it succeeds, the others count as already uploaded; if
+// it fails, they fail with the same error. A file without debug information is left out,
+// unless [SymbolsDirOptions.WithoutDebugInfo] is set; [SymbolsDirResult.Skipped] contains the
+// reason.
 //
-// SymbolsDir returns one result for each such file and for each path that cannot be read, in
-// the order of filepath.WalkDir. It also returns an error that joins the errors of all failed
-// files; each contains the path of its file. A failed file does not stop the others, and it is safe to call SymbolsDir again. If
-// the context ends, the remaining files fail with its error. [WithResponse] and [WithProgress]
-// are ignored, because there is one of each for every file.
+// SymbolsDir returns one result for each such file and for each path that cannot be read, in the
+// order of filepath.WalkDir. It also returns an error that joins the errors of all failed files;
+// each contains the path of its file. A failed file does not stop the others, and it is safe to
+// call SymbolsDir again. If the context ends, the remaining files fail with its error.
+// [WithResponse] and [WithProgress] are ignored, because there is one of each for every file.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's command-line tool.
 func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir string, options SymbolsDirOptions, opts ...CallOption) ([]SymbolsDirResult, error) {

@@ -46,14 +46,15 @@ type ImportedFrame struct {
 	LineNumber      int    `json:"lineno,omitempty"`
 }
 
-// ImportTrace uploads a crash that another system recorded. It requires a [ProjectKey].
-// Memfault accepts the crash and processes it later. The request is not retried once it may
-// have reached Memfault.
+// ImportTrace uploads a crash that another system recorded. Memfault accepts the crash and
+// processes it later. The request is not retried once it may have reached Memfault.
 //
 // The fields are sent in the form that Memfault documents, those of the device at the top
 // level. A demonstration by Memfault successfully sent them in a field named device instead.
 // UNCERTAIN: whether Memfault accepts both forms. UNCERTAIN: whether the host is right,
 // because no document contains it.
+//
+// Credentials: [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/api/upload-trace
 func (s *UploadsService) ImportTrace(ctx context.Context, trace TraceImport, opts ...CallOption) error {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Version is the version of this package, for a build that does not contain the version of
-// its module: a test of the module itself, or a program that replaces it with a directory.
+// Version is the version of this package, for a build that does not contain the version of its
+// module: a test of the module itself, or a program that replaces it with a directory.
 const Version = "0.1.0"
 
 const modulePath = "github.com/memfault-go/memfault"

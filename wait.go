@@ -31,8 +31,9 @@ func (o WaitOptions) withDefaults() (WaitOptions, error) {
 	return o, nil
 }
 
-// poll calls look, immediately and then after growing pauses, until it reports that it is
-// done or fails, or until the context ends. Between two calls, the error is that of the context.
+// poll calls look, immediately and then after growing pauses, until it reports that it is done
+// or fails, or until the context ends. If the context ends between two calls, the error is that
+// of the context.
 func poll[T any](ctx context.Context, options WaitOptions, look func() (T, bool, error)) (T, error) {
 	var none T
 	options, err := options.withDefaults()

@@ -11,10 +11,11 @@ import (
 	"github.com/memfault-go/memfault/internal/watch"
 )
 
-// WatchCursor is a position in a watched list. It is a text of letters, digits, - and _ that a
-// program can store anywhere, usually below 1 KB and at most 30 KB long. [WatchItem.Cursor]
-// returns one. It belongs to the watched list: the method, the project, and the device. With
-// any other list, or if it was changed, the watch fails with [ErrInvalidArgument].
+// WatchCursor is a position in a watched list. A cursor is a text of letters, digits, - and _
+// that a program can store anywhere, usually below 1 KB and at most 30 KB long.
+// [WatchItem.Cursor] returns one. It is valid for the watched list: the method, the project,
+// and the device. For any other list, or if the cursor was changed, the watch fails with
+// [ErrInvalidArgument].
 type WatchCursor string
 
 // Positions at which a watch can start without a stored cursor.
@@ -45,13 +46,13 @@ const (
 //
 // Items are yielded in the order of their time, the oldest first. If several polls are needed
 // to find them, an item that appears late comes after newer items. No item is yielded twice,
-// not even after a restart from a cursor. Memory is bounded: of a long list, at most about
-// 20,000 items are held, and the list is read again for the others.
+// not even after a restart from a cursor. Memory is bounded: of a long list, the watch keeps
+// at most about 20,000 items, and reads the list again for the others.
 //
 // The watch cannot find items that appear later than Lookback allows. If more than 1,000 items
 // are within the time in which the watch looks for late items, it looks for them only among
-// the newest 1,000. Items whose time is in the future are yielded, but of more than 500 of
-// them the others wait until their time has come.
+// the newest 1,000. Items whose time is in the future are yielded, but if there are more than
+// 500, the others are yielded when their time has come.
 type WatchOptions struct {
 	Start WatchCursor // [WatchNow] by default
 

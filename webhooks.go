@@ -102,7 +102,7 @@ func (e *WebhookEvent) Decode(out any) error {
 // secrets are empty, or if there are none, it fails with [ErrInvalidArgument].
 //
 // The signature covers the body alone, without a time or the ID of the delivery. It does not
-// prevent that somebody who knows a signed body sends it again.
+// prevent that someone who has a signed body sends it again.
 //
 // UNCERTAIN: how Memfault writes the digest. VerifyWebhook accepts hexadecimal digits and
 // base64, each also after "sha256=".
@@ -120,7 +120,7 @@ func VerifyWebhook(header http.Header, body []byte, secrets ...string) error {
 	equal := 0
 	for _, secret := range secrets {
 		if secret == "" {
-			continue // anybody can sign with it
+			continue // anyone can sign with it
 		}
 		digest := webhookDigest(secret, body)
 		lower := hex.EncodeToString(digest)

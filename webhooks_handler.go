@@ -21,11 +21,11 @@ const (
 
 // WebhookOptions are the options of [NewWebhookHandler].
 //
-// The handler tells deliveries apart by their Memfault-Delivery header. If Memfault repeats one
-// of the last deliveries for which the function succeeded, the handler responds with 200 and
-// does not call the function. A repetition that arrives while the function runs waits for the
-// outcome: after a success it gets the same response, otherwise the function is called again.
-// If the header is missing, the function is called for each request.
+// The handler distinguishes deliveries by their Memfault-Delivery header. If Memfault repeats
+// one of the last deliveries for which the function succeeded, the handler responds with 200
+// and does not call the function. A repeated delivery that arrives while the function runs
+// waits for the outcome. After a success it gets the same response; otherwise the function is
+// called again. If the header is missing, the function is called for each request.
 //
 // The handler keeps a hash of 32 bytes for each delivery, whatever the length of the header,
 // and only in memory. After a restart the function may receive a delivery again.
@@ -46,8 +46,8 @@ func (o WebhookOptions) Format(f fmt.State, _ rune) {
 
 // NewWebhookHandler returns a handler that calls function for each webhook delivery with a
 // valid signature, with the context of the request. If function returns nil, the handler
-// responds with 200. [WebhookOptions] describes repeated deliveries. The handler is safe for
-// concurrent use by multiple goroutines; function must be, too.
+// responds with 200. [WebhookOptions] describes the handling of repeated deliveries. The
+// handler is safe for concurrent use by multiple goroutines; function must be, too.
 //
 // If function returns an error or panics, the handler responds with 500, so that Memfault
 // repeats the delivery. The error, or the panic with its stack, is written to the ErrorLog of
@@ -56,7 +56,7 @@ func (o WebhookOptions) Format(f fmt.State, _ rune) {
 // Other requests are rejected: with 405 if the method is not POST, with 413 if the body is
 // longer than 1 MiB, with 401 if the signature is missing or wrong, and with 400 if
 // [ParseWebhook] fails. If all secrets are empty, if there are none, or if function is nil,
-// the handler rejects every request with 500 and a text that says why.
+// the handler rejects every request with 500 and a text with the reason.
 //
 // UNCERTAIN: after which responses, and how often, Memfault repeats a delivery.
 //
@@ -204,7 +204,7 @@ func (d *webhookDeliveries) begin(key [sha256.Size]byte) (delivery *webhookDeliv
 	return delivery, true
 }
 
-// end remembers a delivery that succeeded and forgets one that failed.
+// end remembers a delivery that succeeded, and forgets a delivery that failed.
 func (d *webhookDeliveries) end(key [sha256.Size]byte, delivery *webhookDelivery, succeeded bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

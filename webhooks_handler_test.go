@@ -386,7 +386,7 @@ func ExampleNewWebhookHandler() {
 	server := httptest.NewServer(handler)
 	defer server.Close()
 
-	// A delivery as Memfault sends it, and once more.
+	// A delivery as Memfault sends it, and the same delivery again.
 	body := []byte(`{"type":"issue.created","project":{"id":1,"slug":"smart-sink"}}`)
 	for range 2 {
 		request, err := http.NewRequest(http.MethodPost, server.URL, bytes.NewReader(body))

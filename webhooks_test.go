@@ -101,7 +101,7 @@ func TestVerifyWebhook_NoSecrets(t *testing.T) {
 		require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 		require.NotErrorIs(t, err, memfault.ErrWebhookSignature)
 	}
-	// Anybody can sign with an empty secret.
+	// Anyone can sign with an empty secret.
 	require.ErrorIs(t, memfault.VerifyWebhook(header, []byte(issueCreated), "", webhookSecret), memfault.ErrWebhookSignature)
 }
 

@@ -27,14 +27,13 @@
 //
 // # State
 //
-// The Add methods, for example [Server.AddDevices], fill the project. What they refer to is
-// created if it does not exist: a cohort, a hardware version, a software version. Other
-// changes are made by requests, and have consequences: an uploaded payload becomes a
-// release, a deployed release is offered to the devices of its cohort, a chunk or an event
-// of an unknown device creates the device. The contents of chunks and of MAR files are not
-// decoded, so they have no other effect. Uploaded files above 1 MiB are kept in temporary files
-// that have no name. [Server.Report] makes a device report its software
-// version.
+// The Add methods, for example [Server.AddDevices], fill the project. If they refer to a
+// cohort, a hardware version or a software version that does not exist, it is created. Other
+// changes are made by requests, and have consequences: an uploaded payload becomes a release, a
+// deployed release is offered to the devices of its cohort, a chunk or an event of an unknown
+// device creates the device. The contents of chunks and of MAR files are not decoded, so they
+// have no other effect. Uploaded files above 1 MiB are kept in temporary files that have no
+// name. [Server.Report] makes a device report its software version.
 //
 // # Faults
 //
@@ -60,8 +59,8 @@
 // # Time
 //
 // A test that waits for minutes takes no time in a bubble of testing/synctest. Network
-// connections do not work there; [NewInMemoryServer] starts a server without them. The
-// server takes the time from time.Now, so from the bubble. [Server.SetClock] replaces it.
+// connections do not work there; [NewInMemoryServer] starts a server without them. The server
+// takes the time from time.Now, so in a bubble from the bubble. [Server.SetClock] replaces it.
 //
 // # What the server is not
 //

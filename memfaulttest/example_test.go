@@ -51,14 +51,14 @@ func ExampleServer_Fail() {
 
 	cloud.Fail(memfaulttest.Fault{Device: "ABCD1234", Drop: true})
 	_, err = client.Devices.Get(context.Background(), cloud.Project(), "ABCD1234")
-	fmt.Println("no answer:", errors.Is(err, memfault.ErrNoAnswer))
+	fmt.Println("no response:", errors.Is(err, memfault.ErrNoAnswer))
 
 	cloud.Heal()
 	_, err = client.Devices.Get(context.Background(), cloud.Project(), "ABCD1234")
 	fmt.Println("healed:", err)
 	// Output:
 	// after 3 requests: <nil>
-	// no answer: true
+	// no response: true
 	// healed: <nil>
 }
 
@@ -169,7 +169,7 @@ func ExampleServer_SendWebhook() {
 	fmt.Println(cloud.SendWebhook(context.Background(), server.URL, "wrong", event))
 	// Output:
 	// issue.created in project smart-sink
-	// memfaulttest: the webhook issue.created was answered with status 401
+	// memfaulttest: the webhook issue.created had the response status 401
 }
 
 func ExampleServer_SubscribeWebhook() {

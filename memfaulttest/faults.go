@@ -7,22 +7,22 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
-// Fault is a failure of the server. The first fields select requests; the others say what
+// Fault is a failure of the server. The first fields select requests; the others describe what
 // happens to them.
 //
-// A request is selected if it is one of Operation and Device. Of the selected requests, the
-// first Skip succeed; of the others, every Every-th fails, but only the share Share of them,
+// A request is selected if it is one of Operation and Device. The first Skip selected requests
+// succeed. Of the others, every Every-th request fails, but only the share Share of them,
 // until Times requests have failed. The zero value selects all requests, and does nothing.
 //
-// Status, Drop, DropResponse and CutBodyAfter exclude each other; Delay and Before go with
-// any of them, and can also stand alone.
+// Status, Drop, DropResponse and CutBodyAfter exclude each other; Delay and Before can be
+// combined with any of them, and can be used alone.
 type Fault struct {
 	Operation string  // name of the operation, for example "devices.update"; all by default
 	Device    string  // serial of the device that the request is about; all by default
 	Skip      int     // requests that succeed first
 	Times     int     // requests that fail; no limit by default
-	Every     int     // 3 lets every third request fail; all by default
-	Share     float64 // 0.1 lets a tenth of the requests fail, at random; all by default
+	Every     int     // with 3, every third request fails; all by default
+	Share     float64 // with 0.1, a random tenth of the requests fails; all by default
 	Seed      uint64  // of the random choice; the same choice each time
 
 	// Before is called first, if it is not nil. It may block, to hold requests.
@@ -69,7 +69,7 @@ func (s *Server) Heal() { s.cloud.Heal() }
 // RejectChunks sets a function that decides which chunks the server rejects: if it returns a
 // status other than 0 for a chunk of a request, the server responds with that status and
 // accepts no chunk of the request.
-func (s *Server) RejectChunks(status func(chunk []byte) int) { s.cloud.RefuseChunks(status) }
+func (s *Server) RejectChunks(status func(chunk []byte) int) { s.cloud.RejectChunks(status) }
 
 // IgnoreRanges makes the server respond to downloads with the whole file, also if a part was
 // requested.

@@ -19,8 +19,8 @@ type Request struct {
 	Credential string      // kind, for example "organization token"; empty if there was none
 }
 
-// Requests returns the requests for an operation, in the order of arrival, those that failed
-// because of a [Fault] included. If operation is empty, it returns all requests. The server
+// Requests returns the requests for an operation, in the order of arrival, including those
+// that failed because of a [Fault]. If operation is empty, it returns all requests. The server
 // keeps the last 100,000 requests and 64 MiB of bodies; see [Server.RequestCount].
 func (s *Server) Requests(operation string) []Request {
 	return convert(s.cloud.Requests(operation), func(r fakecloud.Request) Request { return Request(r) })

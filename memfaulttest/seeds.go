@@ -12,7 +12,7 @@ import (
 // the same each time, relative to the clock of the server. Devices that exist stay.
 func (s *Server) SeedFleet(n int) { s.cloud.SeedFleet(n) }
 
-// SeedDemo adds what a demonstration shows besides devices: releases with artifacts,
+// SeedDemo adds the data of a demonstration, except devices: releases with artifacts,
 // deployments, issues with traces, a coredump with its symbols, a report, log files with
 // lines, recordings, installs, alerts, custom metrics and events. It expects a fleet, see
 // [Server.SeedFleet].
@@ -113,7 +113,7 @@ func (s *Server) AddSoftwareVersions(versions ...SoftwareVersion) {
 	s.cloud.AddSoftwareVersions(convert(versions, func(v SoftwareVersion) fakecloud.SoftwareVersion { return fakecloud.SoftwareVersion(v) })...)
 }
 
-// AddBuildID adds a GNU build ID to those whose symbols Memfault has.
+// AddBuildID adds the GNU build ID of symbols that Memfault has.
 func (s *Server) AddBuildID(id string) { s.cloud.AddBuildID(id) }
 
 // AddOrganization adds an organization with one project. Both have the given slug. It

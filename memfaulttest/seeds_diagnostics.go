@@ -46,8 +46,8 @@ type Coredump struct {
 	Captured        time.Time
 	Content         []byte
 	ELF             []byte // the coredump as an ELF file
-	Symbols         []byte // its symbol file; none by default. Equal ones are one file.
-	NotReady        int    // so many downloads find it unprocessed
+	Symbols         []byte // its symbol file; none by default. Equal symbols are one file.
+	NotReady        int    // number of downloads during which it is still being processed
 }
 
 // AddCoredumps adds coredumps with a trace each, and returns the IDs of the coredumps.
@@ -63,7 +63,7 @@ type Recording struct {
 	DeviceSerial string // required
 	Reason       string
 	Start, End   time.Time
-	Mimetypes    []string
+	MIMETypes    []string
 	Size         int64 // the length of Content by default
 	Content      []byte
 }
@@ -130,8 +130,8 @@ func (s *Server) AddReports(reports ...Report) {
 // AddAlerts adds alerts with the given titles, and returns their IDs.
 func (s *Server) AddAlerts(titles ...string) []int64 { return convert(titles, s.cloud.AddAlert) }
 
-// AddTask adds a task. Each request for it returns the next of the statuses, and the last
-// one from then on.
+// AddTask adds a task. Each request for it returns the next of the statuses. After the last,
+// every request returns the last.
 func (s *Server) AddTask(id string, statuses ...string) { s.cloud.AddTask(id, statuses...) }
 
 // SetSDKSettings sets the settings that the server sends to the firmware SDK's build, as a

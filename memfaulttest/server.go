@@ -131,7 +131,7 @@ func (s *Server) HTTPClient() *http.Client {
 }
 
 // Client returns a client for the server. By default, its credential is the organization
-// token; of several, the last is used.
+// token. If auth contains several credentials, the last is used.
 //
 //	gateway := cloud.Client(t, memfault.ProjectKey(cloud.ProjectKey()))
 //

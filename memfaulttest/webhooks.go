@@ -29,7 +29,8 @@ import (
 //
 // The deliveries are asynchronous and in order; see [Server.WaitForWebhooks]. If a response is
 // not from 200 to 299, or there is none, the server repeats the delivery with the same
-// Memfault-Delivery, after waits of a few milliseconds. After four attempts it gives up.
+// Memfault-Delivery, after waits of a few milliseconds. After four attempts, the delivery has
+// failed.
 //
 // UNCERTAIN: which fields the events of Memfault have. Those of issues have an issue with its ID
 // here, and no other field besides the type and the project. UNCERTAIN: how often Memfault
@@ -60,10 +61,10 @@ func (s *Server) SubscribeWebhookHandler(handler http.Handler, secret string) {
 // in the settings of a webhook does.
 func (s *Server) SendTestNotification() { s.cloud.SendTestNotification() }
 
-// WaitForWebhooks waits until every event of a subscription has been delivered or given up, also
-// those that the receivers cause meanwhile. It returns an error for the deliveries that were
-// given up since the last call, or if ctx ends or the server is closed first. A receiver must
-// not call it.
+// WaitForWebhooks waits until every event of a subscription has been delivered or has failed,
+// also the events that the receivers cause meanwhile. It returns an error for the deliveries
+// that have failed since the last call, or if ctx ends or the server is closed first. A receiver
+// must not call it.
 func (s *Server) WaitForWebhooks(ctx context.Context) error {
 	if err := s.cloud.WaitForWebhooks(ctx); err != nil {
 		return fmt.Errorf("memfaulttest: %w", err)
@@ -119,7 +120,7 @@ func webhookHeader(secret string, hook fakecloud.Webhook) http.Header {
 
 func checkWebhookStatus(status int, hook fakecloud.Webhook) error {
 	if status < 200 || status > 299 {
-		return fmt.Errorf("memfaulttest: the webhook %s was answered with status %d", hook.Type, status)
+		return fmt.Errorf("memfaulttest: the webhook %s had the response status %d", hook.Type, status)
 	}
 	return nil
 }

@@ -172,7 +172,7 @@ func TestSubscribeWebhook_RepeatsAndKeepsOrder(t *testing.T) {
 	}
 }
 
-func TestSubscribeWebhook_GivesUp(t *testing.T) {
+func TestSubscribeWebhook_FailsAfterFourAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := memfaulttest.NewInMemoryServer(t)
 		var events inbox
@@ -188,13 +188,13 @@ func TestSubscribeWebhook_GivesUp(t *testing.T) {
 		importTrace(t, cloud, "Watchdog")
 		err := cloud.WaitForWebhooks(t.Context())
 		require.ErrorContains(t, err, "memfaulttest: webhook issue.created (delivery ")
-		require.ErrorContains(t, err, "was given up after 4 attempts: memfaulttest: the webhook issue.created was answered with status 503")
+		require.ErrorContains(t, err, "failed after 4 attempts: memfaulttest: the webhook issue.created had the response status 503")
 		assert.Equal(t, []string{fmt.Sprint("issue.created ", issues(t, cloud)[1].ID)}, events.got(t), "the next delivery must follow")
 		require.NoError(t, cloud.WaitForWebhooks(t.Context()), "an error is returned once")
 
 		cloud.SubscribeWebhook("http://receiver.example", secret)
 		cloud.SendTestNotification()
-		require.ErrorContains(t, cloud.WaitForWebhooks(t.Context()), "was given up after 4 attempts", "there is no network")
+		require.ErrorContains(t, cloud.WaitForWebhooks(t.Context()), "failed after 4 attempts", "there is no network")
 	})
 }
 

@@ -40,9 +40,9 @@ func (s *session) checkCohort(ctx context.Context, cohort string) error {
 	}
 	project := s.project.Organization + "/" + s.project.Project
 	if _, err := s.client.Projects.Get(ctx, s.project); errors.Is(err, memfault.ErrNotFound) {
-		return &refusal{fmt.Sprintf("project %s does not exist, or the credential has no access: check MEMFAULT_ORG and MEMFAULT_PROJECT", project)}
+		return &blockedError{fmt.Sprintf("project %s does not exist, or the credential has no access: check MEMFAULT_ORG and MEMFAULT_PROJECT", project)}
 	}
-	return &refusal{fmt.Sprintf("cohort %s does not exist in %s: create it, or correct -cohort", cohort, project)}
+	return &blockedError{fmt.Sprintf("cohort %s does not exist in %s: create it, or correct -cohort", cohort, project)}
 }
 
 // findDevices reads devices of the cohort until there are enough of each board.
@@ -76,7 +76,8 @@ func (r *release) isBoard(name string) bool {
 	return false
 }
 
-// checkDeployments looks for a deployment of the release, and for those that devices prefer.
+// checkDeployments looks for a deployment of the release, and for deployments that devices
+// prefer to it.
 func (r *release) checkDeployments(ctx context.Context) error {
 	active, err := r.client.Deployments.Active(ctx, r.project, r.Cohort)
 	if err != nil {
@@ -87,7 +88,7 @@ func (r *release) checkDeployments(ctx context.Context) error {
 		switch {
 		case d.Release.Version == r.Version && !d.Release.IsDelta():
 			if d.Type == memfault.DeploymentTypeStagedRollout && percent(d.RolloutPercent) < r.share() {
-				return &refusal{fmt.Sprintf("%s is already offered to %d%% of %s: ci-release promote -version %s -cohort %s -rollout %s offers it to more",
+				return &blockedError{fmt.Sprintf("%s is already offered to %d%% of %s: ci-release promote -version %s -cohort %s -rollout %s offers it to more",
 					r.Version, d.RolloutPercent, r.Cohort, r.Version, r.Cohort, strings.TrimSuffix(r.share().String(), "%"))}
 			}
 			r.deployment = &d
@@ -105,7 +106,7 @@ func (s *session) note(step, format string, args ...any) {
 	s.out.event(event{Step: step, State: stateNote, Text: fmt.Sprintf(format, args...)})
 }
 
-// share is the part of the cohort that is to be offered the release.
+// share is the part of the cohort that should be offered the release.
 func (r *release) share() percent {
 	if r.Rollout == 0 {
 		return 100
@@ -174,6 +175,6 @@ func (r *release) askForBoard(ctx context.Context, board string) error {
 		r.note(stepCheck, "software type %s is new in this project", r.SoftwareType)
 		return nil
 	default:
-		return &refusal{fmt.Sprintf("hardware version %s does not exist in %s/%s: create it, or correct -hardware-version", board, r.project.Organization, r.project.Project)}
+		return &blockedError{fmt.Sprintf("hardware version %s does not exist in %s/%s: create it, or correct -hardware-version", board, r.project.Organization, r.project.Project)}
 	}
 }

@@ -26,8 +26,8 @@ func (r *release) deploy(ctx context.Context) error {
 	return nil
 }
 
-// deploymentOf describes a deployment to a share of the cohort. To all of it, it is a normal
-// one.
+// deploymentOf describes a deployment to a share of the cohort. A deployment to the whole
+// cohort is a normal deployment.
 func deploymentOf(version, cohort string, share percent) memfault.DeploymentCreate {
 	create := memfault.DeploymentCreate{
 		Type: memfault.DeploymentTypeStagedRollout, Release: memfault.ReleaseVersion(version), Cohort: cohort, RolloutPercent: int(share),

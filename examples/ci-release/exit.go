@@ -17,10 +17,10 @@ const (
 	exitInterrupted = 130 // by SIGINT or SIGTERM
 )
 
-// refusal is a fact in Memfault that makes the release impossible.
-type refusal struct{ text string }
+// blockedError is a fact in Memfault that makes the release impossible.
+type blockedError struct{ text string }
 
-func (e *refusal) Error() string { return e.text }
+func (e *blockedError) Error() string { return e.text }
 
 // exitCode returns the exit code for an error. Only a signal ends ctx.
 func exitCode(ctx context.Context, err error) int {
@@ -32,7 +32,7 @@ func exitCode(ctx context.Context, err error) int {
 		}
 		return false
 	}
-	input, refused, offer := (*inputError)(nil), (*refusal)(nil), (*memfault.OfferError)(nil)
+	input, blocked, offer := (*inputError)(nil), (*blockedError)(nil), (*memfault.OfferError)(nil)
 	switch {
 	case err == nil:
 		return exitDone
@@ -44,7 +44,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitFailed
 	case isOne(memfault.ErrNoAnswer, memfault.ErrUnavailable, memfault.ErrRateLimited):
 		return exitNoAnswer
-	case errors.As(err, &refused), isOne(memfault.ErrBadRequest, memfault.ErrUnauthorized, memfault.ErrForbidden,
+	case errors.As(err, &blocked), isOne(memfault.ErrBadRequest, memfault.ErrUnauthorized, memfault.ErrForbidden,
 		memfault.ErrNotFound, memfault.ErrConflict, memfault.ErrTooLarge):
 		return exitRefused
 	default:

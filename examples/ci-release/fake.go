@@ -71,7 +71,7 @@ type fakeFleet struct {
 	cohort, version string
 }
 
-// run lets devices update one after the other as soon as the release is deployed, until the
+// run updates the devices one after the other as soon as the release is deployed, until the
 // share of the deployment has updated.
 func (f *fakeFleet) run(ctx context.Context, tick time.Duration) {
 	ticker := time.NewTicker(tick)

@@ -104,7 +104,7 @@ func seed(cloud *memfaulttest.Server) *memfaulttest.Server {
 	return cloud
 }
 
-// updateAll lets all devices run the build after a minute.
+// updateAll updates all devices to the build after a minute.
 func updateAll(cloud *memfaulttest.Server) {
 	time.AfterFunc(time.Minute, func() {
 		for i := range fleetSize {
@@ -133,8 +133,8 @@ func runWith(ctx context.Context, args []string, connect func(context.Context, *
 	return outcome{code, out.String(), errors.String()}
 }
 
-// requireCode fails unless the program ended with the code, and said why in one line if it
-// failed.
+// requireCode fails unless the program ended with the code, and printed the reason in one line
+// if it failed.
 func (o outcome) requireCode(t *testing.T, code int, reason string) {
 	t.Helper()
 	require.Equal(t, code, o.code, o.out+o.err)

@@ -72,7 +72,7 @@ func TestRelease_BadInput(t *testing.T) {
 	}
 }
 
-func TestRelease_RefusedBeforeAnythingIsSent(t *testing.T) {
+func TestRelease_FailsBeforeAnythingIsSent(t *testing.T) {
 	forbidden := func(operation string) func(*memfaulttest.Server) {
 		return func(cloud *memfaulttest.Server) { cloud.Fail(memfaulttest.Fault{Operation: operation, Status: 403}) }
 	}

@@ -1,7 +1,7 @@
 // Command ci-release is what a CI job runs after a build: it uploads symbols and payloads to
 // Memfault, deploys the release to a cohort, proves that a device of the cohort is offered
-// these very bytes, and waits until a share of the cohort runs them. Every step looks first
-// what Memfault has, so that a second run goes on where the first one stopped.
+// exactly these bytes, and waits until a share of the cohort runs them. Every step first
+// checks what Memfault has, so that a second run continues where the first one stopped.
 //
 // The README shows the flags, the exit codes, and how to use it in CI.
 package main
@@ -21,7 +21,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	context.AfterFunc(ctx, stop) // a second signal ends the program immediately
 	a := app{stdout: os.Stdout, stderr: os.Stderr, connect: connect}
 	if term.IsTerminal(int(os.Stderr.Fd())) {
 		a.bars, a.sameTerminal = os.Stderr, term.IsTerminal(int(os.Stdout.Fd()))

@@ -17,7 +17,7 @@ import (
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
-// TestMain lets the test binary be the program, for tests that need a process.
+// TestMain runs the program instead of the tests in a process that a test starts.
 func TestMain(m *testing.M) {
 	if os.Getenv("CI_RELEASE_TEST_PROCESS") != "" {
 		main()

@@ -104,7 +104,7 @@ func runningVersion(device memfault.Device) string {
 }
 
 // isNotReached reports whether another device may be offered the release: the rollout does not
-// reach this one, it has to install an older release first, or a delta release suits it better.
+// reach this one, it must install an older release first, or a delta release suits it better.
 func (r *release) isNotReached(latest *memfault.LatestRelease) bool {
 	if !latest.UpdateAvailable || latest.IsDelta && latest.Version == r.Version {
 		return true

@@ -218,7 +218,7 @@ func (r *release) uploadPayload(ctx context.Context, p payload) error {
 	return nil
 }
 
-// hasPayload reports whether the release has this very file for the board.
+// hasPayload reports whether the release has the same file for the board.
 func (r *release) hasPayload(ctx context.Context, p payload, file *memfault.File) (bool, error) {
 	stored, err := r.client.Releases.Get(ctx, r.project, r.Version)
 	if errors.Is(err, memfault.ErrNotFound) {

@@ -62,7 +62,7 @@ func newJSONLines(out io.Writer) *jsonLines { return &jsonLines{encoder: json.Ne
 func (j *jsonLines) print(value any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	_ = j.encoder.Encode(value) // there is nobody to tell
+	_ = j.encoder.Encode(value) // an error could not be printed either
 }
 
 func (j *jsonLines) event(e event)          { j.print(e) }
@@ -97,7 +97,7 @@ func (e event) line() string {
 func (p *plain) print(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, _ = io.WriteString(p.out, text) // there is nobody to tell
+	_, _ = io.WriteString(p.out, text) // an error could not be printed either
 }
 
 func (p *plain) close() {}

@@ -53,7 +53,7 @@ func (c *promoteCmd) promote(ctx context.Context, s *session) (*memfault.Deploym
 	active := activeOf(found)
 	switch {
 	case active == nil && (!c.Replace || len(found) == 0):
-		return nil, &refusal{fmt.Sprintf("%s is not active on %s: deploy it with ci-release -version %s -cohort %s -payload ...", c.Version, c.Cohort, c.Version, c.Cohort)}
+		return nil, &blockedError{fmt.Sprintf("%s is not active on %s: deploy it with ci-release -version %s -cohort %s -payload ...", c.Version, c.Cohort, c.Version, c.Cohort)}
 	case active != nil && shareOf(active) >= c.Rollout:
 		event.Text = describe(active)
 	case s.cli.DryRun:
@@ -87,8 +87,8 @@ func (c *promoteCmd) raise(ctx context.Context, s *session, active *memfault.Dep
 	return s.client.Deployments.Ensure(ctx, s.project, deploymentOf(c.Version, c.Cohort, c.Rollout))
 }
 
-// deployments returns all deployments of a release to a cohort, those that are not active
-// included.
+// deployments returns all deployments of a release to a cohort, including those that are not
+// active.
 func (s *session) deployments(ctx context.Context, version, cohort string) ([]memfault.Deployment, error) {
 	if err := s.checkCohort(ctx, cohort); err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (c *pullCmd) pull(ctx context.Context, s *session) error {
 		return err
 	}
 	if len(found) == 0 {
-		return &refusal{fmt.Sprintf("%s was never deployed to %s: ci-release status -cohort %s shows what is active", c.Version, c.Cohort, c.Cohort)}
+		return &blockedError{fmt.Sprintf("%s was never deployed to %s: ci-release status -cohort %s shows what is active", c.Version, c.Cohort, c.Cohort)}
 	}
 	pulled := false
 	for _, d := range found {

@@ -61,7 +61,7 @@ func TestRollout_Life(t *testing.T) {
 	})
 }
 
-func TestRollout_Refused(t *testing.T) {
+func TestRollout_Rejected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := newCloud(t)
 		run(t.Context(), t, cloud, rolloutArgs("promote", "-rollout", "50")...).requireCode(t, exitRefused, "1.4.2+ci.77 is not active on beta: deploy it with ci-release -version")

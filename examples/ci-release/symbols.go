@@ -29,8 +29,8 @@ type symbolFile struct {
 // ignored, and symbolic links in the tree are not followed. Of several files with one build
 // ID, the largest has the symbols.
 //
-// Memfault's client has UploadsService.SymbolsDir for all that, but without a progress for
-// each file and without a dry run.
+// [memfault.UploadsService.SymbolsDir] does the same, but without the progress of each file
+// and without a dry run.
 func findSymbols(ctx context.Context, root string) ([]symbolFile, error) {
 	info, err := os.Stat(root)
 	if err != nil {

@@ -3,8 +3,8 @@
 //
 //	go run ./examples/fakecloud -addr 127.0.0.1:8080
 //
-// The page at / shows the credentials, example requests and the operations. The requests
-// under /fake/ make the server fail, tell what it received, and set its clock; GET /fake/
+// The page at / shows the credentials, example requests and the operations. The requests under
+// /fake/ make the server fail, return what it received, and set its clock; GET /fake/
 // describes them.
 //
 // The flag -fail makes requests fail from the start. It can be repeated:
@@ -33,7 +33,7 @@ import (
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
-// config is what the flags say.
+// config contains the values of the flags.
 type config struct {
 	addr    string
 	devices int

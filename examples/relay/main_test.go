@@ -69,7 +69,7 @@ func TestRun_Fake(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusAccepted, response.StatusCode)
-	eventually(t, func() bool { return strings.Contains(metrics(), `relay_pauses_total{tenant="acme"} 1`) }, "the key is refused")
+	eventually(t, func() bool { return strings.Contains(metrics(), `relay_pauses_total{tenant="acme"} 1`) }, "the key is rejected")
 
 	// The fake cloud has the same key each time.
 	require.NoError(t, os.WriteFile(path, []byte(`{"tenants": [{"name": "acme", "prefix": "memfault", "project_key": "`+fakeKey(t)+`"}]}`), 0o600))

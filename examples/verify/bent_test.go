@@ -194,7 +194,7 @@ func errorBody(t *testing.T, status int) []byte {
 	return body
 }
 
-func TestRun_OtherAnswersToMarks(t *testing.T) {
+func TestRun_OtherOutcomesOfMarks(t *testing.T) {
 	for name, test := range map[string]struct {
 		operation string
 		change    func(*response)

@@ -42,7 +42,7 @@ func (c check) run(ctx context.Context, s *session) {
 	default:
 		r.Status = got.status
 		s.learn(got)
-		unknownProject := c.mark == "unknown-slug-500" && s.agreed() // whatever the status is, it is the answer
+		unknownProject := c.mark == "unknown-slug-500" && s.agreed() // any status settles the mark
 		switch status := got.status; {
 		case status == http.StatusUnauthorized || status == http.StatusForbidden && !unknownProject:
 			r.Outcome, r.Reason = forbidden, "the credential may not call the operation"
@@ -174,7 +174,7 @@ func wantStatus(r *result, got *exchange, status int) bool {
 
 // pagingOf returns the numbers in the paging of a list.
 func pagingOf(got *exchange) map[string]int {
-	value, _ := shape.Decode(got.body) // nil if it is no JSON
+	value, _ := shape.Decode(got.body) // nil if it is not JSON
 	envelope, _ := value.(map[string]any)
 	paging, _ := envelope["paging"].(map[string]any)
 	numbers := map[string]int{}

@@ -78,7 +78,7 @@ func filterChecks() []check {
 	}
 }
 
-// artifactTypes checks whether artifacts of the given types come or not.
+// artifactTypes checks whether the list contains artifacts of the given types.
 func artifactTypes(name string, types func(*session) []string, want bool) check {
 	return check{
 		name: name, mark: "artifacts-types", needs: []string{"release", "artifact type"},

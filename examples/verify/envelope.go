@@ -53,7 +53,7 @@ func (p probe) values(r *result, body []byte) ([]json.RawMessage, string) {
 	return items, "data[]"
 }
 
-// others adds members of the envelope that the client does not know.
+// others adds the fields of the envelope that the client does not know.
 func (p probe) others(r *result, members map[string]json.RawMessage, known ...string) {
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		if !slices.Contains(known, name) {

@@ -22,8 +22,8 @@ func newCloud(t *testing.T) *memfaulttest.Server {
 	cloud.SeedFleet(30)
 	cloud.SeedDemo()
 	cloud.AddRecordings(
-		memfaulttest.Recording{DeviceSerial: "SINK-0001", Start: time.Now().Add(-time.Hour), End: time.Now(), Mimetypes: []string{"text/csv"}, Content: []byte("1")},
-		memfaulttest.Recording{DeviceSerial: "SINK-0001", Start: time.Now().Add(-time.Minute), End: time.Now(), Mimetypes: []string{"text/csv"}, Content: []byte("2")},
+		memfaulttest.Recording{DeviceSerial: "SINK-0001", Start: time.Now().Add(-time.Hour), End: time.Now(), MIMETypes: []string{"text/csv"}, Content: []byte("1")},
+		memfaulttest.Recording{DeviceSerial: "SINK-0001", Start: time.Now().Add(-time.Minute), End: time.Now(), MIMETypes: []string{"text/csv"}, Content: []byte("2")},
 	)
 	for name, value := range map[string]string{
 		"MEMFAULT_ORG_TOKEN": cloud.OrganizationToken(), "MEMFAULT_PROJECT_KEY": cloud.ProjectKey(),

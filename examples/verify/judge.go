@@ -155,7 +155,7 @@ func (p probe) judgeBody(s *session, r *result, got *exchange) {
 	}
 }
 
-// membersOf returns the members of a JSON object.
+// membersOf returns the fields of a JSON object.
 func membersOf(body []byte) (map[string]json.RawMessage, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(body, &members); err != nil {

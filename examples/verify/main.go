@@ -1,13 +1,13 @@
 // Command verify compares the real Memfault with what package memfault expects of it, for
-// everybody who has an account. Nobody who wrote the package had one.
+// users who have an account. The authors of the package had none.
 //
 //	export MEMFAULT_ORG_TOKEN=oat_… MEMFAULT_ORG=acme MEMFAULT_PROJECT=smart-sink
 //	go run ./examples/verify -report report.json
 //
-// The credential is the one that [memfault.AuthFromEnv] reads. The other credentials of the
-// environment are used for operations that do not accept it: those of a user, and the project
-// key in MEMFAULT_PROJECT_KEY. With a project key, the latest release of one device is requested
-// twice, which Memfault counts.
+// The credential is that of [memfault.AuthFromEnv]. The other credentials of the environment are
+// used for operations that do not accept it: those of a user, and the project key in
+// MEMFAULT_PROJECT_KEY. With a project key, the latest release of one device is requested twice,
+// which Memfault counts.
 //
 // # What it does
 //
@@ -30,7 +30,7 @@
 // The checks after the operations send requests of which the response is known, such as the
 // request for an unknown device. The last part of the table contains the facts that the
 // comments of the client mark with UNCERTAIN: confirmed, refuted, or open. A fact that was
-// refuted is news, and not a contradiction: the client has said that it may be so.
+// refuted is news, and not a contradiction: the mark allows for it.
 //
 // # The report
 //
@@ -42,10 +42,10 @@
 // # Writing
 //
 // With -write and -project, it also tries the writing operations in the project with that
-// slug, which should be one that is only for this. It asks before; -yes skips the question.
-// It creates a cohort, a device, a release and a deployment, changes them and removes them
-// again, also after a failure or an interrupt. What could not be removed is printed. It leaves
-// out what cannot be undone, such as uploads; see untried.go.
+// slug, which should be used for nothing else. It asks for a confirmation first; -yes skips
+// the question. It creates a cohort, a device, a release and a deployment, changes them and
+// removes them again, also after a failure or an interrupt. What could not be removed is
+// printed. It leaves out what cannot be undone, such as uploads; see untried.go.
 //
 // # Exit codes
 //

@@ -19,7 +19,7 @@ const (
 
 // itemsOf returns the items in data, or the object in data as the only one.
 func itemsOf(got *exchange) []map[string]any {
-	value, _ := shape.Decode(got.body) // nil if it is no JSON
+	value, _ := shape.Decode(got.body) // nil if it is not JSON
 	envelope, _ := value.(map[string]any)
 	var items []map[string]any
 	switch data := envelope["data"].(type) {
@@ -137,7 +137,7 @@ func afterTask(s *session, r *result, got *exchange) {
 		s.leave("task-statuses", "no task is known without a write")
 		return
 	}
-	members, _ := shape.Decode(got.body) // nil if it is no JSON
+	members, _ := shape.Decode(got.body) // nil if it is not JSON
 	task, _ := members.(map[string]any)
 	if status, ok := task["status"].(string); ok && r.Status == http.StatusOK {
 		known := slices.Contains([]string{"SUCCESS", "FAILURE", "REVOKED", "ERROR", "PENDING", "STARTED", "RETRY"}, status)

@@ -20,7 +20,7 @@ const (
 	exitUsage       = 2
 )
 
-// config is what the flags say.
+// config contains the values of the flags.
 type config struct {
 	url     string
 	report  string
@@ -109,8 +109,8 @@ func (c config) session(arguments int) (*session, error) {
 	return s, nil
 }
 
-// verify runs everything, and prints and writes what came out of it. If ctx ends, it prints
-// what there is.
+// verify runs everything, and prints and writes the results. If ctx ends, it prints the
+// results so far.
 func (c config) verify(ctx context.Context, s *session, in io.Reader, out, problems io.Writer) int {
 	if c.write && !c.yes && !confirm(in, out, s.project.Organization, c.project) {
 		fmt.Fprintln(problems, "verify: not confirmed; nothing was sent")

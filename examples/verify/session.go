@@ -8,7 +8,7 @@ import (
 	"github.com/memfault-go/memfault/internal/shape"
 )
 
-// session is what a run knows so far. It is not safe for concurrent use.
+// session contains what a run has learned so far. It is not safe for concurrent use.
 type session struct {
 	recorder *recorder
 	client   *memfault.Client   // with the first credential of the environment
@@ -58,7 +58,7 @@ func (s *session) missing(needs []string) string {
 
 // learn remembers the strings of a response, so that none is written as the name of a field.
 func (s *session) learn(got *exchange) {
-	value, _ := shape.Decode(got.body) // nil if it is no JSON
+	value, _ := shape.Decode(got.body) // nil if it is not JSON
 	var add func(value any)
 	add = func(value any) {
 		switch value := value.(type) {
@@ -91,7 +91,7 @@ const (
 	open      state = "open"
 )
 
-// verdict is what a run says about a mark.
+// verdict is the result of a run for a mark.
 type verdict struct {
 	State  state  `json:"state"`
 	Answer string `json:"answer"`
@@ -108,7 +108,7 @@ func (s *session) decide(name string, is bool, yes, no string) {
 	}
 }
 
-// leave says why a mark stays open, unless it is settled.
+// leave records why a mark stays open, unless it is settled.
 func (s *session) leave(name, reason string) {
 	if _, settled := s.marks[name]; !settled {
 		s.marks[name] = verdict{open, reason}

@@ -24,7 +24,7 @@ It creates a cohort, a device, a release and deployments of the release to the c
 named verify-…, changes them and removes them again. Memfault keeps a deleted device under
 another serial, and lists deactivated deployments.
 Type yes to continue: `, project, organization)
-	answer, _ := bufio.NewReader(in).ReadString('\n') // without an answer, it is not yes
+	answer, _ := bufio.NewReader(in).ReadString('\n') // without a line, it is not yes
 	fmt.Fprintln(out)
 	return strings.TrimSpace(answer) == "yes"
 }

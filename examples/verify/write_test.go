@@ -111,7 +111,7 @@ func TestWrite_CleansUpAfterInterrupts(t *testing.T) {
 	}
 }
 
-func TestWrite_SaysWhatIsLeftBehind(t *testing.T) {
+func TestWrite_ReportsLeftovers(t *testing.T) {
 	cloud := newCloud(t)
 	cloud.Fail(memfaulttest.Fault{Operation: "cohorts.delete", Status: http.StatusForbidden})
 	code, out := verify(t, cloud.URL, writing...)
@@ -149,7 +149,7 @@ func TestWrite_FindsBentResponses(t *testing.T) {
 	}
 }
 
-func TestRecorder_RefusesWrites(t *testing.T) {
+func TestRecorder_RejectsWrites(t *testing.T) {
 	cloud := newCloud(t)
 	r := &recorder{next: http.DefaultTransport}
 	client, err := memfault.NewClient(memfault.OrganizationToken(cloud.OrganizationToken()),

@@ -1,8 +1,8 @@
 // Package atomicfile writes files that exist under their names only when they are complete.
 //
 // A file is written under a temporary name in the same directory, synced to the disk, and then
-// renamed. If the process or the machine stops before, only the temporary file remains; Clean
-// removes it. Each Write has a temporary file of its own, so that two processes that write the
+// renamed. If the process or the machine stops before, only the temporary file remains; [Clean]
+// removes it. Each [Write] has a temporary file of its own, so that two processes that write the
 // same file cannot mix their contents; but Clean also removes the temporary files of a process
 // that still runs, whose Write then fails.
 package atomicfile
@@ -92,8 +92,8 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// syncDir makes a rename durable. Some systems cannot sync a directory; without it, the file is
-// still either complete or absent after a crash.
+// syncDir makes a rename durable. Some systems cannot sync a directory. Then the file is still
+// either complete or absent after a crash.
 func syncDir(dir string) {
 	d, err := os.Open(dir) //nolint:gosec // the directory of the caller
 	if err != nil {

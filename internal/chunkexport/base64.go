@@ -29,12 +29,12 @@ type base64Scanner struct {
 	mark    place // of the M of these
 
 	state  state
-	start  place  // of the M of the present chunk
+	start  place  // of the M of the current chunk
 	text   []byte // its base64, without escapes
 	escape []byte // the start of an escape in it
 	run    int    // characters of base64 after the blank
 
-	held      []byte // a valid chunk whose text ends with MC; the present chunk begins there
+	held      []byte // a valid chunk whose text ends with MC; the current chunk begins there
 	heldStart place
 }
 
@@ -162,7 +162,7 @@ func (b *base64Scanner) endText(s *scanner) {
 	b.begin(s)
 }
 
-// nextAfterBlank reads what is ordinary text, unless a blank in place of the first character
+// nextAfterBlank reads what is ordinary text, unless a blank instead of the first character
 // would make it a chunk.
 func (b *base64Scanner) nextAfterBlank(c byte, s *scanner) {
 	if isBase64(c) {

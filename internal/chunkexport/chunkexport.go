@@ -58,9 +58,9 @@ func (e *Error) Error() string { return fmt.Sprintf("line %d, byte %d: %v", e.Li
 // Unwrap returns what is wrong with the chunk.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Decode returns the chunks of a log in order, and an *Error for each damaged one. An error
-// of the reader is last, and is returned as it is. Of what the reader broke off, only
-// complete chunks are returned. The caller can keep the chunks.
+// Decode returns the chunks of a log in order, and an [*Error] for each damaged one. An error
+// of the reader is last, and is returned as it is. If the reader fails, only the complete
+// chunks before are returned. The caller can keep the chunks.
 func Decode(log io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		s := scanner{at: place{line: 1}}
@@ -113,7 +113,7 @@ type scanner struct {
 	found   []result
 }
 
-// skip handles as many bytes at once as it can, and returns their number. It handles none
+// skip handles as many bytes in one step as it can, and returns their number. It handles none
 // at the start of a line.
 func (s *scanner) skip(block []byte) int {
 	n := 0

@@ -9,7 +9,7 @@ type hexScanner struct {
 	text    []byte // the first maxText characters
 	length  int
 	figures int  // 0 to 9
-	wrong   int  // characters that damage puts in place of digits
+	wrong   int  // characters that replace digits in a damaged line
 	marks   int  // punctuation marks
 	ended   bool // by a blank
 	escape  escapeState

@@ -78,7 +78,7 @@ func runRelay(ctx context.Context, url, journal string, life time.Duration) erro
 	if err != nil {
 		return err
 	}
-	child := exec.CommandContext(ctx, self, "-relay", url, "-journal", journal, fmt.Sprintf("-drain=%v", life == 0)) //nolint:gosec // this very program
+	child := exec.CommandContext(ctx, self, "-relay", url, "-journal", journal, fmt.Sprintf("-drain=%v", life == 0)) //nolint:gosec // the same program
 	child.Stderr = os.Stderr
 	if err := child.Start(); err != nil {
 		return err

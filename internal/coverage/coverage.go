@@ -1,6 +1,6 @@
 // Package coverage analyzes the source of the client: which method of a service sends
-// which operation of the API. The coverage test and the operation table of the README use
-// the result.
+// which operation of the API. The coverage test and the table in docs/operations.md use the
+// result.
 package coverage
 
 import (
@@ -21,6 +21,7 @@ import (
 type Method struct {
 	Service    string // the field of the Client, such as Devices
 	Name       string
+	File       string // its name, without the directory
 	Doc        string
 	Lines      int            // length of the body
 	Operations []operation.ID // sorted, without duplicates
@@ -107,27 +108,17 @@ func (p *Package) addMethods(fileSet *token.FileSet, file *ast.File, calls *call
 		if !ok || f.Recv == nil || !f.Name.IsExported() {
 			continue
 		}
-		service, ok := strings.CutSuffix(receiverName(f), "Service")
+		service, ok := strings.CutSuffix(receiverType(f.Recv.List[0].Type), "Service")
 		if !ok {
 			continue
 		}
 		line := func(pos token.Pos) int { return fileSet.Position(pos).Line }
 		p.services[f.Name.Name]++
 		p.Methods = append(p.Methods, Method{
-			Service: service, Name: f.Name.Name, Doc: f.Doc.Text(),
+			Service: service, Name: f.Name.Name, Doc: f.Doc.Text(), File: filepath.Base(fileSet.Position(f.Pos()).Filename),
 			Lines: max(line(f.Body.Rbrace)-line(f.Body.Lbrace)-1, 0), Operations: calls.operationsOf(f),
 		})
 	}
-}
-
-// receiverName returns the name of the receiver's type if the receiver is a pointer.
-func receiverName(f *ast.FuncDecl) string {
-	if pointer, ok := f.Recv.List[0].Type.(*ast.StarExpr); ok {
-		if name, ok := pointer.X.(*ast.Ident); ok {
-			return name.Name
-		}
-	}
-	return ""
 }
 
 // addTestCalls adds calls such as client.Devices.List and uploads.MAR.

@@ -79,22 +79,48 @@ func TestLoad_InvalidInput(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestReadme_Table(t *testing.T) {
-	source := load(t)
-	_, err := source.Readme("no table")
-	require.Error(t, err)
-
-	const start, end = "before\n<!-- operations: made by go generate -->\n", "<!-- end of operations -->\nafter\n"
-	readme, err := source.Readme(start + "old\n" + end)
-	require.NoError(t, err)
-	table := strings.TrimSuffix(strings.TrimPrefix(readme, start), end)
+func TestOperationsPage(t *testing.T) {
+	page := load(t).OperationsPage()
+	_, table, found := strings.Cut(page, "| operation |")
+	require.True(t, found)
 	rows := strings.Split(strings.TrimSuffix(table, "\n"), "\n")
 	require.Len(t, rows, len(operation.All())+2)
-	assert.Equal(t, "| operation | | method | source |", rows[0])
-	assert.Contains(t, rows, "| `devices.update` | PATCH | `Cohorts.MoveDevices`, `Devices.Update` | documented |")
-	assert.Contains(t, rows, "| `hardware_versions.create` | POST |  | observed |")
-	assert.Contains(t, rows, "| `software_versions.list` | GET |  | third party |")
-	assert.Contains(t, rows, "| `cohorts.move_devices` | PATCH | none, because the request body is unknown; `Cohorts.MoveDevices` sends `devices.update` instead | documented |")
+	const console = "`OrganizationToken`, `BasicAPIKey`, `BasicPassword`"
+	assert.Contains(t, rows, "| `devices.update` | [`Cohorts.MoveDevices`](../client.go), [`Devices.Update`](../client.go) | "+
+		"`PATCH {project}/devices/{device_serial}` | "+console+" | `API` | yes | documented |")
+	assert.Contains(t, rows, "| `hardware_versions.create` |  | `POST {project}/hardware_versions` | "+console+" | `API` | no | observed |")
+	assert.Contains(t, rows, "| `events.upload` |  | `POST /api/v0/events` | `ProjectKey` | `Ingress` | no | documented |")
+	assert.Contains(t, rows, "| `upload.put_file` | [`Uploads.Coredump`](../client.go), [`Uploads.Symbols`](../client.go) | "+
+		"`PUT {upload_url}` | none | presigned URL | yes | documented |")
+	assert.Contains(t, table, "| `software_versions.list` |")
+	assert.Contains(t, table, "| third party |")
+	assert.Contains(t, table, "| `cohorts.move_devices` | none, because the request body is unknown; `Cohorts.MoveDevices` sends `devices.update` instead |")
+}
+
+func TestMethod_CredentialsLine(t *testing.T) {
+	for name, test := range map[string]struct {
+		operations []operation.ID
+		want       string
+	}{
+		"one operation":            {[]operation.ID{operation.DevicesRetrieve}, "Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword]."},
+		"one credential":           {[]operation.ID{operation.EventsUpload}, "Credentials: [ProjectKey]."},
+		"intersection":             {[]operation.ID{operation.TasksGetStatus, operation.AuthGetUserAPIKey}, "Credentials: [BasicAPIKey] or [BasicPassword]."},
+		"presigned does not count": {[]operation.ID{operation.ChunksUpload, operation.UploadPutFile}, "Credentials: [ProjectKey]."},
+		"alternatives of an upload": {
+			[]operation.ID{operation.UploadPrepareProjectKey, operation.UploadPrepareBasicAuth, operation.UploadPutFile, operation.UploadCommitMAR, operation.UploadCommitMARProject},
+			"Credentials: [OrganizationToken], [BasicAPIKey], [BasicPassword] or [ProjectKey].",
+		},
+		"commit limits an upload": {
+			[]operation.ID{operation.UploadPrepareProjectKey, operation.UploadPrepareBasicAuth, operation.UploadCommitSymbols},
+			"Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].",
+		},
+		"nothing in common": {[]operation.ID{operation.DevicesList, operation.ChunksUpload}, "Credentials: none."},
+		"no operation":      {nil, "Credentials: none."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, test.want, coverage.Method{Operations: test.operations}.CredentialsLine())
+		})
+	}
 }
 
 func TestCheckCode(t *testing.T) {

@@ -2,8 +2,8 @@ package fakecloud
 
 import (
 	"bytes"
-	"crypto/md5"  //nolint:gosec // the API names MD5 for uploads and artifacts
-	"crypto/sha1" //nolint:gosec // the API names SHA-1 for artifacts
+	"crypto/md5"  //nolint:gosec // the API uses MD5 for uploads and artifacts
+	"crypto/sha1" //nolint:gosec // the API uses SHA-1 for artifacts
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"

@@ -15,7 +15,7 @@ const maxChunks = 256 << 20
 // chunkLog contains the accepted chunks of a project, by serial.
 type chunkLog map[string][][]byte
 
-// keptChunk says of which device the next oldest chunk is.
+// keptChunk identifies the device of the next oldest chunk.
 type keptChunk struct {
 	project *project
 	serial  string
@@ -25,13 +25,13 @@ func (c *Cloud) chunkHandlers() map[operation.ID]handler {
 	return map[operation.ID]handler{operation.ChunksUpload: c.uploadChunks}
 }
 
-// RefuseChunks sets a function that decides which chunks the cloud rejects. If refuse
-// returns a status other than 0 for a chunk, the cloud responds with that status and accepts
-// no chunk of the request.
-func (c *Cloud) RefuseChunks(refuse func(chunk []byte) (status int)) {
+// RejectChunks sets a function that decides which chunks the cloud rejects. If reject returns
+// a status other than 0 for a chunk, the cloud responds with that status and accepts no chunk
+// of the request.
+func (c *Cloud) RejectChunks(reject func(chunk []byte) (status int)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.refuseChunk = refuse
+	c.rejectChunk = reject
 }
 
 // Chunks returns the chunks that the cloud accepted for a device of the default project, in
@@ -54,10 +54,10 @@ func (c *Cloud) uploadChunks(r *request) reply {
 		return refused
 	}
 	for _, chunk := range chunks {
-		if c.refuseChunk == nil {
+		if c.rejectChunk == nil {
 			break
 		}
-		if status := c.refuseChunk(chunk); status != 0 {
+		if status := c.rejectChunk(chunk); status != 0 {
 			return fail(status, "A chunk was rejected")
 		}
 	}

@@ -16,9 +16,9 @@ const maxWaiting = 10_000
 // retried. If another chunk is accepted first, those before it are overtaken. If an overtaken
 // chunk is accepted after all, the client changed the order.
 //
-// It compares content, so it cannot tell a chunk from another one with the same content. If a
-// chunk was given up after an overtaking one and the device then sends the same bytes again, it
-// reports a violation that is none.
+// It compares content, so it cannot distinguish two chunks with the same content. If a client
+// drops a chunk after another one overtook it, and the device then sends the same bytes again,
+// a violation is reported that did not happen.
 type chunkWatch struct {
 	seed    maphash.Seed
 	waiting map[watchedDevice][]waitingChunk
@@ -46,7 +46,7 @@ func (w *chunkWatch) hashes(chunks [][]byte) []uint64 {
 	return all
 }
 
-// find returns the index of a waiting chunk, or -1. It prefers one that is not overtaken.
+// find returns the index of a waiting chunk, or -1. It prefers a chunk that is not overtaken.
 func find(waiting []waitingChunk, hash uint64) int {
 	if at := slices.Index(waiting, waitingChunk{hash: hash}); at >= 0 {
 		return at
@@ -116,8 +116,8 @@ func (c *Cloud) acceptedInOrder(p *project, serial string, chunks [][]byte) {
 	}
 }
 
-// watchFailure tells the watch about a request whose chunks were not accepted. The status is 0
-// if the request got no response.
+// watchFailure records a request whose chunks were not accepted. The status is 0 if the
+// request got no response.
 func (c *Cloud) watchFailure(op *operation.Operation, r *http.Request, body []byte, status int) {
 	if op.Name != operation.Get(operation.ChunksUpload).Name || status/100 == 2 {
 		return

@@ -1,13 +1,14 @@
 // Package fakecloud is a fake Memfault that keeps its state in memory and serves it on
 // loopback. It needs no network and no account. It behaves as the real cloud is known to
 // behave, contradictions included, and is as strict. On request it fails; see [Cloud.Fail].
-// Where facts are missing, it decides against the client, and a comment with UNCERTAIN says so.
+// Where facts are missing, it decides against the client, and a comment is marked with
+// UNCERTAIN.
 //
-// Data that it accepts has consequences at once: unknown devices appear, coredumps and imported
-// traces become traces and issues, recordings can be downloaded, and deployed releases are
-// offered to devices. It decodes neither chunks nor coredumps nor MARs, keeps uploaded files
-// above 1 MiB in temporary files, and limits what it remembers of requests and chunks; see
-// [Cloud.Requests] and [Cloud.Chunks].
+// Data that it accepts has consequences immediately: unknown devices appear, coredumps and
+// imported traces become traces and issues, recordings can be downloaded, and deployed releases
+// are offered to devices. It decodes neither chunks nor coredumps nor MARs, keeps uploaded
+// files above 1 MiB in temporary files, and limits what it remembers of requests and chunks;
+// see [Cloud.Requests] and [Cloud.Chunks].
 //
 // Each operation of package operation has one handler here. The package does not invent
 // details that are unknown outside Memfault: if the code and the type of an error are
@@ -24,7 +25,7 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// Organization, user, credentials and default project of a cloud that New returns.
+// Organization, user, credentials and default project of a cloud that [New] returns.
 const (
 	Organization = "acme"
 	Project      = "smart-sink"
@@ -49,7 +50,7 @@ type Cloud struct {
 	tasks         map[string][]string // by ID; the statuses that remain, the current one first
 
 	faults       []*activeFault
-	refuseChunk  func(chunk []byte) (status int)
+	rejectChunk  func(chunk []byte) (status int)
 	watch        chunkWatch
 	chunkOrder   []keptChunk // the devices of the kept chunks, the oldest chunk first
 	chunkBytes   int         // bytes of the kept chunks

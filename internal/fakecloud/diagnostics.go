@@ -43,7 +43,7 @@ func (c *Cloud) ensureDevice(serial string) (*project, *device) {
 	return p, d
 }
 
-// traits is what data says of the device that it comes from. Only the serial is always known.
+// traits is what data contains about its device. Only the serial is always known.
 type traits struct{ serial, hardware, softwareType, version string }
 
 // received records that data of a device arrived. It creates an unknown device, hardware
@@ -51,8 +51,8 @@ type traits struct{ serial, hardware, softwareType, version string }
 // version that a device reports remains. The cloud does not decode chunks, so a device whose
 // first data is a chunk has the default hardware version until other data names one.
 //
-// If current is true, the version in the data is the one that the device runs now. Otherwise it
-// is the one that crashed or recorded: an older version must not replace a newer one.
+// If current is true, the version in the data is the current version of the device. Otherwise
+// it is the version that crashed or recorded: an older version must not replace a newer one.
 func (c *Cloud) received(p *project, t traits, current bool) *device {
 	d := p.device(t.serial)
 	if d == nil {

@@ -97,7 +97,7 @@ func (e uploadedEvent) checkInfo() object {
 	return wrong
 }
 
-// keepEvent stores an event. Its version is the one that the device runs.
+// keepEvent stores an event. Its version is the current version of the device.
 func (c *Cloud) keepEvent(p *project, e uploadedEvent) {
 	serial, version := e.text("device_serial"), e.text("release_version")+e.text("fw_version")
 	if e.text("software_version") != "" {
@@ -120,7 +120,7 @@ var traceReasons = map[int]string{
 	0x8001: "Assert", 0x8002: "Watchdog", 0x9100: "BusFault", 0x9200: "MemFault", 0x9300: "UsageFault", 0x9400: "HardFault",
 }
 
-// applyTraceEvent makes a trace of an event with the type trace, whose info checkInfo has
+// applyTraceEvent creates a trace from an event with the type trace, whose info checkInfo has
 // checked. The trace has the place of the fault in its title, instead of a function.
 func (c *Cloud) applyTraceEvent(p *project, d *device, e Event) {
 	var info struct{ Reason, PC float64 }

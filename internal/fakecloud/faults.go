@@ -84,7 +84,7 @@ func (c *Cloud) Heal() {
 	c.faults = nil
 }
 
-// nextFault returns the fault of a request, or one that changes nothing.
+// nextFault returns the fault of a request, or an empty fault that changes nothing.
 func (c *Cloud) nextFault(op *operation.Operation, r *http.Request, body []byte) *Fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,8 +20,8 @@ type HardwareVersion struct {
 	PrimarySoftwareType string // main by default; created if unknown
 }
 
-// AddHardwareVersions adds hardware versions to the default project. One that exists keeps its
-// primary software type.
+// AddHardwareVersions adds hardware versions to the default project. A hardware version that
+// exists keeps its primary software type.
 func (c *Cloud) AddHardwareVersions(versions ...HardwareVersion) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

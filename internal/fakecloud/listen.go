@@ -53,8 +53,8 @@ func (s *Server) start(handler http.Handler) (url string) {
 	return server.URL
 }
 
-// Close stops the servers. It ends the requests that a fault delays at once, and waits until all
-// others have been answered.
+// Close stops the servers. It ends the requests that a fault delays immediately, and waits until
+// all others have a response.
 func (s *Server) Close() {
 	for _, stop := range s.stop {
 		stop()

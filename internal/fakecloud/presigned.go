@@ -27,7 +27,7 @@ type slot struct {
 
 // newSlot creates a slot and its URI. The URI contains escapes that change if a client decodes
 // and encodes it again. The storage compares URLs decoded, as one must assume: programs that
-// write their escapes in upper case are known to work.
+// write their escapes in uppercase are known to work.
 func (c *Cloud) newSlot(p *project) *slot {
 	s := &slot{project: p, token: newUUID()}
 	s.path = presignedPath + s.token + "/a/b+c+d"

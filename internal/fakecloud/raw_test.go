@@ -174,7 +174,7 @@ func TestRaw_ExpectContinue(t *testing.T) {
 	assert.Equal(t, 202, w.read("POST").status)
 	assert.Equal(t, [][]byte{[]byte("abc")}, w.cloud.Chunks("S1"))
 
-	// Storage refuses before the body is sent.
+	// The storage rejects the request before the body is sent.
 	a := w.send("PUT /presigned/unknown/x HTTP/1.1\nHost: {host}\nContent-Length: 1000\nExpect: 100-continue\n\n")
 	assert.Equal(t, 403, a.status)
 	assert.Contains(t, a.text, "<Code>SignatureDoesNotMatch</Code>")
@@ -193,8 +193,8 @@ func TestRaw_Pipelined(t *testing.T) {
 	assert.Empty(t, w.cloud.Violations())
 }
 
-// TestRaw_CommandLineTool sends what Memfault's command-line tool sends: no body to prepare, upper-case
-// escapes to storage, and several chunks as a form.
+// TestRaw_CommandLineTool sends what Memfault's command-line tool sends: no body to prepare,
+// uppercase escapes to storage, and several chunks as a form.
 func TestRaw_CommandLineTool(t *testing.T) {
 	w := newWire(t)
 	const agent = "Host: {host}\nUser-Agent: MemfaultCLI/1.7.1\nAccept-Encoding: gzip, deflate\nAccept: */*\nConnection: keep-alive\n"

@@ -13,7 +13,7 @@ type Recording struct {
 	DeviceSerial string
 	Reason       string
 	Start, End   time.Time
-	Mimetypes    []string
+	MIMETypes    []string
 	Size         int64  // the length of Content by default
 	Content      []byte // downloaded
 }
@@ -67,7 +67,7 @@ func (c *Cloud) recordingHandlers() map[operation.ID]handler {
 func (r *recording) view() object {
 	return object{
 		"id": r.id, "reason": r.Reason, "start_time": stamp(r.Start), "end_time": stamp(r.End),
-		"mimetypes": r.Mimetypes, "size_bytes": r.Size, "device": r.device.refView(),
+		"mimetypes": r.MIMETypes, "size_bytes": r.Size, "device": r.device.refView(),
 	}
 }
 

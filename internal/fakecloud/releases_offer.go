@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// asker describes the device that asks for its latest release.
+// asker describes the device that requests its latest release.
 type asker struct{ serial, hardware, softwareType, current string }
 
 // isBelow reports whether a version is an upgrade for the device.
@@ -16,8 +16,8 @@ func (a *asker) isBelow(version string) bool {
 // update returns what a device is offered, or nil. Of the active deployments to its cohort
 // that reach the device and have a payload for it, that is
 //
-//  1. the delta release from its current version, else
-//  2. the lowest must-pass-through release above its current version, else
+//  1. the delta release from its current version; otherwise
+//  2. the lowest must-pass-through release above its current version; otherwise
 //  3. the highest full release above its current version. If the cohort bypasses the version
 //     checks, that release may also be below.
 //

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// SeedDemo adds to the default project what a demonstration shows, besides devices: issues with
+// SeedDemo adds the data of a demonstration to the default project, except devices: issues with
 // traces, a coredump with symbols, a report, log files, recordings, a release for two boards
 // with a delta release, deployments, installs, an alert, custom metrics and events. They belong
 // to the first devices of SeedFleet; SeedDemo adds 50 devices if the project has none. It adds
@@ -98,7 +98,7 @@ func (x *demo) files() {
 		dev.logFiles = append(dev.logFiles, x.newLogFile(LogFile{ID: x.newUUID(), Content: lines.Bytes()}))
 		x.addRecording(x.project, dev, Recording{
 			DeviceSerial: dev.serial, Reason: []string{"button pressed", "pressure out of range"}[i], Start: x.ago(11 - i), End: x.ago(11 - i).Add(time.Minute),
-			Mimetypes: []string{"text/csv"}, Content: []byte("second,pressure_bar\n0,1.9\n30,2.4\n60,3.1\n"),
+			MIMETypes: []string{"text/csv"}, Content: []byte("second,pressure_bar\n0,1.9\n30,2.4\n60,3.1\n"),
 		})
 	}
 }

@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// applyTrace makes a trace of an imported one.
+// applyTrace creates a trace from an imported trace.
 //
-// Memfault needs about 5 seconds until the trace has an issue; the fake cloud does it at once.
+// Memfault needs about 5 seconds until the trace has an issue; in the fake cloud, it has one
+// immediately.
 func (c *Cloud) applyTrace(p *project, device, body map[string]any) {
 	d := c.received(p, traitsIn(device), false)
 	reason, _ := body["reason"].(string)

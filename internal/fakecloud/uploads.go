@@ -65,7 +65,7 @@ func (c *Cloud) AcceptEqualFiles() {
 	c.uploads.anywhere = true
 }
 
-// AddBuildID adds a GNU build ID to those whose symbols the default project has.
+// AddBuildID adds the GNU build ID of symbols that the default project has.
 func (c *Cloud) AddBuildID(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 // reads the serial in the coredump; the fake cloud does not decode coredumps.
 const unknownSerial = "UNKNOWN"
 
-// applyUpload applies the consequences of an uploaded file. It knows of the
-// content only what was uploaded beside it.
+// applyUpload applies the consequences of an uploaded file. It does not read the content, only
+// the fields that were uploaded with it.
 func (c *Cloud) applyUpload(u keptUpload) {
 	p := u.project
 	device := traitsIn(u.Commit)
@@ -94,9 +94,10 @@ func (c *Cloud) applyPayload(p *project, u keptUpload) {
 	}
 }
 
-// applyCoredump makes a trace of a coredump. The fake cloud does not decode coredumps: all of
-// them have the reason Unknown, and all of one kind belong to one issue. It does not convert
-// them to ELF either: that download stays empty, as while Memfault processes a coredump.
+// applyCoredump creates a trace from a coredump. The fake cloud does not decode coredumps: all
+// of them have the reason Unknown, and all of one kind belong to one issue. It does not
+// convert them to ELF either: that download stays empty, as while Memfault processes a
+// coredump.
 func (c *Cloud) applyCoredump(p *project, d *device, version string, u keptUpload) {
 	if version == "" {
 		version = d.softwareVersion
@@ -123,7 +124,7 @@ func (c *Cloud) applyRecording(p *project, d *device, u keptUpload) {
 	types, _ := u.Commit["mimetypes"].([]any)
 	added := Recording{Reason: reason, Start: start, End: start.Add(length), Size: u.Size, DeviceSerial: d.serial}
 	for _, kind := range types {
-		added.Mimetypes = append(added.Mimetypes, kind.(string))
+		added.MIMETypes = append(added.MIMETypes, kind.(string))
 	}
 	c.addRecordingOf(p, d, added, u.file)
 }

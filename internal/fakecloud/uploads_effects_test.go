@@ -153,7 +153,7 @@ func TestRecording_IsListedAndDownloaded(t *testing.T) {
 	}
 }
 
-func TestAcceptedData_NamesTaskThatSucceeds(t *testing.T) {
+func TestAcceptedData_TaskSucceeds(t *testing.T) {
 	x := newTester(t)
 	event := x.keyed("POST", "/api/v0/events", `[{"type":"heartbeat","sdk_version":"0.5.0",`+flatTraits+`}]`)
 	x.ok(x.console("POST", "/releases", `{"version":"2.0.0"}`))

@@ -56,7 +56,7 @@ func TestOTAPayload_DeltaOfTwoBoards(t *testing.T) {
 	}
 }
 
-func TestHardwareVersion_PrimaryTypeIsThatOfFirstData(t *testing.T) {
+func TestHardwareVersion_PrimaryTypeFromFirstData(t *testing.T) {
 	x := newTester(t)
 	x.ok(x.upload("/releases/ota_payload", "a", payload(`"2.0.0"`, "dvt-1", `},"must_pass_through":false,"notes":""`)))
 	assert.Equal(t, "app", x.get("/releases/2.0.0").at("data.artifacts.0.hardware_version.primary_software_type.name"))

@@ -28,7 +28,7 @@ type Webhook struct {
 // Each subscription gets its deliveries one by one, in order. If deliver fails, it is called
 // again, a few times and after short waits. No lock is held meanwhile.
 //
-// UNCERTAIN: which members the events have. Here, those of issues have the ID of the issue
+// UNCERTAIN: which fields the events have. Here, those of issues have the ID of the issue
 // alone. UNCERTAIN: which change is a reopening and which a regression.
 func (c *Cloud) SubscribeWebhook(deliver DeliverFunc) {
 	c.mu.Lock()

@@ -24,7 +24,7 @@ type webhooks struct {
 	subscriptions []*subscription
 	pending       int           // deliveries in all subscriptions
 	idle          chan struct{} // closed when pending becomes 0; nil while it is 0
-	failed        []error       // deliveries that were given up since the last wait
+	failed        []error       // deliveries that have failed since the last wait
 	closed        bool
 	ctx           context.Context // of all deliveries; made with the first subscription
 	cancel        context.CancelFunc
@@ -103,7 +103,7 @@ func (w *webhooks) deliver(ctx context.Context, s *subscription, hook Webhook) e
 			return nil
 		}
 	}
-	return fmt.Errorf("webhook %s (delivery %s) was given up after %d attempts: %w", hook.Type, hook.Delivery, webhookAttempts, err)
+	return fmt.Errorf("webhook %s (delivery %s) failed after %d attempts: %w", hook.Type, hook.Delivery, webhookAttempts, err)
 }
 
 func attemptDelivery(ctx context.Context, deliver DeliverFunc, hook Webhook) error {
@@ -112,9 +112,9 @@ func attemptDelivery(ctx context.Context, deliver DeliverFunc, hook Webhook) err
 	return deliver(ctx, hook)
 }
 
-// WaitForWebhooks waits until every webhook has been delivered or given up. It returns an error
-// for those that were given up since the last call, or if the context ends or the webhooks are
-// closed first.
+// WaitForWebhooks waits until every webhook has been delivered or has failed finally. It
+// returns an error for those that failed since the last call, or if the context ends or the
+// webhooks are closed first.
 func (c *Cloud) WaitForWebhooks(ctx context.Context) error { return c.webhooks.wait(ctx) }
 
 func (w *webhooks) wait(ctx context.Context) error {

@@ -25,10 +25,10 @@ import (
 //   - console is a password, a user API key or an organization token; user is the first two.
 //   - A question mark marks a credential that the sources leave open: the table may have it.
 //   - 2xx is a success whose status no source states.
-//   - object and list are in the field data; bare is an object without an envelope; none is no
+//   - object and list are in the field data; bare is an object without an envelope; none means no
 //     body, or one without content of interest.
-//   - A change that renames what its path names is sent once, although its line says again: the
-//     method decides that.
+//   - A change that renames what its path names is sent once, although its line contains
+//     again: the method decides that.
 const facts = `
 auth.me                                     GET    api         /auth/me                                                          user,organization?          200     bare   again documented
 auth.get_user_api_key                       GET    api         /auth/api_key                                                     user,organization?          200     object again documented

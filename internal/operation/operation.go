@@ -100,7 +100,7 @@ const (
 )
 
 // Idempotent reports whether it is safe to repeat the request. It is for the methods GET,
-// HEAD, PUT and DELETE, and for the POST and PATCH operations whose row says so.
+// HEAD, PUT and DELETE, and for the POST and PATCH operations that are marked in their row.
 func (o *Operation) Idempotent() bool {
 	switch o.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete:

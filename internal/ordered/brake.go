@@ -30,7 +30,7 @@ type brake struct {
 	accepted int64   // batches
 	failed   *device // the first device that failed since a batch was accepted
 	several  bool    // other devices failed since then as well: this is an outage
-	outage   int64   // number of the present or next outage, from 1
+	outage   int64   // number of the current or next outage, from 1
 }
 
 func newBrake(most int) brake { return brake{limit: most, most: most, outage: 1} }
@@ -112,7 +112,7 @@ func (b *brake) responded(now time.Duration) {
 	}
 }
 
-// throttled counts a response that says nothing about the service as a whole.
+// throttled counts a response that is about one device, not the service as a whole.
 func (b *brake) throttled(now time.Duration) {
 	if b.braked {
 		b.next = min(b.next, now+probeWait(0))

@@ -40,11 +40,11 @@ type Leftover struct {
 // done function has returned.
 //
 // If ctx ends first, or only done functions that are stuck are left, Close cancels the
-// requests in flight and reports the items that were not accepted. It then waits for at most
-// a second. A done function that has not returned by then does not hold up the reports of
-// its device any longer: the next ones are called while it runs. cause returns the error
-// that they are reported with; Close returns that error if it is not ErrInsideDone, which
-// leaves the Sender as it is.
+// requests in flight and reports the items that were not accepted. It then waits for at most a
+// second. A done function that has not returned by then no longer delays the reports of its
+// device: the next ones are called while it runs. cause returns the error that they are
+// reported with; Close returns that error if it is not [ErrInsideDone], which leaves the
+// Sender as it is.
 func (s *Sender) Close(ctx context.Context, cause func(ctx context.Context, err error) error) (Leftover, error) {
 	if insideDone() {
 		return Leftover{}, ErrInsideDone

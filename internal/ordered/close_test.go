@@ -114,8 +114,8 @@ func TestDone_BlocksItsDevice(t *testing.T) {
 	})
 }
 
-// A done function that never returns, also because it waits for a goroutine that calls
-// Flush or Close, does not block these for ever, and does not make them succeed.
+// A done function that never returns, also because it waits for a goroutine that calls Flush
+// or Close, does not block these forever, and does not make them succeed.
 func TestDone_NeverReturns(t *testing.T) {
 	for name, wait := range map[string]func(s *ordered.Sender){
 		"alone":     func(*ordered.Sender) {},
@@ -211,7 +211,7 @@ func TestClose_ContextEnds(t *testing.T) {
 
 // Close returns when its ctx ends, whatever done functions and requests do; each item is
 // reported once, also those behind a done that never returns.
-func TestClose_ReturnsWhateverHappens(t *testing.T) {
+func TestClose_AlwaysReturns(t *testing.T) {
 	tests := map[string]struct {
 		send sendFunc
 		done func(n int, gate chan struct{})

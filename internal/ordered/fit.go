@@ -1,7 +1,7 @@
 package ordered
 
-// fit is what a device knows about how large a request can be. It exists from the first
-// batch that was too much until batches of full size are accepted again.
+// fit is what is known about the largest request of a device. It exists from the first batch
+// that was too much until batches of full size are accepted again.
 //
 // A batch that is too much either is too large or contains an item that is at fault. Both
 // are handled by smaller batches: if all items of the batch are accepted that way, its size

@@ -3,10 +3,10 @@
 // Items that arrive while a request of their device is in flight form that device's next
 // batch.
 //
-// The package promises that an item is kept until the service accepts it, or until its
-// done function was called with the reason why it does not. Nothing but an [Outcome] that
-// concerns the item itself, [Config.GiveUpAfter] and [Sender.Close] end the wait. Memory is
-// bounded, and so is the number of requests while the service is unavailable.
+// The package promises that an item is kept until the service accepts it, or until its done
+// function was called with the reason. Nothing but an [Outcome] that concerns the item itself,
+// [Config.GiveUpAfter] and [Sender.Close] end the wait. Memory is bounded. The number of
+// requests is bounded while the service is unavailable.
 //
 // The package does not know how a request is made: [Config.Send] sends a batch and returns
 // an Outcome, which decides what happens to the batch, to its device and to the Sender.
@@ -19,13 +19,13 @@ import (
 	"time"
 )
 
-// Config configures a Sender. Fields without a note are required.
+// Config configures a [Sender]. Fields without a note are required.
 type Config struct {
 	// Send sends a batch. Its ctx ends when Close stops waiting. The items must not be
 	// changed, and may be read for as long as they are referenced.
 	Send func(ctx context.Context, device string, items [][]byte) Outcome
 	// Panicked returns the error of a Send that panicked with a value, or, if the value is
-	// nil, ended its goroutine. Its outcome is of the kind Refused.
+	// nil, ended its goroutine. Its outcome is of the kind [Refused].
 	Panicked func(value any, stack []byte) error
 	// Backoff returns the wait of a device after a number of consecutive failures,
 	// starting at 0. It should be random: failures of devices that always fail at the same
@@ -33,13 +33,13 @@ type Config struct {
 	Backoff func(failures int) time.Duration
 	// NotSent returns the error that is reported with items that were not accepted in time.
 	// Its cause is the error of the device's last outcome, and nil if there was none; for
-	// Closed it is the error that was passed to Close.
+	// [Closed] it is the error that was passed to Close.
 	NotSent func(reason Reason, cause error) error
 	// OnPause is called once for each pause, by a goroutine of its own. It may be nil.
 	OnPause func(err error)
-	// Changed reports whether what a request was Refused for has changed. It is called about
+	// Changed reports whether what a request was [Refused] for has changed. It is called about
 	// once a second during a pause, by a goroutine of its own, while items are pending. If it
-	// returns true, the next probe is sent at once, or after the probe in flight. Its ctx
+	// returns true, the next probe is sent immediately, or after the probe in flight. Its ctx
 	// ends when Close stops waiting. It must not panic. It may be nil.
 	Changed func(ctx context.Context) bool
 
@@ -100,7 +100,7 @@ type Sender struct {
 	running int // done functions that have not returned
 }
 
-// New returns a Sender.
+// New returns a [Sender].
 func New(config Config) *Sender {
 	s := &Sender{config: config, start: time.Now()}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -112,12 +112,12 @@ func (s *Sender) now() time.Duration { return time.Since(s.start) }
 
 // Send queues a copy of item. While there is no room for it, Send blocks, first come first
 // served; ctx has no other effect. If ctx ends first, Send returns its error. If the device
-// has no room, Send returns [ErrDeviceFull] at once.
+// has no room, Send returns [ErrDeviceFull] immediately.
 //
-// If Send returns nil, done is called exactly once: with nil if the service accepted the
-// item, otherwise with the reason. For one device, done is called in the order of the
-// items, and the device waits until it returns. A done that ends its goroutine counts as
-// one that returned. done may be nil.
+// If Send returns nil, done is called exactly once: with nil if the service accepted the item,
+// otherwise with the reason. For one device, done is called in the order of the items, and the
+// device waits until it returns. A done that ends its goroutine counts as returned. done may
+// be nil.
 func (s *Sender) Send(ctx context.Context, device string, item []byte, done func(error)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -160,7 +160,7 @@ func (s *Sender) queue(w *waiter) {
 	}
 }
 
-// Resume sends the next probe of a paused Sender at once, or after the probe in flight.
+// Resume sends the next probe of a paused Sender immediately, or after the probe in flight.
 func (s *Sender) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +168,7 @@ func (s *Sender) Resume() {
 	s.dispatch()
 }
 
-// Stats are counts of a Sender.
+// Stats are counts of a [Sender].
 type Stats struct {
 	PendingItems       int   // neither accepted nor reported
 	PendingBytes       int64 // of pending items, bookkeeping included
@@ -180,7 +180,7 @@ type Stats struct {
 	Repeated           int64 // requests that contained an item of an earlier request
 }
 
-// Stats returns the present counts.
+// Stats returns the current counts.
 func (s *Sender) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -313,7 +313,7 @@ func TestSender_LargestLimits(t *testing.T) {
 	})
 }
 
-// A wait that ends after the end of time does not end at once.
+// A wait that ends after the end of time does not end immediately.
 func TestSender_LongestBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0

@@ -10,28 +10,28 @@ type Kind int
 const (
 	// Accepted: the items are reported with nil.
 	Accepted Kind = iota
-	// Unavailable: the service is away. The batch is kept, the device waits, and the Sender
-	// sends fewer requests. If several devices fail, the next accepted batch ends their
-	// waits. A device that fails again although others are served waits for its own time. If
-	// RetryAfter is set, the device waits at least for that time, at most an hour.
+	// Unavailable: the service is unavailable. The batch is kept, the device waits, and the
+	// [Sender] sends fewer requests. If several devices fail, the next accepted batch ends
+	// their waits. A device that fails again although others are served waits for its own
+	// time. If RetryAfter is set, the device waits at least for that time, at most an hour.
 	Unavailable
-	// Lost: there was no response. This is Unavailable, but the request may have been too
+	// Lost: there was no response. This is [Unavailable], but the request may have been too
 	// large, or an item may be at fault: a request above 64 KiB that is lost again is split,
 	// and any request that is lost repeatedly while others are served and do not fail. A
-	// single item is Rejected after ten such losses.
+	// single item is [Rejected] after ten such losses.
 	Lost
 	// Failed: the service failed, perhaps because of the items. While other devices fail
-	// too, this is Unavailable. If it happens repeatedly while others are served, the batch
-	// is split. A single item is Rejected after ten such failures.
+	// too, this is [Unavailable]. If it happens repeatedly while others are served, the batch
+	// is split. A single item is [Rejected] after ten such failures.
 	Failed
 	// Throttled: the batch is kept, and the device waits for RetryAfter, at most an hour.
 	Throttled
-	// Refused: no request can succeed, whatever its items. The batch is kept, and the Sender
-	// pauses: it sends nothing but probes until one is Accepted, TooMuch or Rejected. If a
-	// device that was refused is refused again after the pause, only that device waits.
+	// Refused: no request can succeed, whatever its items. The batch is kept, and the [Sender]
+	// pauses: it sends nothing but probes until one is [Accepted], [TooMuch] or [Rejected]. If
+	// the same device has this outcome again after the pause, only that device waits.
 	Refused
 	// TooMuch: a smaller batch may be accepted. The batch is split; a single item is
-	// Rejected.
+	// [Rejected].
 	TooMuch
 	// Rejected: the items are reported with Err.
 	Rejected

@@ -21,7 +21,7 @@ import (
 func TestOutcome_Table(t *testing.T) {
 	tests := map[string]struct {
 		first ordered.Outcome // of the first request of device A; the others are accepted
-		// when its item is accepted, from and to; 0, 0 if it is reported at once
+		// when its item is accepted, from and to; 0, 0 if it is reported immediately
 		from, to time.Duration
 		pauses   bool
 	}{
@@ -245,9 +245,8 @@ func TestOutcome_ItemsAtFaultOfSeveralDevices(t *testing.T) {
 	}
 }
 
-// Without others that are served, nobody knows whether the item or the service is the
-// reason: the item is kept.
-func TestOutcome_NothingIsReportedWhileNobodyIsServed(t *testing.T) {
+// If no other device is served, the reason can be the item or the service: the item is kept.
+func TestOutcome_NothingReportedDuringOutage(t *testing.T) {
 	for _, kind := range []ordered.Kind{ordered.Failed, ordered.Lost, ordered.Unavailable} {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

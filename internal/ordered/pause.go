@@ -33,7 +33,7 @@ func (p *pause) begin(err error, now time.Duration) bool {
 	return true
 }
 
-// resume lets the next probe be sent at once, or after the one that is in flight.
+// resume makes the next probe due immediately, or after the probe in flight.
 func (p *pause) resume() { p.probes, p.next, p.resumed = 0, 0, p.probing }
 
 // allows reports whether a probe can be sent.

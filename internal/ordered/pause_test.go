@@ -121,9 +121,9 @@ func TestPause_ResumeDuringProbe(t *testing.T) {
 	})
 }
 
-// A probe that is rejected or too much passed the check of the credential; one that had no
+// A probe that is rejected or too much passed the check of the credential; a probe that had no
 // response, or was throttled, did not.
-func TestPause_EndsWithProbeThatIsNotRefused(t *testing.T) {
+func TestPause_EndsWithOtherProbeOutcome(t *testing.T) {
 	for kind, ends := range map[ordered.Kind]bool{
 		ordered.Accepted: true, ordered.Rejected: true, ordered.TooMuch: true,
 		ordered.Unavailable: false, ordered.Lost: false, ordered.Failed: false, ordered.Throttled: false, ordered.Refused: false,
@@ -151,7 +151,7 @@ func TestPause_EndsWithProbeThatIsNotRefused(t *testing.T) {
 	}
 }
 
-// A response to a request from before the pause says nothing about the credential now.
+// A response to a request from before the pause does not concern the current credential.
 func TestPause_EarlierRequestsDoNotEndIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pauses atomic.Int64
@@ -175,7 +175,7 @@ func TestPause_EarlierRequestsDoNotEndIt(t *testing.T) {
 	})
 }
 
-// One device that is always refused, perhaps because of its serial, pauses the others once.
+// One device that is always Refused, perhaps because of its serial, pauses the others once.
 func TestPause_OneRefusedDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pauses, refused := 0, 0

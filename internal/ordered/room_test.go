@@ -62,7 +62,7 @@ func TestRoom_SendBlocksUntilContextEnds(t *testing.T) {
 	})
 }
 
-// A large item is not overtaken for ever by small ones.
+// A large item is not overtaken forever by small ones.
 func TestRoom_FirstComeFirstServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
@@ -87,7 +87,7 @@ func TestRoom_FirstComeFirstServed(t *testing.T) {
 	})
 }
 
-// A waiting Send that ends lets a smaller one after it in.
+// If a waiting Send ends, a smaller one after it gets room.
 func TestRoom_CanceledWaiterMakesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
@@ -176,7 +176,7 @@ func heap() int64 {
 }
 
 // The memory of pending items is what Stats counts, and what MaxPending bounds.
-func TestRoom_MemoryIsWhatIsCounted(t *testing.T) {
+func TestRoom_CountsMemory(t *testing.T) {
 	for _, size := range []int{1, 20, 100, 1000} {
 		for _, devices := range []int{1, 500, 1 << 30} {
 			t.Run(fmt.Sprintf("items of %d bytes, at most %d devices", size, devices), func(t *testing.T) {
@@ -241,7 +241,7 @@ func TestRoom_IdleDevicesTakeNoMemory(t *testing.T) {
 	requireClosed(t, s)
 }
 
-// The same with all devices pending at once, and with a Flush that waits for each item.
+// The same with all devices pending together, and with a Flush that waits for each item.
 func TestRoom_DrainedDevicesTakeNoMemory(t *testing.T) {
 	const n = 50_000
 	gate := make(chan struct{})

@@ -19,8 +19,8 @@ type request struct {
 	pauseProbe bool
 }
 
-// schedule puts an idle device with pending items where it waits for its next request.
-// s.mu must be held.
+// schedule makes an idle device with pending items wait for its next request. s.mu must be
+// held.
 func (s *Sender) schedule(d *device) {
 	d.wake = s.expiry(d)
 	if d.outage != 0 && d.outage < s.brake.outage { // it ended while done functions were called
@@ -42,7 +42,7 @@ func (s *Sender) schedule(d *device) {
 	}
 }
 
-// unschedule makes a device idle that is ready or held. s.mu must be held.
+// unschedule makes a device that is ready or held idle. s.mu must be held.
 func (s *Sender) unschedule(d *device) {
 	switch d.state {
 	case ready:

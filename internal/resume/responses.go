@@ -78,7 +78,7 @@ func (r *Reader) accept(resp *http.Response) {
 	r.response, r.body, r.openEnded, r.cause = resp, resp.Body, false, nil
 }
 
-// wholeNext lets the next attempt request the whole file.
+// wholeNext makes the next attempt request the whole file.
 func (r *Reader) wholeNext(resp *http.Response, problem string) {
 	_ = resp.Body.Close() // nothing is read from it
 	r.noRanges, r.cause = true, &LostError{errors.New(problem)}

@@ -24,15 +24,15 @@ import (
 	"net/http"
 )
 
-// Source is where a Reader gets its file from.
+// Source is where a [Reader] gets its file from.
 type Source struct {
 	// Fetch sends one request with the given header. It returns the response if that is
 	// successful, or has status 416 and the header has a Range; otherwise an error. The
-	// Reader closes the body.
+	// [Reader] closes the body.
 	Fetch func(header http.Header) (*http.Response, error)
 	// Retry waits before the next attempt. It returns an error, which is final, if there
 	// must not be one. waits is the number of earlier waits since the last new byte. cause
-	// is an error of Fetch or a *LostError.
+	// is an error of Fetch or a [*LostError].
 	Retry func(waits int, cause error) error
 	// MaxAttempts is the number of consecutive attempts without a new byte after which the
 	// error of the last one is final. If it is 1, a broken file is not requested again.
@@ -62,12 +62,12 @@ type Reader struct {
 	size      int64     // of the whole file; -1 if unknown
 	offset    int64     // bytes that were returned
 	sum       hash.Hash // the SHA-256 of these bytes
-	noRanges  bool      // the server did not answer a range request as it must
+	noRanges  bool      // the server did not respond to a range request as it must
 	response  *http.Response
 	body      io.ReadCloser // of response; nil after the connection broke
 	openEnded bool          // the length of body is unknown, that of the file is not
 
-	barren int   // consecutive attempts without a new byte, the present one included
+	barren int   // consecutive attempts without a new byte, including the current one
 	waits  int   // since the last new byte
 	cause  error // why the last attempt failed; nil before the first
 	err    error // the final error
@@ -122,8 +122,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return 0, r.err
 }
 
-// finish ends the file, whose last byte was read. If the present response has no length,
-// the file could be longer than the first response said, and so be another one.
+// finish ends the file, whose last byte was read. If the current response has no length, the
+// file could be longer than the first response announced, and therefore be another file.
 func (r *Reader) finish(err error) {
 	for r.openEnded && err == nil {
 		var next [1]byte
@@ -140,7 +140,7 @@ func (r *Reader) finish(err error) {
 	r.err = io.EOF
 }
 
-// Close closes the present connection and ends the file. It never fails.
+// Close closes the current connection and ends the file. It never fails.
 func (r *Reader) Close() error {
 	r.disconnect()
 	if r.err == nil {

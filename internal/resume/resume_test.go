@@ -17,10 +17,10 @@ import (
 
 var errReset = errors.New("connection reset")
 
-// reply makes a response or an error.
+// reply returns a response or an error.
 type reply func() (*http.Response, error)
 
-// whole makes a response with the given body.
+// whole returns a response with the given body.
 func whole(code int, body string, header ...string) reply {
 	return func() (*http.Response, error) {
 		resp := &http.Response{StatusCode: code, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
@@ -31,7 +31,7 @@ func whole(code int, body string, header ...string) reply {
 	}
 }
 
-// unsized makes a response with a body of unknown length.
+// unsized returns a response with a body of unknown length.
 func unsized(code int, body string, header ...string) reply {
 	return func() (*http.Response, error) {
 		resp, err := whole(code, body, header...)()
@@ -40,7 +40,8 @@ func unsized(code int, body string, header ...string) reply {
 	}
 }
 
-// breaks makes a response with a body of the given length whose connection breaks after a part.
+// breaks returns a response with a body of the given length whose connection breaks after a
+// part.
 func breaks(code, length int, part string, header ...string) reply {
 	return func() (*http.Response, error) {
 		resp, err := whole(code, "", header...)()
@@ -52,7 +53,7 @@ func breaks(code, length int, part string, header ...string) reply {
 
 var errStatus = errors.New("unsuccessful response")
 
-// fails makes an attempt without a successful response.
+// fails returns an attempt without a successful response.
 func fails() (*http.Response, error) { return nil, errStatus }
 
 // server is a Source that gives the replies of a list, the last one again and again.
@@ -194,7 +195,7 @@ func TestReader_WholeFileAgain(t *testing.T) {
 		"shorter, no length":               {replies{plain, unsized(200, "01234567"), unsized(200, "0123456789")}, ""},
 		"broken at the end":                {replies{plain, breaks(200, -1, "0123456789"), whole(200, "0123456789")}, ""},
 		"shorter than offset":              {replies{open, unsized(200, "0123")}, "changed"},
-		"shorter, length told":             {replies{open, whole(200, "0123")}, "changed"},
+		"shorter, length known":            {replies{open, whole(200, "0123")}, "changed"},
 		"another beginning":                {replies{plain, whole(200, "ABCDE56789")}, "changed"},
 		"another length":                   {replies{plain, whole(200, "0123456789A")}, "changed"},
 		"same weak tag":                    {replies{breaks(200, 10, "01234", "ETag", "W/"+v1), whole(200, "0123456789", "ETag", "W/"+v1)}, ""},
@@ -203,7 +204,7 @@ func TestReader_WholeFileAgain(t *testing.T) {
 		"another date":                     {replies{breaks(200, 10, "01234", "Last-Modified", monday), whole(200, "0123456789", "Last-Modified", tuesday)}, ""},
 		"part not asked for":               {replies{plain, whole(206, "56789", "Content-Range", "bytes 5-9/10")}, "not the whole file"},
 		"broken repeatedly":                {replies{plain, breaks(200, 10, "0123"), breaks(200, 10, "01234"), breaks(200, 10, "0123456"), whole(200, "0123456789")}, ""},
-		"tag told later":                   {replies{plain, breaks(200, 10, "0123456", "ETag", v1), whole(206, "789", "Content-Range", "bytes 7-9/10", "ETag", v1)}, ""},
+		"tag known later":                  {replies{plain, breaks(200, 10, "0123456", "ETag", v1), whole(206, "789", "Content-Range", "bytes 7-9/10", "ETag", v1)}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := requireFile(t, c.replies, c.fail)

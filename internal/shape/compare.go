@@ -18,7 +18,7 @@ type Result struct {
 	// of an object that no value had are not listed.
 	Missing []string
 	// Shape contains the kinds of the fields that both have, by path. If the type keeps a value
-	// as it is, Shape contains the members of the value.
+	// as it is, Shape contains the fields of the value.
 	Shape map[string]string
 }
 
@@ -83,8 +83,8 @@ func reencode[T any](value any) (any, error) {
 	return Decode(data)
 }
 
-// mark is a member that no type has a field for. An object that has it after it was decoded
-// and encoded is kept as it is, so that its names can be data.
+// mark is a JSON field that no type has a field for. An object that has it after it was
+// decoded and encoded is kept as it is, so that its names can be data.
 const mark = "\x00"
 
 // marked returns a copy of a value in which every object has the mark. It is null, which
@@ -131,7 +131,7 @@ func (c *comparison) path(to string, elements []string) string {
 	return to
 }
 
-// walk compares a value with what the type makes of it.
+// walk compares a value with its encoding by the type.
 func (c *comparison) walk(source, encoded any, path string) {
 	c.addKind(path, source)
 	switch source := source.(type) {

@@ -41,7 +41,7 @@ func (n names) write(name string, private func(string) bool) string {
 	return Mask(name)
 }
 
-// Name returns a name if an API probably chose it, or else its mask.
+// Name returns a name if an API probably chose it, and otherwise its mask.
 func Name(name string) string {
 	return names{}.write(name, func(string) bool { return false })
 }

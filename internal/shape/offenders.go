@@ -21,9 +21,9 @@ type offender struct {
 }
 
 // removeOffenders returns the value without the parts that do not decode, and these parts. It
-// builds the value up, from an empty one: a part that decodes as a whole stays, of another
-// part the members are tried one by one. So the errors of a type need not say where they
-// occurred.
+// starts with an empty value and adds the parts: a part that decodes as a whole is added, and
+// of any other part, the fields are tried one by one. Therefore the errors of a type do not
+// need to contain where they occurred.
 func removeOffenders(value any, decode func([]byte) error) (any, []offender) {
 	o := &offenders{decode: decode}
 	o.keep(value, nil, func(v any) { o.root = v }, func() { o.root = nil })
@@ -70,8 +70,8 @@ func (o *offenders) try() error {
 	return o.decode(data)
 }
 
-// wanted returns the type that a value should have had. A type with a method of its own to
-// decode does not say.
+// wanted returns the type that a value should have had. The error of a type with a decoding
+// method of its own does not contain it.
 func wanted(err error) string {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) && wrong.Type != nil {

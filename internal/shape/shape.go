@@ -5,10 +5,10 @@
 // the type that no value had, and the kinds of the fields that both have. It decodes with
 // the type's own methods, so a type that reads a string or an object accepts both here too.
 //
-// The result names fields, and a field name can itself be data: the key of a map, for
-// example. A name is written only if the type has a field of that name, or if it looks like
-// a name that an API chose. Otherwise its letters and digits are replaced, and so are the
-// digits of a string of which the form matters, such as a date.
+// The result names fields, and a field name can itself be data: the key of a map, for example.
+// A name is written only if the type has a field of that name, or if it looks like a name that
+// an API chose. Otherwise its letters and digits are replaced. The digits of a string whose
+// form matters, such as a date, are replaced too.
 package shape
 
 import (

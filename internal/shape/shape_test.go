@@ -125,7 +125,7 @@ func TestCompare_FieldOfOneValueIsNotMissing(t *testing.T) {
 	assert.Equal(t, []string{"data[].part"}, compare(t, strings.Replace(whole, `"part":`, `"part_renamed":`, 1)).Missing, "fields of an object that is missing are not listed")
 }
 
-func TestCompare_HidesNamesThatAreData(t *testing.T) {
+func TestCompare_HidesDataNames(t *testing.T) {
 	value := strings.Replace(whole, `"id": 1`, `"id": 1, "by_serial": {"SINK-0001": 1}, "SINK-0001": {}, "sink_0001": 1, "7f9c": 1, "beta": 1`, 1)
 	result, err := Compare[model]([]json.RawMessage{[]byte(value)}, "data", func(name string) bool { return name == "beta" })
 	require.NoError(t, err)

@@ -58,7 +58,7 @@ type pending struct {
 	waiting int // Func.mu must be held
 }
 
-// New returns a Func. Each call gets a context that has no values of a caller's context and
+// New returns a [Func]. Each call gets a context that has no values of a caller's context and
 // ends when the limit has passed or no caller waits any more. A call that ignores the end of
 // its context is abandoned: the next one can then run beside it.
 func New(limit time.Duration, call func(context.Context) (string, error)) *Func {
@@ -115,7 +115,7 @@ func (f *Func) join() (p *pending, joined bool) {
 	return p, false
 }
 
-// leave abandons a call that nobody waits for.
+// leave abandons a call for which no caller waits.
 func (f *Func) leave(p *pending) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -128,7 +128,7 @@ func (f *Func) leave(p *pending) {
 	p.cancel()
 }
 
-// run makes a call.
+// run calls the function.
 func (f *Func) run(p *pending) {
 	var value string
 	err := ErrExited
@@ -138,7 +138,7 @@ func (f *Func) run(p *pending) {
 		}
 		f.finish(p, value, err)
 	}()
-	runtime.Gosched() // lets callers join that are ready to run; a fast function would return first
+	runtime.Gosched() // callers that are ready to run can join; a fast function would return first
 	value, err = f.call(p.ctx)
 }
 

@@ -31,7 +31,7 @@ type Timer struct {
 	response responseBody
 }
 
-// Start returns a Timer that calls cancel with cause if the limit passes.
+// Start returns a [Timer] that calls cancel with cause if the limit passes.
 func Start(limit time.Duration, cause error, cancel context.CancelCauseFunc) *Timer {
 	deadline := time.Now().Add(limit)
 	t := &Timer{cancel: cancel, limit: limit, deadline: deadline, nextCheck: deadline, cause: cause}
@@ -66,12 +66,12 @@ func (t *Timer) checkIn(wait time.Duration) {
 	t.timer.Reset(wait)
 }
 
-// Restart starts the limit of the present wait again. It has no effect if the present
-// wait has another cause.
+// Restart starts the limit of the current wait again. It has no effect if the current wait has
+// another cause.
 func (t *Timer) Restart(cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.cause != cause || t.final { //nolint:errorlint // the very cause identifies the wait
+	if t.cause != cause || t.final { //nolint:errorlint // the identity of the cause identifies the wait
 		return
 	}
 	if t.deadline = time.Now().Add(t.limit); t.deadline.Before(t.nextCheck) {
@@ -79,8 +79,8 @@ func (t *Timer) Restart(cause error) {
 	}
 }
 
-// Suspend ends the present wait. The next one has the given limit and cause, and begins
-// with Restart.
+// Suspend ends the current wait. The next one has the given limit and cause, and begins with
+// Restart.
 func (t *Timer) Suspend(limit time.Duration, cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -102,7 +102,8 @@ func (t *Timer) Finish(limit time.Duration, cause error) {
 	}
 }
 
-// Stop ends the exchange: the timer, and with cancel all that belongs to it.
+// Stop ends the exchange: it stops the timer, and calls cancel, which frees what belongs to
+// the exchange.
 func (t *Timer) Stop() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

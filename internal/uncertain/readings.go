@@ -5,7 +5,7 @@ func readings() []Mark {
 	return []Mark{
 		{
 			Name: "auth-me-organization-token", Question: "Does auth.me accept an organization token?",
-			Places:   at("account.go", "whether Memfault accepts it"),
+			Places:   at("account.go", "whether Memfault accepts an [OrganizationToken]"),
 			Confirms: "auth.me succeeds with an organization token", Refutes: "auth.me fails with 401 or 403",
 		},
 		{

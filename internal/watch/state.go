@@ -13,7 +13,7 @@ import (
 // none is the time before all others.
 const none = math.MinInt64
 
-// State is a position in a list. It is a value: Run does not change a State that it was given
+// State is a position in a list. It is a value: [Run] does not change a State that it was given
 // or has passed on.
 type State struct {
 	fresh  bool       // starts now
@@ -23,10 +23,10 @@ type State struct {
 	seen   []Position // above the floor, and yielded; sorted
 }
 
-// Now returns the State of a program that only wants the items that will appear.
+// Now returns the [State] of a program that only wants the items that will appear.
 func Now() State { return State{fresh: true} }
 
-// Beginning returns the State of a program that wants all items.
+// Beginning returns the [State] of a program that wants all items.
 func Beginning() State { return newState(none, none) }
 
 func newState(floor, newest int64) State {
@@ -111,7 +111,7 @@ func (s State) Encode(scope uint64) string {
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 
-// Decode returns the State that was encoded for the same scope.
+// Decode returns the [State] that was encoded for the same scope.
 func Decode(text string, scope uint64) (State, error) {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	const sum = 4

@@ -27,7 +27,7 @@ type Item[T any] struct {
 	Value T
 }
 
-// Config configures Run. The functions may be nil, except Fetch.
+// Config configures [Run]. The functions may be nil, except Fetch.
 type Config[T any] struct {
 	// Fetch calls each for all items of the list that are not older than since, in any
 	// order; repeated items are ignored. A zero since selects all items. It returns the time

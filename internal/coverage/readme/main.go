@@ -1,10 +1,11 @@
-// Command readme regenerates the table of operations in the README. go generate runs it in
-// the root of the repository.
+// Command readme generates docs/operations.md, the table of operations that the README links
+// to. go generate runs it in the root of the repository.
 package main
 
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/memfault-go/memfault/internal/coverage"
 )
@@ -21,14 +22,6 @@ func run(dir string) error {
 	if err != nil {
 		return err
 	}
-	const path = "README.md"
-	current, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	generated, err := source.Readme(string(current))
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, []byte(generated), 0o644) //nolint:gosec // a public file
+	page := []byte(source.OperationsPage())
+	return os.WriteFile(filepath.Join(dir, "docs", "operations.md"), page, 0o644) //nolint:gosec // a public file
 }

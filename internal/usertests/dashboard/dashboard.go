@@ -17,7 +17,8 @@ type Fleet struct {
 	Problems []string       `json:"problems,omitempty"`
 }
 
-// Handler serves a Fleet as JSON. What cannot be read is left out and named.
+// Handler serves a [Fleet] as JSON. A number that cannot be read is left out, and its name is
+// listed.
 func Handler(client *memfault.Client, project memfault.ProjectRef) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		fleet := Fleet{Devices: map[string]int{}}

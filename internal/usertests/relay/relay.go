@@ -19,7 +19,7 @@ type Relay struct {
 	mux    *http.ServeMux
 }
 
-// New returns a Relay. The credential of client must be a project key.
+// New returns a [Relay]. The credential of client must be a project key.
 func New(client *memfault.Client) *Relay {
 	r := &Relay{
 		sender: client.Chunks.NewSender(memfault.ChunkSenderOptions{

@@ -16,8 +16,8 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
-// device publishes numbered chunks, one after the other. It repeats a chunk until it is told
-// that the chunk is stored.
+// device publishes numbered chunks, one after the other. It repeats a chunk until a response
+// confirms that the chunk is stored.
 type device struct {
 	serial string
 	relays []*relayRole
@@ -43,7 +43,7 @@ func newDevices(n int, relays []*process) []*device {
 	return devices
 }
 
-// publishAll runs the devices until publishing ends, and then until each knows what became of
+// publishAll runs the devices until publishing ends, and then until each has the outcome of
 // its last chunk.
 func publishAll(ctx, publishing context.Context, devices []*device, interval time.Duration) *sync.WaitGroup {
 	var wg sync.WaitGroup

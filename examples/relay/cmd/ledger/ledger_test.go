@@ -86,7 +86,7 @@ func TestTakeover_KilledAtEachStep(t *testing.T) {
 	t.Logf("%d chunks, %d repeated", total.distinct, total.arrived-total.distinct)
 }
 
-func TestCount_NoticesWhatIsWrong(t *testing.T) {
+func TestCount_DetectsErrors(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	d := newDevices(1, nil)[0]
 	client := cloud.Client(t, memfault.ProjectKey(cloud.ProjectKey()))

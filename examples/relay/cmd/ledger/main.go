@@ -2,12 +2,12 @@
 // device, whatever happens to its parts. It starts three relays and a cluster of three NATS
 // servers, as processes of their own, and devices that publish by MQTT and HTTP. While a fake
 // Memfault fails a part of the requests, it kills relays and a NATS server, takes the cloud
-// away, and refuses the project key. In the end it compares what the devices were told is
-// stored with what arrived.
+// away, and rejects the project key. In the end it compares the chunks that were confirmed to
+// the devices with the chunks that arrived.
 //
 //	go run ./cmd/ledger -for 60s
 //
-// What one relay does per second shows
+// The following command measures the throughput of one relay:
 //
 //	go run ./cmd/ledger -single -faults 0 -devices 256 -interval 1ms -for 30s
 package main
@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// config is what the flags say.
+// config contains the values of the flags.
 type config struct {
 	duration   time.Duration
 	devices    int
@@ -48,7 +48,7 @@ func main() {
 	flag.DurationVar(&c.interval, "interval", 8*time.Second, "average time between the chunks of a device")
 	flag.Float64Var(&c.faults, "faults", 0.24, "share of the uploads that fail")
 	flag.DurationVar(&c.outage, "outage", 0, "duration of the outage of the cloud; a tenth of -for, but at most 60s, by default")
-	flag.DurationVar(&c.refusal, "refusal", 0, "how long the project key is refused; a twentieth of -for, but at most 10s, by default")
+	flag.DurationVar(&c.refusal, "refusal", 0, "how long the project key is rejected; a twentieth of -for, but at most 10s, by default")
 	flag.BoolVar(&c.kills, "kills", true, "kill two relays and a NATS server, and stop a relay for longer than its leases")
 	flag.IntVar(&c.partitions, "partitions", 64, "number of partitions")
 	flag.DurationVar(&c.lease, "lease", 15*time.Second, "lease of a partition")

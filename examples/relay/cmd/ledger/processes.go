@@ -32,7 +32,7 @@ func (p *process) start() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self) //nolint:gosec,noctx // this very program; it is stopped by kill and stop
+	cmd := exec.Command(self) //nolint:gosec,noctx // the same program; it is stopped by kill and stop
 	cmd.Env = append(os.Environ(), childVariable+"="+string(text))
 	cmd.Stderr = os.Stderr
 	// The child must not survive this process.
@@ -152,7 +152,7 @@ func (f *fleet) kill() {
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
+		listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns immediately
 		if err != nil {
 			return nil, err
 		}

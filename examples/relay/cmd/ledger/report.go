@@ -72,7 +72,7 @@ type totals struct {
 	slowest                                                               time.Duration
 }
 
-// count compares what the devices were told is stored with what arrived.
+// count compares the chunks that were confirmed to the devices with the chunks that arrived.
 func count(devices []*device, cloud *memfaulttest.Server) (totals, error) {
 	var t totals
 	for _, d := range devices {
@@ -118,9 +118,9 @@ func report(out io.Writer, c config, devices []*device, cloud *memfaulttest.Serv
 	violations, requests := cloud.Violations(), cloud.RequestCount("chunks.upload")
 	line := func(what string, value any) { fmt.Fprintf(out, "  %-52s %v\n", what, value) }
 	fmt.Fprintf(out, "\nLedger of %d devices, %d partitions and %v\n", c.devices, c.partitions, c.duration)
-	line("chunks that a device was told are stored", t.stored)
+	line("chunks confirmed to a device", t.stored)
 	line("attempts of devices to send them", t.sends)
-	line("longest time until a device was told", t.slowest)
+	line("longest time until a confirmation", t.slowest)
 	line("of them missing in the cloud", t.missing)
 	line("first arrivals out of order", t.misordered)
 	line("arrivals in the cloud", t.arrived)

@@ -65,7 +65,7 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	return errors.Join(err, errors.Join(stopErrors...), report(out, c, devices, cloud, <-samples))
 }
 
-// fail makes a share of the uploads fail, each way with the same probability.
+// fail makes a share of the uploads fail, in each way with the same probability.
 func fail(cloud *memfaulttest.Server, share float64) {
 	if share == 0 { // the share 0 of a fault is all
 		return
@@ -118,7 +118,7 @@ func disturb(ctx context.Context, c config, f *fleet, cloud *memfaulttest.Server
 		errs = append(errs, restart(f.nodes[0], "NATS server 1", c.duration/60))
 	}
 	if c.refusal > 0 && at(.6) {
-		logf("the project key is refused for %v", c.refusal)
+		logf("the project key is rejected for %v", c.refusal)
 		respond(403, c.refusal)
 		logf("the project key is valid again")
 	}

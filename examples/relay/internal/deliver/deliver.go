@@ -1,10 +1,10 @@
 // Package deliver uploads the chunks of one partition to Memfault, in order for each device,
 // for as long as this process has the lease of the partition.
 //
-// Each lease creates a consumer of its own. It receives first all chunks that nobody has
-// acknowledged, in the order in which they were stored, and then new ones. So whatever the
-// owner before was doing when it lost the partition, the chunks of a device are sent again
-// from the first one that may be missing, without a gap.
+// Each lease creates a consumer of its own. It first receives all chunks that were not
+// acknowledged, in the order in which they were stored, and then new chunks. Therefore,
+// whatever the previous owner was doing when it lost the partition, the chunks of a device are
+// sent again from the first chunk that may be missing, without a gap.
 package deliver
 
 import (
@@ -26,7 +26,7 @@ import (
 	"github.com/memfault-go/memfault/examples/relay/internal/tenants"
 )
 
-// Steps of a takeover, for Config.Step.
+// Steps of a takeover, for [Config.Step].
 const (
 	StepLeased  = "leased"  // the lease is acquired
 	StepDeleted = "deleted" // older consumers are deleted
@@ -35,7 +35,8 @@ const (
 	StepDone    = "done"    // a chunk was accepted and is not acknowledged
 )
 
-// Config configures a Deliverer. All fields are required, except for those that say so.
+// Config configures a [Deliverer]. All fields are required, unless their comments allow the
+// zero value.
 type Config struct {
 	Store   *store.Store
 	Tenants *tenants.Set
@@ -64,7 +65,7 @@ type Deliverer struct {
 	reconnected atomic.Pointer[chan struct{}]
 }
 
-// New returns a Deliverer.
+// New returns a [Deliverer].
 func New(config Config) *Deliverer {
 	d := &Deliverer{config: config}
 	d.running.runs, d.running.logged = map[*run]bool{}, map[string]time.Time{}

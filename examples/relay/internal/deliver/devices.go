@@ -27,7 +27,7 @@ type device struct {
 	receiving bool // whether a chunk from the consumer is neither sent nor parked yet
 }
 
-// result is what became of a chunk that should be sent.
+// result is the outcome for a chunk that should be sent.
 type result int
 
 const (
@@ -90,7 +90,7 @@ func (r *run) forget(d *device) {
 	}
 }
 
-// send hands a chunk to the sender.
+// send passes a chunk to the sender.
 func (r *run) send(d *device, c chunk, content []byte) result {
 	sender, err := r.sender(d.tenant)
 	if err != nil {
@@ -150,7 +150,7 @@ func (r *run) done(d *device, c chunk, err error) {
 	}
 }
 
-// reject keeps a chunk that Memfault does not take in another stream.
+// reject keeps a chunk that Memfault rejected in another stream.
 func (r *run) reject(d *device, c chunk, err error) {
 	r.logger.Warn("chunk rejected", "tenant", d.tenant, "device", d.serial, "error", err)
 	if r.config.Rejected != nil {

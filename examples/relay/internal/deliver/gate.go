@@ -83,7 +83,7 @@ type Budget struct {
 	left int64
 }
 
-// NewBudget returns a Budget.
+// NewBudget returns a [Budget].
 func NewBudget(bytes int64) *Budget { return &Budget{left: bytes} }
 
 // overhead is about what a chunk in memory costs besides its content.

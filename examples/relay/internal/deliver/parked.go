@@ -10,7 +10,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// turn is how many parked chunks of a device are read before it is the turn of another one.
+// turn is the number of parked chunks of a device that are read before those of another
+// device.
 const turn = 50
 
 func (r *run) nextReady() *device {
@@ -38,7 +39,7 @@ func (r *run) readDevice(ctx context.Context, d *device) {
 		r.mu.Unlock()
 		content, err := r.read(ctx, next.sequence)
 		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound): // somebody has removed it from the stream
+		case errors.Is(err, jetstream.ErrMsgNotFound): // it was removed from the stream
 			r.acks.add(job{chunk: next})
 		case err != nil:
 			why = notNow
@@ -125,7 +126,7 @@ func (r *run) logPause(tenant string, err error) {
 	r.logger.Log(context.Background(), level, "uploads paused", "tenant", tenant, "error", err)
 }
 
-// Resume makes paused senders try again at once, because keys may have changed.
+// Resume makes paused senders retry immediately, because keys may have changed.
 func (d *Deliverer) Resume() {
 	for _, r := range d.running.all() {
 		r.mu.Lock()

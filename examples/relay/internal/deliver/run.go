@@ -53,7 +53,7 @@ func newRun(d *Deliverer, l *lease.Lease, partition int, logger *slog.Logger) *r
 	return r
 }
 
-// breakUp makes a new consumer necessary.
+// breakUp ends the run, so that a new consumer is created.
 func (r *run) breakUp(reason string) {
 	r.once.Do(func() {
 		r.reason = reason
@@ -115,8 +115,8 @@ func (r *run) receive(msg jetstream.Msg) {
 	r.forget(d)
 }
 
-// handOver waits until the chunks in memory are accepted and acknowledged, but not for long:
-// a device that has to wait must not keep the partition from its next owner.
+// handOver waits until the chunks in memory are accepted and acknowledged, but not for long: a
+// device that must wait must not keep the partition from its next owner.
 func (r *run) handOver() {
 	r.leave.Do(func() { close(r.leaving) })
 	ctx, cancel := context.WithTimeout(r.lease.Context(), r.config.HandOver)
@@ -141,7 +141,7 @@ func (r *run) isIdle() bool {
 }
 
 // restart ends the requests in flight in good order, because the lease is still valid and the
-// next consumer follows at once.
+// next consumer follows immediately.
 func (r *run) restart(reason string) {
 	r.logger.Info("partition starts over", "reason", reason)
 	if r.config.Restarted != nil {

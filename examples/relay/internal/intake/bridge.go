@@ -14,8 +14,8 @@ import (
 	"github.com/memfault-go/memfault/examples/relay/internal/lease"
 )
 
-// BridgeLease is the name of the lease of the subscription: with several subscribers at once,
-// the chunks of a device would be stored in any order.
+// BridgeLease is the name of the lease of the subscription: with several concurrent
+// subscribers, the chunks of a device would be stored in any order.
 const BridgeLease = "bridge"
 
 const (

@@ -115,7 +115,7 @@ func readError(err error) *Refusal {
 	return &Refusal{Malformed, err}
 }
 
-// respond tells the device why its chunk was not stored, and when to try again.
+// respond sends the device the reason why its chunk was not stored, and when to retry.
 func respond(w http.ResponseWriter, refusal *Refusal) {
 	status := map[Reason]int{
 		Full: http.StatusServiceUnavailable, Unavailable: http.StatusServiceUnavailable, Closing: http.StatusServiceUnavailable,

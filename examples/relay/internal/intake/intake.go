@@ -1,5 +1,5 @@
-// Package intake takes chunks from devices, by HTTP and by MQTT, and stores them. A device is
-// told that its chunk is stored only after the store has acknowledged it.
+// Package intake receives chunks from devices, by HTTP and by MQTT, and stores them. A device
+// receives a confirmation only after the store has acknowledged the chunk.
 package intake
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/memfault-go/memfault/examples/relay/internal/tenants"
 )
 
-// Reason is why a chunk is refused. It is the label of a metric.
+// Reason is why a chunk is not stored. It is the label of a metric.
 type Reason string
 
 // The reasons. The first ones are temporary: the device should send the chunk again later.
@@ -70,7 +70,7 @@ type Intake struct {
 	closing context.Context // ends when the relay shuts down
 }
 
-// New returns an Intake that refuses all chunks after closing has ended.
+// New returns an [Intake] that stores no more chunks after closing has ended.
 func New(closing context.Context, config Config) *Intake {
 	return &Intake{config: config, closing: closing}
 }

@@ -13,16 +13,16 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// Broker is an MQTT broker that only takes chunks: PREFIX/SERIAL/chunk. It sends a PUBACK only
-// after the chunk is stored. A connection has one chunk on its way to the store at a time,
-// which keeps the order of the device.
+// Broker is an MQTT broker that only accepts chunks: PREFIX/SERIAL/chunk. It sends a PUBACK
+// only after the chunk is stored. A connection stores one chunk at a time, which keeps the
+// order of the device.
 //
 // If a chunk cannot be stored now, the broker closes the connection without a PUBACK, so that
 // the device sends the chunk again. If it can never be stored, a client of MQTT 5 receives a
 // PUBACK with the reason; MQTT 3.1.1 has no way to say so, and the broker closes the
 // connection as well.
 //
-// The broker authenticates nobody. Devices must be authenticated in front of it.
+// The broker does not authenticate devices. Something in front of it must do so.
 type Broker struct {
 	server  *mqtt.Server
 	address string
@@ -96,7 +96,7 @@ func (h *hook) OnPublish(client *mqtt.Client, packet packets.Packet) (packets.Pa
 	if five && !refusal.Temporary() && packet.FixedHeader.Qos > 0 {
 		return packet, code // PUBACK with the reason
 	}
-	if refusal.Temporary() { // so that a fleet does not come back at once
+	if refusal.Temporary() { // so that the devices do not all reconnect in the same moment
 		h.wait(time.Second/2 + rand.N(time.Second)) //nolint:gosec // jitter needs no secret randomness
 	}
 	if five {

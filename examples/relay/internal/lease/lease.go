@@ -12,7 +12,7 @@ import (
 // of day.
 type Clock func() (monotonic time.Duration, wall time.Time)
 
-// SystemClock returns a Clock that reads the clocks of the machine.
+// SystemClock returns a [Clock] that reads the clocks of the machine.
 func SystemClock() Clock {
 	start := time.Now()
 	return func() (time.Duration, time.Time) {
@@ -21,9 +21,8 @@ func SystemClock() Clock {
 	}
 }
 
-// Lease is the right to act for a name. It ends once and for all: a lease that was found
-// expired is not valid again, even if it is renewed late. It is safe for concurrent use by
-// multiple goroutines.
+// Lease is the right to act for a name. A lease that was found expired is never valid again,
+// even if it is renewed late. It is safe for concurrent use by multiple goroutines.
 type Lease struct {
 	Name     string
 	Revision uint64 // of the bucket when the lease was acquired; each lease has a higher one
@@ -51,9 +50,9 @@ func New(name string, revision uint64, clock Clock, ttl, monotonic time.Duration
 
 // Valid reports whether the lease is still valid.
 //
-// It asks both clocks. The monotonic clock stands still while the machine is suspended; the
-// time of day can be set. If either says that the time is over, it is: a clock that is set
-// forward costs a takeover, and one that is set back changes nothing.
+// Valid reads both clocks. The monotonic clock stops while the machine is suspended, and the
+// time of day can be set. If the lease has expired by either clock, it is not valid: a clock
+// that is set forward costs a takeover, and a clock that is set back changes nothing.
 func (l *Lease) Valid() bool {
 	monotonic, wall := l.clock()
 	l.mu.Lock()

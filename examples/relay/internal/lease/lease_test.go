@@ -47,7 +47,7 @@ func TestLease_Clocks(t *testing.T) {
 		"clock set back":          {9 * time.Second, -time.Hour, true},
 		"clock set back, expired": {10 * time.Second, -time.Hour, false},
 		"clock set forward":       {time.Second, time.Hour, false},
-		"machine was suspended":   {0, time.Minute, false}, // the monotonic clock stood still
+		"machine was suspended":   {0, time.Minute, false}, // the monotonic clock was stopped
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := newTestClock()
@@ -178,7 +178,7 @@ func TestManager_SharesAndTakesOver(t *testing.T) {
 	}
 	stopA := launch("a", SystemClock())
 	wait(8, 0, "the first process has all")
-	clock := newTestClock() // stands still for the manager, until the process is "resumed"
+	clock := newTestClock() // stopped for the manager, until the process is "resumed"
 	real := SystemClock()
 	clockB := func() (time.Duration, time.Time) {
 		monotonic, wall := real()
@@ -188,7 +188,7 @@ func TestManager_SharesAndTakesOver(t *testing.T) {
 	stopB := launch("b", clockB)
 	wait(4, 4, "the second process gets its share")
 	stopA()
-	wait(0, 8, "what is released is taken at once")
+	wait(0, 8, "released leases are taken immediately")
 	clock.advance(time.Hour, time.Hour) // as after a pause
 	require.Eventually(t, func() bool {
 		h.mu.Lock()

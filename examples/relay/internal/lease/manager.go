@@ -17,7 +17,8 @@ const (
 	memberKey = "member."
 )
 
-// Config configures a Manager. All fields are required, except for those that say so.
+// Config configures a [Manager]. All fields are required, unless their comments allow the zero
+// value.
 type Config struct {
 	KV      jetstream.KeyValue
 	Members string        // group of the processes that share Names
@@ -51,7 +52,7 @@ type Manager struct {
 	held map[string]context.CancelFunc // names that this process acts for, and how to stop it
 }
 
-// NewManager returns a Manager.
+// NewManager returns a [Manager].
 func NewManager(config Config) *Manager {
 	return &Manager{config: config, held: map[string]context.CancelFunc{}}
 }
@@ -87,7 +88,7 @@ func (m *Manager) Run(ctx context.Context) {
 	m.wg.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = m.config.KV.Delete(last, view.memberKey(m.config.ID)) // others notice anyhow
+	_ = m.config.KV.Delete(last, view.memberKey(m.config.ID)) // otherwise others notice after the TTL
 }
 
 // tick announces this process, reads the bucket, and acquires and releases leases.
@@ -179,7 +180,7 @@ func (m *Manager) next(ctx, request context.Context, name string, replaces uint6
 	if ctx.Err() == nil {
 		return m.write(request, name, replaces)
 	}
-	_, _ = m.update(request, name, "", replaces) // it expires anyhow
+	_, _ = m.update(request, name, "", replaces) // otherwise the lease expires
 	return nil
 }
 

@@ -13,9 +13,9 @@ import (
 // grace is how much longer than the TTL a process waits before it takes a lease over.
 const grace = 500 * time.Millisecond
 
-// view is what a process knows about the bucket. It reads the bucket as a whole, because a
-// watcher that lost its server can stay silent for seconds. A view that is out of date does
-// no harm: a write that names an old revision fails.
+// view is the state of the bucket that a process has read. It reads the bucket as a whole,
+// because a watcher that lost its server can stay silent for seconds. A view that is out of
+// date does no harm: a write that replaces an old revision fails.
 type view struct {
 	config  Config
 	entries map[string]entry
@@ -37,7 +37,7 @@ func (v *view) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer watcher.Stop() //nolint:errcheck // the server removes it soon anyhow
+	defer watcher.Stop() //nolint:errcheck // otherwise the server removes it soon
 	now, _ := v.config.Clock()
 	entries := map[string]entry{}
 	for {

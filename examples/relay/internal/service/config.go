@@ -39,10 +39,10 @@ type Config struct {
 	Tracer        trace.Tracer
 	Logger        *slog.Logger
 	Step          func(step string)      // for tests: called in the course of a takeover; may be nil
-	Started       func(started *Started) // called when the relay takes chunks; may be nil
+	Started       func(started *Started) // called when the relay accepts chunks; may be nil
 }
 
-// Started is a relay that takes chunks.
+// Started describes a relay that accepts chunks.
 type Started struct {
 	HTTP, MQTT string // addresses
 	StoreURL   string // of the embedded store; empty if it does not listen

@@ -18,7 +18,7 @@ func (r *relay) handler() http.Handler {
 	return mux
 }
 
-// ready reports whether the relay takes chunks: it is not shutting down, and the store
+// ready reports whether the relay accepts chunks: it is not shutting down, and the store
 // responds.
 func (r *relay) ready(w http.ResponseWriter, request *http.Request) {
 	if r.closing.Load() {

@@ -32,13 +32,13 @@ func newMetrics(r *relay) *metrics {
 	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
-		stored:   counter("relay_chunks_stored_total", "Chunks that a device was told are stored.", "transport", "tenant"),
-		refused:  counter("relay_chunks_refused_total", "Chunks that were refused.", "transport", "tenant", "reason"),
+		stored:   counter("relay_chunks_stored_total", "Chunks whose storage was confirmed to a device.", "transport", "tenant"),
+		refused:  counter("relay_chunks_refused_total", "Chunks that were not stored.", "transport", "tenant", "reason"),
 		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "relay_memfault_request_seconds", Help: "Attempts of requests to Memfault; status 0 is no response.",
 			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30},
 		}, []string{"operation", "tenant", "status"}),
-		pauses:   counter("relay_pauses_total", "How often the uploads of a tenant and partition paused: its project key was refused.", "tenant"),
+		pauses:   counter("relay_pauses_total", "How often the uploads of a tenant and partition paused because its project key was rejected.", "tenant"),
 		rejected: counter("relay_chunks_rejected_total", "Chunks that Memfault rejected; they are kept in "+"CHUNKS_REJECTED.", "tenant"),
 		restarts: counter("relay_partition_restarts_total", "New consumers during a lease.", "reason"),
 		acquired: prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_leases_acquired_total", Help: "Leases acquired."}),

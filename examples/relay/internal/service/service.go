@@ -33,8 +33,8 @@ type relay struct {
 // are in the store.
 var ErrShutdown = errors.New("relay: the shutdown took too long")
 
-// Run runs a relay until ctx ends, and then shuts it down: it takes no more chunks, waits for
-// the uploads in flight, hands its partitions over, and closes the store.
+// Run runs a relay until ctx ends, and then shuts it down: it accepts no more chunks, waits
+// for the uploads in flight, hands its partitions over, and closes the store.
 func Run(ctx context.Context, config Config) error {
 	if err := config.validate(); err != nil {
 		return err

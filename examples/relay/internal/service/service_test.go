@@ -113,7 +113,7 @@ func TestRun_Tenants(t *testing.T) {
 	var err error
 	c.Tenants, err = tenants.Load(path)
 	require.NoError(t, err)
-	c.Store.Partitions = 1 // a tenant whose key is refused must not stop another one
+	c.Store.Partitions = 1 // a tenant whose key is rejected must not stop another tenant
 	r := start(t, c)
 	device := connect(t, r.MQTT)
 	require.True(t, publish(device, "globex/eu/G-1/chunk", "first"))
@@ -131,7 +131,7 @@ func TestRun_Tenants(t *testing.T) {
 	require.ErrorContains(t, c.Tenants.Reload(path), "not valid JSON")
 	write(`{"tenants": [{"name": "acme", "prefix": "memfault", "project_key": "KEY"}]}`)
 	require.NoError(t, c.Tenants.Reload(path))
-	assert.False(t, publish(device, "globex/eu/G-1/chunk", "third"), "the topic belongs to nobody now")
+	assert.False(t, publish(device, "globex/eu/G-1/chunk", "third"), "the topic belongs to no tenant now")
 	write(`{"tenants": [{"name": "acme", "prefix": "memfault", "project_key": "KEY"}, {"name": "globex", "prefix": "globex/eu", "project_key": "KEY"}]}`)
 	require.NoError(t, c.Tenants.Reload(path))
 	r.Reloaded()

@@ -137,7 +137,7 @@ func TestRun_HeldDeviceDoesNotSilenceItsPartition(t *testing.T) {
 	eventually(t, func() bool { return len(cloud.Chunks("FREE")) == 50 }, "another device is served")
 	assert.Empty(t, cloud.Chunks("HELD"), "the device is still held")
 	cloud.Fail(memfaulttest.Fault{Device: "HELD", Delay: 20 * time.Millisecond})
-	eventually(t, func() bool { return len(cloud.Chunks("HELD")) > 0 }, "the device goes on")
+	eventually(t, func() bool { return len(cloud.Chunks("HELD")) > 0 }, "the device continues")
 	for _, text := range numbered("d", 20) {
 		require.True(t, publish(device, "memfault/HELD/chunk", text))
 	}

@@ -138,7 +138,7 @@ func partitionsError(info *jetstream.StreamInfo, want int) error {
 		ErrPartitions, info.State.Msgs, have, want, have)
 }
 
-// ensure calls create until it succeeds or fails for good: a cluster may have no leader yet.
+// ensure calls create until it succeeds or fails finally: a cluster may have no leader yet.
 func (s *Store) ensure(ctx context.Context, what string, create func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

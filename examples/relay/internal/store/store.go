@@ -17,8 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Errors of [Store.Put]. With each of them, the chunk may have been stored only if the error
-// is ErrUnavailable.
+// Errors of [Store.Put]. Only after ErrUnavailable, the chunk may have been stored.
 var (
 	ErrFull        = errors.New("relay: the store is full")
 	ErrDeviceFull  = errors.New("relay: the share of the device in the store is used up")
@@ -34,7 +33,7 @@ const (
 
 const putTimeout = 5 * time.Second
 
-// Config configures a Store.
+// Config configures a [Store].
 type Config struct {
 	URL          string        // of an existing cluster; empty starts an embedded server
 	Dir          string        // files of the embedded server
@@ -128,7 +127,8 @@ func (s *Store) Put(ctx context.Context, tenant, serial string, chunk []byte) er
 	return putError(err)
 }
 
-// PutRejected keeps a chunk that cannot be delivered, with the reason, for a person to look at.
+// PutRejected keeps a chunk that cannot be delivered, with the reason, so that a person can
+// examine it.
 func (s *Store) PutRejected(ctx context.Context, tenant, serial string, chunk []byte, reason error) error {
 	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()

@@ -1,5 +1,5 @@
-// Package tenants knows the project keys of the tenants of a relay, and which topics and
-// paths belong to whom.
+// Package tenants contains the project keys of the tenants of a relay, and maps topics and
+// paths to tenants.
 package tenants
 
 import (
@@ -22,10 +22,10 @@ type Tenant struct {
 
 var name = regexp.MustCompile(`^[-a-zA-Z0-9_]{1,64}$`)
 
-// serial is what the API takes as the serial of a device.
+// serial matches the serials that the API accepts.
 var serial = regexp.MustCompile(`^[-a-zA-Z0-9_]{1,128}$`)
 
-// ValidSerial reports whether the API takes the serial of a device.
+// ValidSerial reports whether the API accepts the serial of a device.
 func ValidSerial(s string) bool { return serial.MatchString(s) }
 
 // Set contains the tenants. It is safe for concurrent use by multiple goroutines. Create it
@@ -37,7 +37,7 @@ type Set struct {
 	changed  chan struct{}
 }
 
-// New returns a Set.
+// New returns a [Set].
 func New(tenants []Tenant) (*Set, error) {
 	s := &Set{changed: make(chan struct{})}
 	return s, s.replace(tenants)
