@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/child"
 )
 
 func main() {
@@ -71,7 +72,7 @@ var measurements = []measurement{
 }
 
 func run(ctx context.Context, out io.Writer, quick bool, only string) error {
-	url, stop, err := startServer(ctx)
+	url, stop, err := child.Start(ctx, "-serve")
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -154,35 +152,4 @@ func serve() error {
 		return err
 	}
 	return nil
-}
-
-// startServer starts this program again, as the server.
-func startServer(ctx context.Context) (url string, stop func(), err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", nil, err
-	}
-	child := exec.CommandContext(ctx, self, "-serve") //nolint:gosec // the path of this program
-	child.Stderr = os.Stderr
-	in, err := child.StdinPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	out, err := child.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := child.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() {
-		_ = in.Close() // ends the child
-		_ = child.Wait()
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		stop()
-		return "", nil, fmt.Errorf("starting the server: %w", err)
-	}
-	return strings.TrimSpace(line), stop, nil
 }

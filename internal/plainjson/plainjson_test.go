@@ -30,8 +30,6 @@ func read(text []byte, into *thing) bool {
 			plainjson.Integer(&o, &result.ID)
 		case "name":
 			o.String(&result.Name)
-		default:
-			o.Skip("id", "name", "inner")
 		case "inner":
 			if o.IsNull() {
 				result.Inner = nil
@@ -53,6 +51,8 @@ func read(text []byte, into *thing) bool {
 				o.Fail()
 			}
 			result.Inner = &kind
+		default:
+			o.Skip("id", "name", "inner")
 		}
 	}
 	if o.Done() {
