@@ -34,17 +34,17 @@ type unit struct {
 	CreatedDate     time.Time `json:"created_date"`
 }
 
-// newFleetServer serves a list of 10,000 units in pages of 100, which are encoded in advance.
-// To a request without a page it responds with one device.
-func newFleetServer(t testing.TB) *httptest.Server {
+// newFleetServer serves a list of 100 pages with perPage units each, which are encoded in
+// advance. To a request without a page it responds with one device.
+func newFleetServer(t testing.TB, perPage int) *httptest.Server {
 	t.Helper()
 	bodies := make([]string, 101)
 	for page := range bodies {
 		var items []string
-		for i := range 100 {
-			items = append(items, fmt.Sprintf(`{"id":%d,"device_serial":"SN-%06d","nickname":"unit %d","description":"","hardware_version":"evt-1","cohort":"default","archived":false,"last_seen":"2024-06-19T14:52:38.794000+00:00","created_date":"2022-01-02T03:04:05+00:00"}`, page*100+i, page*100+i, i))
+		for i := range perPage {
+			items = append(items, fmt.Sprintf(`{"id":%d,"device_serial":"SN-%06d","nickname":"unit %d","description":"","hardware_version":"evt-1","cohort":"default","archived":false,"last_seen":"2024-06-19T14:52:38.794000+00:00","created_date":"2022-01-02T03:04:05+00:00"}`, page*perPage+i, page*perPage+i, i))
 		}
-		bodies[page] = fmt.Sprintf(`{"data":[%s],"paging":{"item_count":100,"page":%d,"page_count":100,"per_page":100,"total_count":10000}}`, strings.Join(items, ","), page)
+		bodies[page] = fmt.Sprintf(`{"data":[%s],"paging":{"item_count":%[3]d,"page":%[2]d,"page_count":100,"per_page":%[3]d,"total_count":%[3]d00}}`, strings.Join(items, ","), page, perPage)
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := `{"data":{"id":1,"device_serial":"SN-1"}}`
@@ -122,13 +122,13 @@ func compare(b *testing.B, ours, theirs func()) {
 }
 
 func BenchmarkListTenThousand(b *testing.B) {
-	server, by := newFleetServer(b), newBare()
+	server, by := newFleetServer(b, 100), newBare()
 	client := newClient(b, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL))
 	compare(b, func() { listUnits(b, client) }, func() { by.list(b, server.URL) })
 }
 
 func BenchmarkSmallGet(b *testing.B) {
-	server, by := newFleetServer(b), newBare()
+	server, by := newFleetServer(b, 100), newBare()
 	client := newClient(b, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL))
 	compare(b, func() {
 		for range 1000 {
@@ -144,16 +144,27 @@ func BenchmarkSmallGet(b *testing.B) {
 }
 
 func TestAllocations_WithinBudget(t *testing.T) {
-	server, by := newFleetServer(t), newBare()
+	server, by := newFleetServer(t, 100), newBare()
 	client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(server.URL))
 	require.Equal(t, 10_000, listUnits(t, client))
 	require.Equal(t, 10_000, by.list(t, server.URL))
 
 	// The server runs in the same process, so both counts include its allocations.
-	listed := testing.AllocsPerRun(3, func() { listUnits(t, client) }) / 10_000
-	listedBare := testing.AllocsPerRun(3, func() { by.list(t, server.URL) }) / 10_000
-	t.Logf("allocations per list item: %.2f, bare %.2f", listed, listedBare)
-	assert.LessOrEqual(t, listed, listedBare+0.4)
+	listed := testing.AllocsPerRun(3, func() { listUnits(t, client) }) / 100
+	listedBare := testing.AllocsPerRun(3, func() { by.list(t, server.URL) }) / 100
+	t.Logf("allocations per page of 100 items: %.1f, bare %.1f", listed, listedBare)
+	perPage := 26.0
+	if raceEnabled() {
+		perPage += 5
+	}
+	assert.LessOrEqual(t, listed, listedBare+perPage)
+
+	small := newFleetServer(t, 10)
+	client10 := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithBaseURL(small.URL))
+	listedSmall := testing.AllocsPerRun(3, func() { listUnits(t, client10) }) / 100
+	const texts = 4 // strings of a unit that are not empty
+	t.Logf("allocations per list item: %.3f", (listed-listedSmall)/90)
+	assert.LessOrEqual(t, (listed-listedSmall)/90, texts+0.05, "the client allocates something for each item")
 
 	one := testing.AllocsPerRun(200, func() { _, _ = client.Devices.Get(t.Context(), sink, "SN-1") })
 	oneBare := testing.AllocsPerRun(200, func() {

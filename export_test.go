@@ -4,6 +4,7 @@ package memfault
 var (
 	NewTransport  = newTransport
 	ModuleVersion = moduleVersion
+	UnmarshalNew  = unmarshalNew
 )
 
 // ModulePath is the path with which the package looks for its version.

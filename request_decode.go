@@ -11,7 +11,7 @@ const unexpectedJSON = "the response is not the expected JSON"
 // decode decodes the whole response body.
 func decode[T any](r *reply) (*T, error) {
 	var value *T
-	if err := r.decodeInto(r.body.Bytes(), &value); err != nil {
+	if err := r.decodeNew(&value); err != nil {
 		return nil, err
 	}
 	if value == nil {
@@ -25,7 +25,7 @@ func decodeData[T any](r *reply) (*T, error) {
 	var envelope struct {
 		Data *T `json:"data"`
 	}
-	if err := r.decodeInto(r.body.Bytes(), &envelope); err != nil {
+	if err := r.decodeNew(&envelope); err != nil {
 		return nil, err
 	}
 	if envelope.Data == nil {
@@ -55,7 +55,7 @@ func decodePage[T any](r *reply, perPage int) (page *Page[T], paged bool, links 
 	}
 	const smallestItem = 64 // bytes; bounds the slice by what can have arrived
 	envelope.Data = make([]T, 0, min(perPage, r.body.Len()/smallestItem+1))
-	if err := r.decodeInto(r.body.Bytes(), &envelope); err != nil {
+	if err := r.decodeNew(&envelope); err != nil {
 		return nil, false, nil, err
 	}
 	if len(envelope.Data) == 0 {
@@ -100,11 +100,21 @@ func (r *reply) refuseNulls() error {
 	return nil
 }
 
+// decodeNew decodes the whole response body into a variable of the package. If the body does
+// not fit, the variable loses what it contained before.
+func (r *reply) decodeNew(out any) error { return r.decodeWith(unmarshalNew, r.body.Bytes(), out) }
+
+// decodeInto decodes data into a variable of the caller as [json.Unmarshal] does: what the
+// variable contains, and the JSON does not, stays.
 func (r *reply) decodeInto(data []byte, out any) error {
+	return r.decodeWith(json.Unmarshal, data, out)
+}
+
+func (r *reply) decodeWith(unmarshal func([]byte, any) error, data []byte, out any) error {
 	if len(data) == 0 {
 		return r.decodeError("the response has no body", nil)
 	}
-	if err := json.Unmarshal(data, out); err != nil {
+	if err := unmarshal(data, out); err != nil {
 		return r.decodeError(unexpectedJSON, err)
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/memfault-go/memfault/internal/plainjson"
 )
 
 // Timestamp is a point in time in the format of the Memfault API.
@@ -79,6 +81,11 @@ func (t Timestamp) EncodeValues(key string, values *url.Values) error {
 // UnmarshalText decodes an RFC 3339 timestamp. It returns an error for a time that is outside
 // the years 0000–9999 in UTC, because it could not be encoded again.
 func (t *Timestamp) UnmarshalText(text []byte) error {
+	var usual time.Time
+	if usual.UnmarshalText(text) == nil && isStrict(text) && inRange(usual.UTC().Year()) {
+		t.Time = usual.UTC() // without an allocation
+		return nil
+	}
 	s := string(text)
 	if strings.ContainsAny(s, "tz") { // RFC 3339 allows lowercase, package time does not
 		s = strings.ToUpper(s)
@@ -88,7 +95,7 @@ func (t *Timestamp) UnmarshalText(text []byte) error {
 		parsed, err = parseLeapSecond(s)
 	}
 	parsed = parsed.UTC()
-	if err != nil || !isStrict(s) || !inRange(parsed.Year()) {
+	if err != nil || !isStrict([]byte(s)) || !inRange(parsed.Year()) {
 		return fmt.Errorf("memfault: invalid RFC 3339 timestamp %q", shorten(string(text), 64))
 	}
 	t.Time = parsed
@@ -112,13 +119,12 @@ func parseLeapSecond(s string) (time.Time, error) {
 // isStrict reports whether s has none of the forms that package time accepts in addition to
 // RFC 3339: an hour of one digit, a fraction after a comma, an offset of 24 hours or 60
 // minutes.
-func isStrict(s string) bool {
-	offset := s[len(s)-1:]
-	if offset != "Z" {
-		offset = s[len(s)-len("hh:mm"):]
+func isStrict(s []byte) bool {
+	if s[len("2006-01-02T15")] != ':' || s[len("2006-01-02T15:04:05")] == ',' {
+		return false
 	}
-	return s[len("2006-01-02T15")] == ':' && s[len("2006-01-02T15:04:05")] != ',' &&
-		(offset == "Z" || offset[:2] < "24" && offset[3:] < "60")
+	hours, minutes := s[len(s)-len("hh:mm"):len(s)-len(":mm")], s[len(s)-len("mm"):]
+	return s[len(s)-1] == 'Z' || string(hours) < "24" && string(minutes) < "60"
 }
 
 // UnmarshalJSON decodes a JSON string that contains an RFC 3339 timestamp, or null.
@@ -127,7 +133,7 @@ func (t *Timestamp) UnmarshalJSON(data []byte) error {
 		t.Time = time.Time{}
 		return nil
 	}
-	if inner, ok := plainJSONString(data); ok {
+	if inner, ok := plainjson.Text(data); ok {
 		return t.UnmarshalText(inner)
 	}
 	var s string
@@ -135,21 +141,6 @@ func (t *Timestamp) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("memfault: invalid RFC 3339 timestamp %s", shorten(string(data), 64))
 	}
 	return t.UnmarshalText([]byte(s))
-}
-
-// plainJSONString returns the content of a JSON string that needs no unescaping.
-func plainJSONString(data []byte) ([]byte, bool) {
-	n := len(data)
-	if n < 2 || data[0] != '"' || data[n-1] != '"' {
-		return nil, false
-	}
-	inner := data[1 : n-1]
-	for _, b := range inner {
-		if b == '\\' || b == '"' || b < ' ' || b > '~' {
-			return nil, false
-		}
-	}
-	return inner, true
 }
 
 // shorten truncates a text that an error quotes to n bytes.

@@ -8,7 +8,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -16,13 +15,13 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/child"
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
@@ -59,7 +58,7 @@ func serve() error {
 }
 
 func measure(ctx context.Context, size, limit int64) error {
-	url, stop, err := startCloud(ctx)
+	url, stop, err := child.Start(ctx, "-serve")
 	if err != nil {
 		return err
 	}
@@ -85,37 +84,6 @@ func measure(ctx context.Context, size, limit int64) error {
 		return errors.New("the upload exceeded the memory limit")
 	}
 	return nil
-}
-
-// startCloud starts this program again, as the fake cloud.
-func startCloud(ctx context.Context) (url string, stop func(), err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", nil, err
-	}
-	child := exec.CommandContext(ctx, self, "-serve") //nolint:gosec // the path of this program
-	child.Stderr = os.Stderr
-	in, err := child.StdinPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	out, err := child.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := child.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() {
-		_ = in.Close() // ends the child
-		_ = child.Wait()
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		stop()
-		return "", nil, fmt.Errorf("starting the fake cloud: %w", err)
-	}
-	return strings.TrimSpace(line), stop, nil
 }
 
 // upload uploads a payload, and returns the number of attempts to send the file.
