@@ -116,7 +116,7 @@ func (p RetryPolicy) worthWaiting(resp *http.Response) bool {
 // retryable reports whether a request without a complete response may be sent again: always
 // if it never left, otherwise if repeating it does no harm.
 func (c *call) retryable(err error) bool {
-	return !isPermanent(err) && (neverLeft(err) || c.idempotent())
+	return !isPermanent(err) && (neverLeft(err) || c.unsent() || c.idempotent())
 }
 
 // neverLeft reports whether no connection could be made.
