@@ -3,6 +3,7 @@ package memfault
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -151,6 +152,13 @@ const (
 	bodyStallTimeout = time.Minute
 )
 
+// maxReopened is how often net/http may open the body of one attempt again. On HTTP/2 it opens
+// the body for each connection that the server closes with GOAWAY, without a wait and without
+// an end of its own. The body would restart the time limit each time.
+const maxReopened = 10
+
+var errReopened = errors.New("the server closed too many connections before it read the request")
+
 // watchBody lets each part of the request body that is sent restart the time limit. The
 // body may be opened again, when a kept connection turns out to be closed. A small body in
 // memory is not watched: net/http writes it together with the header only if it sees what
@@ -161,7 +169,11 @@ func watchBody(req *http.Request, timer *stall.Timer) {
 	}
 	req.Body = timer.RequestBody(req.Body, errHeaderTimeout)
 	if open := req.GetBody; open != nil {
+		opened := 0
 		req.GetBody = func() (io.ReadCloser, error) {
+			if opened++; opened > maxReopened {
+				return nil, errReopened
+			}
 			body, err := open()
 			if err != nil {
 				return nil, err
