@@ -9,13 +9,16 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 )
 
 const (
 	maxWebhookBody    = 1 << 20 // bytes
+	webhookBodyLimit  = time.Minute
 	defaultRemembered = 10_000  // deliveries
 )
 
@@ -54,9 +57,10 @@ func (o WebhookOptions) Format(f fmt.State, _ rune) {
 // the [http.Server], except [http.ErrAbortHandler].
 //
 // Other requests are rejected: with 405 if the method is not POST, with 413 if the body is
-// longer than 1 MiB, with 401 if the signature is missing or wrong, and with 400 if
-// [ParseWebhook] fails. If all secrets are empty, if there are none, or if function is nil,
-// the handler rejects every request with 500 and a text that says why.
+// longer than 1 MiB, with 408 if the body is not complete within the ReadTimeout of the
+// [http.Server] or, by default, within 1 minute, with 401 if the signature is missing or
+// wrong, and with 400 if [ParseWebhook] fails. If all secrets are empty, if there are none, or
+// if function is nil, the handler rejects every request with 500 and a text that says why.
 //
 // UNCERTAIN: after which responses, and how often, Memfault repeats a delivery.
 //
@@ -104,13 +108,9 @@ func (h *webhookHandler) receive(w http.ResponseWriter, r *http.Request) (*Webho
 	}
 	var body []byte
 	if r.Body != nil { // nil only in tests that call the handler directly
-		var err error
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxWebhookBody))
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-			return nil, http.StatusRequestEntityTooLarge
-		}
-		if err != nil {
-			return nil, http.StatusBadRequest
+		var status int
+		if body, status = readWebhook(w, r); status != http.StatusOK {
+			return nil, status
 		}
 	}
 	if VerifyWebhook(r.Header, body, h.secrets...) != nil {
@@ -121,6 +121,29 @@ func (h *webhookHandler) receive(w http.ResponseWriter, r *http.Request) (*Webho
 		return nil, http.StatusBadRequest
 	}
 	return event, http.StatusOK
+}
+
+// readWebhook returns the body of a request, or the status with which it is rejected. It limits
+// the time of the body unless the server does, which by default waits forever.
+func readWebhook(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
+	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
+	connection := http.NewResponseController(w)
+	limited := (server == nil || server.ReadTimeout <= 0) &&
+		connection.SetReadDeadline(time.Now().Add(webhookBodyLimit)) == nil
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxWebhookBody))
+	tooLarge := (*http.MaxBytesError)(nil)
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, http.StatusRequestEntityTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, http.StatusRequestTimeout
+	case err != nil:
+		return nil, http.StatusBadRequest
+	}
+	if limited { // the limit would end the context of the function
+		_ = connection.SetReadDeadline(time.Time{})
+	}
+	return body, http.StatusOK
 }
 
 // deliver calls the function, unless it has succeeded for the same delivery.
