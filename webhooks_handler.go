@@ -12,14 +12,14 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 )
 
 const (
 	maxWebhookBody    = 1 << 20 // bytes
 	webhookBodyLimit  = time.Minute
-	defaultRemembered = 10_000  // deliveries
+	defaultRemembered = 10_000 // deliveries
 )
 
 // WebhookOptions are the options of [NewWebhookHandler].
@@ -175,72 +175,35 @@ func (h *webhookHandler) call(r *http.Request, event *WebhookEvent) (status int)
 		if v := recover(); v != nil {
 			status = http.StatusInternalServerError
 			if v != http.ErrAbortHandler { //nolint:errorlint // net/http compares it in this way
-				logWebhook(r, event, "panic: %v\n%s", v, debug.Stack())
+				h.log(r, event, "panic: "+redactQueries(fmt.Sprint(v)), debug.Stack())
 			}
 		}
 	}()
 	if err := h.function(r.Context(), event); err != nil {
-		logWebhook(r, event, "%s", oneLine(redactQueries(err.Error()), maxErrorField))
+		h.log(r, event, oneLine(redactQueries(h.hideSecrets(err.Error())), maxErrorField), nil)
 		return http.StatusInternalServerError
 	}
 	return http.StatusOK
 }
 
-// logWebhook writes to the log that net/http uses for the request.
-func logWebhook(r *http.Request, event *WebhookEvent, format string, args ...any) {
+// log writes to the log that net/http uses for the request. A stack is written below the text.
+func (h *webhookHandler) log(r *http.Request, event *WebhookEvent, text string, stack []byte) {
 	logger := log.Default()
 	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && server.ErrorLog != nil {
 		logger = server.ErrorLog
 	}
-	logger.Printf("memfault: webhook %s: "+format, append([]any{oneLine(string(event.Type), 80)}, args...)...)
-}
-
-// webhookDeliveries are the deliveries for which the function runs, and the last ones for which
-// it succeeded.
-type webhookDeliveries struct {
-	limit int // how many of the latter are kept
-
-	mu     sync.Mutex
-	byKey  map[[sha256.Size]byte]*webhookDelivery
-	oldest int                 // in kept, once it is full
-	kept   [][sha256.Size]byte // a ring
-}
-
-type webhookDelivery struct {
-	ended     chan struct{}
-	succeeded bool // valid once ended is closed
-}
-
-// begin returns the delivery that is in flight or remembered under key. If there is none, it
-// registers one; first is true, and the caller must end it.
-func (d *webhookDeliveries) begin(key [sha256.Size]byte) (delivery *webhookDelivery, first bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if delivery := d.byKey[key]; delivery != nil {
-		return delivery, false
+	if stack != nil {
+		text += "\n" + string(stack)
 	}
-	if d.byKey == nil {
-		d.byKey = map[[sha256.Size]byte]*webhookDelivery{}
-	}
-	delivery = &webhookDelivery{ended: make(chan struct{})}
-	d.byKey[key] = delivery
-	return delivery, true
+	logger.Print(h.hideSecrets("memfault: webhook " + oneLine(string(event.Type), 80) + ": " + text))
 }
 
-// end remembers a delivery that succeeded and forgets one that failed.
-func (d *webhookDeliveries) end(key [sha256.Size]byte, delivery *webhookDelivery, succeeded bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	switch {
-	case !succeeded || d.limit < 0:
-		delete(d.byKey, key)
-	case len(d.kept) < d.limit:
-		d.kept = append(d.kept, key)
-	default:
-		delete(d.byKey, d.kept[d.oldest])
-		d.kept[d.oldest] = key
-		d.oldest = (d.oldest + 1) % d.limit
+// hideSecrets redacts the secrets of the webhook.
+func (h *webhookHandler) hideSecrets(text string) string {
+	for _, secret := range h.secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, redacted)
+		}
 	}
-	delivery.succeeded = succeeded
-	close(delivery.ended)
+	return text
 }
