@@ -33,7 +33,7 @@ const introduction = `<!-- Written by go generate in internal/faultmatrix. Do no
 # Faults
 
 This page lists what each kind of operation does under each fault. The tests in
-internal/faultmatrix make every call in the tables, with the default [RetryPolicy], and check
+internal/faultmatrix make every call in the tables, with the default RetryPolicy, and check
 each number and each error. They also check that no goroutine, connection or response body is
 left, that the error text contains no secret, and that no credential is sent to another host.
 They use simulated time and connections in memory, so that nothing depends on the speed of the
@@ -65,7 +65,10 @@ const details = `
 - After a 403 of the storage, an upload asks for another URL and sends the file there, once.
 - A commit that fails with 409 is a success: Memfault has the file already.
 - net/http repeats a request that an HTTP/2 server has not processed. The package prevents that
-  for requests that are not safe to repeat.
+  for requests that are not safe to repeat. The server that sends GOAWAY without the request
+  does so after 7 s.
+- A body of which nothing is needed is awaited for at most 5 s. If it does not arrive, the
+  operation has succeeded all the same.
 `
 
 func page() string {
