@@ -121,7 +121,7 @@ var faults = []*fault{
 	{name: "504", rule: status(504), handle: respond(504, "")},
 	{name: "529", rule: status(529), handle: respond(529, "")},
 
-	// Successes that are none.
+	// Successful statuses with an unusable body.
 	{name: "200 with an HTML page", rule: htmlPage, handle: respondHTML(200)},
 	{name: "200 with truncated JSON", rule: unusable, handle: respondBody(`{"data":{"device_ser`)},
 	{name: "200 with JSON of the wrong type", rule: unusable, handle: respondBody(`{"data":"text","paging":{}}`)},
@@ -259,10 +259,10 @@ func stopBody(w http.ResponseWriter, r *http.Request) {
 }
 
 // wait returns early if the client is gone.
-func wait(r *http.Request, how time.Duration) {
+func wait(r *http.Request, duration time.Duration) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	select {
-	case <-time.After(how):
+	case <-time.After(duration):
 	case <-r.Context().Done():
 	}
 }

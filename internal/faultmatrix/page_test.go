@@ -17,8 +17,8 @@ var update = flag.Bool("update", false, "write docs/faults.md")
 
 const pageFile = "../../docs/faults.md"
 
-// TestPage compares the page with the expectations that TestMatrix and TestWebhook check.
-func TestPage(t *testing.T) {
+// TestPage_IsCurrent compares the page with the expectations that TestMatrix and TestWebhook check.
+func TestPage_IsCurrent(t *testing.T) {
 	want := page()
 	if *update {
 		require.NoError(t, os.WriteFile(pageFile, []byte(want), 0o644))

@@ -167,7 +167,7 @@ func bodyLost(each time.Duration) rule {
 	}
 }
 
-// harmless is a fault that nobody notices but for a delay.
+// harmless is a fault that at most delays the call.
 func harmless(delay time.Duration) rule {
 	return func(*kind, bool) expectation {
 		return expectation{attempts: 1, seen: 1, min: delay, max: delay}
