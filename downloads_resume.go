@@ -3,14 +3,12 @@ package memfault
 import (
 	"context"
 	"errors"
+	"github.com/memfault-go/memfault/internal/resume"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/memfault-go/memfault/internal/operation"
-	"github.com/memfault-go/memfault/internal/resume"
 )
 
 // download is a file that is being downloaded. Its Reader counts all attempts, so each call
@@ -74,12 +72,8 @@ func (d *download) fetch(header http.Header) (*http.Response, error) {
 // htmlPage returns an error for a page in place of a file that never is one, such as the page
 // of a captive portal.
 func (d *download) htmlPage(resp *http.Response) error {
-	switch d.call.op {
-	case operation.Get(operation.CoredumpsDownload), operation.Get(operation.SymbolsDownload):
-	default:
-		return nil
-	}
-	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+	name := d.call.op.Name
+	if name != "coredumps.download" && name != "symbols.download" || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
 		return nil
 	}
 	defer resp.Body.Close() //nolint:errcheck // the response is not used
