@@ -3,12 +3,13 @@ package memfault
 import (
 	"context"
 	"errors"
-	"github.com/memfault-go/memfault/internal/resume"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/memfault-go/memfault/internal/resume"
 )
 
 // download is a file that is being downloaded. Its Reader counts all attempts, so each call
