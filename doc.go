@@ -49,7 +49,8 @@
 // A failed request is retried if a retry is safe. By default, a call makes at most 5 attempts
 // in total ([RetryPolicy.MaxAttempts]). These requests are retried:
 //
-//   - any request, if the API responds with 429 or the connection cannot be established;
+//   - any request, if the API responds with 429 or the connection, including its TLS
+//     handshake, cannot be established for another reason than an invalid certificate;
 //   - GET, HEAD, PUT and DELETE requests, PATCH requests with absolute values, and the few
 //     POST requests that are safe to repeat, if the connection breaks or the API responds
 //     with 502, 503, 504 or 529.
@@ -98,6 +99,26 @@
 // Package memfaulttest starts a fake Memfault in a test, and returns clients for it. An
 // interface instead of the client is not needed: the test sends real requests. A list of
 // given items, for a function that takes a [Pager], is made with [PagerOf].
+//
+// # Guarantees
+//
+// The file SECURITY.md names the tests of each guarantee, and docs/faults.md lists what every
+// kind of call does under every fault.
+//
+//   - Order: a [Pager] yields items in the order of the list. A [ChunkSender] sends the chunks
+//     of a device in the order of Send, one request after the other.
+//   - Repeats: a request that Memfault may have carried out is retried only if a repetition does
+//     no harm. A [ChunkSender] reports the outcome of each chunk exactly once.
+//   - Memory: a call reads at most 64 MiB of a response. An upload or a download uses a small
+//     buffer. A [Pager] holds only the pages that it prefetches. A [ChunkSender] holds at most
+//     [ChunkSenderOptions.MaxPendingBytes].
+//   - Secrets: a credential is sent only to the hosts of the client, and never in plain text
+//     unless [WithInsecureHTTP] or a loopback address allows it. No error, log line, observer
+//     call or printed value of the package contains a credential or the query of a presigned
+//     URL.
+//   - Verification: the certificate of each server is verified. A downloaded artifact is
+//     compared with its size and checksums from Memfault. Two versions of a file are never
+//     mixed in one download. A webhook delivery is accepted only with a valid signature.
 //
 // # Uncertain facts
 //

@@ -3,8 +3,10 @@ package memfault
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/resume"
@@ -63,8 +65,22 @@ func (d *download) fetch(header http.Header) (*http.Response, error) {
 	}
 	if err == nil {
 		d.call.lastError, d.call.renewed = nil, false // of an earlier attempt
+		err = d.htmlPage(resp)
 	}
 	return resp, err
+}
+
+// htmlPage returns an error for a page in place of a file that never is one, such as the page
+// of a captive portal.
+func (d *download) htmlPage(resp *http.Response) error {
+	name := d.call.op.Name
+	if name != "coredumps.download" && name != "symbols.download" || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+		return nil
+	}
+	defer resp.Body.Close() //nolint:errcheck // the response is not used
+	d.call.timer.Finish(lateBodyLimit, errLateBody)
+	start, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // the error shows what arrived
+	return newDecodeError(d.call, resp, start, "unexpected HTML page", nil)
 }
 
 // retry waits as the client's policy demands, if it allows another attempt.

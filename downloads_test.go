@@ -371,3 +371,23 @@ func ExampleCoredumpsService_Download() {
 	// not ready
 	// 7 bytes, MD5 1b265a4efc40a24836ff1bd728afd225
 }
+
+func TestDownload_HTMLPageInsteadOfFile(t *testing.T) {
+	requests := 0
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		requests++
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, "<!DOCTYPE html><html><body>sign in</body></html>")
+	})
+	var file bytes.Buffer
+	_, err := client.Coredumps.Download(t.Context(), sink, 1, &file, memfault.CoredumpDownloadOptions{})
+	require.ErrorIs(t, err, memfault.ErrNoAnswer)
+	_, err = client.Coredumps.DownloadSymbols(t.Context(), sink, 1, &file)
+	require.ErrorIs(t, err, memfault.ErrNoAnswer)
+	assert.Empty(t, file.String())
+	assert.Equal(t, 2, requests)
+
+	_, err = client.Recordings.Download(t.Context(), sink, "r1", &file)
+	require.NoError(t, err, "a recording can be an HTML page")
+	assert.Contains(t, file.String(), "sign in")
+}

@@ -2,12 +2,8 @@ package memfault
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/base64"
 	"encoding/json"
-	"html"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -16,10 +12,31 @@ const redacted = "[redacted]"
 
 // redactor replaces the credential of a call, and the queries of URLs, in texts that a
 // server sent or an error contains.
-type redactor struct{ secrets []string }
+type redactor struct {
+	secrets []string // in every usual form, the longest first
+	plain   []string // as they are
+}
 
 func (c *call) redactor() redactor {
-	return redactor{secretsIn(append(addedValues(c.signedHeader, c.plainHeader), c.earlier...))}
+	return newRedactor(append(addedValues(c.signedHeader, c.plainHeader), c.earlier...))
+}
+
+// requestID returns the ID that the server gave to a request, without the credential of the
+// request. Only a server that sends the credential back costs more than a comparison.
+func (c *call) requestID(resp *http.Response) string {
+	id := resp.Header.Get(requestIDHeader)
+	for name, values := range c.signedHeader {
+		for _, value := range values {
+			_, secret, _ := strings.Cut(value, " ")
+			if secret == "" {
+				secret = value
+			}
+			if value != c.plainHeader.Get(name) && strings.Contains(id, secret) {
+				return c.redactor().text(id)
+			}
+		}
+	}
+	return id
 }
 
 // noteSecrets keeps the credential of the last attempt, before the next one has another.
@@ -48,7 +65,7 @@ func (r redactor) text(text string) string {
 	for _, secret := range r.secrets {
 		text = strings.ReplaceAll(text, secret, redacted)
 	}
-	return redactQueries(text)
+	return redactQueries(r.escaped(text))
 }
 
 // body redacts the body of a response, or its start.
@@ -137,54 +154,10 @@ func (r redactor) cut(text string) string {
 	return text
 }
 
-// secretsIn returns the texts that signed requests must not leave in an error: the values that
-// the Authenticator added to the header and their parts, in every form in which servers echo
-// them, the longest first.
-func secretsIn(added []string) []string {
-	var secrets []string
-	add := func(secret string) {
-		if len(secret) < 4 { // replacing a shorter one would destroy any text
-			return
-		}
-		quoted, _ := json.Marshal(secret) // a string always has a JSON form
-		query, path := url.QueryEscape(secret), url.PathEscape(secret)
-		secrets = append(secrets, secret, html.EscapeString(secret), string(quoted[1:len(quoted)-1]),
-			query, path, lowerEscapes(query), lowerEscapes(path))
-	}
-	for _, value := range added {
-		add(value)
-		if _, token, ok := strings.Cut(value, " "); ok { // Basic and Bearer
-			add(token)
-			value = token
-		}
-		if decoded, err := base64.StdEncoding.DecodeString(value); err == nil {
-			if _, password, ok := strings.Cut(string(decoded), ":"); ok {
-				add(string(decoded))
-				add(password)
-			}
-		}
-	}
-	slices.SortFunc(secrets, func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
-	})
-	return slices.Compact(secrets)
-}
-
-// lowerEscapes returns an escaped text with its percent escapes in lowercase.
-func lowerEscapes(escaped string) string {
-	lower := []byte(escaped)
-	for i := 0; i+2 < len(lower); i++ {
-		if lower[i] == '%' {
-			copy(lower[i:], bytes.ToLower(lower[i:i+3]))
-			i += 2
-		}
-	}
-	return string(lower)
-}
-
 // redactQueries replaces what follows a question mark within a word: a presigned URL has
-// its signature there, with or without its scheme.
+// its signature there, with or without its scheme. It also replaces the user of a URL.
 func redactQueries(text string) string {
+	text = redactUsers(text)
 	if queryStart(text) < 0 {
 		return text
 	}

@@ -13,12 +13,13 @@ import (
 
 // newResponseError returns the Error of a response whose body, or its start, was read.
 func newResponseError(c *call, resp *http.Response, body []byte) *Error {
-	shown := c.redactor().body(body)
+	redact := c.redactor()
+	shown := redact.body(body)
 	return &Error{
 		Operation:  c.op.Name,
 		Method:     c.op.Method,
 		StatusCode: resp.StatusCode,
-		RequestID:  resp.Header.Get(requestIDHeader),
+		RequestID:  redact.text(resp.Header.Get(requestIDHeader)),
 		Body:       shown[:min(len(shown), maxErrorBody)],
 	}
 }
@@ -38,6 +39,7 @@ func newStatusError(c *call, resp *http.Response, body []byte) *Error {
 		if e.Type, e.Message = storageError(e.Body); e.Type == "" {
 			e.Message = plainText(e.Body)
 		}
+		e.Type, e.Message = redact.text(e.Type), redact.text(e.Message) // XML was unescaped
 		return e
 	}
 	var inner struct {
@@ -98,8 +100,9 @@ func storageError(body []byte) (code, message string) {
 // returns. Its text quotes no JSON, which can contain a key or a token.
 func newDecodeError(c *call, resp *http.Response, body []byte, problem string, cause error) *Error {
 	e := newResponseError(c, resp, body)
-	e.Message, e.cause = problem, cause
+	e.Message = problem
 	if cause != nil {
+		e.cause = c.redactor().cause(cause)
 		e.Message += ": " + c.redactor().text(cause.Error())
 	}
 	if isHTML(body) {

@@ -127,7 +127,7 @@ func (o *callOptions) report(c *call) {
 		if c.lastResponse != nil {
 			response.StatusCode = c.lastResponse.StatusCode
 			response.Header = c.lastResponse.Header
-			response.RequestID = c.lastResponse.Header.Get(requestIDHeader)
+			response.RequestID = c.requestID(c.lastResponse)
 		}
 	}
 }

@@ -128,7 +128,7 @@ func (c *call) failure(ctx context.Context, resp *http.Response, err error) erro
 	case err == nil:
 		return nil
 	}
-	return &noResponseError{call: c, cause: withoutURL(err)}
+	return &noResponseError{call: c, cause: c.redactor().cause(withoutURL(err))}
 }
 
 // deletedBefore reports whether a 404 is due to an earlier attempt of the same call, whose
@@ -164,7 +164,7 @@ type noResponseError struct {
 }
 
 func (e *noResponseError) Error() string {
-	text := fmt.Sprintf("memfault: %s: %s", e.call.op.Name, oneLine(e.cause.Error(), maxErrorField))
+	text := fmt.Sprintf("memfault: %s: %s", e.call.op.Name, oneLine(e.call.redactor().text(e.cause.Error()), maxErrorField))
 	if e.call.attempts > 1 {
 		text += fmt.Sprintf(" (attempt %d)", e.call.attempts)
 	}

@@ -17,10 +17,10 @@ func (t *attemptTransport) observe(c *call, req *http.Request, resp *http.Respon
 	}
 	attempt := Attempt{Operation: c.op.Name, Method: req.Method, Host: req.URL.Host, Number: c.attempts, Duration: took}
 	if err != nil {
-		attempt.Err = &attemptError{c.redactor().text(oneLine(err.Error(), maxErrorField)), err}
+		attempt.Err = &attemptError{oneLine(c.redactor().text(err.Error()), maxErrorField), err}
 	} else {
 		attempt.StatusCode = resp.StatusCode
-		attempt.RequestID = resp.Header.Get(requestIDHeader)
+		attempt.RequestID = c.requestID(resp)
 	}
 	if cfg.observe != nil {
 		cfg.observe(req.Context(), attempt)

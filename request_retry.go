@@ -115,7 +115,7 @@ func (p RetryPolicy) worthWaiting(resp *http.Response) bool {
 // retryable reports whether a request without a complete response may be retried: always if it
 // was never sent, otherwise if it is safe to repeat.
 func (c *call) retryable(err error) bool {
-	return !isPermanent(err) && (neverLeft(err) || c.idempotent())
+	return !isPermanent(err) && (neverLeft(err) || c.unsent() || c.idempotent())
 }
 
 // neverLeft reports whether no connection could be established.

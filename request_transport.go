@@ -3,6 +3,7 @@ package memfault
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -151,6 +152,13 @@ const (
 	bodyStallTimeout = time.Minute
 )
 
+// maxReopened is how often net/http may open the body of one attempt again. On HTTP/2 it opens
+// the body for each connection that the server closes with GOAWAY, without a wait and without
+// an end of its own. The body would restart the time limit each time.
+const maxReopened = 10
+
+var errReopened = errors.New("the server closed too many connections before it read the request")
+
 // watchBody restarts the time limit for each part of the request body that is sent. net/http
 // may open the body again, if a kept connection is closed. A small body in memory is not
 // wrapped, because net/http writes only the types that it knows together with the header.
@@ -160,7 +168,11 @@ func watchBody(req *http.Request, timer *stall.Timer) {
 	}
 	req.Body = timer.RequestBody(req.Body, errHeaderTimeout)
 	if open := req.GetBody; open != nil {
+		opened := 0
 		req.GetBody = func() (io.ReadCloser, error) {
+			if opened++; opened > maxReopened {
+				return nil, errReopened
+			}
 			body, err := open()
 			if err != nil {
 				return nil, err

@@ -9,14 +9,17 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"slices"
-	"sync"
+	"strings"
+	"time"
 )
 
 const (
 	maxWebhookBody    = 1 << 20 // bytes
-	defaultRemembered = 10_000  // deliveries
+	webhookBodyLimit  = time.Minute
+	defaultRemembered = 10_000 // deliveries
 )
 
 // WebhookOptions are the options of [NewWebhookHandler].
@@ -54,9 +57,10 @@ func (o WebhookOptions) Format(f fmt.State, _ rune) {
 // the [http.Server], except [http.ErrAbortHandler].
 //
 // Other requests are rejected: with 405 if the method is not POST, with 413 if the body is
-// longer than 1 MiB, with 401 if the signature is missing or wrong, and with 400 if
-// [ParseWebhook] fails. If all secrets are empty, if there are none, or if function is nil,
-// the handler rejects every request with 500 and a text with the reason.
+// longer than 1 MiB, with 408 if the body is not complete within the ReadTimeout of the
+// [http.Server] or, by default, within 1 minute, with 401 if the signature is missing or
+// wrong, and with 400 if [ParseWebhook] fails. If all secrets are empty, if there are none, or
+// if function is nil, the handler rejects every request with 500 and a text with the reason.
 //
 // UNCERTAIN: after which responses, and how often, Memfault repeats a delivery.
 //
@@ -104,13 +108,9 @@ func (h *webhookHandler) receive(w http.ResponseWriter, r *http.Request) (*Webho
 	}
 	var body []byte
 	if r.Body != nil { // nil only in tests that call the handler directly
-		var err error
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxWebhookBody))
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-			return nil, http.StatusRequestEntityTooLarge
-		}
-		if err != nil {
-			return nil, http.StatusBadRequest
+		var status int
+		if body, status = readWebhook(w, r); status != http.StatusOK {
+			return nil, status
 		}
 	}
 	if VerifyWebhook(r.Header, body, h.secrets...) != nil {
@@ -121,6 +121,29 @@ func (h *webhookHandler) receive(w http.ResponseWriter, r *http.Request) (*Webho
 		return nil, http.StatusBadRequest
 	}
 	return event, http.StatusOK
+}
+
+// readWebhook returns the body of a request, or the status with which it is rejected. It limits
+// the time of the body unless the server does, which by default waits forever.
+func readWebhook(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
+	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
+	connection := http.NewResponseController(w)
+	limited := (server == nil || server.ReadTimeout <= 0) &&
+		connection.SetReadDeadline(time.Now().Add(webhookBodyLimit)) == nil
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxWebhookBody))
+	tooLarge := (*http.MaxBytesError)(nil)
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, http.StatusRequestEntityTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, http.StatusRequestTimeout
+	case err != nil:
+		return nil, http.StatusBadRequest
+	}
+	if limited { // the limit would end the context of the function
+		_ = connection.SetReadDeadline(time.Time{})
+	}
+	return body, http.StatusOK
 }
 
 // deliver calls the function, unless it has succeeded for the same delivery.
@@ -152,72 +175,35 @@ func (h *webhookHandler) call(r *http.Request, event *WebhookEvent) (status int)
 		if v := recover(); v != nil {
 			status = http.StatusInternalServerError
 			if v != http.ErrAbortHandler { //nolint:errorlint // net/http compares it in this way
-				logWebhook(r, event, "panic: %v\n%s", v, debug.Stack())
+				h.log(r, event, "panic: "+redactQueries(fmt.Sprint(v)), debug.Stack())
 			}
 		}
 	}()
 	if err := h.function(r.Context(), event); err != nil {
-		logWebhook(r, event, "%s", oneLine(redactQueries(err.Error()), maxErrorField))
+		h.log(r, event, oneLine(redactQueries(h.hideSecrets(err.Error())), maxErrorField), nil)
 		return http.StatusInternalServerError
 	}
 	return http.StatusOK
 }
 
-// logWebhook writes to the log that net/http uses for the request.
-func logWebhook(r *http.Request, event *WebhookEvent, format string, args ...any) {
+// log writes to the log that net/http uses for the request. A stack is written below the text.
+func (h *webhookHandler) log(r *http.Request, event *WebhookEvent, text string, stack []byte) {
 	logger := log.Default()
 	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && server.ErrorLog != nil {
 		logger = server.ErrorLog
 	}
-	logger.Printf("memfault: webhook %s: "+format, append([]any{oneLine(string(event.Type), 80)}, args...)...)
-}
-
-// webhookDeliveries are the deliveries for which the function runs, and the last ones for which
-// it succeeded.
-type webhookDeliveries struct {
-	limit int // how many of the latter are kept
-
-	mu     sync.Mutex
-	byKey  map[[sha256.Size]byte]*webhookDelivery
-	oldest int                 // in kept, once it is full
-	kept   [][sha256.Size]byte // a ring
-}
-
-type webhookDelivery struct {
-	ended     chan struct{}
-	succeeded bool // valid once ended is closed
-}
-
-// begin returns the delivery that is in flight or remembered under key. If there is none, it
-// registers one; first is true, and the caller must end it.
-func (d *webhookDeliveries) begin(key [sha256.Size]byte) (delivery *webhookDelivery, first bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if delivery := d.byKey[key]; delivery != nil {
-		return delivery, false
+	if stack != nil {
+		text += "\n" + string(stack)
 	}
-	if d.byKey == nil {
-		d.byKey = map[[sha256.Size]byte]*webhookDelivery{}
-	}
-	delivery = &webhookDelivery{ended: make(chan struct{})}
-	d.byKey[key] = delivery
-	return delivery, true
+	logger.Print(h.hideSecrets("memfault: webhook " + oneLine(string(event.Type), 80) + ": " + text))
 }
 
-// end remembers a delivery that succeeded, and forgets a delivery that failed.
-func (d *webhookDeliveries) end(key [sha256.Size]byte, delivery *webhookDelivery, succeeded bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	switch {
-	case !succeeded || d.limit < 0:
-		delete(d.byKey, key)
-	case len(d.kept) < d.limit:
-		d.kept = append(d.kept, key)
-	default:
-		delete(d.byKey, d.kept[d.oldest])
-		d.kept[d.oldest] = key
-		d.oldest = (d.oldest + 1) % d.limit
+// hideSecrets redacts the secrets of the webhook.
+func (h *webhookHandler) hideSecrets(text string) string {
+	for _, secret := range h.secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, redacted)
+		}
 	}
-	delivery.succeeded = succeeded
-	close(delivery.ended)
+	return text
 }

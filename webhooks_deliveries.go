@@ -1,0 +1,56 @@
+package memfault
+
+import (
+	"crypto/sha256"
+	"sync"
+)
+
+// webhookDeliveries are the deliveries for which the function runs, and the last ones for which
+// it succeeded.
+type webhookDeliveries struct {
+	limit int // how many of the latter are kept
+
+	mu     sync.Mutex
+	byKey  map[[sha256.Size]byte]*webhookDelivery
+	oldest int                 // in kept, once it is full
+	kept   [][sha256.Size]byte // a ring
+}
+
+type webhookDelivery struct {
+	ended     chan struct{}
+	succeeded bool // valid once ended is closed
+}
+
+// begin returns the delivery that is in flight or remembered under key. If there is none, it
+// registers one; first is true, and the caller must end it.
+func (d *webhookDeliveries) begin(key [sha256.Size]byte) (delivery *webhookDelivery, first bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if delivery := d.byKey[key]; delivery != nil {
+		return delivery, false
+	}
+	if d.byKey == nil {
+		d.byKey = map[[sha256.Size]byte]*webhookDelivery{}
+	}
+	delivery = &webhookDelivery{ended: make(chan struct{})}
+	d.byKey[key] = delivery
+	return delivery, true
+}
+
+// end remembers a delivery that succeeded and forgets one that failed.
+func (d *webhookDeliveries) end(key [sha256.Size]byte, delivery *webhookDelivery, succeeded bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case !succeeded || d.limit < 0:
+		delete(d.byKey, key)
+	case len(d.kept) < d.limit:
+		d.kept = append(d.kept, key)
+	default:
+		delete(d.byKey, d.kept[d.oldest])
+		d.kept[d.oldest] = key
+		d.oldest = (d.oldest + 1) % d.limit
+	}
+	delivery.succeeded = succeeded
+	close(delivery.ended)
+}
