@@ -5,9 +5,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
-	"html"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -44,92 +42,70 @@ func addedValues(signed, plain http.Header) (added []string) {
 }
 
 // text redacts a text, or a string that was decoded from JSON.
-func (r redactor) text(text string) string {
-	for _, secret := range r.secrets {
-		text = strings.ReplaceAll(text, secret, redacted)
-	}
-	return redactQueries(text)
-}
+func (r redactor) text(text string) string { return redactQueries(r.credentials(text, false)) }
 
-// body redacts the body of a response, or its start.
+// body redacts the body of a response, or its start. JSON remains JSON.
 func (r redactor) body(body []byte) []byte {
-	switch trimmed := bytes.TrimSpace(body); {
-	case len(trimmed) == 0:
+	switch {
+	case len(bytes.TrimSpace(body)) == 0:
 		return nil
-	case bytes.IndexByte([]byte(`{["`), trimmed[0]) >= 0:
+	case json.Valid(body):
 		return r.json(body)
-	default:
-		return []byte(r.cut(r.text(string(body))))
+	default: // what is cut off here leaves enough for an Error, also if the redacted text is shorter
+		return []byte(redactQueries(r.credentials(string(body[:min(len(body), 4*maxErrorBody)]), true)))
 	}
 }
 
-// json redacts each string of a JSON text, decoded, because the escapes of JSON would hide
-// a credential. The text can be cut off anywhere.
+// json redacts the strings and the numbers of a valid JSON text. Strings are decoded for that,
+// so that the text remains valid. One that needs no change stays as it is.
 func (r redactor) json(text []byte) []byte {
 	shown := make([]byte, 0, len(text))
 	for {
 		start := bytes.IndexByte(text, '"')
 		if start < 0 {
-			return append(shown, text...)
+			return append(shown, r.credentials(string(text), false)...)
 		}
-		shown, text = append(shown, text[:start]...), text[start:]
-		literal, whole := stringLiteral(text)
-		shown, text = append(shown, r.literal(literal, whole)...), text[len(literal):]
+		shown, text = append(shown, r.credentials(string(text[:start]), false)...), text[start:]
+		literal := stringLiteral(text)
+		var value string
+		_ = json.Unmarshal(literal, &value) // the text is valid
+		if redacted := r.text(value); redacted != value {
+			encoded, _ := json.Marshal(redacted) // a string always has a JSON form
+			shown = append(shown, encoded...)
+		} else {
+			shown = append(shown, literal...)
+		}
+		text = text[len(literal):]
 	}
 }
 
-// literal redacts a string literal of JSON. One that needs no change stays as it is.
-func (r redactor) literal(literal []byte, whole bool) []byte {
-	complete := literal
-	if !whole { // close what was cut off, without an escape that was cut too
-		complete = append(bytes.TrimRight(literal[:escapeStart(literal)], `\`), '"')
-	}
-	var value string
-	if json.Unmarshal(complete, &value) != nil {
-		return []byte(r.cut(r.text(string(literal))))
-	}
-	shown := r.text(value)
-	if !whole {
-		shown = r.cut(shown)
-	}
-	if shown == value {
-		return literal
-	}
-	encoded, _ := json.Marshal(shown) // a string always has a JSON form
-	return encoded
-}
-
-// stringLiteral returns the string literal with which a JSON text begins, and whether its
-// end is there.
-func stringLiteral(text []byte) (literal []byte, whole bool) {
+// stringLiteral returns the string literal with which a JSON text begins.
+func stringLiteral(text []byte) []byte {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
 		case '\\':
 			i++
 		case '"':
-			return text[:i+1], true
+			return text[:i+1]
 		}
 	}
-	return text, false
+	return text
 }
 
-// escapeStart returns where an escape begins that the end of an unfinished literal cuts
-// off, or the literal's length.
-func escapeStart(literal []byte) int {
-	last := bytes.LastIndex(literal, []byte(`\u`))
-	if last >= 0 && len(literal)-last < len(`\u0000`) {
-		return last
-	}
-	return len(literal)
-}
-
-// cut redacts the beginning of a credential at the end of a text that may be cut off.
-func (r redactor) cut(text string) string {
-	const shortest = 6 // a shorter end is no credential's
-	for _, secret := range r.secrets {
-		for n := min(len(secret)-1, len(text)); n >= shortest; n-- {
-			if strings.HasSuffix(text, secret[:n]) {
-				return text[:len(text)-n] + redacted
+// credentials replaces the credential in a text, also where JSON, HTML or a URL in the text
+// escapes it. cutOff says that the text may end within a credential.
+func (r redactor) credentials(text string, cutOff bool) string {
+	for _, forms := range escapeForms {
+		view := newView(text, forms)
+		replace := func(shown string) {
+			if shown != text {
+				text, view = shown, newView(shown, forms)
+			}
+		}
+		for _, secret := range r.secrets {
+			replace(view.redact(secret))
+			if cutOff {
+				replace(view.redactEnd(secret))
 			}
 		}
 	}
@@ -137,18 +113,13 @@ func (r redactor) cut(text string) string {
 }
 
 // secretsIn returns the texts that signed requests must not leave in an error: the values
-// that the Authenticator added to the header and their parts, in every form in which
-// servers write them back, the longest first.
+// that the Authenticator added to the header and their parts, the longest first.
 func secretsIn(added []string) []string {
 	var secrets []string
 	add := func(secret string) {
-		if len(secret) < 4 { // replacing a shorter one would destroy any text
-			return
+		if len(secret) >= 4 { // replacing a shorter one would destroy any text
+			secrets = append(secrets, secret)
 		}
-		quoted, _ := json.Marshal(secret) // a string always has a JSON form
-		query, path := url.QueryEscape(secret), url.PathEscape(secret)
-		secrets = append(secrets, secret, html.EscapeString(secret), string(quoted[1:len(quoted)-1]),
-			query, path, lowerEscapes(query), lowerEscapes(path))
 	}
 	for _, value := range added {
 		add(value)
@@ -167,18 +138,6 @@ func secretsIn(added []string) []string {
 		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
 	})
 	return slices.Compact(secrets)
-}
-
-// lowerEscapes returns an escaped text with its percent escapes in lower case.
-func lowerEscapes(escaped string) string {
-	lower := []byte(escaped)
-	for i := 0; i+2 < len(lower); i++ {
-		if lower[i] == '%' {
-			copy(lower[i:], bytes.ToLower(lower[i:i+3]))
-			i += 2
-		}
-	}
-	return string(lower)
 }
 
 // redactQueries replaces what follows a question mark within a word: a presigned URL has
@@ -215,7 +174,7 @@ func queryStart(text string) int {
 		case text[i] == '\\' && len(text)-i >= len(`\u003f`) && strings.EqualFold(text[i:i+len(`\u003f`)], `\u003f`):
 			after = text[i+len(`\u003f`):]
 		}
-		if after != "" && (isAlphanumeric(after[0]) || strings.IndexByte("%_-&=.~+", after[0]) >= 0) {
+		if after != "" && (isAlphanumeric(after[0]) || strings.IndexByte("%_-&=.~+", after[0]) >= 0 || strings.HasPrefix(after, `\u`)) {
 			return i
 		}
 	}
