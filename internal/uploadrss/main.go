@@ -8,7 +8,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -16,13 +15,11 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/process"
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
@@ -59,7 +56,7 @@ func serve() error {
 }
 
 func measure(ctx context.Context, size, limit int64) error {
-	url, stop, err := startCloud(ctx)
+	url, stop, err := process.StartSelf(ctx, "-serve")
 	if err != nil {
 		return err
 	}
@@ -74,7 +71,7 @@ func measure(ctx context.Context, size, limit int64) error {
 		return err
 	}
 	elapsed := time.Since(start)
-	peak, err := status("VmHWM")
+	peak, err := process.Status("VmHWM")
 	if err != nil {
 		return err
 	}
@@ -85,37 +82,6 @@ func measure(ctx context.Context, size, limit int64) error {
 		return errors.New("the upload exceeded the memory limit")
 	}
 	return nil
-}
-
-// startCloud starts this program again, as the fake cloud.
-func startCloud(ctx context.Context) (url string, stop func(), err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", nil, err
-	}
-	child := exec.CommandContext(ctx, self, "-serve") //nolint:gosec // the path of this program
-	child.Stderr = os.Stderr
-	in, err := child.StdinPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	out, err := child.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := child.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() {
-		_ = in.Close() // ends the child
-		_ = child.Wait()
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		stop()
-		return "", nil, fmt.Errorf("starting the fake cloud: %w", err)
-	}
-	return strings.TrimSpace(line), stop, nil
 }
 
 // upload uploads a payload, and returns the number of attempts to send the file.
@@ -178,20 +144,5 @@ func resetPeak() (int64, error) {
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 		return 0, err
 	}
-	return status("VmRSS")
-}
-
-// status returns a value from /proc/self/status in bytes.
-func status(name string) (int64, error) {
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, name+":"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-			return kib << 10, err
-		}
-	}
-	return 0, fmt.Errorf("/proc/self/status: missing %s", name)
+	return process.Status("VmRSS")
 }
