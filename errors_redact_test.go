@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -63,10 +64,12 @@ func htmlEscaped(text string) string {
 func asciiOnly(text string) string {
 	var b strings.Builder
 	for _, r := range text {
-		if r > '~' {
-			fmt.Fprintf(&b, `\u%04x`, r)
-		} else {
+		if r <= '~' {
 			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
 		}
 	}
 	return b.String()

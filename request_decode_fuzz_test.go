@@ -128,21 +128,24 @@ func modelPage(body string) ([]entry, bool) {
 // repeatsField reports whether an object in a JSON text has two fields whose names differ at
 // most in case.
 func repeatsField(text string) bool {
+	if !json.Valid([]byte(text)) {
+		return false
+	}
 	decoder := json.NewDecoder(strings.NewReader(text))
 	var walk func() bool
 	walk = func() bool {
-		token, err := decoder.Token()
+		token, _ := decoder.Token()
 		delimiter, ok := token.(json.Delim)
-		if err != nil || !ok {
+		if !ok {
 			return false
 		}
 		seen := map[string]bool{}
 		for decoder.More() {
 			if delimiter == '{' {
-				name, err := decoder.Token()
+				name, _ := decoder.Token()
 				key := strings.ToLower(fmt.Sprint(name))
-				if err != nil || seen[key] {
-					return err == nil
+				if seen[key] {
+					return true
 				}
 				seen[key] = true
 			}
@@ -150,7 +153,7 @@ func repeatsField(text string) bool {
 				return true
 			}
 		}
-		_, err = decoder.Token()
+		_, _ = decoder.Token()
 		return false
 	}
 	return walk()
