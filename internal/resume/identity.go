@@ -69,5 +69,5 @@ func contentRange(header http.Header) (start, total int64, ok bool) {
 // parseSize parses a number of digits alone.
 func parseSize(text string) (int64, error) {
 	n, err := strconv.ParseUint(text, 10, 63)
-	return int64(n), err //nolint:gosec // it has 63 bits at most
+	return int64(n), err // it has 63 bits at most
 }

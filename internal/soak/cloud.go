@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -99,7 +100,9 @@ func recordingContent(seed uint64, i int) []byte { return content(seed+uint64(i)
 
 // content returns random bytes, the same for the same seed.
 func content(seed uint64, size int) []byte {
-	source := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), byte(seed >> 24), byte(seed >> 32), byte(seed >> 40), byte(seed >> 48), byte(seed >> 56)})
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
+	source := rand.NewChaCha8(key)
 	bytes := make([]byte, size)
 	_, _ = source.Read(bytes) // never fails
 	return bytes

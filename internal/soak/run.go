@@ -36,7 +36,7 @@ type soak struct {
 
 // run starts the fake Memfault and the workers, and prints the ledger.
 func run(ctx context.Context, duration time.Duration, seed uint64, faults float64, out io.Writer) error {
-	fmt.Fprintf(out, "seed %d, %v\n", seed, duration)
+	printf(out, "seed %d, %v\n", seed, duration)
 	ctx, cancel := context.WithTimeout(ctx, duration+3*time.Minute) // nothing hangs
 	defer cancel()
 	before := runtime.NumGoroutine()
@@ -60,10 +60,10 @@ func run(ctx context.Context, duration time.Duration, seed uint64, faults float6
 	}
 	_ = receiver.Close()
 	stop()
-	fmt.Fprintln(out, "ledger")
+	printf(out, "ledger\n")
 	compareUsage(out, s.ledger, used)
 	left := waitForGoroutines(ctx, before)
-	fmt.Fprintf(out, "  goroutines before and after: %d, %d\n", before, left)
+	printf(out, "  goroutines before and after: %d, %d\n", before, left)
 	s.ledger.broke(promiseGrowth, max(left-before, 0), "%d goroutines before, %d after", before, left)
 	if ctx.Err() != nil {
 		s.ledger.broke(promiseCalls, 1, "%v", context.Cause(ctx))

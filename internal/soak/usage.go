@@ -78,7 +78,7 @@ func compareUsage(out io.Writer, l *ledger, all []usage) {
 	}
 	part := len(all) / 5
 	start, middle, end := median(all[len(all)/10+1:][:part]), median(all[2*part:3*part]), median(all[4*part:])
-	fmt.Fprintf(out, "  start  %v\n  middle %v\n  end    %v\n", start, middle, end)
+	printf(out, "  start  %v\n  middle %v\n  end    %v\n", start, middle, end)
 	grows(l, "goroutines", start.goroutines, end.goroutines, 60)
 	grows(l, "allocated heap", start.heapAlloc, end.heapAlloc, 8*mib)
 	grows(l, "heap in use", start.heapInuse, end.heapInuse, 12*mib)
