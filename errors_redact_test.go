@@ -24,6 +24,10 @@ import (
 // echoForms are the forms in which servers include a credential in a response.
 var echoForms = map[string]func(secret string) string{
 	"text":                    func(s string) string { return "no " + s },
+	"text like a list":        func(s string) string { return "[error] no " + s },
+	"text like an object":     func(s string) string { return "{no " + s + "}" },
+	"text like a string":      func(s string) string { return `"no ` + s },
+	"text with JSON":          func(s string) string { return "502: " + asciiOnly(jsonText(errorMessage("no "+s))) },
 	"text, cut off":           func(s string) string { return "no " + s[:8] },
 	"JSON":                    func(s string) string { return jsonText(errorMessage("no " + s)) },
 	"JSON in ASCII":           func(s string) string { return asciiOnly(jsonText(errorMessage("no " + s))) },
