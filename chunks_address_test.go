@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -68,12 +70,33 @@ func TestParseChunksURL_InvalidInput(t *testing.T) {
 	}
 }
 
+// FuzzParseChunksURL checks that an accepted address contains nothing but a serial, and that the
+// address of any valid serial is accepted.
 func FuzzParseChunksURL(f *testing.F) {
-	f.Add("https://chunks-nrf.memfault.com/api/v0/chunks/ABCD1234")
-	f.Add("https://a@chunks.memfault.com/api/v0/chunks/%2F?x#y")
-	f.Fuzz(func(t *testing.T, address string) {
-		if got, err := memfault.ParseChunksURL(address); err == nil && (got.DeviceSerial == "" || got.BaseURL != "https://chunks.memfault.com") {
-			t.Errorf("%q: %+v", address, got)
+	const base = "https://chunks.memfault.com/api/v0/chunks/"
+	f.Add("https://chunks-nrf.memfault.com/api/v0/chunks/ABCD1234", "ABCD1234")
+	f.Add("https://a@chunks.memfault.com/api/v0/chunks/%2F?x#y", "a/b?c#d")
+	f.Add("HTTPS://Chunks.Memfault.com/api/v0/chunks/a%20b+c", "\u0085é%2F")
+	f.Add("https://chunks.memfault.com:443/api/v0/chunks/%2e%2e", "..")
+	f.Add("https://chunks.memfault.com/api%2Fv0/chunks/a", "\xff\x00")
+	f.Fuzz(func(t *testing.T, address, serial string) {
+		got, err := memfault.ParseChunksURL(address)
+		if err == nil {
+			require.Equal(t, "https://chunks.memfault.com", got.BaseURL)
+			lower := strings.ToLower(address)
+			require.True(t, strings.HasPrefix(lower, "https://chunks.memfault.com/") || strings.HasPrefix(lower, "https://chunks-nrf.memfault.com/"), address)
+			again, err := memfault.ParseChunksURL(base + url.PathEscape(got.DeviceSerial))
+			require.NoError(t, err)
+			require.Equal(t, got, again)
+		} else {
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+			require.Zero(t, got)
+		}
+		valid := !isNoSegment(serial) && utf8.ValidString(serial) && !strings.ContainsFunc(serial, func(r rune) bool { return r < ' ' || r == 0x7f })
+		got, err = memfault.ParseChunksURL(base + url.PathEscape(serial))
+		require.Equal(t, valid, err == nil, "%q: %v", serial, err)
+		if valid {
+			require.Equal(t, serial, got.DeviceSerial)
 		}
 	})
 }

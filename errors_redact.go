@@ -12,10 +12,7 @@ const redacted = "[redacted]"
 
 // redactor replaces the credential of a call, and the queries of URLs, in texts that a
 // server sent or an error contains.
-type redactor struct {
-	secrets []string // in every usual form, the longest first
-	plain   []string // as they are
-}
+type redactor struct{ secrets []string } // the longest first
 
 func (c *call) redactor() redactor {
 	return newRedactor(append(addedValues(c.signedHeader, c.plainHeader), c.earlier...))
@@ -61,93 +58,70 @@ func addedValues(signed, plain http.Header) (added []string) {
 }
 
 // text redacts a text, or a string that was decoded from JSON.
-func (r redactor) text(text string) string {
-	for _, secret := range r.secrets {
-		text = strings.ReplaceAll(text, secret, redacted)
-	}
-	return redactQueries(r.escaped(text))
-}
+func (r redactor) text(text string) string { return redactQueries(r.credentials(text, false)) }
 
-// body redacts the body of a response, or its start.
+// body redacts the body of a response, or its start. JSON remains JSON.
 func (r redactor) body(body []byte) []byte {
-	switch trimmed := bytes.TrimSpace(body); {
-	case len(trimmed) == 0:
+	switch {
+	case len(bytes.TrimSpace(body)) == 0:
 		return nil
-	case bytes.IndexByte([]byte(`{["`), trimmed[0]) >= 0:
+	case json.Valid(body):
 		return r.json(body)
-	default:
-		return []byte(r.cut(r.text(string(body))))
+	default: // what is cut off here leaves enough for an Error, also if the redacted text is shorter
+		return []byte(redactQueries(r.credentials(string(body[:min(len(body), 4*maxErrorBody)]), true)))
 	}
 }
 
-// json redacts each string of a JSON text, decoded, because the escapes of JSON would hide
-// a credential. The text can be cut off anywhere.
+// json redacts the strings and the numbers of a valid JSON text. Strings are decoded for that,
+// so that the text remains valid. A string that needs no change is not changed.
 func (r redactor) json(text []byte) []byte {
 	shown := make([]byte, 0, len(text))
 	for {
 		start := bytes.IndexByte(text, '"')
 		if start < 0 {
-			return append(shown, text...)
+			return append(shown, r.credentials(string(text), false)...)
 		}
-		shown, text = append(shown, text[:start]...), text[start:]
-		literal, whole := stringLiteral(text)
-		shown, text = append(shown, r.literal(literal, whole)...), text[len(literal):]
+		shown, text = append(shown, r.credentials(string(text[:start]), false)...), text[start:]
+		literal := stringLiteral(text)
+		var value string
+		_ = json.Unmarshal(literal, &value) // the text is valid
+		if redacted := r.text(value); redacted != value {
+			encoded, _ := json.Marshal(redacted) // a string always has a JSON form
+			shown = append(shown, encoded...)
+		} else {
+			shown = append(shown, literal...)
+		}
+		text = text[len(literal):]
 	}
 }
 
-// literal redacts a string literal of JSON. A literal that needs no change is returned
-// unchanged.
-func (r redactor) literal(literal []byte, whole bool) []byte {
-	complete := literal
-	if !whole { // close what was cut off, without an escape that was cut too
-		complete = append(bytes.TrimRight(literal[:escapeStart(literal)], `\`), '"')
-	}
-	var value string
-	if json.Unmarshal(complete, &value) != nil {
-		return []byte(r.cut(r.text(string(literal))))
-	}
-	shown := r.text(value)
-	if !whole {
-		shown = r.cut(shown)
-	}
-	if shown == value {
-		return literal
-	}
-	encoded, _ := json.Marshal(shown) // a string always has a JSON form
-	return encoded
-}
-
-// stringLiteral returns the string literal with which a JSON text begins, and whether the text
-// contains its end.
-func stringLiteral(text []byte) (literal []byte, whole bool) {
+// stringLiteral returns the string literal with which a JSON text begins.
+func stringLiteral(text []byte) []byte {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
 		case '\\':
 			i++
 		case '"':
-			return text[:i+1], true
+			return text[:i+1]
 		}
 	}
-	return text, false
+	return text
 }
 
-// escapeStart returns the start of an escape that is cut off at the end of an unfinished
-// literal. If there is none, it returns the length of the literal.
-func escapeStart(literal []byte) int {
-	last := bytes.LastIndex(literal, []byte(`\u`))
-	if last >= 0 && len(literal)-last < len(`\u0000`) {
-		return last
-	}
-	return len(literal)
-}
-
-// cut redacts the beginning of a credential at the end of a text that may be cut off.
-func (r redactor) cut(text string) string {
-	const shortest = 6 // a shorter text can be part of a word
-	for _, secret := range r.secrets {
-		for n := min(len(secret)-1, len(text)); n >= shortest; n-- {
-			if strings.HasSuffix(text, secret[:n]) {
-				return text[:len(text)-n] + redacted
+// credentials replaces the credential in a text, also where JSON, HTML or a URL in the text
+// escapes it. cutOff reports that the text may end within a credential.
+func (r redactor) credentials(text string, cutOff bool) string {
+	for _, forms := range escapeForms {
+		view := newView(text, forms)
+		replace := func(shown string) {
+			if shown != text {
+				text, view = shown, newView(shown, forms)
+			}
+		}
+		for _, secret := range r.secrets {
+			replace(view.redact(secret))
+			if cutOff {
+				replace(view.redactEnd(secret))
 			}
 		}
 	}
@@ -189,7 +163,7 @@ func queryStart(text string) int {
 		case text[i] == '\\' && len(text)-i >= len(`\u003f`) && strings.EqualFold(text[i:i+len(`\u003f`)], `\u003f`):
 			after = text[i+len(`\u003f`):]
 		}
-		if after != "" && (isAlphanumeric(after[0]) || strings.IndexByte("%_-&=.~+", after[0]) >= 0) {
+		if after != "" && (isAlphanumeric(after[0]) || strings.IndexByte("%_-&=.~+", after[0]) >= 0 || strings.HasPrefix(after, `\u`)) {
 			return i
 		}
 	}

@@ -3,22 +3,22 @@ package memfault
 import (
 	"cmp"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
-	"html"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 )
 
 // newRedactor returns a redactor of the values that the Authenticator added to the header and
-// of their parts.
+// of their parts, also in base64. Escapes need no form of their own; see newView.
 func newRedactor(added []string) redactor {
-	var r redactor
+	var secrets []string
 	add := func(secret string) {
-		if len(secret) >= 4 { // replacing a shorter one would destroy any text
-			r.plain = append(r.plain, secret)
+		if len(secret) < 4 { // replacing a shorter one would destroy any text
+			return
+		}
+		secrets = append(secrets, secret)
+		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			secrets = append(secrets, base64Forms(encoding, secret)...)
 		}
 	}
 	for _, value := range added {
@@ -34,28 +34,10 @@ func newRedactor(added []string) redactor {
 			}
 		}
 	}
-	for _, secret := range r.plain {
-		r.secrets = append(r.secrets, formsOf(secret)...)
-	}
-	slices.SortFunc(r.secrets, func(a, b string) int {
+	slices.SortFunc(secrets, func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
 	})
-	r.secrets = slices.Compact(r.secrets)
-	return r
-}
-
-// formsOf returns a secret in the forms in which servers usually write it back.
-func formsOf(secret string) []string {
-	quoted, _ := json.Marshal(secret) // a string always has a JSON form
-	query, path := url.QueryEscape(secret), url.PathEscape(secret)
-	forms := []string{
-		secret, html.EscapeString(secret), string(quoted[1 : len(quoted)-1]),
-		query, path, lowerEscapes(query), lowerEscapes(path),
-	}
-	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-		forms = append(forms, base64Forms(encoding, secret)...)
-	}
-	return forms
+	return redactor{slices.Compact(secrets)}
 }
 
 // base64Forms returns what base64 makes of a secret within a longer text, by its position
@@ -70,60 +52,6 @@ func base64Forms(encoding *base64.Encoding, secret string) (forms []string) {
 		forms = append(forms, digits[skipped:(before+len(secret))*8/6])
 	}
 	return forms
-}
-
-// lowerEscapes returns an escaped text with its percent escapes in lower case.
-func lowerEscapes(escaped string) string {
-	lower := []byte(escaped)
-	for i := 0; i+2 < len(lower); i++ {
-		if lower[i] == '%' {
-			copy(lower[i:], strings.ToLower(escaped[i:i+3]))
-			i += 2
-		}
-	}
-	return string(lower)
-}
-
-// escaped redacts the secrets of which a server escaped any characters, in any of the ways of
-// JSON, URLs and HTML.
-func (r redactor) escaped(text string) string {
-	if !strings.ContainsAny(text, `\%&`) {
-		return text
-	}
-	for _, secret := range r.plain {
-		var pattern strings.Builder
-		for _, char := range secret {
-			pattern.WriteString(charPattern(char))
-		}
-		if found, err := regexp.Compile(pattern.String()); err == nil {
-			text = found.ReplaceAllLiteralString(text, redacted)
-		}
-	}
-	return text
-}
-
-// charPattern matches a character, escaped or not.
-func charPattern(char rune) string {
-	percent := ""
-	for _, b := range []byte(string(char)) {
-		percent += fmt.Sprintf(`%%(?i:%02x)`, b)
-	}
-	forms := []string{`\\*` + regexp.QuoteMeta(string(char)), percent, fmt.Sprintf(`&#(?i:x0*%x|0*%d);`, char, char)}
-	if char <= 0xffff {
-		forms = append(forms, fmt.Sprintf(`\\+u(?i:%04x)`, char))
-	}
-	if named := html.EscapeString(string(char)); len(named) > 1 {
-		forms = append(forms, regexp.QuoteMeta(named))
-	}
-	switch char {
-	case '"':
-		forms = append(forms, "&quot;")
-	case '\'':
-		forms = append(forms, "&apos;")
-	case ' ':
-		forms = append(forms, `\+`)
-	}
-	return "(?:" + strings.Join(forms, "|") + ")"
 }
 
 var userOfURL = regexp.MustCompile(`//[^/\s"'<>@]*@`)

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -23,6 +24,10 @@ import (
 // echoForms are the forms in which servers include a credential in a response.
 var echoForms = map[string]func(secret string) string{
 	"text":                    func(s string) string { return "no " + s },
+	"text like a list":        func(s string) string { return "[error] no " + s },
+	"text like an object":     func(s string) string { return "{no " + s + "}" },
+	"text like a string":      func(s string) string { return `"no ` + s },
+	"text with JSON":          func(s string) string { return "502: " + asciiOnly(jsonText(errorMessage("no "+s))) },
 	"text, cut off":           func(s string) string { return "no " + s[:8] },
 	"JSON":                    func(s string) string { return jsonText(errorMessage("no " + s)) },
 	"JSON in ASCII":           func(s string) string { return asciiOnly(jsonText(errorMessage("no " + s))) },
@@ -63,10 +68,12 @@ func htmlEscaped(text string) string {
 func asciiOnly(text string) string {
 	var b strings.Builder
 	for _, r := range text {
-		if r > '~' {
-			fmt.Fprintf(&b, `\u%04x`, r)
-		} else {
+		if r <= '~' {
 			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
 		}
 	}
 	return b.String()

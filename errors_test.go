@@ -2,7 +2,6 @@ package memfault_test
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -115,22 +114,6 @@ func TestError_HTMLOfProxy(t *testing.T) {
 	err := get(t.Context(), client)
 	require.ErrorIs(t, err, memfault.ErrUnavailable)
 	assert.Equal(t, "memfault: projects.retrieve: 502 Bad Gateway ["+"request "+requireError(t, err, 502).RequestID+"]", err.Error())
-}
-
-func FuzzError_Body(f *testing.F) {
-	f.Add(`{"error":{"code":1003,"message":"x","type":"T"}}`, 404)
-	f.Add(`<html>http://x?y</html>`, 200)
-	f.Fuzz(func(t *testing.T, body string, status int) {
-		status = 200 + (status%400+400)%400
-		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{
-			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return newResponse(status, body) }),
-		}))
-		project, err := client.Projects.Get(t.Context(), sink, memfault.WithoutRetry())
-		if (project == nil) == (err == nil) {
-			t.Fatalf("%v, %v", project, err)
-		}
-		_ = fmt.Sprintf("%+v", err)
-	})
 }
 
 func TestError_KeepsHeaderValuesOfCaller(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"log"
 	"math"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -152,22 +153,51 @@ func TestItemErrors_Details(t *testing.T) {
 	}
 }
 
+// FuzzItemErrors checks that each value in the details is one problem, in order.
 func FuzzItemErrors(f *testing.F) {
 	f.Add(`{"0":{"event_info":{"metrics":{"uptime_s":{"value":["Not a valid integer."]}}}}}`)
 	f.Add(`{"0":[[1,{"":null}]],"x":"y"}`)
+	f.Add(`[[],{},{"a":[]},"text",[true,[1.50]]]`)
+	f.Add(`{"-0":1,"00":2,"9223372036854775808":3,"9":4,"10":5}`)
 	f.Fuzz(func(t *testing.T, details string) {
 		found := (&memfault.Error{Details: json.RawMessage(details)}).ItemErrors()
-		if !json.Valid([]byte(details)) {
+		var value any
+		if json.Unmarshal([]byte(details), &value) != nil {
 			require.Empty(t, found)
+			return
 		}
+		problems := 0
 		for i, item := range found {
 			require.GreaterOrEqual(t, item.Index, -1)
 			require.NotEmpty(t, item.Problems)
+			problems += len(item.Problems)
 			if i > 0 {
 				require.LessOrEqual(t, found[i-1].Index, item.Index)
 			}
+			if object, ok := value.(map[string]any); ok && item.Index >= 0 {
+				require.Contains(t, object, strconv.Itoa(item.Index))
+			}
 		}
+		require.Equal(t, leaves(value), problems)
 	})
+}
+
+// leaves counts the values of a JSON value that contain no others.
+func leaves(value any) int {
+	n := 0
+	switch value := value.(type) {
+	case map[string]any:
+		for _, inner := range value {
+			n += leaves(inner)
+		}
+	case []any:
+		for _, inner := range value {
+			n += leaves(inner)
+		}
+	default:
+		n = 1
+	}
+	return n
 }
 
 func ExampleEventsService_Upload() {

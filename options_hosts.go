@@ -39,9 +39,11 @@ func parseBaseURL(text string, insecure bool) (*url.URL, error) {
 	case u.Scheme == "http" && !insecure && !isLoopback(u.Hostname()):
 		return nil, errors.New("plain http requires WithInsecureHTTP or a loopback address")
 	}
-	u.Path = strings.TrimRight(u.Path, "/")
-	u.RawPath = strings.TrimRight(u.RawPath, "/")
-	return u, nil
+	path := strings.TrimRight(u.EscapedPath(), "/") // an escaped slash at the end remains
+	if u.Path, err = url.PathUnescape(path); u.RawPath != "" {
+		u.RawPath = path
+	}
+	return u, err
 }
 
 func isLoopback(host string) bool {

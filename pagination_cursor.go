@@ -120,7 +120,7 @@ func (c *core) linkTarget(host operation.Host, link string) (*url.URL, error) {
 	}
 	target := *base
 	target.RawQuery, target.ForceQuery = u.RawQuery, u.ForceQuery
-	if u.Host == "" && u.Scheme == "" {
+	if u.Host == "" && u.Scheme == "" && u.User == nil {
 		target.Path, target.RawPath = base.Path+u.Path, base.EscapedPath()+u.EscapedPath()
 	} else {
 		if u.Scheme == "" {

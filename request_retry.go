@@ -159,10 +159,12 @@ func retryAfter(resp *http.Response) (wait time.Duration, asked bool) {
 	}
 	text := strings.TrimSpace(resp.Header.Get("Retry-After"))
 	seconds, err := strconv.ParseInt(text, 10, 64)
+	// ParseInt may also return ErrRange if a text is not a number, but begins as a large one.
+	isNumber := err == nil || errors.Is(err, strconv.ErrRange) && strings.Trim(text[1:], "0123456789") == ""
 	switch {
-	case err == nil && seconds < 0, errors.Is(err, strconv.ErrRange) && seconds < 0:
+	case isNumber && seconds < 0:
 		return 0, false
-	case err == nil || errors.Is(err, strconv.ErrRange):
+	case isNumber:
 		return time.Duration(min(seconds, math.MaxInt64/int64(time.Second))) * time.Second, true
 	}
 	date, err := http.ParseTime(text)

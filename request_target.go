@@ -48,7 +48,7 @@ func isAlphanumeric(b byte) bool {
 func (c *core) parsePresignedURL(text string) (*url.URL, error) {
 	target, err := url.Parse(text)
 	switch {
-	case err != nil || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' }) || target.Host == "" || target.User != nil || !strings.HasSuffix(text, target.RequestURI()):
+	case err != nil || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == '#' }) || target.Host == "" || target.User != nil || !strings.HasSuffix(text, target.RequestURI()):
 		return nil, errors.New("the URL cannot be used unchanged")
 	case !c.allowedScheme(target):
 		return nil, errors.New("the URL is plain http, which requires WithInsecureHTTP")

@@ -3,6 +3,8 @@ package memfault_test
 import (
 	"encoding/json"
 	"net/url"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,22 +100,79 @@ func TestTimestamp_ZeroIsNull(t *testing.T) {
 	assert.Empty(t, values)
 }
 
+// rfc3339 is the form of a timestamp in RFC 3339.
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:(\d{2})(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
+// modelTimestamp returns the time that an RFC 3339 text names, and false if it names none that
+// can be encoded again.
+func modelTimestamp(text string) (time.Time, bool) {
+	match := rfc3339.FindStringSubmatchIndex(text)
+	if match == nil {
+		return time.Time{}, false
+	}
+	leap := text[match[2]:match[3]] == "60"
+	if leap {
+		text = text[:match[2]] + "59" + text[match[3]:]
+	}
+	at, err := time.Parse(time.RFC3339Nano, strings.ToUpper(text))
+	if at = at.UTC(); leap {
+		if at.Hour() != 23 || at.Minute() != 59 {
+			return time.Time{}, false
+		}
+		at = at.Add(time.Second)
+	}
+	return at, err == nil && at.Year() >= 0 && at.Year() <= 9999
+}
+
+// FuzzTimestamp_RoundTrip compares decoding with a model, and requires that every decoded time
+// and every time of the years 0000–9999 is encoded as RFC 3339 in UTC, and decoded again.
 func FuzzTimestamp_RoundTrip(f *testing.F) {
-	f.Add(`"2019-05-21T21:08:54.32353+00:00"`)
-	f.Add(`null`)
-	f.Add(`"0000-01-01T00:00:00+23:59"`)
-	f.Fuzz(func(t *testing.T, text string) {
-		var first, second memfault.Timestamp
-		if json.Unmarshal([]byte(text), &first) != nil {
+	for _, text := range []string{
+		`"2019-05-21T21:08:54.32353+00:00"`, `null`, `"0000-01-01T00:00:00+23:59"`, `"2016-12-31T23:59:60Z"`, `"2017-01-01T05:29:60.5+05:30"`,
+		`"2025-02-27t01:02:03.000004999z"`, `"\u0032025-02-27T00:00:00Z"`, `"9999-12-31T23:59:60Z"`, `"2025-02-29T00:00:00Z"`, `"2025-02-27T00:00:00,5Z"`,
+		`"0001-01-01T00:00:00Z"`, `17`, `"2025-02-27T24:00:00Z"`, `"2025-02-27T00:00:00+24:00"`,
+	} {
+		f.Add(text, int64(0), int64(0))
+	}
+	f.Add(`""`, int64(1<<62), int64(-1))
+	f.Add(`""`, int64(-62135596800), int64(1500))
+	f.Add(`""`, int64(-62167219201), int64(999_999_999))
+	f.Fuzz(func(t *testing.T, text string, seconds, nanoseconds int64) {
+		var decoded memfault.Timestamp
+		var inner *string
+		want, ok := time.Time{}, false
+		if json.Unmarshal([]byte(text), &inner) == nil {
+			if ok = inner == nil; !ok {
+				want, ok = modelTimestamp(*inner)
+			}
+		}
+		if err := json.Unmarshal([]byte(text), &decoded); !ok {
+			require.Error(t, err, text)
+		} else {
+			require.NoError(t, err, text)
+			require.Equal(t, want, decoded.Time)
+			requireTimestampRoundTrip(t, decoded)
+		}
+		at := memfault.NewTimestamp(time.Unix(seconds, nanoseconds))
+		if year := at.UTC().Year(); year < 0 || year > 9999 {
+			_, err := at.MarshalText()
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 			return
 		}
-		out, err := json.Marshal(first)
-		if err != nil {
-			return // the year is out of range in UTC
-		}
-		require.NoError(t, json.Unmarshal(out, &second))
-		assert.Equal(t, first.Truncate(time.Microsecond), second.Time)
+		requireTimestampRoundTrip(t, at)
 	})
+}
+
+func requireTimestampRoundTrip(t *testing.T, at memfault.Timestamp) {
+	t.Helper()
+	encoded, err := json.Marshal(at)
+	require.NoError(t, err)
+	var again memfault.Timestamp
+	require.NoError(t, json.Unmarshal(encoded, &again))
+	require.Equal(t, at.UTC().Truncate(time.Microsecond), again.Time)
+	if !at.IsZero() {
+		require.Regexp(t, `^"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{6})?Z"$`, string(encoded))
+	}
 }
 
 func TestTimestamp_AppendTextIsWireFormat(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/child"
+	"github.com/memfault-go/memfault/internal/process"
 )
 
 func main() {
@@ -72,7 +72,7 @@ var measurements = []measurement{
 }
 
 func run(ctx context.Context, out io.Writer, quick bool, only string) error {
-	url, stop, err := child.Start(ctx, "-serve")
+	url, stop, err := process.StartSelf(ctx, "-serve")
 	if err != nil {
 		return err
 	}

@@ -5,9 +5,11 @@ import (
 	"compress/zlib"
 	"debug/elf"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -211,18 +213,76 @@ func TestInspect_HugeSection(t *testing.T) {
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20), "only 1 MiB may be decompressed")
 }
 
+// FuzzInspect checks any file, with a reader that fails from an offset on if that is not
+// negative. An error of the reader must not look like a file without a build ID.
 func FuzzInspect(f *testing.F) {
-	f.Add(inSection(little, notes(little, id, 4)))
-	f.Add(inSegment(big, notes(big, id, 4), 4))
-	f.Add([]byte("\x7fELF"))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		got, err := buildid.Inspect(bytes.NewReader(content))
-		if err != nil && got != (buildid.Info{}) {
-			t.Errorf("%v with the error %v", got, err)
+	f.Add(inSection(little, notes(little, id, 4)), int64(-1))
+	f.Add(inSegment(big, notes(big, id, 4), 4), int64(100))
+	f.Add(elftest.File{Sections: []elftest.Section{{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte("x")}}}.Bytes(), int64(0))
+	f.Add([]byte("\x7fELF"), int64(-1))
+	f.Fuzz(func(t *testing.T, content []byte, failsAt int64) {
+		reader := &watched{ReaderAt: bytes.NewReader(content)}
+		if failsAt >= 0 {
+			reader.ReaderAt = &failing{content, failsAt, errDisk}
 		}
-		if errors.Is(err, io.EOF) {
-			t.Error("io.EOF does not describe a problem")
+		got, err := buildid.Inspect(reader)
+		require.Equal(t, reader.failed, errors.Is(err, errDisk))
+		if err != nil {
+			require.Zero(t, got)
+			require.NotErrorIs(t, err, io.EOF, "io.EOF does not describe a problem")
+			return
 		}
+		_, err = elf.NewFile(bytes.NewReader(content))
+		require.NoError(t, err)
+		found, err := hex.DecodeString(got.BuildID)
+		require.NoError(t, err)
+		if !bytes.Contains(content, found) {
+			require.True(t, compressed(content), "the build ID is not in the file")
+		}
+	})
+}
+
+// compressed reports whether a file has a compressed section.
+func compressed(content []byte) bool {
+	file, err := elf.NewFile(bytes.NewReader(content))
+	return err == nil && slices.ContainsFunc(file.Sections, func(s *elf.Section) bool { return s.Flags&elf.SHF_COMPRESSED != 0 })
+}
+
+// watched remembers whether a read failed.
+type watched struct {
+	io.ReaderAt
+	failed bool
+}
+
+func (w *watched) ReadAt(p []byte, at int64) (int, error) {
+	n, err := w.ReaderAt.ReadAt(p, at)
+	w.failed = w.failed || errors.Is(err, errDisk)
+	return n, err
+}
+
+// FuzzInspect_BuildID checks that the build ID is found after other notes, and that nothing is
+// taken for one, in every form of file.
+func FuzzInspect_BuildID(f *testing.F) {
+	f.Add(id, "GNU", []byte{1, 2, 3}, uint32(1), uint8(0))
+	f.Add([]byte{}, "", []byte{}, uint32(3), uint8(3))
+	f.Add([]byte("0123456789abcdefghij"), "Go\x00", []byte("GNU\x00"), uint32(3), uint8(5))
+	f.Add([]byte{9}, "GNU", []byte{}, uint32(3), uint8(6))
+	f.Fuzz(func(t *testing.T, id []byte, name string, other []byte, kind uint32, form uint8) {
+		if len(id)+len(name)+len(other) > 1000 || kind == 3 && name == "GNU" && len(other) > 0 {
+			return // the other note would be a build ID
+		}
+		order, align := []binary.AppendByteOrder{little, big}[form&1], 4
+		if form&2 != 0 && form&4 != 0 {
+			align = 8
+		}
+		content := append(elftest.Note(order, kind, name, other, align), elftest.Note(order, 3, "GNU", id, align)...)
+		file := inSection(order, content)
+		if form&4 != 0 {
+			file = inSegment(order, content, uint64(align))
+		}
+		got, err := buildid.Inspect(bytes.NewReader(file))
+		require.NoError(t, err)
+		require.Equal(t, buildid.Info{BuildID: hex.EncodeToString(id)}, got)
 	})
 }
 

@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/memfault-go/memfault/internal/arrivals"
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
@@ -100,34 +101,22 @@ func check(cloud *memfaulttest.Server, path string, kills int) error {
 	if err != nil {
 		return err
 	}
-	chunks, arrived, repeated, missing, undrained, misordered := 0, 0, 0, 0, 0, 0
+	chunks, undrained, sum := 0, 0, arrivals.Count{}
 	for _, serial := range serials() {
-		first := map[string]int{} // chunk to its place in the order of arrival
+		var numbers []int
 		for _, chunk := range cloud.Chunks(serial) {
-			arrived++
-			if _, ok := first[string(chunk)]; ok {
-				repeated++
-				continue
-			}
-			if string(chunk) != chunkText(serial, len(first)) {
-				misordered++
-			}
-			first[string(chunk)] = len(first)
+			numbers = append(numbers, chunkNumber(serial, string(chunk)))
 		}
 		entry := entries[serial]
 		chunks += entry.queued
-		for i := range entry.queued {
-			if _, ok := first[chunkText(serial, i)]; !ok {
-				missing++
-			}
-		}
+		sum = sum.Add(arrivals.Compare(entry.queued, nil, numbers))
 		if entry.accepted != entry.queued {
 			undrained++
 		}
 	}
-	fmt.Printf("%d kills, %d chunks in the journal of %d devices, %d arrived, %d of them repeated\n", kills, chunks, len(serials()), arrived, repeated)
-	fmt.Printf("%d missing, %d out of order, %d devices not drained\n", missing, misordered, undrained)
-	if missing+misordered+undrained > 0 || chunks == 0 {
+	fmt.Printf("%d kills, %d chunks in the journal of %d devices, %d arrived, %d of them repeated\n", kills, chunks, len(serials()), sum.Arrived, sum.Repeated())
+	fmt.Printf("%d missing, %d out of order, %d devices not drained\n", sum.Missing, sum.Misordered, undrained)
+	if sum.Missing+sum.Misordered+undrained > 0 || chunks == 0 {
 		return errors.New("chunks were lost or misordered")
 	}
 	return nil

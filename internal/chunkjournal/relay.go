@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/memfault-go/memfault"
@@ -26,6 +28,15 @@ func serials() []string {
 }
 
 func chunkText(serial string, sequence int) string { return fmt.Sprintf("%s-%06d", serial, sequence) }
+
+// chunkNumber returns the number of a chunk, or -1 if its text is not one of the device's.
+func chunkNumber(serial, text string) int {
+	number, err := strconv.Atoi(strings.TrimPrefix(text, serial+"-"))
+	if err != nil || text != chunkText(serial, number) {
+		return -1
+	}
+	return number
+}
 
 // journal is the file in which the relay keeps chunks until they are accepted. Its content
 // survives a crash of the process, but not one of the machine, because it is not synced.

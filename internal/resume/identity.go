@@ -1,6 +1,7 @@
 package resume
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -49,18 +50,24 @@ func (i identity) differs(header http.Header, fields ...string) bool {
 }
 
 // contentRange reads the Content-Range header: where the part begins, and how large the
-// whole file is; -1 for what it leaves open. A part that begins after the end of the file is
-// not ok.
+// whole file is; -1 if the header leaves that open. RFC 9110, section 14.4, forbids to combine
+// parts with an invalid header.
 func contentRange(header http.Header) (start, total int64, ok bool) {
-	span, whole, _ := strings.Cut(strings.TrimPrefix(header.Get("Content-Range"), "bytes "), "/")
-	first, _, _ := strings.Cut(span, "-")
-	start, total = -1, -1
-	var errStart, errTotal error
-	if span != "*" {
-		start, errStart = strconv.ParseInt(first, 10, 64)
-	}
+	unit, text, _ := strings.Cut(header.Get("Content-Range"), " ")
+	span, whole, _ := strings.Cut(text, "/")
+	first, last, _ := strings.Cut(span, "-")
+	start, errStart := parseSize(first)
+	end, errEnd := parseSize(last)
+	total, errTotal := int64(-1), error(nil)
 	if whole != "*" {
-		total, errTotal = strconv.ParseInt(whole, 10, 64)
+		total, errTotal = parseSize(whole)
 	}
-	return start, total, errStart == nil && errTotal == nil && (whole == "*" || start < total)
+	ok = strings.EqualFold(unit, "bytes") && errors.Join(errStart, errEnd, errTotal) == nil
+	return start, total, ok && start <= end && (total < 0 || end < total)
+}
+
+// parseSize parses a number of digits alone.
+func parseSize(text string) (int64, error) {
+	n, err := strconv.ParseUint(text, 10, 63)
+	return int64(n), err // it has 63 bits at most
 }

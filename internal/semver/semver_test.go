@@ -1,6 +1,9 @@
 package semver_test
 
 import (
+	"math/big"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,14 +54,23 @@ func TestParse_InvalidInput(t *testing.T) {
 	assert.True(t, ok, "build metadata may have leading zeros")
 }
 
+// grammar is the expression that https://semver.org suggests, in the syntax of Go.
+var grammar = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?$`)
+
+// FuzzCompare checks that Parse accepts exactly the grammar, and that Compare is an order that
+// agrees with a model.
 func FuzzCompare(f *testing.F) {
 	f.Add("1.0.0-rc.1+a", "1.0.0", "1.0.1-0")
 	f.Add("1.0.0-a-b", "1.0.0-01", "0.0.0")
+	f.Add("1.0.0-alpha.10", "1.0.0-alpha.9", "1.0.0-alpha.9.0")
+	f.Add("99999999999999999999.0.0", "100000000000000000000.0.0-0", "1.0.0+0\n")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
 		va, okA := semver.Parse(a)
 		vb, okB := semver.Parse(b)
 		vc, okC := semver.Parse(c)
+		assert.Equal(t, []bool{grammar.MatchString(a), grammar.MatchString(b), grammar.MatchString(c)}, []bool{okA, okB, okC})
 		if okA && okB {
+			assert.Equal(t, modelCompare(a, b), va.Compare(vb))
 			assert.Equal(t, va.Compare(vb), -vb.Compare(va))
 			assert.Zero(t, va.Compare(va))
 		}
@@ -66,4 +78,42 @@ func FuzzCompare(f *testing.F) {
 			assert.LessOrEqual(t, va.Compare(vc), 0)
 		}
 	})
+}
+
+// modelCompare compares two valid versions with numbers of any length.
+func modelCompare(a, b string) int {
+	matchA, matchB := grammar.FindStringSubmatch(a), grammar.FindStringSubmatch(b)
+	for i := 1; i <= 3; i++ {
+		if order := number(matchA[i]).Cmp(number(matchB[i])); order != 0 {
+			return order
+		}
+	}
+	preA, preB := matchA[4], matchB[4]
+	switch {
+	case preA == "" && preB != "":
+		return 1
+	case preA != "" && preB == "":
+		return -1
+	}
+	return slices.CompareFunc(strings.Split(preA, "."), strings.Split(preB, "."), func(a, b string) int {
+		numberA, numberB := number(a), number(b)
+		switch {
+		case numberA != nil && numberB != nil:
+			return numberA.Cmp(numberB)
+		case numberA == nil && numberB == nil:
+			return strings.Compare(a, b)
+		case numberA != nil:
+			return -1
+		}
+		return 1
+	})
+}
+
+// number returns the number that a text of digits is, or nil.
+func number(text string) *big.Int {
+	if strings.Trim(text, "0123456789") != "" {
+		return nil
+	}
+	n, _ := new(big.Int).SetString(text, 10)
+	return n
 }

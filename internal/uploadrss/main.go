@@ -15,13 +15,11 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/child"
+	"github.com/memfault-go/memfault/internal/process"
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
@@ -58,7 +56,7 @@ func serve() error {
 }
 
 func measure(ctx context.Context, size, limit int64) error {
-	url, stop, err := child.Start(ctx, "-serve")
+	url, stop, err := process.StartSelf(ctx, "-serve")
 	if err != nil {
 		return err
 	}
@@ -73,7 +71,7 @@ func measure(ctx context.Context, size, limit int64) error {
 		return err
 	}
 	elapsed := time.Since(start)
-	peak, err := status("VmHWM")
+	peak, err := process.Status("VmHWM")
 	if err != nil {
 		return err
 	}
@@ -146,20 +144,5 @@ func resetPeak() (int64, error) {
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 		return 0, err
 	}
-	return status("VmRSS")
-}
-
-// status returns a value from /proc/self/status in bytes.
-func status(name string) (int64, error) {
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, name+":"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-			return kib << 10, err
-		}
-	}
-	return 0, fmt.Errorf("/proc/self/status: missing %s", name)
+	return process.Status("VmRSS")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/internal/arrivals"
 	"github.com/memfault-go/memfault/memfaulttest"
 
 	"github.com/memfault-go/memfault/examples/relay/internal/deliver"
@@ -77,13 +78,13 @@ func TestTakeover_KilledAtEachStep(t *testing.T) {
 	require.NoError(t, relay.stop())
 	total, err := count(devices, cloud)
 	require.NoError(t, err)
-	assert.Zero(t, total.missing)
-	assert.Zero(t, total.misordered)
-	assert.Positive(t, total.arrived-total.distinct, "what was accepted and not acknowledged is repeated")
+	assert.Zero(t, total.Missing)
+	assert.Zero(t, total.Misordered)
+	assert.Positive(t, total.Arrived-total.Distinct, "what was accepted and not acknowledged is repeated")
 	state, err := kept.State(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, state.Chunks, "all are acknowledged")
-	t.Logf("%d chunks, %d repeated", total.distinct, total.arrived-total.distinct)
+	t.Logf("%d chunks, %d repeated", total.Distinct, total.Arrived-total.Distinct)
 }
 
 func TestCount_DetectsErrors(t *testing.T) {
@@ -96,7 +97,7 @@ func TestCount_DetectsErrors(t *testing.T) {
 	d.stored.Store(4)
 	total, err := count([]*device{d}, cloud)
 	require.NoError(t, err)
-	assert.Equal(t, totals{stored: 4, arrived: 4, distinct: 3, missing: 1, misordered: 1}, total)
+	assert.Equal(t, totals{stored: 4, Count: arrivals.Count{Arrived: 4, Distinct: 3, Missing: 1, Misordered: 1}}, total)
 	var out strings.Builder
 	require.ErrorContains(t, report(&out, config{duration: time.Second}, []*device{d}, cloud, nil), "chunks are missing")
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/memfault-go/memfault/internal/arrivals"
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
@@ -68,8 +69,9 @@ func parseMetrics(text []byte) map[string]float64 {
 
 // totals are the sums of the ledger.
 type totals struct {
-	stored, sends, arrived, distinct, missing, misordered, unacknowledged int
-	slowest                                                               time.Duration
+	stored, sends int
+	slowest       time.Duration
+	arrivals.Count
 }
 
 // count compares the chunks that were confirmed to the devices with the chunks that arrived.
@@ -80,31 +82,15 @@ func count(devices []*device, cloud *memfaulttest.Server) (totals, error) {
 		t.stored += stored
 		t.sends += int(d.sends.Load())
 		t.slowest = max(t.slowest, time.Duration(d.slow.Load())*time.Millisecond)
-		seen, latest := map[int]bool{}, -1
+		var numbers []int
 		for _, chunk := range cloud.Chunks(d.serial) {
 			n, err := number(chunk)
 			if err != nil {
 				return t, err
 			}
-			t.arrived++
-			if seen[n] {
-				continue
-			}
-			seen[n] = true
-			t.distinct++
-			if n >= stored {
-				t.unacknowledged++
-			}
-			if n < latest { // its first arrival is after that of a later chunk
-				t.misordered++
-			}
-			latest = max(latest, n)
+			numbers = append(numbers, n)
 		}
-		for n := range stored {
-			if !seen[n] {
-				t.missing++
-			}
-		}
+		t.Count = t.Add(arrivals.Compare(stored, nil, numbers))
 	}
 	return t, nil
 }
@@ -121,11 +107,11 @@ func report(out io.Writer, c config, devices []*device, cloud *memfaulttest.Serv
 	line("chunks confirmed to a device", t.stored)
 	line("attempts of devices to send them", t.sends)
 	line("longest time until a confirmation", t.slowest)
-	line("of them missing in the cloud", t.missing)
-	line("first arrivals out of order", t.misordered)
-	line("arrivals in the cloud", t.arrived)
-	line("of them repeated", t.arrived-t.distinct)
-	line("chunks that arrived without an acknowledgement", t.unacknowledged)
+	line("of them missing in the cloud", t.Missing)
+	line("first arrivals out of order", t.Misordered)
+	line("arrivals in the cloud", t.Arrived)
+	line("of them repeated", t.Repeated())
+	line("chunks that arrived without an acknowledgement", t.Beyond)
 	line("requests to the cloud", requests)
 	line("concurrent requests for one device (the cloud's view)", countOf(violations, "concurrent"))
 	line("overtaken by a repeated chunk (the cloud's view)", countOf(violations, "out of order"))
@@ -134,9 +120,9 @@ func report(out io.Writer, c config, devices []*device, cloud *memfaulttest.Serv
 		reportUsage(out, i, usages)
 	}
 	switch {
-	case t.missing > 0:
+	case t.Missing > 0:
 		return errors.New("chunks are missing")
-	case t.misordered > 0:
+	case t.Misordered > 0:
 		return errors.New("chunks arrived out of order")
 	case t.stored == 0:
 		return errors.New("nothing was stored")
