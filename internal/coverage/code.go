@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"testing"
 	"time"
@@ -27,31 +28,47 @@ import (
 `
 
 // CheckCode type-checks each block of Go code in a README against the package in dir and its
-// package memfaulttest. A block is the body of a function that returns an error. It can use
-// the variables ctx, client, sink, yesterday, chunk and t, and the imports of the two
-// packages and of context, errors, fmt, os, testing and time.
+// package memfaulttest. A block that begins with a comment or a package clause is a whole file.
+// Any other block is the body of a function that returns an error. It can use the variables ctx,
+// client, sink, yesterday, chunk and t, and the imports of the two packages and of context,
+// errors, fmt, net/http, os, testing and time.
 func CheckCode(dir, readme string) error {
-	var source strings.Builder
-	source.WriteString(wrapper)
 	blocks := CodeBlocks(readme)
 	if len(blocks) == 0 {
 		return errors.New("README: no Go code")
 	}
+	var bodies strings.Builder
+	bodies.WriteString(wrapper)
+	var files []string
 	for _, code := range blocks {
-		fmt.Fprintf(&source, "\nfunc _(ctx context.Context, client *memfault.Client, sink memfault.ProjectRef, yesterday time.Time, chunk []byte, t *testing.T) error {\n{\n%s}\nreturn nil\n}\n", code)
+		if strings.HasPrefix(code, "package ") || strings.HasPrefix(code, "//") {
+			files = append(files, code)
+			continue
+		}
+		fmt.Fprintf(&bodies, "\nfunc _(ctx context.Context, client *memfault.Client, sink memfault.ProjectRef, yesterday time.Time, chunk []byte, t *testing.T) error {\n{\n%s}\nreturn nil\n}\n", code)
 	}
-	fileSet := token.NewFileSet()
-	file, err := parser.ParseFile(fileSet, "README.md", source.String(), 0)
+	exports, err := exportFiles(dir, ".", "./memfaulttest", "log")
 	if err != nil {
 		return err
 	}
-	exports, err := exportFiles(dir, ".", "./memfaulttest")
+	var failed []error
+	for _, source := range files {
+		failed = append(failed, checkFile(source, exports, true))
+	}
+	return errors.Join(append(failed, checkFile(bodies.String(), exports, false))...)
+}
+
+// checkFile type-checks a file. Unless it is strict, an unused variable or import is no reason
+// for an error.
+func checkFile(source string, exports map[string]string, strict bool) error {
+	fileSet := token.NewFileSet()
+	file, err := parser.ParseFile(fileSet, "README.md", source, 0)
 	if err != nil {
 		return err
 	}
 	var failed []error
 	config := types.Config{Importer: newImporter(fileSet, exports), Error: func(err error) {
-		if detail := (types.Error{}); !errors.As(err, &detail) || !detail.Soft { // an unused variable or import is a soft error
+		if detail := (types.Error{}); strict || !errors.As(err, &detail) || !detail.Soft {
 			failed = append(failed, err)
 		}
 	}}
