@@ -18,6 +18,24 @@
 // [OrganizationTokenFunc] or [ProjectKeyFunc]: they are asked before each attempt, and once
 // more after a 401.
 //
+// An operation that does not accept the client's kind of credential fails with
+// [ErrWrongCredential] before anything is sent. The comment of each method lists the
+// credentials that it accepts. [Client.WithAuth] returns a client with another credential.
+//
+// # Services
+//
+//   - Fleet: [DevicesService], [CohortsService], [DeviceConfigService], [HardwareVersionsService]
+//   - Releases: [ReleasesService], [ArtifactsService], [DeploymentsService], [InstallsService],
+//     [SoftwareService]
+//   - Faults: [IssuesService], [TracesService], [CoredumpsService], [AlertsService]
+//   - Data of devices: [ChunksService], [EventsService], [MetricsService], [RecordingsService]
+//   - Files: [UploadsService]
+//   - Administration: [OrganizationsService], [ProjectsService], [AccountService],
+//     [ProcessingLogService], [TasksService], [MCPService]
+//
+// The Client has a field for each. [Client.Do] and [NewPager] call operations that no service
+// has, with the same credentials, retries and errors.
+//
 // # Lists
 //
 // A list method does no I/O. It returns a [Pager], which by default reads pages of 100 items
@@ -34,6 +52,21 @@
 // The processing log ([ProcessingLogService]) is paged by cursor. The loop is the same, but
 // pages are read one after the other, and [Page.Next] contains a cursor with which a later run
 // of the program can continue.
+//
+// # Uploads and downloads
+//
+// [OpenFile] opens a [File] for the methods of [UploadsService]. Each attempt sends the file from
+// its start. To upload a file again is not an error; [UploadResult] reports whether Memfault
+// already had it. Downloads are written to a writer and resume after a lost connection; see
+// [DownloadResult].
+//
+// # Chunks
+//
+// Chunks are the data that firmware records for Memfault. [ChunksService.Upload] sends some of
+// one device. A gateway with many devices uses a [ChunkSender]: it keeps the order of each
+// device, batches, and holds chunks during an outage in bounded memory. [DecodeChunkExport] reads
+// chunks from a log. Nothing is written to disk: a relay acknowledges a message to its broker
+// when the sender reports the chunk.
 //
 // # Errors
 //
@@ -93,6 +126,13 @@
 // [NewWebhookHandler] returns a handler that checks signatures and drops repeated deliveries.
 // A program that does this itself uses [VerifyWebhook], which fails with
 // [ErrWebhookSignature], and [ParseWebhook]. Memfault calls webhooks experimental.
+//
+// # Observability
+//
+// [WithLogger] logs each attempt. [WithObserver] receives each [Attempt], for metrics.
+// [OperationName] names the operation of a request in a RoundTripper of [WithHTTPClient], for the
+// names of spans. [WithResponse] returns the status, the request ID and the number of attempts
+// of a call.
 //
 // # Testing
 //
