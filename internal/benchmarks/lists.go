@@ -13,6 +13,10 @@ import (
 
 const listItems = listPages * perPage
 
+// pageAllocations is how many allocations the client may add to a page, whatever its items need.
+// Go 1.27 decodes items with so few that 5 percent are less.
+const pageAllocations = 26
+
 // allocated returns the bytes and allocations of a call in this process.
 func allocated(call func() error) (bytes, allocations float64, err error) {
 	var before, after runtime.MemStats
@@ -75,7 +79,7 @@ func compareLists[T any](ctx context.Context, b *bench, path, name string, other
 	}
 	rows = append(rows,
 		row{name: name + ": bytes", value: bytes[0] / bytes[1], unit: "x bare", most: 1.05},
-		row{name: name + ": allocations", value: allocations[0] / allocations[1], unit: "x bare", most: 1.05})
+		row{name: name + ": allocations", value: allocations[0] / allocations[1], unit: "x bare", most: max(1.05, 1+pageAllocations*listPages/allocations[1]), remarks: "1.05, or 26 a page"})
 	for i, c := range others {
 		rows = append(rows, row{name: name + ": against " + c.name, value: ratio(times[0], times[i+2]), unit: "x its time", below: 1})
 	}
