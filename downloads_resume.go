@@ -70,8 +70,8 @@ func (d *download) fetch(header http.Header) (*http.Response, error) {
 	return resp, err
 }
 
-// htmlPage returns an error for a page in place of a file that never is one, such as the page
-// of a captive portal.
+// htmlPage returns an error if the response is an HTML page, such as that of a captive portal,
+// but the operation downloads a file that is never HTML.
 func (d *download) htmlPage(resp *http.Response) error {
 	name := d.call.op.Name
 	if name != "coredumps.download" && name != "symbols.download" || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {

@@ -7,7 +7,7 @@ import (
 )
 
 // hiddenError is a cause whose own text, or the text of one of its causes, contains a secret.
-// errors.Is and errors.As see through it, but errors.Unwrap does not.
+// errors.Is and errors.As examine the cause, but errors.Unwrap does not return it.
 type hiddenError struct {
 	text  string
 	cause error
@@ -21,7 +21,8 @@ func (e *hiddenError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.t
 func (e *hiddenError) Is(target error) bool { return errors.Is(e.cause, target) }
 func (e *hiddenError) As(target any) bool   { return errors.As(e.cause, target) }
 
-// cause returns an error as a cause that can be shown.
+// cause returns err, or a hiddenError with its redacted text if err or one of its causes contains
+// a secret.
 func (r redactor) cause(err error) error {
 	if err == nil || !r.hides(err) {
 		return err
@@ -32,7 +33,7 @@ func (r redactor) cause(err error) error {
 // hides reports whether an error, or one of its causes, contains a secret in its text. Errors
 // of the package contain none.
 func (r redactor) hides(err error) bool {
-	switch err := err.(type) { //nolint:errorlint // looks at each error of the tree itself
+	switch err := err.(type) { //nolint:errorlint // visits each error of the tree
 	case *Error, *noResponseError, *hiddenError:
 		return false
 	case interface{ Unwrap() error }:

@@ -19,7 +19,7 @@ func (c *call) redactor() redactor {
 }
 
 // requestID returns the ID that the server gave to a request, without the credential of the
-// request. Only a server that sends the credential back costs more than a comparison.
+// request. It redacts the ID only if the ID contains the credential, because redacting is slow.
 func (c *call) requestID(resp *http.Response) string {
 	id := resp.Header.Get(requestIDHeader)
 	for name, values := range c.signedHeader {
@@ -36,7 +36,8 @@ func (c *call) requestID(resp *http.Response) string {
 	return id
 }
 
-// noteSecrets keeps the credential of the last attempt, before the next one has another.
+// noteSecrets remembers the credential of the last attempt, because the next attempt can have
+// another one.
 func (c *call) noteSecrets() {
 	for _, value := range addedValues(c.signedHeader, c.plainHeader) {
 		if !slices.Contains(c.earlier, value) {
@@ -67,13 +68,13 @@ func (r redactor) body(body []byte) []byte {
 		return nil
 	case json.Valid(body):
 		return r.json(body)
-	default: // what is cut off here leaves enough for an Error, also if the redacted text is shorter
+	default: // the limit leaves enough for an Error, even if redacting shortens the text
 		return []byte(redactQueries(r.credentials(string(body[:min(len(body), 4*maxErrorBody)]), true)))
 	}
 }
 
-// json redacts the strings and the numbers of a valid JSON text. Strings are decoded for that,
-// so that the text remains valid. A string that needs no change is not changed.
+// json redacts the strings and the numbers of a valid JSON text. It decodes each string, and
+// encodes it again only if it was redacted, so that the text remains valid.
 func (r redactor) json(text []byte) []byte {
 	shown := make([]byte, 0, len(text))
 	for {
@@ -128,8 +129,8 @@ func (r redactor) credentials(text string, cutOff bool) string {
 	return text
 }
 
-// redactQueries replaces what follows a question mark within a word: a presigned URL has
-// its signature there, with or without its scheme. It also replaces the user of a URL.
+// redactQueries replaces the rest of a word after a question mark, where a presigned URL has
+// its signature. The URL need not have a scheme. redactQueries also replaces the user of a URL.
 func redactQueries(text string) string {
 	text = redactUsers(text)
 	if queryStart(text) < 0 {
@@ -152,8 +153,8 @@ func redactQueries(text string) string {
 	return b.String()
 }
 
-// queryStart returns the index of the first question mark that the word continues after,
-// literal or as JSON escapes it. It returns -1 if there is none.
+// queryStart returns the index of the first question mark after which the word continues. The
+// question mark can be escaped as in JSON. If there is none, queryStart returns -1.
 func queryStart(text string) int {
 	for i := range len(text) {
 		after := ""

@@ -13,7 +13,7 @@ import (
 func newRedactor(added []string) redactor {
 	var secrets []string
 	add := func(secret string) {
-		if len(secret) < 4 { // replacing a shorter one would destroy any text
+		if len(secret) < 4 { // a shorter secret occurs in any text by chance
 			return
 		}
 		secrets = append(secrets, secret)
@@ -40,10 +40,11 @@ func newRedactor(added []string) redactor {
 	return redactor{slices.Compact(secrets)}
 }
 
-// base64Forms returns what base64 makes of a secret within a longer text, by its position
-// there: without the digits that depend on its neighbors.
+// base64Forms returns the forms that a secret can have in the base64 encoding of a longer text.
+// There are three, because base64 encodes groups of three bytes. They lack the digits that
+// depend on the bytes beside the secret.
 func base64Forms(encoding *base64.Encoding, secret string) (forms []string) {
-	const shortest = 8 // bytes; the digits of a shorter one could occur by chance
+	const shortest = 8 // bytes; the digits of a shorter secret could occur by chance
 	if len(secret) < shortest {
 		return nil
 	}

@@ -33,7 +33,9 @@ var (
 type view struct {
 	original string
 	text     string
-	at       []int // for each byte of text, and for its end, where it begins in original; nil if both are equal
+	// at contains the index in original of each byte of text, and of the end of text. It is nil
+	// if both texts are equal.
+	at []int
 }
 
 func newView(text string, forms []escapeForm) view {
@@ -99,9 +101,9 @@ func (v view) redact(secret string) string {
 	return shown.String()
 }
 
-// redactEnd returns the original without the beginning of a secret at its end.
+// redactEnd returns the original without the start of a secret with which it ends.
 func (v view) redactEnd(secret string) string {
-	const shortest = 6 // bytes; a shorter end is no credential's
+	const shortest = 6 // bytes; a shorter start of a credential can occur by chance
 	for n := min(len(secret)-1, len(v.text)); n >= shortest; n-- {
 		if strings.HasSuffix(v.text, secret[:n]) {
 			return v.original[:v.position(len(v.text)-n)] + redacted

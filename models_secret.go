@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The models here contain a credential or a presigned URL. package fmt and, at the top level,
-// [log/slog] show them without it; JSON contains it.
+// The models in this file contain a credential or a presigned URL. Packages fmt and, at the top
+// level, [log/slog] print the models without it; JSON contains it.
 
 // Format writes the project without its project key.
 func (p Project) Format(f fmt.State, verb rune) { formatPlain(f, verb, p.shown()) }
@@ -68,7 +68,7 @@ func (r Response) Format(f fmt.State, _ rune) {
 // LogValue returns the same text as Format.
 func (r Response) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
-// formatPlain writes a value in the way that the verb and its flags demand.
+// formatPlain writes a value with the verb and the flags of f.
 func formatPlain(f fmt.State, verb rune, value any) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), value)
 }

@@ -2,9 +2,9 @@ package memfault
 
 import "github.com/memfault-go/memfault/internal/plainjson"
 
-// The methods in this file decode the usual form of an object without another call of
-// encoding/json, which costs several allocations for each. A device contains three of these
-// objects. The methods report false, and change nothing, if the text has another form.
+// The methods in this file decode the usual form of an object without encoding/json, because
+// each call of encoding/json costs several allocations and a device contains three of these
+// objects. If the text has another form, the methods return false and change nothing.
 
 func (r *CohortRef) readPlain(data []byte) bool {
 	read, o := *r, plainjson.NewObject(data)

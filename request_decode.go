@@ -34,8 +34,8 @@ func decodeData[T any](r *reply) (*T, error) {
 	return checked(r, envelope.Data)
 }
 
-// checked returns a model, or an error if it lacks a field without which it means nothing:
-// any object of JSON could be decoded as it.
+// checked returns a model, or an error if the model lacks a required field. Without this check,
+// any JSON object could be decoded as the model.
 func checked[T any](r *reply, value *T) (*T, error) {
 	if model, ok := any(value).(interface{ missing() string }); ok {
 		if field := model.missing(); field != "" {
@@ -45,21 +45,21 @@ func checked[T any](r *reply, value *T) (*T, error) {
 	return value, nil
 }
 
-// decodePage decodes a page of a list. It allocates the slice of items once, at the size
-// expected; a growing one would allocate several times as much.
+// decodePage decodes a page of a list. It allocates the slice of items once, with the expected
+// size; a slice that grows would allocate several times as much.
 func decodePage[T any](r *reply, perPage int) (page *Page[T], paged bool, links json.RawMessage, err error) {
 	var envelope struct {
 		Data   []T             `json:"data"`
 		Paging *Paging         `json:"paging"`
 		Links  json.RawMessage `json:"links"`
 	}
-	const smallestItem = 64 // bytes; bounds the slice by what can have arrived
+	const smallestItem = 64 // bytes; bounds the slice by the size of the body
 	envelope.Data = make([]T, 0, min(perPage, r.body.Len()/smallestItem+1))
 	if err := r.decodeNew(&envelope); err != nil {
 		return nil, false, nil, err
 	}
 	if len(envelope.Data) == 0 {
-		if _, err := decodeData[json.RawMessage](r); err != nil { // an empty list, or none
+		if _, err := decodeData[json.RawMessage](r); err != nil { // is there a list at all?
 			return nil, false, nil, err
 		}
 	}
@@ -85,7 +85,7 @@ func anyZero(items reflect.Value) bool {
 	return false
 }
 
-// refuseNulls returns an error for a page with an item that is null: the caller would get an
+// refuseNulls returns an error if an item of the page is null, because the caller would get an
 // empty item.
 func (r *reply) refuseNulls() error {
 	items, err := decodeData[[]json.RawMessage](r)
@@ -104,8 +104,8 @@ func (r *reply) refuseNulls() error {
 // not fit, the variable loses what it contained before.
 func (r *reply) decodeNew(out any) error { return r.decodeWith(unmarshalNew, r.body.Bytes(), out) }
 
-// decodeInto decodes data into a variable of the caller as [json.Unmarshal] does: what the
-// variable contains, and the JSON does not, stays.
+// decodeInto decodes data into a variable of the caller as [json.Unmarshal] does: fields of the
+// variable that the JSON does not contain keep their values.
 func (r *reply) decodeInto(data []byte, out any) error {
 	return r.decodeWith(json.Unmarshal, data, out)
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
-// entry is an item of a list, and an object. Its zero value also stands for items that are
-// not null.
+// entry is an object, or an item of a list. Items that are not null can also decode to its
+// zero value.
 type entry struct {
 	ID   int64          `json:"id"`
 	Name string         `json:"name"`

@@ -9,9 +9,9 @@ import (
 	"reflect"
 )
 
-// unmarshalNew decodes as json.Unmarshal does, but in one pass: json.Unmarshal first checks
-// the whole text, so that an invalid text changes nothing. Text that does not decode in one
-// pass is left to json.Unmarshal, with its errors.
+// unmarshalNew decodes as json.Unmarshal does, but in one pass. json.Unmarshal needs two,
+// because it first checks the whole text, so that an invalid text changes nothing. If one pass
+// fails, unmarshalNew calls json.Unmarshal and returns its result.
 func unmarshalNew(data []byte, out any) error {
 	if jsonv2.Unmarshal(data, out, json.DefaultOptionsV1(), json.ReportErrorsWithLegacySemantics(false)) == nil {
 		return nil

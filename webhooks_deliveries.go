@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// webhookDeliveries are the deliveries for which the function runs, and the last ones for which
-// it succeeded.
+// webhookDeliveries are the deliveries for which the function of the user runs, and the last
+// deliveries for which it succeeded.
 type webhookDeliveries struct {
-	limit int // how many of the latter are kept
+	limit int // the number of succeeded deliveries that are kept; none if negative
 
 	mu     sync.Mutex
 	byKey  map[[sha256.Size]byte]*webhookDelivery
-	oldest int                 // in kept, once it is full
+	oldest int                 // index in kept, once kept is full
 	kept   [][sha256.Size]byte // a ring
 }
 
@@ -21,8 +21,8 @@ type webhookDelivery struct {
 	succeeded bool // valid once ended is closed
 }
 
-// begin returns the delivery that is in flight or remembered under key. If there is none, it
-// registers one; first is true, and the caller must end it.
+// begin returns the delivery that is in flight or remembered under key. If there is none, begin
+// registers a new delivery and first is true; the caller must then call end.
 func (d *webhookDeliveries) begin(key [sha256.Size]byte) (delivery *webhookDelivery, first bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -37,7 +37,7 @@ func (d *webhookDeliveries) begin(key [sha256.Size]byte) (delivery *webhookDeliv
 	return delivery, true
 }
 
-// end remembers a delivery that succeeded and forgets one that failed.
+// end remembers the delivery if it succeeded; otherwise it removes the delivery.
 func (d *webhookDeliveries) end(key [sha256.Size]byte, delivery *webhookDelivery, succeeded bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -24,7 +24,7 @@ import (
 
 // The tests of this file need Chromium. CI installs it and sets DASHBOARD_BROWSER=required.
 // DASHBOARD_AXE is the path of axe.min.js, the accessibility checker of the npm package
-// axe-core. DASHBOARD_SCREENSHOTS is a directory for pictures of the pages, to be looked at.
+// axe-core. If DASHBOARD_SCREENSHOTS is set, the tests store pictures of the pages in it.
 
 // look is how a page is shown.
 type look struct {
@@ -126,8 +126,8 @@ func requireFits(t *testing.T, ctx context.Context) { //nolint:revive // t is fi
 	requireTrue(t, ctx, `[...document.querySelectorAll("img.chart")].every((i) => i.complete && i.naturalWidth > 0)`)
 }
 
-// newReplayedFake returns a fake with 400 devices that stands still, and the configuration of a
-// dashboard that has sampled its rollout.
+// newReplayedFake returns a fake with 400 devices whose state does not change, and the
+// configuration of a dashboard that has sampled the rollout of the fake.
 func newReplayedFake(t *testing.T) (*fake, config) {
 	t.Helper()
 	f, err := newFake(400)
@@ -204,7 +204,7 @@ func TestBrowser_FailingPart(t *testing.T) {
 	}
 }
 
-// Without the stream of events, for example behind a proxy that cuts it, the page polls.
+// If the page receives no events, for example because a proxy cuts the stream, it polls.
 func TestBrowser_PollsWithoutEvents(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	addFleet(cloud)

@@ -17,7 +17,7 @@ import (
 const (
 	fakeSecret  = "secret of the fake webhook"
 	fakeVersion = "2.1.0" // the version that is being rolled out
-	fakeDays    = 6       // so long has the rollout been going on
+	fakeDays    = 6       // since the start of the rollout
 	fakeStep    = 3 * time.Hour
 	fakeTick    = 2 * time.Second
 )
@@ -151,7 +151,7 @@ func (f *fake) addIssues() {
 	}
 }
 
-// replay lets the last days pass, so that the store contains samples of the rollout as if the
+// replay simulates the last days, so that the store contains samples of the rollout as if the
 // dashboard had been running.
 func (f *fake) replay(ctx context.Context, path string) error {
 	stored, err := store.Open(ctx, path, f.cloud.Project())
@@ -179,11 +179,11 @@ func (f *fake) replay(ctx context.Context, path string) error {
 			f.cloud.Report(d.serial, d.version)
 		}
 	}
-	now = end // all devices are listed again
+	now = end // the read below lists all devices again
 	return past.Read(ctx, reader.Devices)[reader.Devices]
 }
 
-// step lets devices of each cohort update, until the share of its rollout is reached.
+// step updates some devices of each cohort, until the share of its rollout is reached.
 func (f *fake) step(passed time.Duration) {
 	for cohort := range maps.Keys(fakeRollouts) {
 		rollout := fakeRollouts[cohort]
@@ -215,7 +215,7 @@ func (f *fake) update(cohort string, n int) {
 	}
 }
 
-// live lets the fleet go on: devices report, update, restart and crash. Its webhooks go to url.
+// live simulates the fleet: devices report, update, restart and crash. It sends webhooks to url.
 func (f *fake) live(ctx context.Context, url string) {
 	if len(f.devices) == 0 {
 		return

@@ -1,7 +1,7 @@
 // Command dashboard serves a web page with the state of a fleet: devices by version and cohort,
 // rollouts, reboots, issues, deployments, and devices that were not seen.
 //
-// The README shows the flags, and what a refresh costs.
+// The README describes the flags and the cost of a refresh.
 package main
 
 import (
@@ -93,7 +93,7 @@ func (c *config) check(flags *flag.FlagSet) error {
 	return nil
 }
 
-// source is the Memfault whose fleet is shown.
+// source is the project whose fleet is shown, with the credential and options of the client.
 type source struct {
 	auth    memfault.Authenticator
 	project memfault.ProjectRef

@@ -34,7 +34,7 @@ func TestDashboard_ShowsNumbers(t *testing.T) {
 	assert.NotContains(t, page, "Could not read")
 }
 
-// The page of a failed part says what is wrong and what to do. The others show their numbers.
+// The section of a failed part shows what is wrong and what to do. The others show their numbers.
 func TestDashboard_ShowsTheRestAfterFailure(t *testing.T) {
 	for operation, section := range map[string]string{
 		"issues.list": "issues", "deployments.list": "deployments", "device_reboots.list": "reboots", "devices.list": "versions",
@@ -77,7 +77,7 @@ func TestDashboard_WrongCredential(t *testing.T) {
 	assert.NotContains(t, page, "s3cret")
 }
 
-// A restart shows what was read before, even if the cloud is away, and says how old it is.
+// After a restart, the page shows the stored data with its age, even if the cloud is away.
 func TestDashboard_StartsWarmWhileCloudIsAway(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	addFleet(cloud)
@@ -179,7 +179,7 @@ func TestDashboard_ForeignFormsAreRejected(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, resp.StatusCode)
 }
 
-// A version is text of a device, so of anybody.
+// A device reports its version as text, so the text can contain anything.
 func TestDashboard_EscapesTextOfDevices(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	const text = `<script>alert(1)</script>`

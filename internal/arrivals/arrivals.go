@@ -1,14 +1,14 @@
-// Package arrivals compares a numbered sequence with the numbers that arrived of it, for
-// programs that prove that nothing is lost and that the order is kept.
+// Package arrivals compares a numbered sequence with the numbers that arrived. Programs use it
+// to prove that nothing is lost and that the order is kept.
 package arrivals
 
-// Count is a comparison. The sum of several is a comparison too.
+// Count is the result of a comparison, or the sum of several results.
 type Count struct {
-	Arrived    int // in all
-	Distinct   int // without repetitions
-	Missing    int // numbers that did not arrive although they must
-	Misordered int // first arrivals after that of a higher number
-	Beyond     int // distinct numbers from the end of the sequence on
+	Arrived    int // all arrivals
+	Distinct   int // different numbers that arrived
+	Missing    int // required numbers that did not arrive
+	Misordered int // numbers that first arrived after a higher number
+	Beyond     int // different numbers that are too high for the sequence
 }
 
 // Compare compares the sequence 0 to total-1 with the numbers that arrived, in the order of
@@ -41,7 +41,7 @@ func Compare(total int, optional func(number int) bool, arrived []int) Count {
 // Repeated returns how often a number arrived again.
 func (c Count) Repeated() int { return c.Arrived - c.Distinct }
 
-// Add returns the sum of two comparisons.
+// Add returns the sum of two counts.
 func (c Count) Add(other Count) Count {
 	return Count{
 		c.Arrived + other.Arrived, c.Distinct + other.Distinct, c.Missing + other.Missing,

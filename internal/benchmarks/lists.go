@@ -157,7 +157,7 @@ func (b *bench) prefetch(ctx context.Context) ([]row, error) {
 	return rows, nil
 }
 
-// walk reads a long list and watches the heap.
+// walk reads a long list and measures the heap.
 func (b *bench) walk(ctx context.Context) ([]row, error) {
 	pages := 10_000
 	if b.quick {

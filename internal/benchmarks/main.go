@@ -21,7 +21,7 @@ import (
 
 func main() {
 	quick := flag.Bool("quick", false, "measure less, with more tolerance, in less than 40 s")
-	only := flag.String("only", "", "measure only what has this name")
+	only := flag.String("only", "", "measure only the part with this name")
 	serving := flag.Bool("serve", false, "run as the server until standard input ends")
 	flag.Parse()
 	var err error
@@ -38,7 +38,7 @@ func main() {
 
 var project = memfault.ProjectRef{Organization: "acme", Project: "smart-sink"}
 
-// bench is what a measurement needs.
+// bench contains what all measurements need.
 type bench struct {
 	url        string // of the server in the other process
 	dir        string // for programs that are built
@@ -102,8 +102,8 @@ func run(ctx context.Context, out io.Writer, quick bool, only string) error {
 	return check(rows)
 }
 
-// measure returns the rows of all measurements. One that misses a budget is measured once
-// more, with three times as many rounds: a machine that does other work can slow one side.
+// measure returns the rows of all measurements. A measurement that misses a budget is made again,
+// once, with three times as many rounds, because other work on the machine can slow one side.
 func (b *bench) measure(ctx context.Context, measurements []measurement, only string) ([]row, error) {
 	var all []row
 	for _, m := range measurements {

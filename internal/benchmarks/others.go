@@ -87,7 +87,7 @@ func post(ctx context.Context, web *http.Client, url string, body []byte) error 
 
 var peakRSS = regexp.MustCompile(`peak RSS ([0-9.]+) MiB above`)
 
-// upload runs internal/uploadrss, whose first PUT is answered with 503.
+// upload runs internal/uploadrss, whose server responds to the first PUT with 503.
 func (b *bench) upload(ctx context.Context) ([]row, error) {
 	if runtime.GOOS != "linux" {
 		return nil, nil
@@ -100,7 +100,7 @@ func (b *bench) upload(ctx context.Context) ([]row, error) {
 	if b.quick {
 		mib = 128
 	}
-	// Its own limit is out of reach: the budget is in the row.
+	// The limit of the program is out of reach, because the row contains the budget.
 	out, err := exec.CommandContext(ctx, program, "-size", strconv.Itoa(mib), "-limit", "1000000").CombinedOutput() //nolint:gosec // built above
 	if err != nil {
 		return nil, fmt.Errorf("uploadrss: %w: %s", err, out)

@@ -73,7 +73,7 @@ func (s *server) handler() http.Handler {
 	return mux
 }
 
-// delayed returns the address at which a server takes its time for each response.
+// delayed returns the address at which the server waits before each response.
 func delayed(url string, delay time.Duration) string { return url + delayedPath + delay.String() }
 
 // pagesParameter is the query parameter with the number of pages in a list. It is listPages

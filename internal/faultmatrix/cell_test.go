@@ -40,10 +40,10 @@ type cell struct {
 	occurred bool
 	bodies   int // response bodies that are open
 	conns    map[net.Conn]bool
-	problems []string // what must never happen
+	problems []string // what must never happen, but did
 }
 
-// outcome is what a cell did.
+// outcome is the result of a cell.
 type outcome struct {
 	attempts, seen int
 	took           time.Duration
@@ -111,7 +111,7 @@ func (c *cell) run() outcome {
 	if err := goleak.Find(running, goleak.IgnoreAnyFunction("github.com/memfault-go/memfault/internal/faultmatrix.(*http2Server).serve")); err != nil {
 		c.problem("%v", err)
 	}
-	time.Sleep(goAwayDelay) // until that has ended, too
+	time.Sleep(goAwayDelay) // until http2Server.serve has ended, too
 	return outcome{c.attempts, c.seen, took, err, c.problems}
 }
 
@@ -191,7 +191,7 @@ func (c *cell) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// enter notes which step a request belongs to.
+// enter records to which step a request belongs.
 func (c *cell) enter(req *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -287,7 +287,7 @@ func (c *cell) serveHealthy(w http.ResponseWriter, r *http.Request) {
 	serveHealthy(w, r)
 }
 
-// certificates are made once for all cells.
+// certificates returns the certificates of the servers, which all cells share.
 var certificates = sync.OnceValue(func() (c struct {
 	pool        *x509.CertPool
 	home, wrong *tls.Config

@@ -28,7 +28,7 @@ type fault struct {
 	rule rule
 
 	https  bool
-	large  bool // the response is so large that a call takes seconds
+	large  bool // the response is so large that the test of a call takes seconds
 	fresh  bool // each attempt opens a connection
 	expect bool // a transport of the user adds Expect: 100-continue
 
@@ -72,7 +72,7 @@ var faults = []*fault{
 	{name: "connection reset within the response header", rule: lost(0, 1), handle: resetInHeader},
 	{name: "connection reset within the response body", rule: bodyLost(0), handle: resetInBody},
 	{name: "idle connection closed by the server", rule: harmless(0), idle: closeIdle},
-	{name: "idle connection closed while the request is on its way", rule: stale, idle: func(c *cell) {
+	{name: "idle connection closed while the request is in flight", rule: stale, idle: func(c *cell) {
 		c.network.eachServerSide((*conn).resetOnWrite)
 	}},
 	{name: "HTTP/2 REFUSED_STREAM", rule: refusedStream, fresh: true, https: true, connect: onHTTP2(func(s *http2Server, id uint32) {

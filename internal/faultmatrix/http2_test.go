@@ -14,8 +14,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// http2Server serves a connection frame by frame, as servers in Go cannot be told to refuse a
-// stream. fault is called for each request. It returns true if it has responded itself.
+// http2Server serves a connection frame by frame, because the server of Go offers no way to
+// reject a stream. fault is called for each request. It returns true if it has responded itself.
 type http2Server struct {
 	conn    net.Conn
 	framer  *http2.Framer

@@ -15,8 +15,8 @@ import (
 type kind struct {
 	name   string
 	method string
-	// operation is the step of the call that the fault hits, by its name in the package, and
-	// skip is how many requests of that operation succeed before.
+	// operation is the name, in the package, of the step of the call that the fault hits. skip is
+	// the number of requests of that operation that succeed before the fault.
 	operation string
 	skip      int
 	auth      memfault.Authenticator
@@ -29,12 +29,12 @@ type kind struct {
 	response   response
 }
 
-// response is what a kind of operation makes of the body of a success.
+// response is how a kind of operation uses the body of a successful response.
 type response int
 
 const (
-	object  response = iota // reads it as JSON
-	nothing                 // needs nothing of it
+	object  response = iota // decodes it as JSON
+	nothing                 // does not use it
 	file                    // writes it to a file
 )
 
@@ -130,7 +130,7 @@ func uploadFile(ctx context.Context, c *memfault.Client) error {
 	return err
 }
 
-// wrongResult returns an error if a call succeeded with another result than the server sent.
+// wrongResult returns err, or an error if the call succeeded with a wrong result.
 func wrongResult(err error, wrong bool) error {
 	if wrong {
 		return fmt.Errorf("wrong result without an error")
@@ -138,7 +138,7 @@ func wrongResult(err error, wrong bool) error {
 	return err
 }
 
-// serveHealthy is the API without a fault.
+// serveHealthy responds as the API does without a fault.
 func serveHealthy(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	const base = "/api/v0/organizations/acme/projects/sink/"

@@ -71,7 +71,7 @@ func TestSentinels_Complete(t *testing.T) {
 	assert.Len(t, sentinels, len(found))
 }
 
-// kindsOf returns the names of the sentinels that an error is of.
+// kindsOf returns the names of the sentinels that match an error.
 func kindsOf(err error) []string {
 	kinds := []string{}
 	for name, sentinel := range sentinels {
@@ -98,8 +98,8 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// runs returns whether the fault occurs once, for each call to make. One with a large response
-// is never retried, so that one call shows all.
+// runs returns the values of once for the calls to make. A large response is never retried, so
+// one call is enough for it.
 func (f *fault) runs() []bool {
 	if f.large {
 		return []bool{false}

@@ -103,8 +103,8 @@ type stream struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	buffer  []byte
-	end     error // what the reader gets after the buffer; nil while the writer is there
-	gone    error // what the writer gets; nil while the reader is there
+	end     error // returned to the reader after the buffer; nil while the writer is open
+	gone    error // returned to the writer; nil while the reader is open
 	trap    bool  // the next write resets the connection
 }
 
@@ -155,7 +155,7 @@ func (c *conn) isClosed() bool {
 	return c.closed
 }
 
-// Close closes both directions, as a socket that no other process has.
+// Close closes both directions, as if no other process had the socket.
 func (c *conn) Close() error {
 	c.mu.Lock()
 	before := c.closed
@@ -178,7 +178,7 @@ func (c *conn) reset() {
 	_ = c.Close()
 }
 
-// resetOnWrite lets the next write of the peer succeed and break the connection.
+// resetOnWrite breaks the connection on the next write of the peer. The write itself succeeds.
 func (c *conn) resetOnWrite() {
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()

@@ -39,10 +39,10 @@ left, that the error text contains no secret, and that no credential is sent to 
 They use simulated time and connections in memory, so that nothing depends on the speed of the
 machine.
 
-%d calls are checked: %d faults, %d kinds of operations, and each fault both as one that never
-passes and as one that occurs once. No pair is omitted. Only a fault with a large response,
-which is never retried, is tried in one of the two ways. The last table lists %d deliveries to a
-webhook.
+%d calls are checked: %d faults with %d kinds of operations. No pair is omitted. In one call the
+fault never passes, in another call it occurs once. There is only one call for a fault with a
+large response, because such a response is never retried. The last table lists %d deliveries to
+a webhook.
 
 ## Overview
 
@@ -54,21 +54,21 @@ package sends if the fault never passes. "ok" is a success.
 const details = `
 ## Details
 
-- **Sent** is the number of attempts of the package, and **received** is the number of requests
-  that reach a server. They differ if a connection fails first, if a redirect is followed, or if
+- **Sent** is the number of attempts of the package. **Received** is the number of requests that
+  reach a server. The two differ if a connection fails first, if a redirect is followed, or if
   net/http repeats a request by itself; see Response.Attempts.
 - **Time** is how long the call takes. A range is due to random waits between the attempts.
 - **Once** is the outcome if the fault occurs only once. "same" means that the package does not
-  try again. An idle connection can break only once.
+  retry. An idle connection can break only once.
 - A list reads two pages. The fault hits the second page.
 - An upload consists of three requests: prepare, PUT and commit. The fault hits one of them.
-- After a 403 of the storage, an upload asks for another URL and sends the file there, once.
-- A commit that fails with 409 is a success: Memfault has the file already.
+- If the storage responds with 403, an upload requests another URL and sends the file there, once.
+- If the commit fails with 409, the upload is a success, because Memfault has the file already.
 - net/http repeats a request that an HTTP/2 server has not processed. The package prevents that
-  for requests that are not safe to repeat. The server that sends GOAWAY without the request
-  does so after 7 s.
-- A body of which nothing is needed is awaited for at most 5 s. If it does not arrive, the
-  operation has succeeded all the same.
+  for requests that are not safe to repeat. The server sends the GOAWAY that excludes the request
+  after 7 s.
+- If the operation does not need the response body, the package waits for it at most 5 s. If the
+  body does not arrive, the operation succeeds nevertheless.
 `
 
 func page() string {
@@ -128,7 +128,7 @@ func writeWebhook(b *strings.Builder) {
 	for _, d := range deliveries {
 		statuses := strings.Trim(fmt.Sprint(d.statuses), "[]")
 		if statuses == "" {
-			statuses = "none: the connection is gone"
+			statuses = "none, because the connection is closed"
 		}
 		row(b, d.name, statuses, fmt.Sprint(d.calls), seconds(d.took)+" s")
 	}

@@ -16,8 +16,8 @@ type expectation struct {
 	timeout  bool          // the error is a net.Error whose Timeout is true
 }
 
-// rule returns what a fault that never passes leads to and, if once is set, what a fault that
-// occurs only once leads to.
+// rule returns the expectation for a fault that never passes or, if once is true, for a fault
+// that occurs only once.
 type rule func(k *kind, once bool) expectation
 
 // Limits in the documentation of package memfault.
@@ -27,12 +27,12 @@ const (
 	lastWindow    = 30 * time.Second       // RetryPolicy.MaxWait
 	headerTimeout = time.Minute            // WithTimeout
 	stallTimeout  = time.Minute            // a response body without progress
-	lateTimeout   = 5 * time.Second        // a response body that decides nothing
+	lateTimeout   = 5 * time.Second        // a response body that is not needed
 	tooLong       = time.Duration(1<<63 - 1)
 )
 
-// waits returns the limits of the waits before n retries, of which each is random in a
-// window that doubles, but at least the time in Retry-After.
+// waits returns the least and the most time of all waits before n retries. Each wait is random
+// within a window that doubles, but at least the time in Retry-After.
 func waits(n int, retryAfter time.Duration) (least, most time.Duration) {
 	for i := range n {
 		window := min(firstWindow<<i, lastWindow)
@@ -42,8 +42,8 @@ func waits(n int, retryAfter time.Duration) (least, most time.Duration) {
 	return least, most
 }
 
-// repeated is a call whose attempts fail in the same way, each after a time. If it is
-// retried, a fault that occurs once is followed by a success.
+// repeated is a call whose attempts all fail in the same way, each after the same time. If the
+// call is retried and the fault occurs once, the second attempt succeeds.
 func repeated(retried, once bool, attempts int, each, retryAfter time.Duration, seen int, errs ...error) expectation {
 	failed := attempts
 	switch {
@@ -81,7 +81,7 @@ func permanent(seen int) rule {
 	}
 }
 
-// lost is a request without a response, which may have been carried out.
+// lost is a request without a response. The server may have carried out the request.
 func lost(each time.Duration, seen int) rule {
 	return func(k *kind, once bool) expectation {
 		return noAnswer(repeated(k.repeatable, once, maxAttempts, each, 0, seen, memfault.ErrNoAnswer), each)
@@ -110,10 +110,10 @@ func stale(k *kind, _ bool) expectation {
 	return lost(0, 0)(k, true)
 }
 
-// refusedStream is a request that an HTTP/2 server has not processed. net/http repeats it by
-// itself, at once and after 0, 1, 2, 4, 8, 16 and 32 s, each up to a tenth longer, but only
-// if the package lets it open the body again. Reading the body of a file restarts the time
-// limit of the attempt, which ends other attempts after 60 s.
+// refusedStream is a request that an HTTP/2 server has not processed. If the package allows
+// net/http to open the body again, net/http repeats the request by itself: first immediately,
+// then after 0, 1, 2, 4, 8, 16 and 32 s, each wait up to a tenth longer. The time limit ends an
+// attempt after 60 s, unless reading the body of a file restarts the limit.
 func refusedStream(k *kind, once bool) expectation {
 	switch {
 	case !k.repeatable && k.body:
@@ -131,9 +131,8 @@ func refusedStream(k *kind, once bool) expectation {
 
 // excluded is a request that an HTTP/2 server has not processed before it closed the
 // connection. net/http repeats it on other connections, without waits, for as long as the
-// attempt lasts. The package ends that for the body of a file, which restarts the time limit
-// of the attempt: it lets net/http open the body 10 times, and net/http opens it twice for a
-// connection.
+// attempt lasts. The body of a file restarts the time limit of the attempt. Therefore the package
+// allows net/http to open such a body only 10 times; net/http opens it twice for a connection.
 func excluded(k *kind, once bool) expectation {
 	switch {
 	case !k.repeatable && k.body:
@@ -152,8 +151,8 @@ func noTimeout(e expectation) expectation {
 	return e
 }
 
-// bodyLost is a response whose body breaks off. A download resumes: its attempts count from
-// the last one with new data, and the second one of this server has none.
+// bodyLost is a response whose body breaks off. A download resumes, and counts its attempts from
+// the last attempt with new data. This server sends new data only in the first attempt.
 func bodyLost(each time.Duration) rule {
 	return func(k *kind, once bool) expectation {
 		switch k.response {
@@ -228,7 +227,7 @@ func statusAfter(code int, retryAfter time.Duration) rule {
 	}
 }
 
-// htmlPage is the page of a captive portal, which is not a response of Memfault.
+// htmlPage is the HTML page of a captive portal instead of a response of Memfault.
 func htmlPage(k *kind, once bool) expectation { return permanent(1)(k, once) }
 
 // unusable is a success whose body is not what the operation returns.
@@ -239,7 +238,7 @@ func unusable(k *kind, once bool) expectation {
 	return repeated(false, once, 1, 0, 0, 1, memfault.ErrUnexpectedResponse)
 }
 
-// emptyBody is an empty file for a coredump that Memfault is still processing.
+// emptyBody is an empty body, with which Memfault responds while it processes a coredump.
 func emptyBody(k *kind, once bool) expectation {
 	if k.response == file {
 		return repeated(false, once, 1, 0, 0, 1, memfault.ErrNotReady)

@@ -30,7 +30,7 @@ const (
 	webhookBodyLimit = time.Minute // in the documentation of NewWebhookHandler
 )
 
-// delivery is what Memfault, or somebody else, sends to a webhook.
+// delivery is what Memfault, or another client, sends to a webhook.
 type delivery struct {
 	name string
 	send func(c *conn) // writes requests
@@ -62,7 +62,7 @@ func sendText(texts ...string) func(*conn) {
 	}
 }
 
-// half of a signed request, without the end of its body.
+// unfinished is a signed request without the end of its body.
 var unfinished = signed("POST", webhookBody)[:len(signed("POST", webhookBody))-10]
 
 var deliveries = []delivery{
@@ -130,7 +130,7 @@ var deliveries = []delivery{
 // errWait makes the function wait for the end of its context.
 var errWait = errors.New("wait for the context")
 
-// deliveryOf names the delivery that a fault of the matrix corresponds to.
+// deliveryOf maps the name of a fault of the matrix to that of the corresponding delivery.
 var deliveryOf = map[string]string{
 	"connection reset after the request":          "connection lost while the function runs",
 	"connection reset within the response header": "connection reset within the header",
@@ -150,8 +150,8 @@ var deliveryOf = map[string]string{
 }
 
 const (
-	beforeHandler = "It happens before a request, in the http.Server of the user or below it."
-	noResponse    = "The handler sends the response. It receives none."
+	beforeHandler = "These faults occur before a request, in the http.Server of the user or below it:"
+	noResponse    = "These faults are in a response, but the handler sends responses and receives none:"
 )
 
 // inapplicable returns why a webhook cannot have a fault of the matrix, or "".

@@ -1,9 +1,10 @@
-// Package plainjson reads small JSON objects of the usual form without reflection.
+// Package plainjson reads small JSON objects of the usual form without reflection. Read them
+// with an [Object].
 //
 // In the usual form, names and strings have no escapes, and integers have no fraction and no
-// exponent. For any other form, and for text that is not JSON, the functions report false. The
-// caller then decodes the text with encoding/json. If the functions report true, the result is
-// that of encoding/json. They allocate nothing but the strings that they return.
+// exponent. For any other form, and for text that is not JSON, the functions return false. The
+// caller must then decode the text with encoding/json. If the functions return true, the result
+// is the same as that of encoding/json. They allocate only the strings that they return.
 package plainjson
 
 import (
@@ -11,8 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// Object iterates over the members of a JSON object. Methods that read a value report whether
-// it was usual; [Object.Done] reports whether the whole object was.
+// Object iterates over the fields of a JSON object. If a field has an unusual form, the method
+// that reads it marks the object as unusual; [Object.Done] then returns false. Create an Object
+// with [NewObject].
 type Object struct {
 	rest    []byte
 	name    []byte
@@ -22,10 +24,10 @@ type Object struct {
 	unusual bool
 }
 
-// NewObject returns an Object of a JSON text.
+// NewObject returns an [Object] that reads a JSON text.
 func NewObject(text []byte) Object { return Object{rest: text} }
 
-// Next reads the next member. It returns false at the end of the object, and if the text is
+// Next reads the next field. It returns false at the end of the object, and if the text is
 // unusual.
 func (o *Object) Next() bool {
 	if o.unusual || o.ended {
@@ -57,19 +59,20 @@ func (o *Object) Next() bool {
 	return true
 }
 
-// Name returns the name of the present member.
+// Name returns the name of the current field.
 func (o *Object) Name() []byte { return o.name }
 
-// Value returns the JSON text of the present member's value.
+// Value returns the JSON text of the current field's value.
 func (o *Object) Value() []byte { return o.value }
 
-// IsNull reports whether the present value is null.
+// IsNull reports whether the current value is null.
 func (o *Object) IsNull() bool { return string(o.value) == "null" }
 
 // Done reports whether the whole object was read and was usual.
 func (o *Object) Done() bool { return o.ended && !o.unusual }
 
-// String reads the present value into to. null changes nothing, as in encoding/json.
+// String stores the current value in to. If the value is null, to does not change, as in
+// encoding/json.
 func (o *Object) String(to *string) {
 	if o.IsNull() {
 		return
@@ -82,7 +85,8 @@ func (o *Object) String(to *string) {
 	*to = string(text)
 }
 
-// Integer reads the present value into to. null changes nothing, as in encoding/json.
+// Integer stores the current value in to. If the value is null, to does not change, as in
+// encoding/json.
 func Integer[N int | int64](o *Object, to *N) {
 	if o.IsNull() {
 		return
@@ -95,11 +99,11 @@ func Integer[N int | int64](o *Object, to *N) {
 	*to = N(n)
 }
 
-// Skip ignores the present member. Its name must differ from the known names in more than
-// case, because encoding/json ignores case.
+// Skip ignores the current field. If its name may differ from a known name only in case, Skip
+// marks the object as unusual, because encoding/json ignores case.
 func (o *Object) Skip(known ...string) {
 	for _, b := range o.name {
-		if b >= utf8.RuneSelf { // a letter that folds to one of ASCII
+		if b >= utf8.RuneSelf { // the letter could be equal to an ASCII letter except for case
 			o.Fail()
 			return
 		}
@@ -120,14 +124,15 @@ func (o *Object) fail() bool {
 	return false
 }
 
-// end ends the object, after which only white space can follow.
+// end notes the end of the object, after which the text may contain only white space.
 func (o *Object) end() bool {
 	o.ended = true
 	o.unusual = len(skipSpace(o.rest)) > 0
 	return false
 }
 
-// take removes white space and c from the rest of the text, if it continues so.
+// take removes leading white space from the rest of the text, and then c. It returns false if
+// the next byte is not c.
 func (o *Object) take(c byte) bool {
 	o.rest = skipSpace(o.rest)
 	if len(o.rest) == 0 || o.rest[0] != c {
@@ -137,7 +142,7 @@ func (o *Object) take(c byte) bool {
 	return true
 }
 
-// takeValue removes white space and a value from the rest of the text.
+// takeValue removes leading white space and a value from the rest of the text.
 func (o *Object) takeValue() ([]byte, bool) {
 	o.rest = skipSpace(o.rest)
 	n, ok := valueLength(o.rest)

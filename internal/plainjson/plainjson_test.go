@@ -106,7 +106,7 @@ func TestObject_DoesNotAllocate(t *testing.T) {
 	assert.Equal(t, int64(12345), got.ID)
 }
 
-// FuzzObject compares with encoding/json: what is usual has the same result.
+// FuzzObject compares the result for each usual text with that of encoding/json.
 func FuzzObject(f *testing.F) {
 	for _, text := range []string{
 		`{"id":1,"name":"a","inner":{"kind":"b"}}`, `{"id":-0,"ID":2}`, `{"unknown":[{"a":"\""}],"id":null}`,

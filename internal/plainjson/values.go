@@ -5,7 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns the content of a JSON string without escapes. It is a part of value.
+// Text returns the content of a JSON string that has no escapes. The result shares the memory of
+// value.
 func Text(value []byte) ([]byte, bool) {
 	n := len(value)
 	if n < 2 || value[0] != '"' || value[n-1] != '"' {
@@ -23,7 +24,7 @@ func Text(value []byte) ([]byte, bool) {
 
 // Number returns a JSON number without fraction and exponent, of at most 18 digits.
 func Number(value []byte) (int64, bool) {
-	const mostDigits = 18 // any number of them fits in an int64
+	const mostDigits = 18 // any number with 18 digits fits in an int64
 	digits := value
 	if len(digits) > 0 && digits[0] == '-' {
 		digits = digits[1:]
@@ -71,8 +72,8 @@ func valueLength(text []byte) (int, bool) {
 	return n, ok || json.Valid(scalar)
 }
 
-// stringLength returns the length of the string with which text begins, or 0 if it does not
-// end.
+// stringLength returns the length of the string with which text begins, or 0 if the string does
+// not end.
 func stringLength(text []byte) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
@@ -85,8 +86,8 @@ func stringLength(text []byte) int {
 	return 0
 }
 
-// nestedLength returns the length of the object or array with which text begins, or 0 if it
-// does not end.
+// nestedLength returns the length of the object or array with which text begins, or 0 if the
+// object or array does not end.
 func nestedLength(text []byte) int {
 	depth := 0
 	for i := 0; i < len(text); i++ {

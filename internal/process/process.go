@@ -1,5 +1,5 @@
-// Package process starts a program once more as a helper, and reads from Linux what a process
-// uses. It is for the measuring programs of the project.
+// Package process starts the running program again as a child process, and reads the resources
+// of a process from Linux. The programs of this project that measure something use it.
 package process
 
 import (
@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// StartSelf starts this program again with other arguments, and returns the first line that it
-// prints. stop closes the standard input of the child, and waits until the child has ended.
+// StartSelf starts this program again with other arguments, and returns the first line that the
+// child prints. stop closes the standard input of the child, and waits until it has ended.
 func StartSelf(ctx context.Context, args ...string) (line string, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/memfault-go/memfault/internal/process"
 )
 
-// The test program is the child of StartSelf, too.
+// TestMain makes the test program the child that StartSelf starts.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "child" {
 		fmt.Println("ready", os.Args[1])

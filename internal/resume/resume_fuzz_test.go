@@ -32,7 +32,7 @@ const (
 	noResponse  = 1 << iota // the connection fails
 	otherBefore             // the file changes before the response
 	noRanges                // the whole file, also if a part was requested
-	careless                // a part of the present file, whatever If-Range says
+	careless                // a part of the present file, even if If-Range does not match
 	unsizedBody
 	breaksOff // after the number of bytes that the next byte is
 	weakTag
@@ -166,7 +166,7 @@ func FuzzReader_ContentRange(f *testing.F) {
 			total = len(content)
 		}
 		if !sized && from == 5 && from <= last && last < total && total < len(content) {
-			return // nothing tells that the size is wrong
+			return // the response does not show that the size is wrong
 		}
 		require.Equal(t, from == 5 && from <= last && (last < total || match[3] == "*") && total == len(content), err == nil, "%q: %v", text, err)
 		if err == nil {

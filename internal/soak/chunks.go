@@ -16,7 +16,7 @@ import (
 
 const (
 	chunkDevices = 200
-	badChunk     = "bad" // Memfault rejects a chunk that ends so
+	badChunk     = "bad" // Memfault rejects a chunk that ends with this text
 )
 
 func chunkSerial(device int) string { return fmt.Sprintf("CHUNKS-%03d", device) }
@@ -30,7 +30,7 @@ func chunkText(serial string, number int) string {
 	return text
 }
 
-// chunkNumber returns the number of a chunk, or -1 if it is not one of the device.
+// chunkNumber returns the number of a chunk, or -1 if the chunk is not one of the device.
 func chunkNumber(serial, text string) int {
 	fields := strings.Fields(text)
 	if len(fields) < 2 {
@@ -43,13 +43,13 @@ func chunkNumber(serial, text string) int {
 	return number
 }
 
-// chunkDevice is what is known of the chunks of a device.
+// chunkDevice records the chunks of a device.
 type chunkDevice struct {
 	serial string
 
 	mu       sync.Mutex
 	sent     int
-	reported int // chunks 0 to reported-1 were
+	reported int // chunks 0 to reported-1 were reported
 	rejected map[int]bool
 }
 
@@ -72,7 +72,7 @@ func (d *chunkDevice) report(l *ledger, number int, err error) {
 	d.rejected[number] = true
 }
 
-// settle compares what was reported with what arrived.
+// settle compares the reported outcomes with the chunks that arrived.
 func (d *chunkDevice) settle(l *ledger, arrived []int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

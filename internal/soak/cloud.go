@@ -25,7 +25,7 @@ const (
 	logEntries = 450
 )
 
-// cloud is the fake Memfault, in a process of its own. Its credentials change.
+// cloud is the fake Memfault, in a process of its own. The credentials that it accepts change.
 type cloud struct {
 	fake *memfaulttest.Server
 
@@ -39,14 +39,14 @@ type validCredentials struct {
 	Keys   []string `json:"keys"`
 }
 
-// cloudState is what the fake Memfault knows in the end.
+// cloudState is the state of the fake Memfault at the end of the run.
 type cloudState struct {
 	Requests   int               `json:"requests"`
 	Violations []string          `json:"violations"`
 	Uploads    map[string]string `json:"uploads"` // MD5 by name
 	Repeated   int               `json:"repeated"`
 	Chunks     map[string][]int  `json:"chunks"`   // numbers by serial, in the order of arrival
-	Webhooks   string            `json:"webhooks"` // why deliveries were given up
+	Webhooks   string            `json:"webhooks"` // why deliveries failed in all attempts
 }
 
 // serve runs the fake Memfault until standard input ends.
@@ -108,7 +108,7 @@ func content(seed uint64, size int) []byte {
 	return bytes
 }
 
-// failAtRandom makes a share of the requests fail, in every way that the client must bear.
+// failAtRandom makes a share of the requests fail, in every way that the client must tolerate.
 func failAtRandom(fake *memfaulttest.Server, seed uint64, share float64) {
 	if share <= 0 {
 		return
@@ -152,8 +152,8 @@ func (c *cloud) handler() http.Handler {
 	return mux
 }
 
-// translate replaces a valid credential by the one that the fake has. Others remain, and are
-// rejected.
+// translate replaces a valid credential by that of the fake. Other credentials remain, and the
+// fake rejects them.
 func (c *cloud) translate(header http.Header) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -34,8 +34,9 @@ func (s *soak) allow(ctx context.Context, tokens, keys []int64) error {
 	return s.control(ctx, http.MethodPost, "/soak/credentials", valid, nil)
 }
 
-// rotate replaces the token and the key ten times. The next token is valid before the last one
-// ends. The key is replaced without such a time, so that the chunk sender must wait for the next.
+// rotate replaces the token and the key ten times. For a while, the old and the new token are
+// both valid. The old key ends before the client gets the new key, so that the
+// chunk sender must wait.
 func (s *soak) rotate(ctx, running context.Context, duration time.Duration) {
 	for generation := int64(1); ; generation++ {
 		sleep(running, duration/11)

@@ -14,9 +14,9 @@ import (
 type ledger struct {
 	mu      sync.Mutex
 	done    map[string]int    // by what was done
-	again   map[string]int    // by what was done: calls that failed and were made again
+	again   map[string]int    // failed calls that were made again, by what they do
 	broken  map[string]int    // by promise
-	example map[string]string // by promise: the first case
+	example map[string]string // the first case, by promise
 }
 
 func newLedger() *ledger {
@@ -31,7 +31,7 @@ func (l *ledger) add(what string, n int) {
 	l.done[what] += n
 }
 
-// failed counts a call that is made again.
+// failed counts a call that failed and is made again.
 func (l *ledger) failed(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,7 +51,7 @@ func (l *ledger) broke(promise string, n int, format string, args ...any) {
 	l.broken[promise] += n
 }
 
-// report prints the ledger. It returns an error that names each broken promise.
+// report prints the ledger. It returns an error that lists all broken promises.
 func (l *ledger) report(out io.Writer) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -104,5 +104,6 @@ func compareList(want map[string]bool, got []string) (missing, repeated int) {
 	return len(want) - len(seen), repeated
 }
 
-// printf prints a line of the report. If it cannot be written, nobody reads it.
+// printf prints a line of the report. It ignores errors, because there is no other place to
+// report them.
 func printf(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }

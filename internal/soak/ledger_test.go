@@ -158,7 +158,7 @@ func TestWebhookLedger_Settle(t *testing.T) {
 	}
 }
 
-// The cloud gives up a delivery after four attempts.
+// The cloud sends a delivery at most four times.
 func TestWebhookLedger_FailsAtMostTwice(t *testing.T) {
 	w, random := newWebhookLedger(), rand.New(rand.NewPCG(1, 2))
 	failed := 0

@@ -1,16 +1,18 @@
-// Command soak uses the package in every way at once for a while, against a fake Memfault that
-// fails at random, and prints a ledger. It fails if anything is lost, out of order or growing.
+// Command soak uses all parts of the package concurrently for a while, against a fake Memfault
+// that fails at random, and prints a ledger. It fails if anything is lost or out of order, or if
+// the resources that it uses grow.
 //
 // Readers get devices, list them with several pages in flight, and read a list that is paged by
 // cursor. Uploaders send symbols, payloads and MAR files, and downloaders compare what they get.
 // A chunk sender serves 200 devices, writers change devices, cohorts and issues, and a webhook
 // handler receives the events of the issues. Meanwhile the organization token and the project
-// key are replaced several times. The fake runs in another process, so that the memory is that
-// of the package. It requires Linux.
+// key are replaced several times. The fake runs in another process, so that its memory does not
+// count. The program requires Linux.
 //
 //	go run ./internal/soak -for 60s
 //
-// The program prints its seed; -seed repeats the same faults, as far as goroutines allow.
+// The program prints its seed. With -seed, it produces the same faults again, except for what
+// depends on the order in which goroutines run.
 package main
 
 import (

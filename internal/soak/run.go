@@ -37,7 +37,7 @@ type soak struct {
 // run starts the fake Memfault and the workers, and prints the ledger.
 func run(ctx context.Context, duration time.Duration, seed uint64, faults float64, out io.Writer) error {
 	printf(out, "seed %d, %v\n", seed, duration)
-	ctx, cancel := context.WithTimeout(ctx, duration+3*time.Minute) // nothing hangs
+	ctx, cancel := context.WithTimeout(ctx, duration+3*time.Minute) // so that nothing hangs
 	defer cancel()
 	before := runtime.NumGoroutine()
 	url, stop, err := process.StartSelf(ctx, "-serve", "-seed", fmt.Sprint(seed), "-faults", fmt.Sprint(faults))
@@ -93,7 +93,7 @@ func newSoak(seed uint64, url string) (*soak, error) {
 	return s, nil
 }
 
-// work runs all workers for a while, and returns what they used.
+// work runs all workers for a while, and returns the usage of the process during that time.
 func (s *soak) work(ctx context.Context, duration time.Duration) []usage {
 	running, stop := context.WithTimeout(ctx, duration)
 	defer stop()
@@ -126,8 +126,8 @@ func (s *soak) random(name string, i int) *rand.Rand {
 	return rand.New(rand.NewPCG(s.seed, hash.Sum64())) //nolint:gosec // the same numbers for the same seed
 }
 
-// repeat makes a call again until it succeeds, if its failure can pass. It reports whether the
-// call succeeded in the end.
+// repeat makes a call at most 30 times, until it succeeds or fails in a way that cannot pass. It
+// reports whether the call succeeded in the end.
 func (s *soak) repeat(ctx context.Context, what string, call func() error) bool {
 	for range 30 {
 		err := call()
@@ -146,12 +146,12 @@ func (s *soak) repeat(ctx context.Context, what string, call func() error) bool 
 	return false
 }
 
-// canPass reports whether a failure is one of those that the fake was told to make.
+// canPass reports whether a failure is of a kind that the fake produces at random.
 func canPass(err error) bool {
 	return errors.Is(err, memfault.ErrNoAnswer) || errors.Is(err, memfault.ErrUnavailable) || errors.Is(err, memfault.ErrRateLimited)
 }
 
-// settle compares what was done with what the cloud has.
+// settle compares the ledgers of all workers with the state of the cloud.
 func (s *soak) settle(ctx context.Context) error {
 	var state cloudState
 	if err := s.control(ctx, http.MethodGet, "/soak/state", nil, &state); err != nil {

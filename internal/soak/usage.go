@@ -13,7 +13,7 @@ import (
 
 const mib = 1 << 20
 
-// usage is what this process uses at a moment, after a garbage collection.
+// usage contains the resources that this process uses, after a garbage collection.
 type usage struct {
 	goroutines, heapAlloc, heapInuse, resident int64
 }
@@ -47,8 +47,8 @@ func median(all []usage) usage {
 	}
 }
 
-// samples is how often the usage is measured; less often if the machine is busy. The first
-// tenth does not count.
+// samples is the number of measurements of the usage. If the machine is busy, there are fewer.
+// The first tenth does not count.
 const samples = 20
 
 // sample measures the usage until running ends.
@@ -92,7 +92,7 @@ func grows(l *ledger, what string, start, end, margin int64) {
 	}
 }
 
-// sleep waits, but not beyond the end of ctx.
+// sleep waits for span, or until ctx ends.
 func sleep(ctx context.Context, span time.Duration) {
 	timer := time.NewTimer(span)
 	defer timer.Stop()

@@ -47,7 +47,8 @@ func (w *webhookLedger) receive(delivery, event string) {
 	w.received[event]++
 }
 
-// settle compares the events. givenUp says why the cloud gave up deliveries.
+// settle compares the received events with the expected ones. givenUp describes the deliveries
+// that failed in all attempts of the cloud, if any.
 func (w *webhookLedger) settle(l *ledger, givenUp string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -68,8 +69,8 @@ func (w *webhookLedger) settle(l *ledger, givenUp string) {
 	l.add("webhooks received", len(w.succeeded))
 }
 
-// fails reports whether an attempt of a delivery is to fail. No delivery fails so often that the
-// cloud gives it up: one of the two failures can be the handler's, and one that of the response.
+// fails reports whether an attempt of a delivery must fail. It makes a delivery fail at most
+// twice, so that one of the four attempts of the cloud succeeds.
 func (w *webhookLedger) fails(delivery string, random *rand.Rand) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -80,8 +81,8 @@ func (w *webhookLedger) fails(delivery string, random *rand.Rand) bool {
 	return true
 }
 
-// receiveWebhooks starts a server that receives webhooks, and fails at random: the function of
-// the handler returns an error, or the response is lost.
+// receiveWebhooks starts a server that receives webhooks and fails at random. Either the function
+// of the handler returns an error, or the response is lost.
 func (s *soak) receiveWebhooks(ctx context.Context) (*http.Server, error) {
 	if err := s.allow(ctx, []int64{1}, []int64{1}); err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func (s *soak) receiveWebhooks(ctx context.Context) (*http.Server, error) {
 	return server, s.control(ctx, http.MethodPost, "/soak/webhook?"+query.Encode(), nil, nil)
 }
 
-// resolveIssue resolves an issue and opens it again. Each is an event.
+// resolveIssue resolves an issue and opens it again. Both changes cause an event.
 func (s *soak) resolveIssue(ctx context.Context, _ *rand.Rand, n int) {
 	var all []memfault.Issue
 	if !s.repeat(ctx, "lists of issues read", func() (err error) {

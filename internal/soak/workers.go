@@ -49,7 +49,7 @@ func (s *soak) listDevices(ctx context.Context, random *rand.Rand, _ int) {
 	s.checkList("devices", want, got)
 }
 
-// readLog reads the processing log, which is paged by cursor and grows meanwhile.
+// readLog reads the processing log, which is paged by cursor and grows during the read.
 func (s *soak) readLog(ctx context.Context, random *rand.Rand, _ int) {
 	want := map[string]bool{}
 	for i := range logEntries {

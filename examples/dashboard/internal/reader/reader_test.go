@@ -54,7 +54,7 @@ func count(t *testing.T, r *reader.Reader) int {
 	return n
 }
 
-// The second read asks only for devices that were seen since, so it costs one request.
+// The second read lists only devices that were seen since the first, so it costs one request.
 func TestDevices_SecondReadIsSmall(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	cloud.SeedFleet(1000)
@@ -72,8 +72,8 @@ func TestDevices_SecondReadIsSmall(t *testing.T) {
 	assert.NotEmpty(t, cloud.Requests("devices.list")[10].Query.Get("last_seen_since"))
 }
 
-// A device that moved to a page that was already read is missing in one listing. A deleted one
-// is missing in all.
+// A device that moved to a page that was already read is missing in one listing. A deleted
+// device is missing in all listings.
 func TestDevices_RemovedAfterTwoListingsWithoutThem(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	cloud.SeedFleet(10)
@@ -88,7 +88,7 @@ func TestDevices_RemovedAfterTwoListingsWithoutThem(t *testing.T) {
 	}
 }
 
-// A failure in the middle of a listing keeps what was read before, and what arrived.
+// If a listing fails in the middle, the older devices and those that arrived are kept.
 func TestDevices_FailedListingRemovesNothing(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	cloud.SeedFleet(500)
@@ -209,7 +209,7 @@ func TestRun_ReadsEachInterval(t *testing.T) {
 	})
 }
 
-// Webhooks are read at once, but a thousand of them are one read.
+// A webhook causes a read immediately, but a thousand webhooks cause only one read.
 func TestRun_RefreshIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := memfaulttest.NewInMemoryServer(t)
@@ -220,7 +220,7 @@ func TestRun_RefreshIsBounded(t *testing.T) {
 			}
 			time.Sleep(time.Millisecond)
 			synctest.Wait()
-			assert.Equal(t, 2, cloud.RequestCount("issues.list"), "at once")
+			assert.Equal(t, 2, cloud.RequestCount("issues.list"), "immediately")
 			for range 10 {
 				r.Refresh(reader.Issues)
 				time.Sleep(100 * time.Millisecond)
@@ -232,7 +232,7 @@ func TestRun_RefreshIsBounded(t *testing.T) {
 	})
 }
 
-// A part that fails is read again after growing waits, and at once when the cloud is back.
+// A part that fails is read again after growing waits, and immediately when the cloud is back.
 func TestRun_WaitsAfterFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := memfaulttest.NewInMemoryServer(t)

@@ -17,14 +17,14 @@ import (
 const (
 	rebootRequests = 8               // requests in flight
 	maxFailures    = 10              // failures in a row after which the read stops
-	progressEvery  = 2 * time.Second // how often the page shows how far the read is
+	progressEvery  = 2 * time.Second // how often the page shows the progress of the read
 )
 
 func (r *Reader) rebootsSince() time.Time {
 	return r.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-RebootDays)
 }
 
-// readReboots reads the reboots of the devices that were seen since the last time. Memfault
+// readReboots reads the reboots of the devices that were seen since the last read. Memfault
 // lists reboots only device by device, so the first read costs a request for each device. A
 // read that was interrupted continues where it stopped.
 func (r *Reader) readReboots(ctx context.Context) error {
@@ -84,7 +84,8 @@ type failures struct {
 	first error
 }
 
-// add returns an error if it makes no sense to go on.
+// add counts a failure, unless err is nil. It returns an error after maxFailures failures in a
+// row, because the other devices would probably fail too.
 func (f *failures) add(err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -95,8 +95,8 @@ func (f Filter) where() (text string, args []any) {
 	return strings.Join(terms, " AND "), args
 }
 
-// Devices returns the devices that match the filter, those last that were seen longest ago,
-// and their number. With oldestFirst, the order is reversed.
+// Devices returns the devices that match the filter, and their total number. They are sorted by
+// LastSeen, the latest first. If oldestFirst is true, the order is reversed.
 func (s *Store) Devices(ctx context.Context, filter Filter, oldestFirst bool, limit, offset int) (devices []Device, total int, err error) {
 	where, args := filter.where()
 	if err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM device WHERE "+where, args...).Scan(&total); err != nil {

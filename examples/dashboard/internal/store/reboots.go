@@ -26,8 +26,8 @@ func (s *Store) LastReboot(ctx context.Context, serial string) (time.Time, error
 	return fromMillis(last), err
 }
 
-// SaveReboots adds the reboots that were read of a device. The device is pending again if it
-// was seen later than device says.
+// SaveReboots adds the reboots of a device and marks the reboots as read up to device.LastSeen.
+// If the device was seen later, it is pending again.
 func (s *Store) SaveReboots(ctx context.Context, device Device, reboots []memfault.Reboot) error {
 	return s.update(ctx, func(tx *sql.Tx) error {
 		for _, r := range reboots {

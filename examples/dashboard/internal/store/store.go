@@ -1,5 +1,5 @@
-// Package store keeps what the dashboard read in one SQLite file, so that a restart shows the
-// last data at once.
+// Package store keeps the data that the dashboard read in one SQLite file. After a restart, the
+// dashboard shows this data immediately.
 package store
 
 import (
@@ -52,8 +52,8 @@ type Store struct {
 	writing sync.Mutex // SQLite has one writer; a second one would poll
 }
 
-// Open opens the file at path, or creates it. A file of another project is an error, because
-// its numbers would be shown as those of this project.
+// Open opens the file at path, or creates it. If the file is that of another project, Open
+// returns an error, because its numbers would be shown as those of this project.
 func Open(ctx context.Context, path string, project memfault.ProjectRef) (*Store, error) {
 	pragmas := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)"}, "_txlock": {"immediate"}}
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: pragmas.Encode()}).String())

@@ -30,13 +30,14 @@ type series struct {
 	values []float64 // one for each label; charts.GetNullValue() if unknown
 }
 
-// size is a size in CSS pixels. Each is drawn on its own and not scaled, so that text has the
-// same size everywhere.
+// size is a size of a chart in CSS pixels. Each size is drawn separately instead of scaled, so
+// that text has the same size everywhere.
 type size struct{ width, height int }
 
 var sizes = map[string]size{"full": {1200, 340}, "half": {600, 340}, "phone": {340, 340}}
 
-// The colors have a contrast of at least 3:1 against the background, and text of 4.5:1.
+// themes are the colors by the name of a theme. Their contrast against the background is at least
+// 3:1, and that of text at least 4.5:1.
 var themes = map[string]charts.ColorPalette{
 	"light": charts.MakeTheme(charts.ThemeOption{
 		BackgroundColor: charts.ColorTransparent, TextColor: color("#334155"), AxisStrokeColor: color("#64748b"), AxisSplitLineColor: color("#e2e8f0"),
@@ -104,8 +105,8 @@ func (c chart) paint(painter *charts.Painter, at size) error {
 	})
 }
 
-// shorten cuts the middle out of a text of more than n characters: both ends of a version
-// matter.
+// shorten cuts the middle out of a text of more than n characters, because both ends of a
+// version matter.
 func shorten(text string, n int) string {
 	if runes := []rune(text); len(runes) > n {
 		return string(runes[:n/2]) + "…" + string(runes[len(runes)-n/2+1:])
@@ -113,7 +114,7 @@ func shorten(text string, n int) string {
 	return text
 }
 
-// thin returns the labels with only n of them, at equal distances, and none at the ends.
+// thin keeps at most n labels, at equal distances and not at the ends, and empties the others.
 func thin(labels []string, n int) []string {
 	step := (len(labels) + n - 1) / n
 	thinned := make([]string, len(labels))

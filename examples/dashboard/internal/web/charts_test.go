@@ -46,7 +46,7 @@ func TestVersions_ManyVersionsAndCohorts(t *testing.T) {
 	assert.Len(t, view.Chart.labels, chartRows+1)
 	assert.Equal(t, other, view.Chart.labels[0], "the library draws the first at the bottom")
 	assert.Len(t, view.Chart.series, chartSeries+1)
-	// The chart has all devices but those of the hidden versions.
+	// The chart contains all devices except those of the hidden versions.
 	hidden := 0
 	for version := range 10 {
 		for cohort := range 12 {

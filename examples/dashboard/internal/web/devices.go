@@ -18,7 +18,7 @@ import (
 
 const (
 	devicesPerPage = 50
-	deviceTimeout  = 20 * time.Second // for all that the page of a device reads
+	deviceTimeout  = 20 * time.Second // for all requests of the page of a device
 )
 
 type devicesView struct {
@@ -74,7 +74,7 @@ func (s *Server) pageQuery(query url.Values, number int) string {
 	return values.Encode()
 }
 
-// block is a part of the page of a device. Each is read, and fails, on its own.
+// block is a part of the page of a device. Each block is read, and can fail, independently.
 type block struct {
 	Problem string
 	ReadAt  time.Time
@@ -83,7 +83,7 @@ type block struct {
 type deviceView struct {
 	pageView
 	Serial string
-	// Stored is the device as it was last listed. Known reports whether it was.
+	// Stored is the device as it was last listed. Known reports whether it was ever listed.
 	Stored store.Device
 	Known  bool
 

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// hub tells the open pages which sections have changed.
+// hub notifies the open pages of the sections that have changed.
 type hub struct {
-	started int64 // distinguishes the revisions of this process from those of the last
+	started int64 // distinguishes the revisions of this process from those of an earlier one
 
 	mu     sync.Mutex
 	pages  map[*openPage]struct{}
 	closed chan struct{}
 }
 
-// openPage is a page that listens. The changes that it has not been told are a set, so that a
-// slow browser costs no memory.
+// openPage is a page that listens. Its pending changes are a set, so that a slow browser costs
+// no memory.
 type openPage struct {
-	changed []string
+	changed []string      // a set
 	signal  chan struct{} // has room for one
 }
 

@@ -18,7 +18,7 @@ type section struct {
 	Title    string
 	Wide     bool
 	Overview bool     // of parts that have a section of their own, which describes their failures
-	parts    []string // what it shows, the parts of the reader
+	parts    []string // the parts of the reader that it shows
 	load     func(context.Context) (any, error)
 	revision int64 // grows with each change
 }

@@ -53,7 +53,7 @@ type Server struct {
 	charts    sync.Map // SVG by chartKey
 }
 
-// New returns a server. Its [Server.Changed] must be told what the reader reads.
+// New returns a server. The caller must call [Server.Changed] after the reader has read a part.
 func New(options Options) (*Server, error) {
 	s := &Server{Options: options, hub: newHub()}
 	if s.Now == nil {
@@ -66,7 +66,7 @@ func New(options Options) (*Server, error) {
 	return s, err
 }
 
-// Changed makes the open pages load the sections that show a part of the reader.
+// Changed makes the open pages reload the sections that show a part of the reader.
 func (s *Server) Changed(part string) {
 	for _, section := range s.sections {
 		if section.shows(part) {
@@ -96,7 +96,7 @@ func (s *Server) Handler() http.Handler {
 	return withHeaders(http.NewCrossOriginProtection().Handler(mux))
 }
 
-// withHeaders sets the headers that keep a page from running anything but its own script.
+// withHeaders sets the headers that prevent a page from running any script but its own.
 func withHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -112,8 +112,8 @@ func (s *Server) serveRefresh(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// render writes a page. It is rendered as a whole first, so that an error is not sent after
-// half a page.
+// render writes a page. It renders the whole page before it writes, so that an error is not sent
+// after half a page.
 func (s *Server) render(w http.ResponseWriter, status int, name string, data any) {
 	var page bytes.Buffer
 	if err := s.templates.ExecuteTemplate(&page, name, data); err != nil {
@@ -127,7 +127,7 @@ func (s *Server) render(w http.ResponseWriter, status int, name string, data any
 	_, _ = page.WriteTo(w) // the browser may be gone
 }
 
-// explain describes an error for the page: what to do about it, then the error.
+// explain describes an error for the page: first what to do about it, then the error itself.
 func (s *Server) explain(err error) string {
 	advice := ""
 	switch {

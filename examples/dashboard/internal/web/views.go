@@ -19,8 +19,9 @@ const (
 type summaryView struct {
 	Devices, SeenToday, Unseen, Rollouts, OpenIssues int
 	UnseenAfter                                      time.Duration
-	MoreIssues                                       bool // than are read
-	// What was never read is not shown as 0.
+	MoreIssues                                       bool // there may be more than were read
+	// Each field reports whether its part was ever read. If not, its numbers would be shown as 0,
+	// so they are hidden.
 	WithDevices, WithDeployments, WithIssues bool
 }
 

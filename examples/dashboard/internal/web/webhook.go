@@ -38,8 +38,8 @@ func (l *webhookLog) copy() webhookState {
 	return l.state
 }
 
-// newWebhookHandler reads what a webhook is about again, because the fields of an event are
-// not documented.
+// newWebhookHandler returns a handler that reads the parts again that an event can change. It
+// does not use the fields of the event, because they are not documented.
 func (s *Server) newWebhookHandler() http.Handler {
 	handler := memfault.NewWebhookHandler(memfault.WebhookOptions{Secrets: s.WebhookSecrets}, func(_ context.Context, event *memfault.WebhookEvent) error {
 		s.webhooks.update(func(state *webhookState) {

@@ -1,6 +1,7 @@
 "use strict";
-// Keeps the page up to date: sections that changed are loaded again, one request each. Server-sent
-// events say which; while there are none, all sections are loaded again and again.
+// Keeps the page up to date. Server-sent events contain the names of changed sections, and each of
+// these sections is reloaded with one request. Without a stream of events, all sections are reloaded
+// from time to time.
 const live = document.getElementById("live");
 const sections = () => [...document.querySelectorAll("[data-section]")].map((s) => s.dataset.section);
 const show = (state) => { live.dataset.state = state; live.textContent = state; };
