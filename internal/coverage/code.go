@@ -58,8 +58,8 @@ func CheckCode(dir, readme string) error {
 	return errors.Join(append(failed, checkFile(bodies.String(), exports, false))...)
 }
 
-// checkFile type-checks a file. Unless it is strict, an unused variable or import is no reason
-// for an error.
+// checkFile type-checks a file. An unused variable or import is an error only if strict is
+// true.
 func checkFile(source string, exports map[string]string, strict bool) error {
 	fileSet := token.NewFileSet()
 	file, err := parser.ParseFile(fileSet, "README.md", source, 0)
