@@ -20,7 +20,7 @@ type section struct {
 	Overview bool     // of parts that have a section of their own, which describes their failures
 	parts    []string // the parts of the reader that it shows
 	load     func(context.Context) (any, error)
-	revision int64 // grows with each change
+	revision atomic.Int64 // grows with each change
 }
 
 func (s *Server) newSections() []*section {
@@ -128,7 +128,7 @@ func (s *Server) serveChart(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	key := chartKey{section.Name, r.FormValue("theme"), r.FormValue("size"), atomic.LoadInt64(&section.revision)}
+	key := chartKey{section.Name, r.FormValue("theme"), r.FormValue("size"), section.revision.Load()}
 	tag := fmt.Sprintf(`"%s-%s-%s-%d-%d"`, key.section, key.theme, key.size, key.revision, s.hub.started)
 	w.Header().Set("ETag", tag)
 	w.Header().Set("Cache-Control", "no-cache")
@@ -196,7 +196,7 @@ type pictureView struct {
 
 func (s *Server) picture(name, text string) pictureView {
 	section := s.section(name)
-	picture := pictureView{Name: name, Text: text, Size: "half", Revision: atomic.LoadInt64(&section.revision)}
+	picture := pictureView{Name: name, Text: text, Size: "half", Revision: section.revision.Load()}
 	if section.Wide {
 		picture.Size = "full"
 	}

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/memfault-go/memfault"
@@ -70,7 +69,7 @@ func New(options Options) (*Server, error) {
 func (s *Server) Changed(part string) {
 	for _, section := range s.sections {
 		if section.shows(part) {
-			atomic.AddInt64(&section.revision, 1)
+			section.revision.Add(1)
 			s.hub.publish(section.Name)
 		}
 	}
