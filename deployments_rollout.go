@@ -47,8 +47,9 @@ func (d DeploymentCreate) has(active Deployment) bool {
 //
 // If the release is active with another type, or as a staged rollout with another percentage,
 // Ensure changes nothing and fails with a [*DeploymentMismatchError]; see
-// [DeploymentsService.SetRolloutPercent]. It does not compare ExtraInfo. If Memfault rejects
-// the deployment for another reason, Ensure fails as [DeploymentsService.Create] does.
+// [DeploymentsService.SetRolloutPercent]. It does not compare ExtraInfo. If the response to the
+// deployment is lost, Ensure looks whether Memfault carried it out. If Memfault rejects the
+// deployment for another reason, Ensure fails as [DeploymentsService.Create] does.
 //
 // UNCERTAIN: which status the rejection of an active release has. Ensure recognizes 409, and
 // the text "already active". UNCERTAIN: whether Memfault also rejects a second deployment of
@@ -59,11 +60,15 @@ func (d DeploymentCreate) has(active Deployment) bool {
 // Memfault: https://docs.memfault.com/api/create-deployment
 func (s *DeploymentsService) Ensure(ctx context.Context, project ProjectRef, create DeploymentCreate, opts ...CallOption) (*Deployment, error) {
 	deployment, err := s.Create(ctx, project, create, opts...)
-	if err == nil || !isAlreadyActive(err) {
+	lost := errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrUnavailable)
+	if err == nil || !lost && !isAlreadyActive(err) {
 		return deployment, err
 	}
 	selection, listErr := s.find(ctx, project, DeploymentSelector{Cohort: create.Cohort, Release: create.Release}, opts)
-	if listErr != nil {
+	switch {
+	case listErr != nil && lost:
+		return nil, err
+	case listErr != nil:
 		return nil, listErr
 	}
 	active := selection.active()

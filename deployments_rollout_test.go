@@ -47,6 +47,28 @@ func TestDeploymentsEnsure_ReturnsActiveDeployment(t *testing.T) {
 	}
 }
 
+// The request is not retried, because a second deployment could be created.
+func TestDeploymentsEnsure_LostResponse(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddReleases(memfaulttest.Release{Version: "2.0.0"})
+	create := memfault.DeploymentCreate{Type: memfault.DeploymentTypeNormal, Release: memfault.ReleaseVersion("2.0.0"), Cohort: "default"}
+	cloud.Fail(memfaulttest.Fault{Operation: "deployments.create", Times: 1, Drop: true})
+	_, err := client.Deployments.Ensure(t.Context(), sink, create)
+	require.ErrorIs(t, err, memfault.ErrNoAnswer, "it was not carried out")
+
+	cloud.Fail(memfaulttest.Fault{Operation: "deployments.create", Times: 1, DropResponse: true})
+	deployment, err := client.Deployments.Ensure(t.Context(), sink, create)
+	require.NoError(t, err)
+	assert.Equal(t, "2.0.0", deployment.Release.Version)
+	assert.Equal(t, 2, cloud.RequestCount("deployments.create"))
+
+	require.NoError(t, client.Deployments.DeactivateByID(t.Context(), sink, deployment.ID))
+	cloud.Fail(memfaulttest.Fault{Operation: "deployments.create", DropResponse: true})
+	cloud.Fail(memfaulttest.Fault{Operation: "deployments.list", Status: http.StatusForbidden})
+	_, err = client.Deployments.Ensure(t.Context(), sink, create)
+	require.ErrorIs(t, err, memfault.ErrNoAnswer, "of the deployment, not of the list")
+}
+
 func TestDeploymentsEnsure_RejectsAnotherForm(t *testing.T) {
 	_, client := newCloud(t)
 	normal := memfault.DeploymentCreate{Type: memfault.DeploymentTypeNormal, Release: memfault.ReleaseVersion("1.0.0"), Cohort: "default"}

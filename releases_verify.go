@@ -69,9 +69,14 @@ func (e *OfferError) Is(target error) bool {
 //
 // The query should describe a device of the cohort. With its CurrentVersion, the device can be
 // offered nothing, a delta release, or a release that it must not skip. Without CurrentVersion,
-// it is offered the highest full release. A staged rollout reaches only some of the devices. If
-// the release has several files for the hardware version, one of them must be the local file.
-// Memfault counts the request towards the limit of the device; see [ReleasesService.Latest].
+// it is offered the highest full release. If the release has several files for the hardware
+// version, one of them must be the local file. Memfault counts the request towards the limit of
+// the device; see [ReleasesService.Latest].
+//
+// A staged rollout reaches only some of the devices. Any other device is offered an older
+// release, if one is active on the cohort, or nothing. So VerifyOffer fails for it as if another
+// deployment shadowed the release; [OfferError.Version] distinguishes both
+// cases.
 //
 // If the device is offered something else, or nothing, VerifyOffer fails with an [*OfferError].
 // If the downloaded file differs from Memfault's own checksums, it fails with a

@@ -42,5 +42,8 @@ func (s *Server) Chunks(serial string) [][]byte { return s.cloud.Chunks(serial) 
 //   - a chunk that arrived after a later one of its device. The server notices it only if a
 //     request with the chunk had failed before.
 //
+// It also describes names of operations that do not exist, in a [Fault] or in a call of
+// [Server.Requests] or [Server.RequestCount].
+//
 // They fail the test of [NewServer].
 func (s *Server) Violations() []string { return s.cloud.Violations() }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -66,6 +67,24 @@ func TestNewServer_Credentials(t *testing.T) {
 	gateway := cloud.Client(t, memfault.OrganizationToken("ignored"), memfault.ProjectKey(cloud.ProjectKey()))
 	require.NoError(t, gateway.Chunks.Upload(t.Context(), "ABCD1234", [][]byte{[]byte("a chunk")}))
 	assert.Equal(t, [][]byte{[]byte("a chunk")}, cloud.Chunks("ABCD1234"))
+}
+
+// A test that misspells an operation must not pass for that reason.
+func TestServer_UnknownOperationIsViolation(t *testing.T) {
+	tb := &recordingTB{TB: t}
+	cloud := memfaulttest.NewServer(tb)
+	cloud.Fail(memfaulttest.Fault{Operation: "devices.updated", Status: 503})
+	assert.Zero(t, cloud.RequestCount("uploads.symbols"))
+	assert.Empty(t, cloud.Requests("device.list"))
+	cloud.Fail(memfaulttest.Fault{Operation: "devices.update"})
+	assert.Zero(t, cloud.RequestCount(""))
+	violations := cloud.Violations()
+	require.Len(t, violations, 3)
+	for i, name := range []string{"devices.updated", "uploads.symbols", "device.list"} {
+		assert.Contains(t, violations[i], strconv.Quote(name))
+	}
+	tb.end()
+	assert.Len(t, tb.failures, 3)
 }
 
 func TestNewServer_ViolationsFailTheTest(t *testing.T) {

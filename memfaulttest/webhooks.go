@@ -47,8 +47,8 @@ func (s *Server) SubscribeWebhook(url, secret string) {
 }
 
 // SubscribeWebhookHandler is like [Server.SubscribeWebhook], but calls a handler, in a goroutine
-// of its own, without a connection. It also works in a bubble of testing/synctest. A handler
-// that panics, or ends its goroutine, has not responded.
+// of its own, without a connection. The path of the request is /. It also works in a bubble of
+// testing/synctest. A handler that panics, or ends its goroutine, has not responded.
 func (s *Server) SubscribeWebhookHandler(handler http.Handler, secret string) {
 	s.cloud.SubscribeWebhook(func(ctx context.Context, hook fakecloud.Webhook) error {
 		request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", bytes.NewReader(hook.Body))

@@ -73,6 +73,7 @@ type activeFault struct {
 func (c *Cloud) Fail(fault Fault) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.checkName(fault.Operation)
 	random := rand.New(rand.NewPCG(fault.Seed, 0)) //nolint:gosec // the same sequence each time
 	c.faults = append(c.faults, &activeFault{Fault: fault, random: random})
 }

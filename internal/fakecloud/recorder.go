@@ -1,6 +1,7 @@
 package fakecloud
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -136,6 +137,15 @@ func (c *Cloud) keepBody(record *Request, body []byte) {
 	c.recorder.trim()
 }
 
+// checkName reports an operation that does not exist: a fault for it would never occur, and a
+// test that counts its requests would always find none. c.mu must be held.
+func (c *Cloud) checkName(operationName string) {
+	known := func(op operation.Operation) bool { return op.Name == operationName }
+	if operationName != "" && operationName != cdnOperation && !slices.ContainsFunc(operation.All(), known) {
+		c.recorder.addViolation(fmt.Sprintf("the test asks for operation %q, which does not exist", operationName))
+	}
+}
+
 func (c *Cloud) violation(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -154,6 +164,7 @@ func (rec *recorder) addViolation(text string) {
 func (c *Cloud) Requests(operationName string) []Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.checkName(operationName)
 	var seen []Request
 	for _, s := range c.recorder.requests {
 		if operationName == "" || s.Operation == operationName {
@@ -168,6 +179,7 @@ func (c *Cloud) Requests(operationName string) []Request {
 func (c *Cloud) RequestCount(operationName string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.checkName(operationName)
 	return c.recorder.counts[operationName]
 }
 
