@@ -148,6 +148,7 @@ var (
 		Accepted: int64(0), Reported: int64(0), Requests: int64(0), Repeated: int64(0),
 	}
 	_ error = memfault.ErrDeviceFull
+	_ error = memfault.ErrNotDelivered
 	_       = memfault.File{Name: "", Size: int64(0), Content: io.ReaderAt(nil), ContentType: ""}
 	_       = memfault.UploadResult{AlreadyUploaded: false, MD5: "", Size: int64(0)}
 	_       = memfault.LatestRelease{UpdateAvailable: false, Reason: "", Release: memfault.Release{}}

@@ -17,6 +17,10 @@ var (
 	// leave no room; see [ChunkSenderOptions.MaxPendingPerDevice]. Send succeeds again after
 	// done was called for enough of them.
 	ErrDeviceFull = errors.New("memfault: too many pending chunks of this device")
+	// ErrNotDelivered is reported for a chunk that Memfault neither accepted nor rejected,
+	// because [ChunkSenderOptions.GiveUpAfter] has passed or [ChunkSender.Close] stopped
+	// waiting. It may be sent again later.
+	ErrNotDelivered = errors.New("memfault: the chunk was not delivered")
 )
 
 // ChunkSender uploads the chunks of many devices. It sends the chunks of one device in the
@@ -72,12 +76,14 @@ func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 
 // Send queues a copy of chunk for the device. If there is no room for it, Send blocks until
 // there is, or until ctx ends. Sends that block get room in the order in which they were
-// called. ctx has no other effect. If the device's share of the memory is used up, Send
-// fails with [ErrDeviceFull] immediately.
+// called. If ctx has already ended, Send fails even if there is room. ctx has no effect after
+// Send has returned. If the device's share of the memory is used up, Send fails with
+// [ErrDeviceFull] immediately. A chunk must not be empty.
 //
 // If Send returns nil, done is called exactly once: with nil after Memfault has accepted the
-// chunk, otherwise with the error. A chunk that is reported with an error may have arrived
-// all the same. Until done is called, the chunk exists only in the memory of this process:
+// chunk, otherwise with the error. An error that matches [ErrNotDelivered] means that the chunk
+// can be sent again later. Any other error is a rejection, which would occur again. A chunk that
+// is reported with an error may have arrived all the same. Until done is called, the chunk exists only in the memory of this process:
 // a caller that must not lose it keeps it until then, and sends it again after a restart.
 //
 // For one device, done is called in the order of the chunks. done may be nil. It must return

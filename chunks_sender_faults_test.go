@@ -222,6 +222,8 @@ func TestChunkSender_WaitsDoNotStartOver(t *testing.T) {
 		err := ledger.results["A "+chunkText(0)][0]
 		require.ErrorContains(t, err, "memfault: chunk not accepted within 9m30s: chunks.upload: 429")
 		require.ErrorIs(t, err, memfault.ErrRateLimited)
+		require.ErrorIs(t, err, memfault.ErrNotDelivered)
+		require.NotErrorIs(t, err, memfault.ErrSenderClosed)
 		// The widest window is 30 s, so a request every 15 s.
 		assert.LessOrEqual(t, requests, int(time.Since(start)/(15*time.Second))*4/3+10)
 		ended, cancel := context.WithCancel(t.Context())

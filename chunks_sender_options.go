@@ -34,7 +34,7 @@ type ChunkSenderOptions struct {
 	MaxPendingPerDevice int64
 
 	// GiveUpAfter is how long a chunk is kept before it is reported with the last error of
-	// its device. A request in flight is not interrupted. By default, chunks are kept until
+	// its device, which then also matches [ErrNotDelivered]. A request in flight is not interrupted. By default, chunks are kept until
 	// Memfault accepts or rejects them.
 	GiveUpAfter time.Duration
 
@@ -106,15 +106,21 @@ func (o ChunkSenderOptions) notSent(reason ordered.Reason, cause error) error {
 		cause = ErrNoAnswer
 	}
 	if reason == ordered.Expired {
-		return &notSentError{fmt.Sprintf("chunk not accepted within %v", o.GiveUpAfter), cause}
+		return &notSentError{fmt.Sprintf("chunk not accepted within %v", o.GiveUpAfter), cause, false}
 	}
-	return &notSentError{"the chunk sender was closed before the chunk was accepted", cause}
+	return &notSentError{"the chunk sender was closed before the chunk was accepted", cause, true}
 }
 
 // notSentError is the error of a chunk that was neither accepted nor rejected.
 type notSentError struct {
-	text  string
-	cause error
+	text   string
+	cause  error
+	closed bool
+}
+
+// Is reports whether target is [ErrNotDelivered], or [ErrSenderClosed] after Close.
+func (e *notSentError) Is(target error) bool {
+	return target == ErrNotDelivered || e.closed && target == ErrSenderClosed
 }
 
 func (e *notSentError) Error() string {

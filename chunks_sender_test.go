@@ -173,6 +173,8 @@ func TestChunkSender_CloseWithPendingChunks(t *testing.T) {
 					assert.True(t, arrived[chunk], "%s of %s was reported as accepted", chunk, serial)
 				} else {
 					require.ErrorContains(t, results[0], "memfault: the chunk sender was closed before the chunk was accepted: ")
+					require.ErrorIs(t, results[0], memfault.ErrNotDelivered)
+					require.ErrorIs(t, results[0], memfault.ErrSenderClosed)
 				}
 			}
 		}

@@ -91,7 +91,8 @@ func (s *CohortsService) Create(ctx context.Context, project ProjectRef, create 
 }
 
 // Ensure creates a cohort, or returns the existing cohort with the same slug, or with the same
-// name if create has no slug. It does not change an existing cohort.
+// name if create has no slug. It does not change an existing cohort. If the response is lost,
+// Ensure looks whether the cohort exists now.
 //
 // If the name is in use with another slug, Ensure fails with [ErrConflict].
 //
@@ -100,17 +101,20 @@ func (s *CohortsService) Create(ctx context.Context, project ProjectRef, create 
 // Memfault: https://docs.memfault.com/api/create-cohort
 func (s *CohortsService) Ensure(ctx context.Context, project ProjectRef, create CohortCreate, opts ...CallOption) (*Cohort, error) {
 	cohort, err := s.Create(ctx, project, create, opts...)
-	if !errors.Is(err, ErrConflict) {
+	if !mayExist(err) {
 		return cohort, err
 	}
 	if create.Slug != "" {
 		existing, getErr := s.Get(ctx, project, create.Slug, opts...)
-		if !errors.Is(getErr, ErrNotFound) {
+		if getErr == nil || !isLost(err) && !errors.Is(getErr, ErrNotFound) {
 			return existing, getErr
 		}
-		return nil, err // the name is in use with another slug
+		return nil, err // it does not exist, or the name is in use with another slug
 	}
 	for existing, listErr := range s.List(project, CohortListOptions{Name: []string{create.Name}}, opts...).All(ctx) {
+		if listErr != nil && isLost(err) {
+			return nil, err
+		}
 		if listErr != nil {
 			return nil, listErr
 		}

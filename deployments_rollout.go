@@ -60,13 +60,12 @@ func (d DeploymentCreate) has(active Deployment) bool {
 // Memfault: https://docs.memfault.com/api/create-deployment
 func (s *DeploymentsService) Ensure(ctx context.Context, project ProjectRef, create DeploymentCreate, opts ...CallOption) (*Deployment, error) {
 	deployment, err := s.Create(ctx, project, create, opts...)
-	lost := errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrUnavailable)
-	if err == nil || !lost && !isAlreadyActive(err) {
+	if err == nil || !isLost(err) && !isAlreadyActive(err) {
 		return deployment, err
 	}
 	selection, listErr := s.find(ctx, project, DeploymentSelector{Cohort: create.Cohort, Release: create.Release}, opts)
 	switch {
-	case listErr != nil && lost:
+	case listErr != nil && isLost(err):
 		return nil, err
 	case listErr != nil:
 		return nil, listErr

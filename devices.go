@@ -3,7 +3,6 @@ package memfault
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -167,17 +166,22 @@ func (s *DevicesService) Create(ctx context.Context, project ProjectRef, create 
 }
 
 // Ensure creates a device, or returns the existing device with the same serial. It does not
-// change an existing device, even if create has another cohort.
+// change an existing device, even if create has another cohort. If the response is lost, Ensure
+// looks whether the device exists now.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Memfault: https://docs.memfault.com/api/create-device
 func (s *DevicesService) Ensure(ctx context.Context, project ProjectRef, create DeviceCreate, opts ...CallOption) (*Device, error) {
 	device, err := s.Create(ctx, project, create, opts...)
-	if errors.Is(err, ErrConflict) {
-		return s.Get(ctx, project, create.DeviceSerial, opts...)
+	if !mayExist(err) {
+		return device, err
 	}
-	return device, err
+	existing, getErr := s.Get(ctx, project, create.DeviceSerial, opts...)
+	if getErr != nil && isLost(err) {
+		return nil, err
+	}
+	return existing, getErr
 }
 
 // device returns the device as far as it is known after a 202.
@@ -190,9 +194,9 @@ func (d DeviceCreate) device() *Device {
 	}
 }
 
-// Update changes a device. If the device or the hardware version does not exist, Update fails
-// with [ErrNotFound]. For a hardware version, the code of the [*Error] is 1003 and its message
-// contains the name.
+// Update changes a device. If the device, the cohort or the hardware version does not exist,
+// Update fails with [ErrNotFound]. For a hardware version, the code of the [*Error] is 1003 and
+// its message contains the name.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

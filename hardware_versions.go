@@ -36,7 +36,9 @@ func (s *HardwareVersionsService) Create(ctx context.Context, project ProjectRef
 	return fetch[HardwareVersion](ctx, clientOf(s), operation.HardwareVersionsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
-// Ensure creates a hardware version, or does nothing if it exists.
+// Ensure creates a hardware version, or does nothing if it exists. If the response is lost, it
+// tries again, which is safe because a name can exist only once. The software type must
+// exist; otherwise Ensure fails with [ErrNotFound].
 //
 // No operation to read a hardware version is known. If the hardware version exists, the result
 // contains only the names in create, and the real software type may differ.
@@ -46,6 +48,9 @@ func (s *HardwareVersionsService) Create(ctx context.Context, project ProjectRef
 // Not documented by Memfault; see [HardwareVersionsService.Create].
 func (s *HardwareVersionsService) Ensure(ctx context.Context, project ProjectRef, create HardwareVersionCreate, opts ...CallOption) (*HardwareVersion, error) {
 	created, err := s.Create(ctx, project, create, opts...)
+	if isLost(err) {
+		created, err = s.Create(ctx, project, create, opts...)
+	}
 	if !errors.Is(err, ErrConflict) {
 		return created, err
 	}

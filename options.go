@@ -58,7 +58,8 @@ const (
 	HostNRFCloud
 )
 
-// RateLimiter delays requests. The Limiter of golang.org/x/time/rate is one.
+// RateLimiter delays requests. The Limiter of golang.org/x/time/rate is one. If a wait would
+// exceed the deadline of the context, that Limiter fails immediately, before the context ends.
 type RateLimiter = interface {
 	Wait(ctx context.Context) error
 }

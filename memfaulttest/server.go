@@ -41,7 +41,9 @@ func NewServer(t testing.TB) *Server {
 
 // NewInMemoryServer is like [NewServer], but the server opens no socket, so that it can be
 // used in a bubble of testing/synctest. Only the clients that [Server.Client],
-// [Server.Options] and [Server.HTTPClient] provide can connect to it.
+// [Server.Options] and [Server.HTTPClient] provide can connect to it. For the waits of a real
+// client in a bubble, add [memfault.WithRetry] with a zero [memfault.RetryPolicy] after the
+// Options.
 func NewInMemoryServer(t testing.TB) *Server {
 	t.Helper()
 	return newServer(t, newPipes())

@@ -37,6 +37,7 @@ var sentinels = map[string]error{
 	"ErrWrongCredential":    memfault.ErrWrongCredential,
 	"ErrNotReady":           memfault.ErrNotReady,
 	"ErrDeviceFull":         memfault.ErrDeviceFull,
+	"ErrNotDelivered":       memfault.ErrNotDelivered,
 	"ErrSenderClosed":       memfault.ErrSenderClosed,
 	"ErrWebhookSignature":   memfault.ErrWebhookSignature,
 }

@@ -134,7 +134,6 @@ func (r *run) count(d *device, n int) {
 func (r *run) done(d *device, c chunk, err error) {
 	r.mu.Lock()
 	d.pending--
-	closing := r.closing
 	r.makeReady(d)
 	r.forget(d)
 	if err == nil {
@@ -145,7 +144,7 @@ func (r *run) done(d *device, c chunk, err error) {
 	switch {
 	case err == nil:
 		r.step(StepDone)
-	case !closing && r.lease.Valid():
+	case !errors.Is(err, memfault.ErrNotDelivered) && r.lease.Valid():
 		r.reject(d, c, err)
 	}
 }
