@@ -113,7 +113,12 @@ func TestRollout_FaultAtEachStep(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					cloud := newRollout(t)
 					cloud.Fail(memfaulttest.Fault{Operation: operation, DropResponse: true})
-					run(t.Context(), t, cloud, test.args...).requireCode(t, exitNoAnswer, "Run the same command again to continue")
+					first := run(t.Context(), t, cloud, test.args...)
+					if operation == "deployments.create" {
+						first.requireCode(t, exitDone, "") // the package finds the deployment
+					} else {
+						first.requireCode(t, exitNoAnswer, "Run the same command again to continue")
+					}
 					cloud.Heal()
 					run(t.Context(), t, cloud, test.args...).requireCode(t, exitDone, "")
 				})
