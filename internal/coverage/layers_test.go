@@ -26,7 +26,7 @@ var layers = map[string][]string{
 	"internal/operation":       {},
 	"internal/operation/list":  {"internal/operation"},
 	"internal/fakecloud":       {"internal/operation"},
-	"memfaulttest":             {".", "internal/fakecloud", "internal/operation"},
+	"memfaulttest":             {".", "internal/elftest", "internal/fakecloud", "internal/operation"},
 	"internal/uncertain":       {},
 	"internal/arrivals":        {},
 	"internal/process":         {},
