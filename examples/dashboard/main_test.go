@@ -244,6 +244,13 @@ func TestFake_ShowsRollout(t *testing.T) {
 	assert.Contains(t, page, "charts/rollouts", "the share over time of the last days")
 	_, page = d.get(t, "/sections/summary")
 	assert.Contains(t, page, "<b>200</b> devices")
+	silent := 0
+	for _, d := range f.devices {
+		if d.silent {
+			silent++
+		}
+	}
+	assert.Contains(t, page, fmt.Sprintf("<b>%d</b> seen in 24 h", 200-silent))
 	assert.Contains(t, page, "<b>3</b> active rollouts")
 	d.requireSoon(t, "issues", "Assert at valve.c") // a webhook of the running fake
 	require.Empty(t, f.cloud.Violations())
