@@ -83,8 +83,10 @@ func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 // If Send returns nil, done is called exactly once: with nil after Memfault has accepted the
 // chunk, otherwise with the error. An error that matches [ErrNotDelivered] means that the chunk
 // can be sent again later. Any other error is a rejection, which would occur again. A chunk that
-// is reported with an error may have arrived all the same. Until done is called, the chunk exists only in the memory of this process:
-// a caller that must not lose it keeps it until then, and sends it again after a restart.
+// is reported with an error may have arrived all the same.
+//
+// Until done is called, the chunk exists only in the memory of this process: a caller that must
+// not lose it keeps it until then, and sends it again after a restart.
 //
 // For one device, done is called in the order of the chunks. done may be nil. It must return
 // quickly, because its device waits for it. It can call Send; because that can block until

@@ -27,13 +27,6 @@ func TestEnsure_LostResponse(t *testing.T) {
 			}
 			return cohort.Name, nil
 		},
-		"hardware_versions.create": func(client *memfault.Client) (string, error) {
-			version, err := client.HardwareVersions.Ensure(t.Context(), sink, memfault.HardwareVersionCreate{Name: "NEW", PrimarySoftwareType: "main"})
-			if err != nil {
-				return "", err
-			}
-			return version.Name, nil
-		},
 	} {
 		t.Run(operation, func(t *testing.T) {
 			cloud, client := newCloud(t)
@@ -49,6 +42,19 @@ func TestEnsure_LostResponse(t *testing.T) {
 			require.NotErrorIs(t, err, memfault.ErrNotFound)
 		})
 	}
+}
+
+// No operation reads a hardware version. A second POST would rest on an unproven fact.
+func TestHardwareVersionsEnsure_LostResponse(t *testing.T) {
+	cloud, client := newCloud(t)
+	create := memfault.HardwareVersionCreate{Name: "NEW", PrimarySoftwareType: "main"}
+	cloud.Fail(memfaulttest.Fault{Operation: "hardware_versions.create", Times: 1, DropResponse: true})
+	_, err := client.HardwareVersions.Ensure(t.Context(), sink, create)
+	require.ErrorIs(t, err, memfault.ErrNoAnswer)
+	assert.Equal(t, 1, cloud.RequestCount("hardware_versions.create"))
+	version, err := client.HardwareVersions.Ensure(t.Context(), sink, create)
+	require.NoError(t, err)
+	assert.Equal(t, "NEW", version.Name)
 }
 
 func TestCohortsEnsure_LostResponseWithoutSlug(t *testing.T) {

@@ -36,9 +36,9 @@ func (s *HardwareVersionsService) Create(ctx context.Context, project ProjectRef
 	return fetch[HardwareVersion](ctx, clientOf(s), operation.HardwareVersionsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
-// Ensure creates a hardware version, or does nothing if it exists. If the response is lost, it
-// tries again, which is safe because a name can exist only once. The software type must
-// exist; otherwise Ensure fails with [ErrNotFound].
+// Ensure creates a hardware version, or does nothing if it exists. The software type
+// must exist; otherwise Ensure fails with [ErrNotFound]. If the response is lost, Ensure fails,
+// because no operation finds out whether the hardware version exists. Call it again.
 //
 // No operation to read a hardware version is known. If the hardware version exists, the result
 // contains only the names in create, and the real software type may differ.
@@ -48,9 +48,6 @@ func (s *HardwareVersionsService) Create(ctx context.Context, project ProjectRef
 // Not documented by Memfault; see [HardwareVersionsService.Create].
 func (s *HardwareVersionsService) Ensure(ctx context.Context, project ProjectRef, create HardwareVersionCreate, opts ...CallOption) (*HardwareVersion, error) {
 	created, err := s.Create(ctx, project, create, opts...)
-	if isLost(err) {
-		created, err = s.Create(ctx, project, create, opts...)
-	}
 	if !errors.Is(err, ErrConflict) {
 		return created, err
 	}
