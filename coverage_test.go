@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/memfault-go/memfault/internal/coverage"
+	"github.com/memfault-go/memfault/internal/checks/coverage"
 	"github.com/memfault-go/memfault/internal/fakecloud"
 	"github.com/memfault-go/memfault/internal/operation"
 )

@@ -168,4 +168,4 @@
 // reads, and a program should not rely on it without a test against the real cloud.
 package memfault
 
-//go:generate go run ./internal/coverage/readme
+//go:generate go run ./internal/checks/coverage/readme

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/elftest"
+	"github.com/memfault-go/memfault/internal/fakecloud/elffile"
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
@@ -349,12 +349,12 @@ func (g *gate) pass(t *testing.T) {
 func TestSymbols_WithoutDebugInfo(t *testing.T) {
 	cloud, client := newCloud(t)
 	id := []byte{0xC0, 0xFF, 0xEE, 1}
-	debug := elftest.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte("DWARF")}
-	file := func(sections ...elftest.Section) *memfault.File {
-		content := (&elftest.File{Sections: sections}).Bytes()
+	debug := elffile.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte("DWARF")}
+	file := func(sections ...elffile.Section) *memfault.File {
+		content := (&elffile.File{Sections: sections}).Bytes()
 		return &memfault.File{Name: "a.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
 	}
-	stripped := file(elftest.BuildID(binary.LittleEndian, id))
+	stripped := file(elffile.BuildID(binary.LittleEndian, id))
 	_, err := client.Uploads.Symbols(t.Context(), sink, stripped, memfault.SymbolsOptions{})
 	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 	require.ErrorContains(t, err, "no debug information (.debug_info)")
@@ -366,7 +366,7 @@ func TestSymbols_WithoutDebugInfo(t *testing.T) {
 	require.NoError(t, err, "the version identifies the software")
 	_, err = client.Uploads.Symbols(t.Context(), sink, stripped, memfault.SymbolsOptions{WithoutDebugInfo: true})
 	require.NoError(t, err)
-	whole := file(elftest.BuildID(binary.LittleEndian, []byte{1, 2, 3, 4}), debug)
+	whole := file(elffile.BuildID(binary.LittleEndian, []byte{1, 2, 3, 4}), debug)
 	_, err = client.Uploads.Symbols(t.Context(), sink, whole, memfault.SymbolsOptions{})
 	require.NoError(t, err)
 }
@@ -374,11 +374,11 @@ func TestSymbols_WithoutDebugInfo(t *testing.T) {
 func TestSymbolsDir_SkipsWithoutDebugInfo(t *testing.T) {
 	cloud, client := newCloud(t)
 	dir := t.TempDir()
-	id := elftest.BuildID(binary.LittleEndian, []byte{0xC0, 0xFF, 0xEE, 1})
-	debug := elftest.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte("DWARF")}
-	for name, file := range map[string]elftest.File{
-		"stripped.elf": {Sections: []elftest.Section{id, {Name: ".text", Type: elf.SHT_PROGBITS, Content: make([]byte, 4096)}}},
-		"whole.elf":    {Sections: []elftest.Section{id, debug}},
+	id := elffile.BuildID(binary.LittleEndian, []byte{0xC0, 0xFF, 0xEE, 1})
+	debug := elffile.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte("DWARF")}
+	for name, file := range map[string]elffile.File{
+		"stripped.elf": {Sections: []elffile.Section{id, {Name: ".text", Type: elf.SHT_PROGBITS, Content: make([]byte, 4096)}}},
+		"whole.elf":    {Sections: []elffile.Section{id, debug}},
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), file.Bytes(), 0o600))
 	}

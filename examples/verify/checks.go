@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/shape"
+	"github.com/memfault-go/memfault/examples/verify/internal/shape"
 )
 
 // check sends a request of which the response is known, or of which the response settles a

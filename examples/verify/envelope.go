@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/examples/verify/internal/shape"
 	"github.com/memfault-go/memfault/internal/operation"
-	"github.com/memfault-go/memfault/internal/shape"
 )
 
 // values returns the values to compare with the model, and their path. It adds what is wrong

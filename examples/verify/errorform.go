@@ -6,7 +6,7 @@ import (
 	"strconv"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/shape"
+	"github.com/memfault-go/memfault/examples/verify/internal/shape"
 )
 
 // judgeError compares an error response with the form of Memfault's errors. as is the kind of

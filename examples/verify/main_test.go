@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/memfault-go/memfault/examples/verify/internal/uncertain"
 	"github.com/memfault-go/memfault/internal/operation"
-	"github.com/memfault-go/memfault/internal/uncertain"
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 

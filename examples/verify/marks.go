@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/memfault-go/memfault/internal/shape"
+	"github.com/memfault-go/memfault/examples/verify/internal/shape"
 )
 
 // Identifiers that no account has.

@@ -7,8 +7,8 @@ import (
 	"io"
 
 	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/examples/verify/internal/shape"
 	"github.com/memfault-go/memfault/internal/operation"
-	"github.com/memfault-go/memfault/internal/shape"
 )
 
 // pageSize is the number of items that a list is asked for.

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/shape"
-	"github.com/memfault-go/memfault/internal/uncertain"
+	"github.com/memfault-go/memfault/examples/verify/internal/shape"
+	"github.com/memfault-go/memfault/examples/verify/internal/uncertain"
 )
 
 // report is what the program found out. It contains names of operations and fields, kinds of

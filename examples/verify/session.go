@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/shape"
+	"github.com/memfault-go/memfault/examples/verify/internal/shape"
 )
 
 // session contains what a run has learned so far. It is not safe for concurrent use.

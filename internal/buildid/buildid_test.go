@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/internal/buildid"
-	"github.com/memfault-go/memfault/internal/elftest"
+	"github.com/memfault-go/memfault/internal/fakecloud/elffile"
 )
 
 var (
@@ -26,19 +26,19 @@ var (
 
 // notes returns a note of another kind, then the build ID, if there is one.
 func notes(order binary.AppendByteOrder, id []byte, align int) []byte {
-	b := elftest.Note(order, 1, "GNU", make([]byte, 5), align)
+	b := elffile.Note(order, 1, "GNU", make([]byte, 5), align)
 	if id != nil {
-		b = append(b, elftest.Note(order, 3, "GNU", id, align)...)
+		b = append(b, elffile.Note(order, 3, "GNU", id, align)...)
 	}
 	return b
 }
 
 func inSection(order binary.AppendByteOrder, content []byte) []byte {
-	return elftest.File{Order: order, Sections: []elftest.Section{{Name: ".note", Type: elf.SHT_NOTE, Align: 4, Content: content}}}.Bytes()
+	return elffile.File{Order: order, Sections: []elffile.Section{{Name: ".note", Type: elf.SHT_NOTE, Align: 4, Content: content}}}.Bytes()
 }
 
 func inSegment(order binary.AppendByteOrder, content []byte, align uint64) []byte {
-	return elftest.File{Order: order, Segments: []elftest.Segment{{Align: align, Content: content}}}.Bytes()
+	return elffile.File{Order: order, Segments: []elffile.Segment{{Align: align, Content: content}}}.Bytes()
 }
 
 func TestInspect_Forms(t *testing.T) {
@@ -49,10 +49,10 @@ func TestInspect_Forms(t *testing.T) {
 		"segment, big-endian":       inSegment(big, notes(big, id, 4), 4),
 		"segment aligned to 8":      inSegment(little, notes(little, id, 8), 8),
 		"segment aligned to 1":      inSegment(little, notes(little, id, 4), 1),
-		"second section":            elftest.File{Sections: []elftest.Section{{Name: ".note.abi", Type: elf.SHT_NOTE, Content: notes(little, nil, 4)}, elftest.BuildID(little, id)}}.Bytes(),
-		"section before segment":    elftest.File{Segments: []elftest.Segment{{Align: 4, Content: notes(little, []byte{9}, 4)}}, Sections: []elftest.Section{elftest.BuildID(little, id)}}.Bytes(),
-		"note of another name":      inSection(little, append(elftest.Note(little, 3, "GO", []byte{7}, 4), notes(little, id, 4)...)),
-		"empty build ID before one": inSection(little, append(elftest.Note(little, 3, "GNU", nil, 4), notes(little, id, 4)...)),
+		"second section":            elffile.File{Sections: []elffile.Section{{Name: ".note.abi", Type: elf.SHT_NOTE, Content: notes(little, nil, 4)}, elffile.BuildID(little, id)}}.Bytes(),
+		"section before segment":    elffile.File{Segments: []elffile.Segment{{Align: 4, Content: notes(little, []byte{9}, 4)}}, Sections: []elffile.Section{elffile.BuildID(little, id)}}.Bytes(),
+		"note of another name":      inSection(little, append(elffile.Note(little, 3, "GO", []byte{7}, 4), notes(little, id, 4)...)),
+		"empty build ID before one": inSection(little, append(elffile.Note(little, 3, "GNU", nil, 4), notes(little, id, 4)...)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := buildid.Inspect(bytes.NewReader(content))
@@ -66,7 +66,7 @@ func TestInspect_NoBuildID(t *testing.T) {
 	for name, content := range map[string][]byte{
 		"section":      inSection(little, notes(little, nil, 4)),
 		"segment":      inSegment(big, notes(big, nil, 4), 4),
-		"no notes":     elftest.File{}.Bytes(),
+		"no notes":     elffile.File{}.Bytes(),
 		"note cut off": inSection(little, notes(little, id, 4)[:40]),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,8 +86,8 @@ func TestInspect_NotELF(t *testing.T) {
 
 func TestInspect_Corrupt(t *testing.T) {
 	whole := inSection(little, notes(little, id, 4))
-	noNotes := elftest.File{Sections: []elftest.Section{{Name: ".note", Type: elf.SHT_NOTE, Size: 1000}}}.Bytes()
-	unknownCompression := elftest.File{Sections: []elftest.Section{{Name: ".note", Type: elf.SHT_NOTE, Flags: elf.SHF_COMPRESSED, Content: make([]byte, 24)}}}.Bytes()
+	noNotes := elffile.File{Sections: []elffile.Section{{Name: ".note", Type: elf.SHT_NOTE, Size: 1000}}}.Bytes()
+	unknownCompression := elffile.File{Sections: []elffile.Section{{Name: ".note", Type: elf.SHT_NOTE, Flags: elf.SHF_COMPRESSED, Content: make([]byte, 24)}}}.Bytes()
 	for name, content := range map[string][]byte{
 		"magic only":           []byte(elf.ELFMAG),
 		"header cut off":       []byte("\x7fELF\x02\x01\x01 and no more"),
@@ -110,7 +110,7 @@ func TestInspect_Corrupt(t *testing.T) {
 
 // A build ID that can be read is enough.
 func TestInspect_OneCorruptSection(t *testing.T) {
-	content := elftest.File{Sections: []elftest.Section{{Name: ".note", Type: elf.SHT_NOTE, Size: 1000}, elftest.BuildID(little, id)}}.Bytes()
+	content := elffile.File{Sections: []elffile.Section{{Name: ".note", Type: elf.SHT_NOTE, Size: 1000}, elffile.BuildID(little, id)}}.Bytes()
 	got, err := buildid.Inspect(bytes.NewReader(content))
 	require.NoError(t, err)
 	assert.Equal(t, "c0ffee0102", got.BuildID)
@@ -127,23 +127,23 @@ func TestInspect_SegmentWithoutContent(t *testing.T) {
 func TestInspect_DebugInfo(t *testing.T) {
 	dwarf := []byte("dwarf")
 	for name, c := range map[string]struct {
-		section elftest.Section
+		section elffile.Section
 		want    bool
 	}{
-		"debug_info":            {elftest.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: dwarf}, true},
-		"zdebug_info":           {elftest.Section{Name: ".zdebug_info", Type: elf.SHT_PROGBITS, Content: dwarf}, true},
-		"compressed debug_info": {elftest.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Flags: elf.SHF_COMPRESSED, Content: make([]byte, 24)}, true},
-		"empty":                 {elftest.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS}, false},
-		"no content":            {elftest.Section{Name: ".debug_info", Type: elf.SHT_NOBITS, Size: 5}, false},
-		"line table only":       {elftest.Section{Name: ".debug_line", Type: elf.SHT_PROGBITS, Content: dwarf}, false},
+		"debug_info":            {elffile.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: dwarf}, true},
+		"zdebug_info":           {elffile.Section{Name: ".zdebug_info", Type: elf.SHT_PROGBITS, Content: dwarf}, true},
+		"compressed debug_info": {elffile.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Flags: elf.SHF_COMPRESSED, Content: make([]byte, 24)}, true},
+		"empty":                 {elffile.Section{Name: ".debug_info", Type: elf.SHT_PROGBITS}, false},
+		"no content":            {elffile.Section{Name: ".debug_info", Type: elf.SHT_NOBITS, Size: 5}, false},
+		"line table only":       {elffile.Section{Name: ".debug_line", Type: elf.SHT_PROGBITS, Content: dwarf}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, sections := range [][]elftest.Section{{c.section, elftest.BuildID(little, id)}, {elftest.BuildID(little, id), c.section}} {
-				got, err := buildid.Inspect(bytes.NewReader(elftest.File{Sections: sections}.Bytes()))
+			for _, sections := range [][]elffile.Section{{c.section, elffile.BuildID(little, id)}, {elffile.BuildID(little, id), c.section}} {
+				got, err := buildid.Inspect(bytes.NewReader(elffile.File{Sections: sections}.Bytes()))
 				require.NoError(t, err)
 				assert.Equal(t, buildid.Info{BuildID: "c0ffee0102", HasDebugInfo: c.want}, got)
 			}
-			got, err := buildid.Inspect(bytes.NewReader(elftest.File{Sections: []elftest.Section{c.section}}.Bytes()))
+			got, err := buildid.Inspect(bytes.NewReader(elffile.File{Sections: []elffile.Section{c.section}}.Bytes()))
 			require.NoError(t, err)
 			assert.Equal(t, buildid.Info{HasDebugInfo: c.want}, got)
 		})
@@ -188,7 +188,7 @@ func TestInspect_ReaderFails(t *testing.T) {
 }
 
 // huge is a section that needs 64 MiB when it is decompressed.
-func huge(t *testing.T) elftest.Section {
+func huge(t *testing.T) elffile.Section {
 	const size = 64 << 20
 	packed := little.AppendUint64(nil, uint64(elf.COMPRESS_ZLIB))
 	packed = little.AppendUint64(little.AppendUint64(packed, size), 4)
@@ -199,11 +199,11 @@ func huge(t *testing.T) elftest.Section {
 		require.NoError(t, err)
 	}
 	require.NoError(t, w.Close())
-	return elftest.Section{Name: ".note", Type: elf.SHT_NOTE, Flags: elf.SHF_COMPRESSED, Align: 4, Content: append(packed, b.Bytes()...)}
+	return elffile.Section{Name: ".note", Type: elf.SHT_NOTE, Flags: elf.SHF_COMPRESSED, Align: 4, Content: append(packed, b.Bytes()...)}
 }
 
 func TestInspect_HugeSection(t *testing.T) {
-	content := elftest.File{Sections: []elftest.Section{huge(t)}}.Bytes()
+	content := elffile.File{Sections: []elffile.Section{huge(t)}}.Bytes()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	got, err := buildid.Inspect(bytes.NewReader(content))
@@ -218,7 +218,7 @@ func TestInspect_HugeSection(t *testing.T) {
 func FuzzInspect(f *testing.F) {
 	f.Add(inSection(little, notes(little, id, 4)), int64(-1))
 	f.Add(inSegment(big, notes(big, id, 4), 4), int64(100))
-	f.Add(elftest.File{Sections: []elftest.Section{{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte("x")}}}.Bytes(), int64(0))
+	f.Add(elffile.File{Sections: []elffile.Section{{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte("x")}}}.Bytes(), int64(0))
 	f.Add([]byte("\x7fELF"), int64(-1))
 	f.Fuzz(func(t *testing.T, content []byte, failsAt int64) {
 		reader := &watched{ReaderAt: bytes.NewReader(content)}
@@ -275,7 +275,7 @@ func FuzzInspect_BuildID(f *testing.F) {
 		if form&2 != 0 && form&4 != 0 {
 			align = 8
 		}
-		content := append(elftest.Note(order, kind, name, other, align), elftest.Note(order, 3, "GNU", id, align)...)
+		content := append(elffile.Note(order, kind, name, other, align), elffile.Note(order, 3, "GNU", id, align)...)
 		file := inSection(order, content)
 		if form&4 != 0 {
 			file = inSegment(order, content, uint64(align))

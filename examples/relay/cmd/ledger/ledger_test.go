@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
-	"github.com/memfault-go/memfault/internal/arrivals"
+	"github.com/memfault-go/memfault/internal/checks/arrivals"
 	"github.com/memfault-go/memfault/memfaulttest"
 
 	"github.com/memfault-go/memfault/examples/relay/internal/deliver"

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/memfault-go/memfault/internal/arrivals"
+	"github.com/memfault-go/memfault/internal/checks/arrivals"
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
