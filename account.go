@@ -94,8 +94,8 @@ func (s *AccountService) DeleteAPIKey(ctx context.Context, opts ...CallOption) e
 }
 
 // fetchKey calls an operation that returns a key.
-func fetchKey(ctx context.Context, client *Client, id operation.ID, params requestParams, opts []CallOption) (string, error) {
-	key, err := fetch[apiKey](ctx, client, id, params, opts)
+func fetchKey(ctx context.Context, client *Client, op *operation.Operation, params requestParams, opts []CallOption) (string, error) {
+	key, err := fetch[apiKey](ctx, client, op, params, opts)
 	if err != nil {
 		return "", err
 	}

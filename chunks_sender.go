@@ -68,7 +68,7 @@ type ChunkSender struct {
 func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 	options, err := options.withDefaults()
 	client := clientOf(s)
-	if err = errors.Join(err, client.checkInitialized(), client.invalid, authorize(client.auth, operation.Get(operation.ChunksUpload))); err != nil {
+	if err = errors.Join(err, client.checkInitialized(), client.invalid, authorize(client.auth, operation.ChunksUpload)); err != nil {
 		return &ChunkSender{engine: ordered.New(ordered.Config{}), invalid: err}
 	}
 	return &ChunkSender{engine: ordered.New(options.engine(s)), options: options}

@@ -32,11 +32,10 @@ func TestOperations_Covered(t *testing.T) {
 		"cohorts.move_devices": "its request body is unknown; Cohorts.MoveDevices updates each device instead",
 	}
 	source, cloud := loadSource(t), fakecloud.New()
-	for i, op := range operation.All() {
-		id := operation.ID(i)
+	for _, op := range operation.All() {
 		t.Run(op.Name, func(t *testing.T) {
-			assert.True(t, cloud.Serves(id), "the fake cloud has no handler")
-			methods := source.MethodsOf(id)
+			assert.True(t, cloud.Serves(op), "the fake cloud has no handler")
+			methods := source.MethodsOf(op)
 			if reason := withoutMethod[op.Name]; reason != "" {
 				assert.False(t, op.Implemented(), reason)
 				assert.Empty(t, methods, reason)
@@ -73,8 +72,8 @@ func TestMethods_DocumentTheirCredentials(t *testing.T) {
 
 func TestMethods_OperationsByCredential(t *testing.T) {
 	source := loadSource(t)
-	names := func(id operation.ID) (names []string) {
-		for _, method := range source.MethodsOf(id) {
+	names := func(op *operation.Operation) (names []string) {
+		for _, method := range source.MethodsOf(op) {
 			names = append(names, method.String())
 		}
 		return names

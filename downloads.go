@@ -59,8 +59,7 @@ func (e *ChecksumError) Error() string {
 func (e *ChecksumError) Is(target error) bool { return target == ErrUnexpectedResponse }
 
 // openFile prepares the download of an operation's file. The first Read sends the request.
-func (c *Client) openFile(ctx context.Context, id operation.ID, params requestParams, opts []CallOption) (*download, error) {
-	op := operation.Get(id)
+func (c *Client) openFile(ctx context.Context, op *operation.Operation, params requestParams, opts []CallOption) (*download, error) {
 	target, err := c.requestURL(op, params)
 	if err != nil {
 		return nil, err
@@ -82,8 +81,8 @@ func (c *Client) openURL(ctx context.Context, op *operation.Operation, target *u
 }
 
 // saveFile writes the file of an operation to w.
-func (c *Client) saveFile(ctx context.Context, id operation.ID, params requestParams, w io.Writer, opts []CallOption) (*DownloadResult, error) {
-	d, err := c.openFile(ctx, id, params, opts)
+func (c *Client) saveFile(ctx context.Context, op *operation.Operation, params requestParams, w io.Writer, opts []CallOption) (*DownloadResult, error) {
+	d, err := c.openFile(ctx, op, params, opts)
 	if err != nil {
 		return nil, err
 	}

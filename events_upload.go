@@ -97,7 +97,7 @@ func (e EventCreate) encode() (json.RawMessage, error) {
 //
 // Memfault: https://docs.memfault.com/api/events
 func (s *EventsService) Upload(ctx context.Context, events []EventCreate, opts ...CallOption) error {
-	op := operation.Get(operation.EventsUpload)
+	op := operation.EventsUpload
 	if len(events) == 0 {
 		return invalid("%s: events must not be empty", op.Name)
 	}

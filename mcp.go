@@ -181,7 +181,7 @@ func (s *MCPService) call(ctx context.Context, project ProjectRef, method string
 	}
 	id := client.core.rpcID.Add(1)
 	body := map[string]any{"jsonrpc": "2.0", "id": id, "method": method, "params": params}
-	r, err := client.call(ctx, operation.Get(operation.MCPCall), requestParams{path: project.path(), body: body}, newCallOptions(opts))
+	r, err := client.call(ctx, operation.MCPCall, requestParams{path: project.path(), body: body}, newCallOptions(opts))
 	if err != nil {
 		return nil, err
 	}

@@ -87,12 +87,11 @@ func PagerOf[T any](items ...T) *Pager[T] {
 }
 
 // list returns the Pager of an operation. options is a struct that embeds ListOptions.
-func list[T any](client *Client, id operation.ID, path []string, options interface{ listOptions() ListOptions }, opts []CallOption) *Pager[T] {
-	return newList[T](client, id, path, options, options.listOptions(), opts)
+func list[T any](client *Client, op *operation.Operation, path []string, options interface{ listOptions() ListOptions }, opts []CallOption) *Pager[T] {
+	return newList[T](client, op, path, options, options.listOptions(), opts)
 }
 
-func newList[T any](client *Client, id operation.ID, path []string, query any, options ListOptions, opts []CallOption) *Pager[T] {
-	op := operation.Get(id)
+func newList[T any](client *Client, op *operation.Operation, path []string, query any, options ListOptions, opts []CallOption) *Pager[T] {
 	expanded, err := expand(op, path)
 	values, queryErr := queryValues(query)
 	if queryErr != nil {

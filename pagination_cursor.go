@@ -28,8 +28,8 @@ const (
 
 // listByCursor returns the Pager of an operation whose list is paged by cursor. options is a
 // struct with url tags, and pageSize the number of items a page that it contains.
-func listByCursor[T any](client *Client, id operation.ID, path []string, options any, pageSize int, opts []CallOption) *Pager[T] {
-	p := newList[T](client, id, path, options, ListOptions{PerPage: max(pageSize, 0)}, opts)
+func listByCursor[T any](client *Client, op *operation.Operation, path []string, options any, pageSize int, opts []CallOption) *Pager[T] {
+	p := newList[T](client, op, path, options, ListOptions{PerPage: max(pageSize, 0)}, opts)
 	p.byCursor = true
 	if pageSize < 0 {
 		p.err = errors.Join(p.err, invalid("%s: the page size must not be negative: %d", p.op.Name, pageSize))

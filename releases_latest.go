@@ -115,11 +115,11 @@ func (r *offeredRelease) missing() string {
 }
 
 // askLatest sends the query. For a 204 that reports a rate limit, it returns an error.
-func (s *ReleasesService) askLatest(ctx context.Context, id operation.ID, query LatestReleaseQuery, opts []CallOption) (*reply, error) {
+func (s *ReleasesService) askLatest(ctx context.Context, op *operation.Operation, query LatestReleaseQuery, opts []CallOption) (*reply, error) {
 	if err := query.validate(); err != nil {
 		return nil, err
 	}
-	r, err := clientOf(s).call(ctx, operation.Get(id), requestParams{query: query}, newCallOptions(opts))
+	r, err := clientOf(s).call(ctx, op, requestParams{query: query}, newCallOptions(opts))
 	if err != nil {
 		return nil, err
 	}

@@ -30,8 +30,8 @@ type requestParams struct {
 }
 
 // fetch calls an operation that returns an object.
-func fetch[T any](ctx context.Context, client *Client, id operation.ID, params requestParams, opts []CallOption) (*T, error) {
-	r, err := client.call(ctx, operation.Get(id), params, newCallOptions(opts))
+func fetch[T any](ctx context.Context, client *Client, op *operation.Operation, params requestParams, opts []CallOption) (*T, error) {
+	r, err := client.call(ctx, op, params, newCallOptions(opts))
 	if err != nil {
 		return nil, err
 	}
@@ -43,8 +43,8 @@ func fetch[T any](ctx context.Context, client *Client, id operation.ID, params r
 }
 
 // exec calls an operation that returns nothing.
-func exec(ctx context.Context, client *Client, id operation.ID, params requestParams, opts []CallOption) error {
-	r, err := client.call(ctx, operation.Get(id), params, newCallOptions(opts))
+func exec(ctx context.Context, client *Client, op *operation.Operation, params requestParams, opts []CallOption) error {
+	r, err := client.call(ctx, op, params, newCallOptions(opts))
 	if err != nil {
 		return err
 	}

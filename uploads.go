@@ -41,7 +41,7 @@ type UploadResult struct {
 
 // upload describes the requests for one kind of file.
 type upload struct {
-	projectKeyCommit, consoleCommit operation.ID // the third request, with a project key and without
+	projectKeyCommit, consoleCommit *operation.Operation // the third request, with a project key and without
 	prepare                         uploadPrepare
 	check                           func(start []byte) error
 	fields                          map[string]any // of the third request, besides the file
@@ -93,7 +93,7 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 		return nil, invalid("File: %s: %d bytes are more than the 5 GiB of one upload: %w", file.Name, file.Size, ErrTooLarge)
 	}
 	if _, err := payloadOf(kind.fields); err != nil { // before the file is sent
-		return nil, invalid("%s: %w", operation.Get(commit).Name, err)
+		return nil, invalid("%s: %w", commit.Name, err)
 	}
 	kind.prepare.Size = file.Size
 	token, sum, err := s.store(ctx, prepare, requestParams{path: project.path(), body: kind.prepare}, file, opts)
@@ -111,7 +111,7 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 
 // store asks for an upload URL and sends the file there. It returns the token and the MD5 of
 // the file. If the storage no longer accepts the URL, it asks for another one, once.
-func (s *UploadsService) store(ctx context.Context, prepare operation.ID, params requestParams, file *File, opts []CallOption) (token, sum string, err error) {
+func (s *UploadsService) store(ctx context.Context, prepare *operation.Operation, params requestParams, file *File, opts []CallOption) (token, sum string, err error) {
 	options := newCallOptions(opts)
 	for renewed := options.withoutRetry; ; renewed = true {
 		granted, err := fetch[uploadTarget](ctx, clientOf(s), prepare, params, opts)
@@ -134,21 +134,20 @@ func (s *UploadsService) usesProjectKey(project ProjectRef) bool {
 }
 
 // checkCommit returns, before anything is sent, the local errors of the commit.
-func (s *UploadsService) checkCommit(commit operation.ID, project ProjectRef) error {
-	op := operation.Get(commit)
-	if err := authorize(clientOf(s).auth, op); err != nil {
+func (s *UploadsService) checkCommit(commit *operation.Operation, project ProjectRef) error {
+	if err := authorize(clientOf(s).auth, commit); err != nil {
 		return err
 	}
 	if (project.Organization == "") != (project.Project == "") {
-		return invalid("%s: the ProjectRef names an organization without a project, or the other way round", op.Name)
+		return invalid("%s: the ProjectRef names an organization without a project, or the other way round", commit.Name)
 	}
-	_, err := clientOf(s).requestURL(op, requestParams{path: project.path()})
+	_, err := clientOf(s).requestURL(commit, requestParams{path: project.path()})
 	return err
 }
 
 // put sends the file to the URL from the API, and returns the MD5 of the file.
 func (s *UploadsService) put(ctx context.Context, address string, file *File, opts callOptions) (string, error) {
-	op := operation.Get(operation.UploadPutFile)
+	op := operation.UploadPutFile
 	target, err := clientOf(s).core.parsePresignedURL(address)
 	if err != nil {
 		return "", newKindError(ErrUnexpectedResponse, "%s: upload_url: %w", op.Name, err)
@@ -165,7 +164,7 @@ func (s *UploadsService) put(ctx context.Context, address string, file *File, op
 // singleUpload is an upload that consists of one request, with the file as the body or a part
 // of the body. The request is a POST, so it is not retried once it may have reached Memfault.
 type singleUpload struct {
-	operation   operation.ID
+	operation   *operation.Operation
 	path        []string
 	contentType string
 	content     *filePayload
@@ -173,7 +172,7 @@ type singleUpload struct {
 }
 
 func (u singleUpload) send(ctx context.Context, client *Client, opts []CallOption) (*UploadResult, error) {
-	name := operation.Get(u.operation).Name
+	name := u.operation.Name
 	err := exec(ctx, client, u.operation, requestParams{path: u.path, body: u.content.payload(u.contentType)}, opts)
 	if err != nil && !errors.Is(err, ErrConflict) {
 		return nil, u.content.cause(name, err)

@@ -40,7 +40,7 @@ type content struct {
 
 	Project    memfault.ProjectRef
 	Commands   []string
-	Operations []operation.Operation
+	Operations []*operation.Operation
 }
 
 func newContent(cloud *memfaulttest.Server, url string) content {

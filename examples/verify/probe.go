@@ -48,9 +48,9 @@ func (p probe) mayBeAbsent(mark string) probe {
 }
 
 // list returns the probe of a list with the model T. keep gets the items.
-func list[T any](id operation.ID, needs []string, pager func(*session, *memfault.Client) *memfault.Pager[T], keep func(*session, []T)) probe {
+func list[T any](op *operation.Operation, needs []string, pager func(*session, *memfault.Client) *memfault.Pager[T], keep func(*session, []T)) probe {
 	return probe{
-		op: operation.Get(id), needs: needs, compare: shape.Compare[T],
+		op: op, needs: needs, compare: shape.Compare[T],
 		call: func(ctx context.Context, s *session, client *memfault.Client) error {
 			page, err := pager(s, client).Page(ctx)
 			if keep == nil {
@@ -83,9 +83,9 @@ func salvage[T any](from *recorder) []T {
 
 // object returns the probe of an operation that returns an object with the model T. keep can
 // be nil.
-func object[T any](id operation.ID, needs []string, get func(context.Context, *session, *memfault.Client) (*T, error), keep func(*session, *T)) probe {
+func object[T any](op *operation.Operation, needs []string, get func(context.Context, *session, *memfault.Client) (*T, error), keep func(*session, *T)) probe {
 	return probe{
-		op: operation.Get(id), needs: needs, compare: shape.Compare[T],
+		op: op, needs: needs, compare: shape.Compare[T],
 		call: func(ctx context.Context, s *session, client *memfault.Client) error {
 			value, err := get(ctx, s, client)
 			if err == nil && keep != nil {
@@ -97,9 +97,9 @@ func object[T any](id operation.ID, needs []string, get func(context.Context, *s
 }
 
 // file returns the probe of a download. Only the start of the file is read.
-func file(id operation.ID, needs []string, download func(context.Context, *session, *memfault.Client, io.Writer) (*memfault.DownloadResult, error)) probe {
+func file(op *operation.Operation, needs []string, download func(context.Context, *session, *memfault.Client, io.Writer) (*memfault.DownloadResult, error)) probe {
 	return probe{
-		op: operation.Get(id), needs: needs,
+		op: op, needs: needs,
 		call: func(ctx context.Context, s *session, client *memfault.Client) error {
 			_, err := download(ctx, s, client, &start{})
 			if errors.Is(err, errEnough) {

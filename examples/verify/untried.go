@@ -3,14 +3,14 @@ package main
 import "github.com/memfault-go/memfault/internal/operation"
 
 // untried returns the writing operations that -write leaves out, with the reason.
-func untried() map[operation.ID]string {
+func untried() map[*operation.Operation]string {
 	const (
 		data     = "Memfault keeps the data; it cannot be removed"
 		key      = "the old key stops working"
 		projects = "it concerns a whole project"
 		upload   = "Memfault keeps the file; it cannot be removed"
 	)
-	return map[operation.ID]string{
+	return map[*operation.Operation]string{
 		operation.AuthGenerateUserAPIKey: key, operation.AuthResetUserAPIKey: key, operation.ProjectsRefreshClientKey: key,
 		operation.ProjectsCreate: projects, operation.ProjectsUpdate: projects, operation.ProjectsDelete: projects,
 		operation.MCPCall:            "its tools are unknown",

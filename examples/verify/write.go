@@ -70,15 +70,15 @@ type cleanupStep struct {
 }
 
 // nothing returns the probe of an operation that returns nothing.
-func nothing(id operation.ID, needs []string, do func(context.Context, *session, *memfault.Client) error) probe {
-	return probe{op: operation.Get(id), needs: needs, call: do}
+func nothing(op *operation.Operation, needs []string, do func(context.Context, *session, *memfault.Client) error) probe {
+	return probe{op: op, needs: needs, call: do}
 }
 
 // cleanupSteps returns the steps that remove what the steps of writeSteps requested, whether
 // they succeeded or not. So something that is not there is not a failure.
 func cleanupSteps() []cleanupStep {
-	remove := func(what string, id operation.ID, need string, do func(context.Context, *session, *memfault.Client) error) cleanupStep {
-		p := nothing(id, []string{need}, do)
+	remove := func(what string, op *operation.Operation, need string, do func(context.Context, *session, *memfault.Client) error) cleanupStep {
+		p := nothing(op, []string{need}, do)
 		p.goneIsFine = true
 		return cleanupStep{what, p}
 	}

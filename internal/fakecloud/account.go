@@ -7,9 +7,9 @@ import (
 )
 
 // allHandlers returns the handlers of all operations.
-func (c *Cloud) allHandlers() map[operation.ID]handler {
-	all := map[operation.ID]handler{}
-	for _, some := range []map[operation.ID]handler{
+func (c *Cloud) allHandlers() map[*operation.Operation]handler {
+	all := map[*operation.Operation]handler{}
+	for _, some := range []map[*operation.Operation]handler{
 		c.accountHandlers(),
 		c.projectHandlers(),
 		c.releaseHandlers(),
@@ -39,8 +39,8 @@ func (c *Cloud) allHandlers() map[operation.ID]handler {
 	return all
 }
 
-func (c *Cloud) accountHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) accountHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.AuthMe:                 c.me,
 		operation.AuthGetUserAPIKey:      c.getUserKey,
 		operation.AuthGenerateUserAPIKey: c.generateUserKey,

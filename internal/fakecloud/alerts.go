@@ -27,9 +27,9 @@ func (c *Cloud) AddAlert(title string) int64 {
 	return added.id
 }
 
-func (c *Cloud) alertHandlers() map[operation.ID]handler {
+func (c *Cloud) alertHandlers() map[*operation.Operation]handler {
 	alerts := func(p *project) []*alert { return p.diagnostics.alerts }
-	return map[operation.ID]handler{operation.AlertsUpdate: withID("Alert", "alert_id", alerts, updateAlert)}
+	return map[*operation.Operation]handler{operation.AlertsUpdate: withID("Alert", "alert_id", alerts, updateAlert)}
 }
 
 // view contains the targets as objects, although requests contain them as strings.

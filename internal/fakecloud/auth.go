@@ -60,7 +60,7 @@ func (c *Cloud) authenticate(r *request) (reply, bool) {
 // badKeyStatus returns the status for a bad project key: 401 for sdk_settings.get, as one
 // program expects it, and 403 for all other operations.
 func badKeyStatus(op *operation.Operation) int {
-	if op.Name == operation.Get(operation.SDKSettingsGet).Name {
+	if op.Name == operation.SDKSettingsGet.Name {
 		return http.StatusUnauthorized
 	}
 	return http.StatusForbidden

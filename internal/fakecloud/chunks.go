@@ -21,8 +21,8 @@ type keptChunk struct {
 	serial  string
 }
 
-func (c *Cloud) chunkHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{operation.ChunksUpload: c.uploadChunks}
+func (c *Cloud) chunkHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{operation.ChunksUpload: c.uploadChunks}
 }
 
 // RejectChunks sets a function that decides which chunks the cloud rejects. If reject returns

@@ -119,7 +119,7 @@ func (c *Cloud) acceptedInOrder(p *project, serial string, chunks [][]byte) {
 // watchFailure records a request whose chunks were not accepted. The status is 0 if the
 // request got no response.
 func (c *Cloud) watchFailure(op *operation.Operation, r *http.Request, body []byte, status int) {
-	if op.Name != operation.Get(operation.ChunksUpload).Name || status/100 == 2 {
+	if op.Name != operation.ChunksUpload.Name || status/100 == 2 {
 		return
 	}
 	chunks, refused := chunksIn(r.Header, body)

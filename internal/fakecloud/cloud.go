@@ -46,7 +46,7 @@ type Cloud struct {
 	users         []*user
 	organizations []*organization
 	seeded        *project // the default project, even if a request deleted it
-	handlers      map[operation.ID]handler
+	handlers      map[*operation.Operation]handler
 	tasks         map[string][]string // by ID; the statuses that remain, the current one first
 
 	faults       []*activeFault
@@ -173,7 +173,7 @@ func (s stamp) MarshalJSON() ([]byte, error) {
 
 // Serves reports whether the cloud serves an operation, either with a handler or, for
 // presigned URLs, with servePresigned.
-func (c *Cloud) Serves(id operation.ID) bool {
-	_, ok := c.handlers[id]
-	return ok || operation.Get(id).Host == operation.Presigned
+func (c *Cloud) Serves(op *operation.Operation) bool {
+	_, ok := c.handlers[op]
+	return ok || op.Host == operation.Presigned
 }

@@ -74,8 +74,8 @@ func (p *project) cohortView(c *cohort) object {
 
 func (c *cohort) ref() slugRef { return slugRef{c.id, c.name, c.slug} }
 
-func (c *Cloud) cohortHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) cohortHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.CohortsCreate:      c.createCohort,
 		operation.CohortsList:        c.listCohorts,
 		operation.CohortsRetrieve:    withCohort(func(r *request, found *cohort) reply { return data(r.project.cohortView(found)) }),

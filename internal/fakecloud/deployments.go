@@ -69,8 +69,8 @@ func (p *project) deploymentView(d *deployment) object {
 	}
 }
 
-func (c *Cloud) deploymentHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) deploymentHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.DeploymentsCreate:     c.createDeployment,
 		operation.DeploymentsList:       listDeployments,
 		operation.DeploymentsRetrieve:   withDeployment(func(r *request, d *deployment) reply { return data(r.project.deploymentView(d)) }),

@@ -16,8 +16,8 @@ func (c *Cloud) SetSDKSettings(settings any) {
 	c.seeded.diagnostics.sdkSettings = settings
 }
 
-func (c *Cloud) deviceConfigHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) deviceConfigHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.DeviceConfigFetch:                c.fetchDeviceConfig,
 		operation.SDKSettingsGet:                   getSDKSettings,
 		operation.DeviceAttributesUpdateProjectKey: c.updateOwnAttributes,

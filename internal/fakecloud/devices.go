@@ -87,8 +87,8 @@ func (p *project) deviceView(d *device) deviceView {
 	}
 }
 
-func (c *Cloud) deviceHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) deviceHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.DevicesCreate:          c.createDevice,
 		operation.DevicesList:            func(r *request) reply { return listDevices(r, func() []*device { return r.project.fleet.devices }) },
 		operation.DevicesRetrieve:        withDevice(func(r *request, d *device) reply { return data(r.project.deviceView(d)) }),

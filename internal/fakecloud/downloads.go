@@ -90,8 +90,8 @@ func (c *Cloud) store(p *project, key string, f file) {
 	p.diagnostics.files[key] = &f
 }
 
-func (c *Cloud) downloadHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) downloadHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.DeviceLogFilesDownload: withDevice(c.downloadLogFile),
 		operation.CustomDataRecordingsDownload: func(r *request) reply {
 			return c.serveFile(r, "recording/"+r.PathValue("id"))

@@ -51,9 +51,9 @@ func (c *Cloud) addEvent(p *project, d *device, e Event) (id int64) {
 	return added.id
 }
 
-func (c *Cloud) eventHandlers() map[operation.ID]handler {
+func (c *Cloud) eventHandlers() map[*operation.Operation]handler {
 	events := func(p *project) []*event { return p.diagnostics.events }
-	return map[operation.ID]handler{
+	return map[*operation.Operation]handler{
 		operation.EventsList:         listEvents,
 		operation.EventsRetrieve:     withID("Event", "event_id", events, func(_ *request, e *event) reply { return data(e.view()) }),
 		operation.EventLogList:       listEventLog,

@@ -16,8 +16,8 @@ import (
 // invalid field is reported.
 type uploadedEvent map[string]json.RawMessage
 
-func (c *Cloud) eventUploadHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{operation.EventsUpload: c.uploadEvents}
+func (c *Cloud) eventUploadHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{operation.EventsUpload: c.uploadEvents}
 }
 
 // uploadEvents accepts all events or, if one is invalid, none.

@@ -56,8 +56,8 @@ func (i *install) view() object {
 	}
 }
 
-func (c *Cloud) installHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) installHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.InstallsList:     listInstalls,
 		operation.InstallsRetrieve: withInstall(func(_ *request, i *install) reply { return data(i.view()) }),
 		operation.InstallsDelete:   withInstall(deleteInstall),

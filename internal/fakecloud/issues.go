@@ -40,11 +40,11 @@ func (c *Cloud) addIssue(p *project, i Issue) *issue {
 	return added
 }
 
-func (c *Cloud) issueHandlers() map[operation.ID]handler {
+func (c *Cloud) issueHandlers() map[*operation.Operation]handler {
 	withIssue := func(handle func(*request, *issue) reply) handler {
 		return withID("Issue", "issue_id", func(p *project) []*issue { return p.diagnostics.issues }, handle)
 	}
-	return map[operation.ID]handler{
+	return map[*operation.Operation]handler{
 		operation.IssuesList:       listIssues,
 		operation.IssuesRetrieve:   withIssue(func(r *request, i *issue) reply { return data(r.project.issueDetail(i)) }),
 		operation.IssuesUpdate:     withIssue(c.updateIssue),

@@ -14,7 +14,7 @@ import (
 
 func TestRequests_Limits(t *testing.T) {
 	c := New()
-	list, upload := operation.Get(operation.DevicesList), operation.Get(operation.UploadCommitMAR).Name
+	list, upload := operation.DevicesList, operation.UploadCommitMAR.Name
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/first", nil)
 	first, done := c.begin(list, r)
 	done()

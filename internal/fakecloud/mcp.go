@@ -23,8 +23,8 @@ var mcpTools = map[string][]string{
 	"device.get_attributes": {"device_serial"},
 }
 
-func (c *Cloud) mcpHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{operation.MCPCall: callMCP}
+func (c *Cloud) mcpHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{operation.MCPCall: callMCP}
 }
 
 // callMCP responds with 200 to JSON-RPC errors too. UNCERTAIN: whether Memfault does.

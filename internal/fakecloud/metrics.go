@@ -59,8 +59,8 @@ func (c *Cloud) AddReports(reports ...Report) {
 	}
 }
 
-func (c *Cloud) metricHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) metricHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.CustomMetricsCreate: c.createCustomMetric,
 		operation.ReportsList:         listReports,
 	}

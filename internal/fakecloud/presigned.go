@@ -43,7 +43,7 @@ func (c *Cloud) newSlot(p *project) *slot {
 // servePresigned is the storage to which clients upload files. It is not part of the API: it
 // accepts no credential, and its errors are XML. It reads a file as a stream.
 func (c *Cloud) servePresigned(w http.ResponseWriter, r *http.Request) {
-	op := operation.Get(operation.UploadPutFile)
+	op := operation.UploadPutFile
 	_, done := c.begin(op, r)
 	defer done()
 	if refused, ok := c.checkPresigned(r); !ok {

@@ -61,8 +61,8 @@ func (c *Cloud) logProcessing(p *project, e ProcessingLogEntry) {
 	}
 }
 
-func (c *Cloud) processingLogHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{operation.ProcessingLogList: c.listProcessingLog}
+func (c *Cloud) processingLogHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{operation.ProcessingLogList: c.listProcessingLog}
 }
 
 func (e *ProcessingLogEntry) view() object {

@@ -57,8 +57,8 @@ func (p *project) view() object {
 
 func (p *project) ref() slugRef { return slugRef{p.id, p.name, p.slug} }
 
-func (c *Cloud) projectHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) projectHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.ProjectsCreate:           c.createProject,
 		operation.ProjectsList:             c.listProjects,
 		operation.ProjectsRetrieve:         func(r *request) reply { return data(r.project.view()) },

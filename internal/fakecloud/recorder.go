@@ -56,7 +56,7 @@ func (c *Cloud) begin(op *operation.Operation, r *http.Request) (record *Request
 	if r.Header.Get("Authorization") != "" && r.Header.Get(projectKeyHeader) != "" {
 		c.recorder.addViolation(op.Name + ": two credentials in one request")
 	}
-	if op.Name != operation.Get(operation.ChunksUpload).Name {
+	if op.Name != operation.ChunksUpload.Name {
 		return record, func() {}
 	}
 	key := deviceKey{r.Header.Get(projectKeyHeader), r.PathValue("device_serial")}
@@ -140,7 +140,7 @@ func (c *Cloud) keepBody(record *Request, body []byte) {
 // checkName reports an operation that does not exist: a fault for it would never occur, and a
 // test that counts its requests would always find none. c.mu must be held.
 func (c *Cloud) checkName(operationName string) {
-	known := func(op operation.Operation) bool { return op.Name == operationName }
+	known := func(op *operation.Operation) bool { return op.Name == operationName }
 	if operationName != "" && operationName != cdnOperation && !slices.ContainsFunc(operation.All(), known) {
 		c.recorder.addViolation(fmt.Sprintf("the test asks for operation %q, which does not exist", operationName))
 	}

@@ -57,8 +57,8 @@ func (c *Cloud) addRecordingOf(p *project, d *device, r Recording, content *blob
 	return added.id
 }
 
-func (c *Cloud) recordingHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) recordingHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.DeviceCustomDataRecordingsList: withDevice(listDeviceRecordings),
 		operation.CustomDataRecordingsList:       listRecordings,
 	}

@@ -123,8 +123,8 @@ func (rel *release) view(r *request) object {
 	}
 }
 
-func (c *Cloud) releaseHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) releaseHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.ReleasesCreate:          c.createRelease,
 		operation.ReleasesList:            listReleases,
 		operation.ReleasesRetrieve:        withRelease(func(r *request, rel *release) reply { return data(rel.view(r)) }),

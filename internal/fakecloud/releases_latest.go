@@ -14,8 +14,8 @@ func (c *Cloud) RateLimitLatest(serial string) {
 	c.seeded.rateLimited[serial] = true
 }
 
-func (c *Cloud) latestHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) latestHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.ReleasesLatest:    withUpdate(func(r *request, u *update) reply { return bare(u.view(r)) }),
 		operation.ReleasesLatestURL: withUpdate(latestURL),
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -44,7 +45,7 @@ func (c *Cloud) Handler(roles ...operation.Host) http.Handler {
 }
 
 // alsoServed lists the operations that are known to work on other hosts too.
-var alsoServed = map[operation.ID][]operation.Host{
+var alsoServed = map[*operation.Operation][]operation.Host{
 	operation.ReleasesLatest:          {operation.API},
 	operation.ReleasesLatestURL:       {operation.API},
 	operation.EventsUpload:            {operation.Device},
@@ -57,48 +58,35 @@ var alsoServed = map[operation.ID][]operation.Host{
 
 // routes returns the operations that the hosts serve, by method and path. Two operations
 // have the same method and path; see choose.
-func routes(roles []operation.Host) map[string][]operation.ID {
-	patterns := map[string][]operation.ID{}
-	for i, op := range operation.All() {
-		id := operation.ID(i)
-		if op.Host != operation.Presigned && serves(roles, id, op.Host) {
+func routes(roles []operation.Host) map[string][]*operation.Operation {
+	patterns := map[string][]*operation.Operation{}
+	for _, op := range operation.All() {
+		if op.Host != operation.Presigned && serves(roles, op) {
 			pattern := op.Method + " " + op.Path
-			patterns[pattern] = append(patterns[pattern], id)
+			patterns[pattern] = append(patterns[pattern], op)
 		}
 	}
 	return patterns
 }
 
-func serves(roles []operation.Host, id operation.ID, home operation.Host) bool {
-	if len(roles) == 0 {
-		return true
-	}
-	for _, role := range roles {
-		if role == home {
-			return true
-		}
-		for _, also := range alsoServed[id] {
-			if role == also {
-				return true
-			}
-		}
-	}
-	return false
+func serves(roles []operation.Host, op *operation.Operation) bool {
+	return len(roles) == 0 || slices.ContainsFunc(roles, func(role operation.Host) bool {
+		return role == op.Host || slices.Contains(alsoServed[op], role)
+	})
 }
 
 // choose returns the operation of a request. The commit of an uploaded coredump (files
 // host, JSON) and the upload of a raw coredump (ingress host, bytes) have the same path and
 // differ only in the content type.
-func choose(rows []operation.ID, r *http.Request) operation.ID {
+func choose(rows []*operation.Operation, r *http.Request) *operation.Operation {
 	if len(rows) > 1 && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		return rows[1]
 	}
 	return rows[0]
 }
 
-func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.ID) {
-	id := choose(rows, r)
-	op := operation.Get(id)
+func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []*operation.Operation) {
+	op := choose(rows, r)
 	record, done := c.begin(op, r)
 	defer done()
 	body, err := io.ReadAll(r.Body) // first, because net/http detects a closed connection only after that
@@ -108,7 +96,7 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []operation.I
 	c.keepBody(record, body)
 	fault := c.nextFault(op, r, body)
 	if !fault.replaces(w, r, func(status int) { c.replaced(op, r, body, status) }) {
-		response := c.respond(id, newRequest(r, op, body))
+		response := c.respond(newRequest(r, op, body))
 		c.watchFailure(op, r, body, response.status)
 		fault.send(w, response)
 	}
@@ -124,10 +112,10 @@ func (c *Cloud) replaced(op *operation.Operation, r *http.Request, body []byte, 
 }
 
 // respond does the checks that are common to all operations, and calls the handler.
-func (c *Cloud) respond(id operation.ID, r *request) reply {
+func (c *Cloud) respond(r *request) reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	handle, ok := c.handlers[id]
+	handle, ok := c.handlers[r.op]
 	if !ok {
 		return fail(http.StatusNotImplemented, "fakecloud does not serve "+r.op.Name)
 	}

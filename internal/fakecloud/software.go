@@ -139,8 +139,8 @@ func (v *softwareVersion) view() object {
 	return view
 }
 
-func (c *Cloud) softwareHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{
+func (c *Cloud) softwareHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{
 		operation.SoftwareTypesList: func(r *request) reply { return list(r, r.project.softwareTypes, (*softwareType).view) },
 		operation.SoftwareVersionsList: withSoftwareType("software_type", func(r *request, kind *softwareType) reply {
 			return list(r, kind.versions, (*softwareVersion).view)

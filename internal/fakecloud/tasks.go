@@ -28,8 +28,8 @@ func (c *Cloud) addTask(statuses ...string) (id string) {
 	return id
 }
 
-func (c *Cloud) taskHandlers() map[operation.ID]handler {
-	return map[operation.ID]handler{operation.TasksGetStatus: c.getTask}
+func (c *Cloud) taskHandlers() map[*operation.Operation]handler {
+	return map[*operation.Operation]handler{operation.TasksGetStatus: c.getTask}
 }
 
 func (c *Cloud) getTask(r *request) reply {

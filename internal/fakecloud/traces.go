@@ -55,9 +55,9 @@ func (c *Cloud) addTrace(p *project, d *device, t Trace) *trace {
 	return added
 }
 
-func (c *Cloud) traceHandlers() map[operation.ID]handler {
+func (c *Cloud) traceHandlers() map[*operation.Operation]handler {
 	traces := func(p *project) []*trace { return p.diagnostics.traces }
-	return map[operation.ID]handler{
+	return map[*operation.Operation]handler{
 		operation.TracesList:       listTraces,
 		operation.TracesRetrieve:   withID("Trace", "trace_id", traces, func(_ *request, t *trace) reply { return data(t.detail()) }),
 		operation.CoredumpsList:    listCoredumps,

@@ -73,8 +73,8 @@ func (c *Cloud) AddBuildID(id string) {
 	p.builds = append(p.builds, id)
 }
 
-func (c *Cloud) uploadHandlers() map[operation.ID]handler {
-	handlers := map[operation.ID]handler{
+func (c *Cloud) uploadHandlers() map[*operation.Operation]handler {
+	handlers := map[*operation.Operation]handler{
 		operation.UploadPrepareProjectKey:             c.prepareUpload,
 		operation.UploadPrepareBasicAuth:              c.prepareUpload,
 		operation.SymbolsExistsByGNUBuildID:           headBuildID,
@@ -83,7 +83,7 @@ func (c *Cloud) uploadHandlers() map[operation.ID]handler {
 		operation.ArtifactsUploadForRelease:           withRelease(c.uploadArtifact),
 		operation.UploadTraceImport:                   c.importTrace,
 	}
-	for kind, ids := range map[string][]operation.ID{
+	for kind, ids := range map[string][]*operation.Operation{
 		"symbols":               {operation.UploadCommitSymbols},
 		"ota_payload":           {operation.UploadCommitOTAPayload},
 		"sbom":                  {operation.UploadCommitSBOM},

@@ -174,7 +174,7 @@ func readFacts(t *testing.T) []fact {
 }
 
 func TestTable_AgreesWithFacts(t *testing.T) {
-	rows, known := map[string]operation.Operation{}, map[string]bool{}
+	rows, known := map[string]*operation.Operation{}, map[string]bool{}
 	for _, row := range operation.All() {
 		rows[row.Name] = row
 	}

@@ -9,9 +9,6 @@ import (
 	"strings"
 )
 
-// ID identifies a row of the table.
-type ID int
-
 // Operation is one method on one path of the API.
 type Operation struct {
 	// Name is the short name in the API's terms, such as devices.list.
@@ -127,8 +124,5 @@ func (o *Operation) Source() string {
 // body is unknown.
 func (o *Operation) Implemented() bool { return o.traits&unknownBody == 0 }
 
-// Get returns the row of an ID.
-func Get(id ID) *Operation { return &table[id] }
-
-// All returns a copy of the table.
-func All() []Operation { return slices.Clone(table[:]) }
+// All returns the rows of the table.
+func All() []*Operation { return slices.Clone(table) }

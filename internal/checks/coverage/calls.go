@@ -1,10 +1,10 @@
 package coverage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"go/ast"
-	"go/constant"
 	"go/importer"
 	"go/token"
 	"go/types"
@@ -27,7 +27,7 @@ type callGraph struct {
 
 // references lists what the declaration of a function or a variable mentions.
 type references struct {
-	operations []operation.ID
+	operations []*operation.Operation
 	objects    []types.Object // functions, methods and variables
 }
 
@@ -100,34 +100,37 @@ func (g *callGraph) references(node ast.Node) references {
 			return true
 		}
 		switch object := g.info.Uses[name].(type) {
-		case *types.Const:
-			if id, ok := operationID(object); ok {
-				found.operations = append(found.operations, id)
-			}
 		case *types.Func:
 			found.objects = append(found.objects, object.Origin())
 		case *types.Var:
 			found.objects = append(found.objects, object)
+			if op := rowOf(object); op != nil {
+				found.operations = append(found.operations, op)
+			}
 		}
 		return true
 	})
 	return found
 }
 
-// operationID returns the value of a constant of the type operation.ID.
-func operationID(c *types.Const) (operation.ID, bool) {
-	named, ok := c.Type().(*types.Named)
-	if !ok || named.Obj().Name() != "ID" || named.Obj().Pkg().Name() != "operation" {
-		return 0, false
+// rowOf returns the row of the table that a variable of package operation contains, which
+// has the name of the operation. It returns nil for any other variable.
+func rowOf(variable *types.Var) *operation.Operation {
+	if variable.Pkg() == nil || !strings.HasSuffix(variable.Pkg().Path(), "/internal/operation") {
+		return nil
 	}
-	value, exact := constant.Int64Val(c.Val())
-	return operation.ID(value), exact
+	for _, op := range operation.All() {
+		if strings.EqualFold(variable.Name(), strings.NewReplacer(".", "", "_", "").Replace(op.Name)) {
+			return op
+		}
+	}
+	return nil
 }
 
 // operationsOf returns the operations that a method sends: those that are mentioned in it
 // or in anything that it references.
-func (g *callGraph) operationsOf(method *ast.FuncDecl) []operation.ID {
-	var found []operation.ID
+func (g *callGraph) operationsOf(method *ast.FuncDecl) []*operation.Operation {
+	var found []*operation.Operation
 	queue := []types.Object{g.info.Defs[method.Name]}
 	seen := map[types.Object]bool{}
 	for len(queue) > 0 {
@@ -139,27 +142,26 @@ func (g *callGraph) operationsOf(method *ast.FuncDecl) []operation.ID {
 			queue = append(queue, g.nodes[object].objects...)
 		}
 	}
-	slices.Sort(found)
+	slices.SortFunc(found, func(a, b *operation.Operation) int { return cmp.Compare(a.Name, b.Name) })
 	found = slices.Compact(found)
-	var sent []operation.ID
-	for _, id := range found {
-		if sends(id, found) {
-			sent = append(sent, id)
+	var sent []*operation.Operation
+	for _, op := range found {
+		if sends(op, found) {
+			sent = append(sent, op)
 		}
 	}
 	return sent
 }
 
-// sends reports whether a method that mentions the operations sends id. Only the two
+// sends reports whether a method that mentions the operations sends op. Only the two
 // operations that prepare an upload can be mentioned and not be sent: each accepts other
 // credentials, and before the client sends one it checks that the operation that commits
 // the upload accepts the client's credential too.
-func sends(id operation.ID, operations []operation.ID) bool {
-	if id != operation.UploadPrepareProjectKey && id != operation.UploadPrepareBasicAuth {
+func sends(op *operation.Operation, operations []*operation.Operation) bool {
+	if op != operation.UploadPrepareProjectKey && op != operation.UploadPrepareBasicAuth {
 		return true
 	}
-	return slices.ContainsFunc(operations, func(other operation.ID) bool {
-		commit := operation.Get(other)
-		return strings.HasPrefix(commit.Name, "upload.commit_") && commit.Credentials&operation.Get(id).Credentials != 0
+	return slices.ContainsFunc(operations, func(commit *operation.Operation) bool {
+		return strings.HasPrefix(commit.Name, "upload.commit_") && commit.Credentials&op.Credentials != 0
 	})
 }

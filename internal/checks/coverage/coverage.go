@@ -24,7 +24,7 @@ type Method struct {
 	File       string // its name, without the directory
 	Doc        string
 	Lines      int            // length of the body
-	Operations []operation.ID // sorted, without duplicates
+	Operations []*operation.Operation // sorted by name, without duplicates
 }
 
 // String returns the method as a program calls it, such as Devices.List.
@@ -86,10 +86,10 @@ func parse(fileSet *token.FileSet, dir string, names []string) ([]*ast.File, err
 }
 
 // MethodsOf returns the methods that send an operation, sorted by service and name.
-func (p *Package) MethodsOf(id operation.ID) []Method {
+func (p *Package) MethodsOf(op *operation.Operation) []Method {
 	var methods []Method
 	for _, method := range p.Methods {
-		if slices.Contains(method.Operations, id) {
+		if slices.Contains(method.Operations, op) {
 			methods = append(methods, method)
 		}
 	}

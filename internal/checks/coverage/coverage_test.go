@@ -20,7 +20,7 @@ func load(t *testing.T) *coverage.Package {
 
 func TestLoad_MethodsOfOperations(t *testing.T) {
 	source := load(t)
-	for id, want := range map[operation.ID]string{
+	for id, want := range map[*operation.Operation]string{
 		operation.DevicesRetrieve: "Devices.Get",
 		operation.DevicesUpdate:   "Cohorts.MoveDevices Devices.Update",
 		operation.DevicesList:     "Devices.List",
@@ -36,7 +36,7 @@ func TestLoad_MethodsOfOperations(t *testing.T) {
 		operation.UploadCommitCoredump:        "Uploads.Coredump",
 		operation.UploadCommitCoredumpProject: "Uploads.Coredump",
 	} {
-		t.Run(operation.Get(id).Name, func(t *testing.T) {
+		t.Run(id.Name, func(t *testing.T) {
 			var got []string
 			for _, method := range source.MethodsOf(id) {
 				got = append(got, method.String())
@@ -99,22 +99,22 @@ func TestOperationsPage(t *testing.T) {
 
 func TestMethod_CredentialsLine(t *testing.T) {
 	for name, test := range map[string]struct {
-		operations []operation.ID
+		operations []*operation.Operation
 		want       string
 	}{
-		"one operation":            {[]operation.ID{operation.DevicesRetrieve}, "Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword]."},
-		"one credential":           {[]operation.ID{operation.EventsUpload}, "Credentials: [ProjectKey]."},
-		"intersection":             {[]operation.ID{operation.TasksGetStatus, operation.AuthGetUserAPIKey}, "Credentials: [BasicAPIKey] or [BasicPassword]."},
-		"presigned does not count": {[]operation.ID{operation.ChunksUpload, operation.UploadPutFile}, "Credentials: [ProjectKey]."},
+		"one operation":            {[]*operation.Operation{operation.DevicesRetrieve}, "Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword]."},
+		"one credential":           {[]*operation.Operation{operation.EventsUpload}, "Credentials: [ProjectKey]."},
+		"intersection":             {[]*operation.Operation{operation.TasksGetStatus, operation.AuthGetUserAPIKey}, "Credentials: [BasicAPIKey] or [BasicPassword]."},
+		"presigned does not count": {[]*operation.Operation{operation.ChunksUpload, operation.UploadPutFile}, "Credentials: [ProjectKey]."},
 		"alternatives of an upload": {
-			[]operation.ID{operation.UploadPrepareProjectKey, operation.UploadPrepareBasicAuth, operation.UploadPutFile, operation.UploadCommitMAR, operation.UploadCommitMARProject},
+			[]*operation.Operation{operation.UploadPrepareProjectKey, operation.UploadPrepareBasicAuth, operation.UploadPutFile, operation.UploadCommitMAR, operation.UploadCommitMARProject},
 			"Credentials: [OrganizationToken], [BasicAPIKey], [BasicPassword] or [ProjectKey].",
 		},
 		"commit limits an upload": {
-			[]operation.ID{operation.UploadPrepareProjectKey, operation.UploadPrepareBasicAuth, operation.UploadCommitSymbols},
+			[]*operation.Operation{operation.UploadPrepareProjectKey, operation.UploadPrepareBasicAuth, operation.UploadCommitSymbols},
 			"Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].",
 		},
-		"nothing in common": {[]operation.ID{operation.DevicesList, operation.ChunksUpload}, "Credentials: none."},
+		"nothing in common": {[]*operation.Operation{operation.DevicesList, operation.ChunksUpload}, "Credentials: none."},
 		"no operation":      {nil, "Credentials: none."},
 	} {
 		t.Run(name, func(t *testing.T) {

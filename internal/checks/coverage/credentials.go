@@ -35,8 +35,7 @@ func Constructors(credentials operation.Credential) []string {
 // project key and one for other credentials, and sends one of them.
 func (m Method) Credentials() operation.Credential {
 	steps := map[string]operation.Credential{}
-	for _, id := range m.Operations {
-		op := operation.Get(id)
+	for _, op := range m.Operations {
 		if op.Host == operation.Presigned {
 			continue
 		}

@@ -39,13 +39,13 @@ Every operation of the API in this table has a method, unless its request body i
 func (p *Package) OperationsPage() string {
 	var b strings.Builder
 	b.WriteString(tableHeader)
-	for i, op := range operation.All() {
+	for _, op := range operation.All() {
 		path := strings.Replace(op.Path, projectPath, "{project}", 1)
 		idempotent := "no"
 		if op.Idempotent() {
 			idempotent = "yes"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | `%s %s` | %s | %s | %s | %s |\n", op.Name, p.methodCell(operation.ID(i)), op.Method, path,
+		fmt.Fprintf(&b, "| `%s` | %s | `%s %s` | %s | %s | %s | %s |\n", op.Name, p.methodCell(op), op.Method, path,
 			credentialsCell(op.Credentials), hostCell(op.Host), idempotent, op.Source())
 	}
 	return b.String()
@@ -54,16 +54,16 @@ func (p *Package) OperationsPage() string {
 // methodCell returns the methods that send an operation. For an operation that the client
 // does not send, it returns the reason and, if there is one, the method that does the same
 // work.
-func (p *Package) methodCell(id operation.ID) string {
-	if !operation.Get(id).Implemented() {
+func (p *Package) methodCell(op *operation.Operation) string {
+	if !op.Implemented() {
 		reason := "none, because the request body is unknown"
-		if id == operation.CohortsMoveDevices {
+		if op == operation.CohortsMoveDevices {
 			reason += "; `Cohorts.MoveDevices` sends `devices.update` instead"
 		}
 		return reason
 	}
 	var links []string
-	for _, method := range p.MethodsOf(id) {
+	for _, method := range p.MethodsOf(op) {
 		links = append(links, fmt.Sprintf("[`%s`](../%s)", method, method.File))
 	}
 	return strings.Join(links, ", ")

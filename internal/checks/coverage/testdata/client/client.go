@@ -45,7 +45,7 @@ func (s *CohortsService) create() { exec(operation.CohortsCreate) }
 
 type UploadsService struct{ client *Client }
 
-type kind struct{ flat, project operation.ID }
+type kind struct{ flat, project *operation.Operation }
 
 var coredump = kind{operation.UploadCommitCoredump, operation.UploadCommitCoredumpProject}
 
@@ -74,11 +74,11 @@ type other struct{}
 // Delete is not a method of a service.
 func (other) Delete() { exec(operation.DevicesDelete) }
 
-func exec(operation.ID) {}
+func exec(*operation.Operation) {}
 
 func each(do func()) { do() }
 
-func fetch[T any](operation.ID) (zero T) { return zero }
+func fetch[T any](*operation.Operation) (zero T) { return zero }
 
 func clientOf[S ~struct{ client *Client }](service *S) *Client {
 	return (struct{ client *Client })(*service).client
