@@ -1,12 +1,15 @@
 package memfault
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -201,3 +204,136 @@ func statusText(status int) string {
 	}
 	return http.StatusText(status)
 }
+
+// ItemError describes why the API rejected one item of a list in the request.
+type ItemError struct {
+	Index    int    // of the item; -1 if the API named none
+	Field    string // path, such as event_info.metrics.uptime_s.value; can be empty
+	Problems []string
+}
+
+// ItemErrors returns the problems in Details, sorted by item and field. It is empty if the
+// API's message is not an object.
+func (e *Error) ItemErrors() []ItemError {
+	var details any
+	if json.Unmarshal(e.Details, &details) != nil {
+		return nil
+	}
+	var found itemErrors
+	members, ok := details.(map[string]any)
+	if !ok {
+		found.collect(-1, "", details)
+	}
+	for key, value := range members {
+		if index, err := strconv.Atoi(key); err == nil && strconv.Itoa(max(index, 0)) == key {
+			found.collect(index, "", value)
+		} else {
+			found.collect(-1, key, value)
+		}
+	}
+	slices.SortFunc(found, func(a, b ItemError) int {
+		return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Field, b.Field), slices.Compare(a.Problems, b.Problems))
+	})
+	return found
+}
+
+type itemErrors []ItemError
+
+// collect adds the texts of a value as the problems of its field, and descends into objects.
+func (found *itemErrors) collect(index int, field string, value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, inner := range value {
+			found.collect(index, below(field, key), inner)
+		}
+	case []any:
+		var problems []string
+		for i, inner := range value {
+			switch inner := inner.(type) {
+			case map[string]any, []any:
+				found.collect(index, below(field, strconv.Itoa(i)), inner)
+			default:
+				problems = append(problems, problem(inner))
+			}
+		}
+		if problems != nil {
+			*found = append(*found, ItemError{index, field, problems})
+		}
+	default:
+		*found = append(*found, ItemError{index, field, []string{problem(value)}})
+	}
+}
+
+func below(field, key string) string {
+	if field == "" {
+		return key
+	}
+	return field + "." + key
+}
+
+func problem(value any) string {
+	if text, ok := value.(string); ok {
+		return text
+	}
+	text, _ := json.Marshal(value) // was read from JSON
+	return string(text)
+}
+
+// maxPartsShown is how many errors the text of a partsError contains.
+const maxPartsShown = 100
+
+// partError is why one part of the work of a call failed, such as one device of several.
+type partError struct {
+	part  string
+	cause error
+}
+
+// inPart adds the name of a part to the text of an error, such as device "ABCD1234".
+func inPart(kind, name string, cause error) error {
+	if cause == nil {
+		return nil
+	}
+	return &partError{fmt.Sprintf("%s %q", kind, name), cause}
+}
+
+func (e *partError) Error() string { return "memfault: " + e.part + ": " + withoutPrefix(e.cause) }
+func (e *partError) Unwrap() error { return e.cause }
+
+// partsError joins the errors of all parts that failed, in one line.
+type partsError struct {
+	text  string
+	parts []error
+}
+
+// joinParts returns nil if no part failed.
+func joinParts(parts []error, format string, args ...any) error {
+	if len(parts) == 0 {
+		return nil
+	}
+	return &partsError{fmt.Sprintf(format, args...), parts}
+}
+
+func (e *partsError) Error() string {
+	var b strings.Builder
+	b.WriteString("memfault: " + e.text)
+	separator := ": "
+	for _, part := range e.parts[:min(len(e.parts), maxPartsShown)] {
+		b.WriteString(separator + withoutPrefix(part))
+		separator = "; "
+	}
+	if more := len(e.parts) - maxPartsShown; more > 0 {
+		fmt.Fprintf(&b, "; and %d more", more)
+	}
+	return b.String()
+}
+
+func (e *partsError) Unwrap() []error { return e.parts }
+
+func withoutPrefix(err error) string { return strings.TrimPrefix(err.Error(), "memfault: ") }
+
+// mayExist reports whether the object that a request should create may exist after it failed
+// with err: Memfault has such an object, or the response was lost.
+func mayExist(err error) bool { return errors.Is(err, ErrConflict) || isLost(err) }
+
+// isLost reports whether a request that failed with err may have been carried out.
+func isLost(err error) bool { return errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrUnavailable) }

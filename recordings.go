@@ -1,7 +1,9 @@
 package memfault
 
 import (
+	"context"
 	"encoding/json"
+	"io"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -108,4 +110,14 @@ type RecordingListOptions struct {
 // Not documented by Memfault; observed only in a program of a chip maker.
 func (s *RecordingsService) List(project ProjectRef, options RecordingListOptions, opts ...CallOption) *Pager[CustomDataRecording] {
 	return list[CustomDataRecording](clientOf(s), operation.CustomDataRecordingsList, project.path(), options, opts)
+}
+
+// Download writes a custom data recording to w. See [DownloadResult] for the rules of all
+// downloads.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
+// Not documented by Memfault; observed only in programs of a chip maker.
+func (s *RecordingsService) Download(ctx context.Context, project ProjectRef, recordingID string, w io.Writer, opts ...CallOption) (*DownloadResult, error) {
+	return clientOf(s).saveFile(ctx, operation.CustomDataRecordingsDownload, requestParams{path: project.path(recordingID)}, w, opts)
 }

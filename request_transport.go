@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptrace"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -203,4 +208,100 @@ func (p *bufferPool) put(b *bytes.Buffer) {
 		b.Reset()
 		p.pool.Put(b)
 	}
+}
+
+// writes describes how much of an attempt was written, as far as the transport reports it.
+type writes struct{ known, header, whole, http2 atomic.Bool }
+
+// unsent reports whether nothing of the last attempt was written.
+func (c *call) unsent() bool {
+	return c.writes != nil && c.writes.known.Load() && !c.writes.header.Load()
+}
+
+var errSentWhole = errors.New("the connection broke after the whole request was sent")
+
+// traceWrites records what is written of an attempt. If a retry is not safe, it also prevents
+// that net/http repeats the attempt by itself. On HTTP/2, net/http repeats a request of any
+// method after some errors of its stream, if it can open the body again. On HTTP/1 it does so
+// only if nothing was written, which its trace does not report: there, whole means written to
+// a buffer.
+func (c *call) traceWrites(req *http.Request) *http.Request {
+	wrote := new(writes)
+	c.writes = wrote
+	trace := &httptrace.ClientTrace{
+		GetConn:      func(string) { wrote.known.Store(true) },
+		WroteHeaders: func() { wrote.header.Store(true) },
+	}
+	if open := req.GetBody; open != nil && !c.idempotent() {
+		trace.WroteHeaderField = func(name string, _ []string) {
+			if strings.HasPrefix(name, ":") { // a pseudo-header
+				wrote.http2.Store(true)
+			}
+		}
+		trace.WroteRequest = func(info httptrace.WroteRequestInfo) { wrote.whole.Store(info.Err == nil) }
+		req.GetBody = func() (io.ReadCloser, error) {
+			if wrote.http2.Load() && wrote.whole.Load() {
+				return nil, errSentWhole
+			}
+			return open()
+		}
+	}
+	return req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
+}
+
+func (t *attemptTransport) observe(c *call, req *http.Request, resp *http.Response, err error, took time.Duration) {
+	cfg := &t.core.config
+	if cfg.observe == nil && cfg.logger == nil {
+		return
+	}
+	attempt := Attempt{Operation: c.op.Name, Method: req.Method, Host: req.URL.Host, Number: c.attempts, Duration: took}
+	if err != nil {
+		attempt.Err = &attemptError{oneLine(c.redactor().text(err.Error()), maxErrorField), err}
+	} else {
+		attempt.StatusCode = resp.StatusCode
+		attempt.RequestID = c.requestID(resp)
+	}
+	if cfg.observe != nil {
+		cfg.observe(req.Context(), attempt)
+	}
+	if cfg.logger != nil {
+		attempt.log(req.Context(), cfg.logger)
+	}
+}
+
+// attemptError is why an attempt got no response, with a text that contains no secret. It has
+// no Unwrap method, because the text of the cause could contain one; only errors.Is finds the
+// cause.
+type attemptError struct {
+	text  string
+	cause error
+}
+
+func (e *attemptError) Error() string { return e.text }
+
+// Format writes the same line for every verb.
+func (e *attemptError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.text) }
+
+func (e *attemptError) Is(target error) bool {
+	return target == ErrNoAnswer || errors.Is(e.cause, target)
+}
+
+func (a *Attempt) log(ctx context.Context, logger *slog.Logger) {
+	level := slog.LevelDebug
+	if a.Err != nil || a.StatusCode == http.StatusTooManyRequests || a.StatusCode >= 500 {
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("operation", a.Operation),
+		slog.String("method", a.Method),
+		slog.String("host", a.Host),
+		slog.Int("attempt", a.Number),
+		slog.Duration("duration", a.Duration),
+	}
+	if a.Err != nil {
+		attrs = append(attrs, slog.String("error", a.Err.Error()))
+	} else {
+		attrs = append(attrs, slog.Int("status", a.StatusCode), slog.String("request_id", a.RequestID))
+	}
+	logger.LogAttrs(ctx, level, "memfault attempt", attrs...)
 }
