@@ -52,7 +52,7 @@ func (k *apiKey) missing() string {
 
 // Me returns the user whose credential the client uses. Use it to test a login.
 //
-// UNCERTAIN: whether Memfault accepts an [OrganizationToken].
+// UNCERTAIN(auth-me-organization-token): whether Memfault accepts an [OrganizationToken].
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
@@ -63,7 +63,7 @@ func (s *AccountService) Me(ctx context.Context, opts ...CallOption) (*User, err
 
 // GetAPIKey returns the user API key that was generated before.
 //
-// UNCERTAIN: which response Memfault sends if no key was generated.
+// UNCERTAIN(no-user-api-key): which response Memfault sends if no key was generated.
 //
 // Credentials: [BasicAPIKey] or [BasicPassword].
 //

@@ -52,7 +52,7 @@ func (e DevicesExpr) MarshalJSON() ([]byte, error) {
 
 // Update changes an alert. If the alert does not exist, Update fails with [ErrNotFound].
 //
-// UNCERTAIN: whether the ID of an alert is always a number.
+// UNCERTAIN(alert-id): whether the ID of an alert is always a number.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

@@ -50,8 +50,8 @@ const (
 
 // ArtifactListOptions filters and sorts artifacts. The sort key is [SortCreatedDate].
 //
-// UNCERTAIN: whether Memfault expects several Types as repeated parameters, as they are sent,
-// or joined by commas.
+// UNCERTAIN(artifacts-types): whether Memfault expects several Types as repeated parameters, as
+// they are sent, or joined by commas.
 type ArtifactListOptions struct {
 	ListOptions
 	Types []string `url:"types,omitempty"`
@@ -59,8 +59,8 @@ type ArtifactListOptions struct {
 
 // List returns the artifacts of a release. [Release.Artifacts] contains the same artifacts.
 //
-// UNCERTAIN: whether the path and the parameters are right. Memfault documents only that the
-// operation exists.
+// UNCERTAIN(artifacts-list-path): whether the path and the parameters are right. Memfault
+// documents only that the operation exists.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
@@ -156,8 +156,8 @@ func (o ArtifactUploadOptions) form(content *filePayload) (contentType string, e
 //
 // Download sends no credential, and the client's credential is not checked. The URL must use
 // https, or plain http on loopback or after [WithInsecureHTTP]. A URL from
-// [ReleasesService.Latest] is valid for six hours. UNCERTAIN: how the server responds
-// afterwards.
+// [ReleasesService.Latest] is valid for six hours. UNCERTAIN(artifact-url-expired): how the server
+// responds afterwards.
 //
 // If the size or a checksum of the file differs from the artifact's, Download fails with a
 // [*ChecksumError]. Then w contains the wrong bytes, so do not use them before Download has

@@ -152,9 +152,9 @@ func (c *call) renew(ctx context.Context, resp *http.Response) string {
 	case err == nil && value != c.credential:
 		return value
 	case err != nil && ctx.Err() == nil:
-		c.lastError.hint = "asking for another credential failed: " + oneLine(c.redactor().text(err.Error()), maxErrorField)
+		c.lastError.hint = "asking for another credential failed: " + oneLine(c.redactor().Text(err.Error()), maxErrorField)
 		if !errors.Is(err, ErrInvalidArgument) { // an Error is of one kind
-			c.lastError.cause = c.redactor().cause(err)
+			c.lastError.cause = c.hideCause(err)
 		}
 	}
 	return ""

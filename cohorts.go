@@ -38,8 +38,8 @@ type CohortCreate struct {
 
 // CohortUpdate contains the fields of a cohort to change.
 //
-// UNCERTAIN: whether Memfault accepts fields other than Name and Slug, the only fields that it
-// documents.
+// UNCERTAIN(cohort-update-fields): whether Memfault accepts fields other than Name and Slug, the
+// only fields that it documents.
 type CohortUpdate struct {
 	Name                           Opt[string] `json:"name,omitzero"`
 	Slug                           Opt[string] `json:"slug,omitzero"`

@@ -1,6 +1,10 @@
 package memfault
 
-import "context"
+import (
+	"context"
+
+	"github.com/memfault-go/memfault/internal/parallel"
+)
 
 // moveConcurrency is the default of MoveDevicesOptions.Concurrency.
 const moveConcurrency = 8
@@ -47,7 +51,7 @@ func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, co
 	}
 	opts = append(opts[:len(opts):len(opts)], WithResponse(nil))
 	moves := make([]MoveDevicesResult, len(deviceSerials))
-	parallel(len(moves), workers, func(i int) {
+	parallel.Do(len(moves), workers, func(i int) {
 		moves[i] = s.move(ctx, project, cohortSlug, deviceSerials[i], opts)
 	})
 	return moves, moveErrors(moves)

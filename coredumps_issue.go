@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/memfault-go/memfault/internal/atomicfile"
+	"github.com/memfault-go/memfault/internal/parallel"
 )
 
 // issueConcurrency is the default of IssueDownloadOptions.Concurrency.
@@ -54,7 +55,8 @@ type IssueFile struct {
 // for example because the disk is full, the remaining files fail with the same
 // [ErrInvalidArgument]. [WithResponse] and [WithProgress] are ignored.
 //
-// UNCERTAIN: whether the coredump of a Linux process is downloaded by the same request.
+// UNCERTAIN(linux-coredump-download): whether the coredump of a Linux process is downloaded by the
+// same request.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
@@ -136,7 +138,7 @@ type issueJob struct {
 
 func (d *issueDownload) run(ctx context.Context, traces []int64) ([]IssueFile, error) {
 	found, unread := make([]*Trace, len(traces)), make([]error, len(traces))
-	parallel(len(traces), d.options.Concurrency, func(i int) {
+	parallel.Do(len(traces), d.options.Concurrency, func(i int) {
 		if unread[i] = d.stopped(ctx); unread[i] == nil {
 			found[i], unread[i] = clientOf(d.service).Traces.Get(ctx, d.project, traces[i], d.opts...)
 		}
@@ -161,7 +163,7 @@ func (d *issueDownload) run(ctx context.Context, traces []int64) ([]IssueFile, e
 			}
 		}
 	}
-	parallel(len(jobs), d.options.Concurrency, func(i int) {
+	parallel.Do(len(jobs), d.options.Concurrency, func(i int) {
 		if jobs[i].Err == nil {
 			d.save(ctx, &jobs[i])
 		}

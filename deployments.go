@@ -48,9 +48,9 @@ const (
 // IsActive reports whether the deployment can offer its release to devices: every status but
 // pulled and aborted counts as active.
 //
-// UNCERTAIN: whether Memfault has other statuses that are not active. One program counts as
-// this method does; Memfault's command-line tool counts only done and in_progress. Both agree
-// for the statuses that were observed.
+// UNCERTAIN(deployment-statuses): whether Memfault has other statuses that are not active. One
+// program counts as this method does; Memfault's command-line tool counts only done and
+// in_progress. Both agree for the statuses that were observed.
 func (s DeploymentStatus) IsActive() bool {
 	return s != DeploymentStatusPulled && s != DeploymentStatusAborted
 }
@@ -88,8 +88,8 @@ func (d DeploymentCreate) validate() error {
 
 // DeploymentUpdate contains the fields of a deployment to change.
 //
-// UNCERTAIN: whether Memfault accepts RolloutPercent and Status. Its documentation shows only
-// ExtraInfo.
+// UNCERTAIN(deployment-update-fields): whether Memfault accepts RolloutPercent and Status. Its
+// documentation shows only ExtraInfo.
 type DeploymentUpdate struct {
 	ExtraInfo      Opt[map[string]any]   `json:"extra_info,omitzero"`
 	RolloutPercent Opt[int]              `json:"rollout_percent,omitzero"`
@@ -136,8 +136,9 @@ func (s *DeploymentsService) Get(ctx context.Context, project ProjectRef, deploy
 // device is offered.
 //
 // If the release is already active on the cohort, Create fails with an [*Error] whose Message
-// contains "already active"; see [DeploymentsService.Ensure]. UNCERTAIN: which status that
-// error has. With a restricted [OrganizationToken], Create fails with [ErrForbidden].
+// contains "already active"; see [DeploymentsService.Ensure]. UNCERTAIN(already-active-status):
+// which status that error has. With a restricted [OrganizationToken], Create fails with
+// [ErrForbidden].
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

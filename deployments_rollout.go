@@ -51,9 +51,10 @@ func (d DeploymentCreate) has(active Deployment) bool {
 // deployment is lost, Ensure looks whether Memfault carried it out. If Memfault rejects the
 // deployment for another reason, Ensure fails as [DeploymentsService.Create] does.
 //
-// UNCERTAIN: which status the rejection of an active release has. Ensure recognizes 409, and
-// the text "already active". UNCERTAIN: whether Memfault also rejects a second deployment of
-// another type or percentage. If it accepts the deployment, Ensure returns it.
+// UNCERTAIN(already-active-status): which status the rejection of an active release has. Ensure
+// recognizes 409, and the text "already active". UNCERTAIN(second-deployment): whether Memfault
+// also rejects a second deployment of another type or percentage. If it accepts the deployment,
+// Ensure returns it.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
@@ -157,15 +158,15 @@ func compareDeployments(a, b Deployment) int {
 // SetRolloutPercent changes the share of the cohort's devices that a staged rollout offers the
 // release. percent must be between 1 and 100.
 //
-// UNCERTAIN: whether Memfault accepts the change. It documents no way to change a rollout, and
-// its example of an update changes only the extra info. If the response has another percentage,
-// or the deployment is not a staged rollout, SetRolloutPercent fails with
+// UNCERTAIN(deployment-update-fields): whether Memfault accepts the change. It documents no way to
+// change a rollout, and its example of an update changes only the extra info. If the response has
+// another percentage, or the deployment is not a staged rollout, SetRolloutPercent fails with
 // [ErrUnexpectedResponse]. What is known to work is to deactivate the deployment
-// ([DeploymentsService.DeactivateByID]) and to create another. In between, devices are not
-// offered the release. UNCERTAIN: whether the new rollout selects the same devices.
+// ([DeploymentsService.DeactivateByID]) and to create another. In between, devices are not offered
+// the release. UNCERTAIN(rollout-selection): whether the new rollout selects the same devices.
 //
-// UNCERTAIN: whether 100 percent ends a rollout, so that its status becomes done. No operation
-// that pauses, resumes or aborts a rollout is known.
+// UNCERTAIN(rollout-complete): whether 100 percent ends a rollout, so that its status becomes
+// done. No operation that pauses, resumes or aborts a rollout is known.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

@@ -25,7 +25,7 @@ type DeviceConfig struct {
 	Config   DeviceConfigValues `json:"config"`
 	Revision int64              `json:"revision"`
 	// Completed is the revision that the device confirmed, or nil if there is none.
-	// UNCERTAIN: whether it has this meaning.
+	// UNCERTAIN(config-revision): whether it has this meaning.
 	Completed *int64 `json:"completed"`
 }
 
@@ -51,7 +51,7 @@ type DeviceSampling struct {
 // Fetch returns the configuration of a device.
 //
 // If the project key is wrong, Fetch fails with [ErrForbidden] or [ErrUnauthorized].
-// UNCERTAIN: which of the two.
+// UNCERTAIN(config-wrong-key): which of the two.
 //
 // Credentials: [ProjectKey].
 //

@@ -54,7 +54,8 @@ const (
 
 // FleetSamplingConfiguration identifies the fleet sampling configuration of a device.
 //
-// UNCERTAIN: whether Memfault sends a number or an object with an ID. Both are decoded.
+// UNCERTAIN(fleet-sampling-configuration): whether Memfault sends a number or an object with an
+// ID. Both are decoded.
 type FleetSamplingConfiguration struct {
 	ID int64 `json:"id"`
 
@@ -114,8 +115,8 @@ const SortLastSeen = "last_seen"
 // There is no filter by cohort: Memfault documents none, and ignores unknown parameters. The
 // devices of a cohort are a list of their own, [CohortsService.ListDevices].
 //
-// UNCERTAIN: whether Memfault honors Release and OwnerRef, because devices no longer have
-// these fields in responses.
+// UNCERTAIN(devices-filter-release-owner): whether Memfault honors Release and OwnerRef, because
+// devices no longer have these fields in responses.
 type DeviceListOptions struct {
 	ListOptions
 	LastSeenSince   Timestamp `url:"last_seen_since,omitempty"`

@@ -23,7 +23,7 @@ type LogFile struct {
 
 // LogFileListOptions selects log files.
 //
-// UNCERTAIN: whether Memfault honors Limit, which one program sends.
+// UNCERTAIN(log-files-limit): whether Memfault honors Limit, which one program sends.
 type LogFileListOptions struct {
 	ListOptions
 	Limit int `url:"limit,omitempty"`

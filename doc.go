@@ -88,13 +88,13 @@
 //     POST requests that are safe to repeat, if the connection breaks or the API responds
 //     with 502, 503, 504 or 529.
 //
-// Other POST requests, and PATCH requests that rename what their path names, are not retried
-// once they may have reached Memfault. The POST requests that are safe to repeat are uploads
-// of chunks, the first step of a file upload, and the request for a device's configuration.
-// A 500 is never retried: Memfault advises against it. UNCERTAIN: whether a 500 is also the
-// response to a wrong organization or project slug; one author found it so. A DELETE that
-// finds nothing after an attempt without a response is a success. What net/http repeats by
-// itself is not a retry; see [Response.Attempts].
+// Other POST requests, and PATCH requests that rename what their path names, are not retried once
+// they may have reached Memfault. The POST requests that are safe to repeat are uploads of chunks,
+// the first step of a file upload, and the request for a device's configuration. A 500 is never
+// retried: Memfault advises against it. UNCERTAIN(unknown-slug-500): whether a 500 is also the
+// response to a wrong organization or project slug; one author found it so. A DELETE that finds
+// nothing after an attempt without a response is a success. What net/http repeats by itself is not
+// a retry; see [Response.Attempts].
 //
 // Before the next attempt, the client waits for a random time, within a window that doubles
 // from 0.5 s to 30 s, but at least for the time in the Retry-After header (seconds or a
@@ -142,23 +142,10 @@
 //
 // # Guarantees
 //
-// The file SECURITY.md names the tests of each guarantee, and docs/faults.md lists what every
-// kind of call does under every fault.
-//
-//   - Order: a [Pager] yields items in the order of the list. A [ChunkSender] sends the chunks
-//     of a device in the order of Send, one request after the other.
-//   - Repeats: a request that Memfault may have carried out is retried only if a repetition does
-//     no harm. A [ChunkSender] reports the outcome of each chunk exactly once.
-//   - Memory: a call reads at most 64 MiB of a response. An upload or a download uses a small
-//     buffer. A [Pager] holds only the pages that it prefetches. A [ChunkSender] holds at most
-//     [ChunkSenderOptions.MaxPendingBytes].
-//   - Secrets: a credential is sent only to the hosts of the client, and never in plain text
-//     unless [WithInsecureHTTP] or a loopback address allows it. No error, log line, observer
-//     call or printed value of the package contains a credential or the query of a presigned
-//     URL.
-//   - Verification: the certificate of each server is verified. A downloaded artifact is
-//     compared with its size and checksums from Memfault. Two versions of a file are never
-//     mixed in one download. A webhook delivery is accepted only with a valid signature.
+// The package keeps the order of items and chunks, repeats a request only if that does no harm,
+// holds a small and bounded amount of memory, sends a credential only to the hosts of the client
+// and never prints it, and verifies certificates, checksums and signatures. The file SECURITY.md
+// contains each promise with its tests: https://github.com/memfault-go/memfault/blob/main/SECURITY.md
 //
 // # Uncertain facts
 //

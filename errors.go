@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/memfault-go/memfault/internal/redact"
 )
 
 // Kinds of errors, for use with [errors.Is]. Every error of a call is of one of these
@@ -119,7 +121,7 @@ func (e *Error) Error() string {
 		b.WriteString(": " + text)
 	}
 	if e.StatusCode == http.StatusInternalServerError {
-		// UNCERTAIN: seen by one author only.
+		// UNCERTAIN(unknown-slug-500): seen by one author only.
 		b.WriteString(" (Memfault may also respond with 500 if the organization or project slug does not exist)")
 	}
 	if e.hint != "" {
@@ -128,7 +130,7 @@ func (e *Error) Error() string {
 	if e.RequestID != "" {
 		b.WriteString(" [request " + oneLine(e.RequestID, 80) + "]")
 	}
-	return redactQueries(b.String())
+	return redact.URLs(b.String())
 }
 
 // message returns the API's message as a part of a line.
@@ -149,7 +151,7 @@ func (e *Error) LogValue() slog.Value {
 		slog.Int("status", e.StatusCode),
 		slog.Int("code", e.Code),
 		slog.String("type", oneLine(e.Type, 80)),
-		slog.String("message", redactQueries(e.message())),
+		slog.String("message", redact.URLs(e.message())),
 		slog.String("request_id", oneLine(e.RequestID, 80)),
 	)
 }

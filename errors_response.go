@@ -13,13 +13,13 @@ import (
 
 // newResponseError returns the Error of a response whose body, or its start, was read.
 func newResponseError(c *call, resp *http.Response, body []byte) *Error {
-	redact := c.redactor()
-	shown := redact.body(body)
+	hide := c.redactor()
+	shown := hide.Body(body, 4*maxErrorBody) // redacting can shorten it
 	return &Error{
 		Operation:  c.op.Name,
 		Method:     c.op.Method,
 		StatusCode: resp.StatusCode,
-		RequestID:  redact.text(resp.Header.Get(requestIDHeader)),
+		RequestID:  hide.Text(resp.Header.Get(requestIDHeader)),
 		Body:       shown[:min(len(shown), maxErrorBody)],
 	}
 }
@@ -28,7 +28,7 @@ func newResponseError(c *call, resp *http.Response, body []byte) *Error {
 // absent, the message can be an object, and the body can be empty or not JSON at all. An
 // API gateway sends its message without the envelope.
 func newStatusError(c *call, resp *http.Response, body []byte) *Error {
-	e, redact := newResponseError(c, resp, body), c.redactor()
+	e, hide := newResponseError(c, resp, body), c.redactor()
 	e.RetryAfter, _ = retryAfter(resp)
 	e.hint = c.hint(resp.StatusCode)
 	var envelope struct {
@@ -39,7 +39,7 @@ func newStatusError(c *call, resp *http.Response, body []byte) *Error {
 		if e.Type, e.Message = storageError(e.Body); e.Type == "" {
 			e.Message = plainText(e.Body)
 		}
-		e.Type, e.Message = redact.text(e.Type), redact.text(e.Message) // XML was unescaped
+		e.Type, e.Message = hide.Text(e.Type), hide.Text(e.Message) // XML was unescaped
 		return e
 	}
 	var inner struct {
@@ -57,9 +57,9 @@ func newStatusError(c *call, resp *http.Response, body []byte) *Error {
 	_ = json.Unmarshal(inner.Code, &e.Code)
 	_ = json.Unmarshal(inner.Type, &e.Type)
 	if len(inner.Message) > 0 && json.Unmarshal(inner.Message, &e.Message) != nil {
-		e.Details = redact.json(inner.Message)
+		e.Details = hide.JSON(inner.Message)
 	}
-	e.Type, e.Message = redact.text(e.Type), redact.text(e.Message)
+	e.Type, e.Message = hide.Text(e.Type), hide.Text(e.Message)
 	return e
 }
 
@@ -102,8 +102,8 @@ func newDecodeError(c *call, resp *http.Response, body []byte, problem string, c
 	e := newResponseError(c, resp, body)
 	e.Message = problem
 	if cause != nil {
-		e.cause = c.redactor().cause(cause)
-		e.Message += ": " + c.redactor().text(cause.Error())
+		e.cause = c.hideCause(cause)
+		e.Message += ": " + c.redactor().Text(cause.Error())
 	}
 	if isHTML(body) {
 		e.kind = ErrNoAnswer

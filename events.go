@@ -50,8 +50,8 @@ const (
 // EventListOptions filters and sorts events. The sort keys are [SortReceivedDate] and
 // [SortCapturedDate].
 //
-// UNCERTAIN: whether Memfault also accepts [SortCreatedDate], which its example uses but its
-// table of keys does not list.
+// UNCERTAIN(events-sort-created-date): whether Memfault also accepts [SortCreatedDate], which its
+// example uses but its table of keys does not list.
 type EventListOptions struct {
 	ListOptions
 	Device  []string  `url:"device,omitempty"` // serials
@@ -100,8 +100,8 @@ type EventLogListOptions struct {
 
 // ListEventLog returns the event log of a project.
 //
-// UNCERTAIN: whether the operation still exists. Newer versions of the tests in which it was
-// observed use [EventsService.ListChroniclerLogs] instead.
+// UNCERTAIN(event-log-exists): whether the operation still exists. Newer versions of the tests in
+// which it was observed use [EventsService.ListChroniclerLogs] instead.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

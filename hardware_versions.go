@@ -27,7 +27,8 @@ type HardwareVersionCreate struct {
 // Create creates a hardware version. A hardware version must exist before a device can be
 // assigned to it.
 //
-// UNCERTAIN: how Memfault responds to a name in use; [ErrConflict] is likely.
+// UNCERTAIN(hardware-version-exists): how Memfault responds to a name in use; [ErrConflict] is
+// likely.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

@@ -47,9 +47,9 @@ func (i Install) TargetRelease() *ReleaseRef {
 // InstallStatus is the state of an installation.
 type InstallStatus string
 
-// InstallStatusSuccess is the only status that was observed, in Memfault's examples. UNCERTAIN:
-// which others Memfault sends. They are kept as they are, and [InstallListOptions.Status]
-// accepts any text.
+// InstallStatusSuccess is the only status that was observed, in Memfault's examples.
+// UNCERTAIN(install-statuses): which others Memfault sends. They are kept as they are, and
+// [InstallListOptions.Status] accepts any text.
 const InstallStatusSuccess InstallStatus = "success"
 
 // Sort keys of installs: the start of the installation, and the last change of its status.
@@ -87,8 +87,8 @@ func (s *InstallsService) Get(ctx context.Context, project ProjectRef, installID
 
 // Delete removes an install.
 //
-// UNCERTAIN: whether Memfault still supports this operation. It is documented, but another
-// page says that installs are read-only.
+// UNCERTAIN(install-delete): whether Memfault still supports this operation. It is documented, but
+// another page says that installs are read-only.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

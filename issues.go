@@ -18,7 +18,7 @@ type Issue struct {
 	Reason               string              `json:"reason"`     // only in newer responses
 	Signature            string              `json:"signature"`  // common to all traces of the issue
 	Resolution           *IssueResolution    `json:"resolution"` // nil if the issue is not resolved
-	Counts               []int               `json:"counts"`     // 24 numbers; UNCERTAIN: what they count
+	Counts               []int               `json:"counts"`     // 24 numbers; UNCERTAIN(issue-counts): what they count
 	DeviceCount          int                 `json:"device_count"`
 	TraceCount           int                 `json:"trace_count"`
 	Distribution         *IssueDistribution  `json:"distribution"`
@@ -39,7 +39,7 @@ type IssueStatus string
 // Statuses of issues. Memfault documents open and resolved. A program from 2026 filters by
 // unresolved, muted, merged and resolved.
 //
-// UNCERTAIN: which of them Memfault accepts in an update.
+// UNCERTAIN(issue-update-status): which of them Memfault accepts in an update.
 const (
 	IssueStatusOpen       IssueStatus = "open"
 	IssueStatusResolved   IssueStatus = "resolved"
@@ -91,8 +91,9 @@ type IssueListOptions struct {
 	MinDeviceCount int           `url:"min_device_count,omitempty"`
 	MinCrashCount  int           `url:"min_crash_count,omitempty"` // number of traces
 	Signature      []string      `url:"signature,omitempty"`
-	// Cohort contains slugs. Memfault's general pages use this filter in examples, but its
-	// table of issue filters does not list it. UNCERTAIN: whether Memfault honors it.
+	// Cohort contains slugs. Memfault's general pages use this filter in examples, but its table
+	// of issue filters does not list it. UNCERTAIN(issues-filter-cohort): whether Memfault honors
+	// it.
 	Cohort []string `url:"cohort,omitempty"`
 }
 
@@ -144,8 +145,8 @@ type FirstTraceOptions struct {
 
 // FirstTrace is a trace of an issue.
 //
-// Its threads were observed at the top level, not in Entries as in other traces. UNCERTAIN:
-// which other fields Memfault sends.
+// Its threads were observed at the top level, not in Entries as in other traces.
+// UNCERTAIN(first-trace-fields): which other fields Memfault sends.
 type FirstTrace struct {
 	Trace
 	Threads []TraceThread `json:"threads"`

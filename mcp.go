@@ -16,9 +16,9 @@ import (
 //
 // These tools were observed: issue.list (argument sort), issue.get, issue.get_traces (argument
 // limit), trace.get (arguments include_logs and include_all_threads), device.get and
-// device.get_attributes. UNCERTAIN: the other arguments and the form of the results, whether
-// Memfault requires the request initialize before the others (the package does not send it),
-// and which credentials it accepts beside an organization token.
+// device.get_attributes. UNCERTAIN(mcp-tools): the other arguments and the form of the results,
+// whether Memfault requires the request initialize before the others (the package does not send
+// it), and which credentials it accepts beside an organization token.
 //
 // A JSON-RPC error is an [*Error] with its code and message; Details contains its data. Its
 // status is that of the HTTP response, usually 200. It is of the kind [ErrBadRequest] if the
@@ -156,7 +156,7 @@ func (t *toolResult) decode(r *reply, out any) error {
 	case t.IsError:
 		e := r.decodeError("the tool failed", nil)
 		if text != "" {
-			e.Message = r.call.redactor().text(text)
+			e.Message = r.call.redactor().Text(text)
 		}
 		return e
 	case out == nil:
@@ -233,10 +233,10 @@ func (r *reply) decodeRPC(id int64, result any) error {
 }
 
 func (r *reply) rpcFailure(failed *rpcError) error {
-	e, redact := newResponseError(r.call, r.response, r.body.Bytes()), r.call.redactor()
-	e.Code, e.Message = failed.Code, redact.text(failed.Message)
+	e, hide := newResponseError(r.call, r.response, r.body.Bytes()), r.call.redactor()
+	e.Code, e.Message = failed.Code, hide.Text(failed.Message)
 	if len(failed.Data) > 0 {
-		e.Details = redact.json(failed.Data)
+		e.Details = hide.JSON(failed.Data)
 	}
 	switch failed.Code {
 	case rpcParseError, rpcInvalidRequest, rpcMethodNotFound, rpcInvalidParams:

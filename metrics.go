@@ -19,7 +19,7 @@ type CustomMetricCreate struct {
 // CreateCustomMetric defines a metric or an attribute before its first value arrives. If the
 // key is in use, CreateCustomMetric fails with [ErrConflict].
 //
-// UNCERTAIN: which fields of the metric the response contains.
+// UNCERTAIN(custom-metric-fields): which fields of the metric the response contains.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

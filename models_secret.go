@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/memfault-go/memfault/internal/redact"
 )
 
 // The models in this file contain a credential or a presigned URL. Packages fmt and, at the top
@@ -42,7 +44,7 @@ func (a Artifact) LogValue() slog.Value { return slog.AnyValue(a.shown()) }
 
 func (a Artifact) shown() any {
 	type artifact Artifact
-	a.URL = redactQueries(a.URL)
+	a.URL = redact.URLs(a.URL)
 	return artifact(a)
 }
 
@@ -54,7 +56,7 @@ func (r LatestReleaseURL) LogValue() slog.Value { return slog.AnyValue(r.shown()
 
 func (r LatestReleaseURL) shown() any {
 	type latestReleaseURL LatestReleaseURL
-	r.URL = redactQueries(r.URL)
+	r.URL = redact.URLs(r.URL)
 	return latestReleaseURL(r)
 }
 
@@ -62,7 +64,7 @@ func (r LatestReleaseURL) shown() any {
 // which can be cookies and presigned URLs.
 func (r Response) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "memfault.Response{StatusCode: %d, Header: [%s], RequestID: %q, Attempts: %d}",
-		r.StatusCode, strings.Join(slices.Sorted(maps.Keys(r.Header)), " "), redactQueries(r.RequestID), r.Attempts)
+		r.StatusCode, strings.Join(slices.Sorted(maps.Keys(r.Header)), " "), redact.URLs(r.RequestID), r.Attempts)
 }
 
 // LogValue returns the same text as Format.
@@ -77,5 +79,5 @@ func hideValue(secret string) string {
 	if secret == "" {
 		return ""
 	}
-	return redacted
+	return redact.Mark
 }

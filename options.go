@@ -22,9 +22,9 @@ type Option func(*config)
 // default, unless an earlier option has set it.
 //
 // The firmware SDK for nRF devices has its own addresses, https://chunks-nrf.memfault.com and
-// https://device-nrf.memfault.com, with the same paths. The package uses them as any other
-// address if they are set here. Memfault deprecates them, and a public program observed that
-// they end every TLS handshake since 2026-07-10. UNCERTAIN: whether they still work. Firmware
+// https://device-nrf.memfault.com, with the same paths. The package uses them as any other address
+// if they are set here. Memfault deprecates them, and a public program observed that they end
+// every TLS handshake since 2026-07-10. UNCERTAIN(nrf-hosts): whether they still work. Firmware
 // SDKs of 2026-08 still send to them; see [ParseChunksURL].
 type BaseURLs struct {
 	API      string // console API; https://api.memfault.com by default
@@ -55,8 +55,8 @@ const (
 	// of [Client.Do]. The older paths of nRF Cloud, directly below /v1/, respond with 401 to an
 	// organization token.
 	//
-	// UNCERTAIN: in which field the items of a list are, and whether nRF Cloud requires the
-	// header x-nrfcloud-tenantid, which one program sends; see [WithHeader].
+	// UNCERTAIN(nrf-cloud-lists): in which field the items of a list are, and whether nRF Cloud
+	// requires the header x-nrfcloud-tenantid, which one program sends; see [WithHeader].
 	HostNRFCloud
 )
 

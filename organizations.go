@@ -23,8 +23,8 @@ type OrganizationListOptions struct {
 
 // List returns the organizations that the credential can access.
 //
-// UNCERTAIN: whether the response has the form of Memfault's other lists, as the package
-// expects.
+// UNCERTAIN(organizations-list-form): whether the response has the form of Memfault's other lists,
+// as the package expects.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
@@ -35,8 +35,8 @@ func (s *OrganizationsService) List(options OrganizationListOptions, opts ...Cal
 
 // Get returns an organization by its slug.
 //
-// UNCERTAIN: whether the response has the form of Memfault's other objects, as the package
-// expects.
+// UNCERTAIN(organizations-retrieve-form): whether the response has the form of Memfault's other
+// objects, as the package expects.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

@@ -82,7 +82,7 @@ func (p *Pager[T]) withoutPage(ctx context.Context, failed *fetched[T]) *fetched
 func (f *fetched[T]) readLinks(p *Pager[T], text json.RawMessage, r *reply) {
 	var links map[string]json.RawMessage
 	var next *string
-	if json.Unmarshal(text, &links) != nil { // UNCERTAIN: what links other than an object mean
+	if json.Unmarshal(text, &links) != nil { // UNCERTAIN(links-form): what links other than an object mean
 		return
 	}
 	if link, ok := links["next"]; ok && json.Unmarshal(link, &next) != nil {

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+
+	"github.com/memfault-go/memfault/internal/parallel"
 )
 
 // fetched is a page that was read, or why it was not.
@@ -19,7 +21,7 @@ type fetched[T any] struct {
 	next     *url.URL // the next page, if the list is paged by cursor
 	response Response
 	err      error
-	panicked *panicked
+	panicked *parallel.Panic
 
 	target  *url.URL
 	reply   reply  // without its body, which was returned to the pool
@@ -153,7 +155,7 @@ func (w *pageWalk[T]) take() *fetched[T] {
 	} else {
 		got = <-w.pending[0]
 		w.pending = w.pending[1:]
-		got.panicked.again()
+		got.panicked.Again()
 	}
 	if got.err != nil {
 		return got
@@ -230,7 +232,7 @@ func (w *pageWalk[T]) readAhead(last int) {
 		w.pending = append(w.pending, result)
 		w.running.Go(func() {
 			var got *fetched[T]
-			guard(func() { got = w.fetch(number) }, func(p *panicked) {
+			parallel.Guard(func() { got = w.fetch(number) }, func(p *parallel.Panic) {
 				if p != nil {
 					got = &fetched[T]{panicked: p}
 				}

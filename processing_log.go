@@ -13,7 +13,7 @@ import (
 type ProcessingLogService struct{ client *Client }
 
 // ProcessingLogEntry is an entry of the processing log. Only the field created_date is
-// known. UNCERTAIN: which other fields Memfault sends. Raw contains them.
+// known. UNCERTAIN(processing-log-fields): which other fields Memfault sends. Raw contains them.
 type ProcessingLogEntry struct {
 	CreatedDate Timestamp
 	Raw         json.RawMessage // the whole entry, as Memfault sent it
@@ -49,7 +49,8 @@ const ProcessingLogLevelError = "error"
 // ProcessingLogListOptions filters the processing log. From Start to End may be 60 days at
 // most, and Memfault keeps an entry for 60 days.
 type ProcessingLogListOptions struct {
-	// Start should be set: every example of Memfault does. UNCERTAIN: whether it is required.
+	// Start should be set: every example of Memfault does. UNCERTAIN(processing-log-start):
+	// whether it is required.
 	Start    Timestamp `url:"start,omitempty"`
 	End      Timestamp `url:"end,omitempty"` // by default, the time of the first request
 	Level    string    `url:"level,omitempty"`
@@ -65,8 +66,8 @@ type ProcessingLogListOptions struct {
 // [ProcessingLogListOptions.After]. Memfault sends a cursor with every page that contains
 // entries, so the last request of a list returns an empty page.
 //
-// UNCERTAIN: the order of the entries, and whether Memfault accepts a cursor with another
-// Start or End.
+// UNCERTAIN(processing-log-order): the order of the entries, and whether Memfault accepts a cursor
+// with another Start or End.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

@@ -121,7 +121,8 @@ func (s *ProjectsService) Get(ctx context.Context, project ProjectRef, opts ...C
 // Create creates a project. Only administrators of the organization may do so.
 //
 // If the name or the slug is in use, Create fails with [ErrConflict], according to Memfault's
-// table of statuses. UNCERTAIN: whether Memfault accepts an [OrganizationToken].
+// table of statuses. UNCERTAIN(project-create-token): whether Memfault accepts an
+// [OrganizationToken].
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

@@ -14,8 +14,8 @@ type RecordingsService struct{ client *Client }
 
 // CustomDataRecording is a file that a device recorded over a period of time.
 type CustomDataRecording struct {
-	// ID is the ID of the recording. UNCERTAIN: whether Memfault sends a number or a string.
-	// Both are decoded, and encoded again in the same form.
+	// ID is the ID of the recording. UNCERTAIN(recording-id): whether Memfault sends a number or a
+	// string. Both are decoded, and encoded again in the same form.
 	ID        string          `json:"-"`
 	Reason    string          `json:"reason"` // reason for the recording
 	StartTime Timestamp       `json:"start_time"`
@@ -88,7 +88,7 @@ type DeviceRecordingListOptions struct {
 // ListForDevice fails with [ErrNotFound].
 //
 // One program warns that Memfault ignores PerPage and sends the oldest recordings first.
-// UNCERTAIN: whether it does.
+// UNCERTAIN(recordings-per-page): whether it does.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

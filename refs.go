@@ -152,8 +152,8 @@ func AppCohort(cohortSlug string) AppPage { return AppPage{"cohorts", cohortSlug
 // less than 1. It sends nothing and does not check that the page exists.
 //
 // Not documented by Memfault; the host app.memfault.com was observed only in Memfault's
-// command-line tool. UNCERTAIN: the paths; they are those of the API's resources, without
-// /api/v0.
+// command-line tool. UNCERTAIN(app-paths): the paths; they are those of the API's resources,
+// without /api/v0.
 func AppURL(project ProjectRef, page AppPage) string {
 	url := "https://app.memfault.com"
 	segments := []string{"organizations", project.Organization, "projects", project.Project}

@@ -111,7 +111,7 @@ func (s *ReleasesService) Delete(ctx context.Context, project ProjectRef, releas
 
 // ReleaseDelta is a delta release: an update from one version to another.
 //
-// UNCERTAIN: which fields Memfault sends besides the two versions.
+// UNCERTAIN(delta-release-fields): which fields Memfault sends besides the two versions.
 type ReleaseDelta struct {
 	ID          int64      `json:"id"`
 	FromVersion ReleaseRef `json:"from_version"`

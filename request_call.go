@@ -128,7 +128,7 @@ func (c *call) failure(ctx context.Context, resp *http.Response, err error) erro
 	case err == nil:
 		return nil
 	}
-	return &noResponseError{call: c, cause: c.redactor().cause(withoutURL(err))}
+	return &noResponseError{call: c, cause: c.hideCause(withoutURL(err))}
 }
 
 // deletedBefore reports whether a 404 is due to an earlier attempt of the same call, whose
@@ -164,14 +164,14 @@ type noResponseError struct {
 }
 
 func (e *noResponseError) Error() string {
-	text := fmt.Sprintf("memfault: %s: %s", e.call.op.Name, oneLine(e.call.redactor().text(e.cause.Error()), maxErrorField))
+	text := fmt.Sprintf("memfault: %s: %s", e.call.op.Name, oneLine(e.call.redactor().Text(e.cause.Error()), maxErrorField))
 	if e.call.attempts > 1 {
 		text += fmt.Sprintf(" (attempt %d)", e.call.attempts)
 	}
 	if e.call.lastError != nil {
 		text += "; last response: " + strings.TrimPrefix(e.call.lastError.Error(), "memfault: ")
 	}
-	return e.call.redactor().text(text)
+	return e.call.redactor().Text(text)
 }
 
 // Format writes the same line for every verb.

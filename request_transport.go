@@ -256,7 +256,7 @@ func (t *attemptTransport) observe(c *call, req *http.Request, resp *http.Respon
 	}
 	attempt := Attempt{Operation: c.op.Name, Method: req.Method, Host: req.URL.Host, Number: c.attempts, Duration: took}
 	if err != nil {
-		attempt.Err = &attemptError{oneLine(c.redactor().text(err.Error()), maxErrorField), err}
+		attempt.Err = &attemptError{oneLine(c.redactor().Text(err.Error()), maxErrorField), err}
 	} else {
 		attempt.StatusCode = resp.StatusCode
 		attempt.RequestID = c.requestID(resp)

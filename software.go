@@ -50,7 +50,8 @@ type SoftwareVersionListOptions struct {
 
 // SoftwareVersionCreate describes a new software version.
 //
-// UNCERTAIN: whether Memfault accepts both fields, because it documents no request body.
+// UNCERTAIN(software-version-body): whether Memfault accepts both fields, because it documents no
+// request body.
 type SoftwareVersionCreate struct {
 	Version  string `json:"version"` // required
 	Revision string `json:"revision,omitempty"`
@@ -67,7 +68,7 @@ func (s *SoftwareService) ListTypes(project ProjectRef, options SoftwareTypeList
 
 // ListVersions returns the versions of the software type with the given name.
 //
-// UNCERTAIN: whether the operation exists.
+// UNCERTAIN(software-versions-list): whether the operation exists.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
@@ -91,8 +92,9 @@ func (s *SoftwareService) GetVersion(ctx context.Context, project ProjectRef, so
 // CreateVersion creates a version of a software type. It is not needed before an upload of
 // symbols or of a payload, which creates the version.
 //
-// UNCERTAIN: whether Memfault accepts the request body. UNCERTAIN: how Memfault responds if
-// the version exists; [ErrConflict] is likely.
+// UNCERTAIN(software-version-create): whether Memfault accepts the request body.
+// UNCERTAIN(software-version-exists): how Memfault responds if the version exists; [ErrConflict]
+// is likely.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

@@ -39,8 +39,8 @@ type TaskStatus string
 
 // Final statuses of tasks.
 //
-// UNCERTAIN: whether Memfault uses statuses other than SUCCESS. The others are those of
-// common job queues.
+// UNCERTAIN(task-statuses): whether Memfault uses statuses other than SUCCESS. The others are
+// those of common job queues.
 const (
 	TaskStatusSuccess TaskStatus = "SUCCESS"
 	TaskStatusFailure TaskStatus = "FAILURE"
@@ -64,8 +64,8 @@ func (e *TaskError) Is(target error) bool { return target == ErrUnexpectedRespon
 
 // Get returns a task by its ID, a UUID.
 //
-// UNCERTAIN: whether a [ProjectKey] is sufficient to read a task that it started. One program
-// sends it together with the credential of a user.
+// UNCERTAIN(task-project-key): whether a [ProjectKey] is sufficient to read a task that it
+// started. One program sends it together with the credential of a user.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey], [BasicPassword] or [ProjectKey].
 //

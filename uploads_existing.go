@@ -15,8 +15,8 @@ import (
 type lookup func(ctx context.Context, md5 string) (there bool, found string, err error)
 
 // result returns the result of an upload that succeeded, or that Memfault rejected with 409.
-// Memfault compares contents: a 409 is also the response if the file belongs to another
-// version or hardware version, and then nothing was uploaded. UNCERTAIN: whether that holds
+// Memfault compares contents: a 409 is also the response if the file belongs to another version or
+// hardware version, and then nothing was uploaded. UNCERTAIN(conflict-content): whether that holds
 // for every kind of file.
 func (l lookup) result(ctx context.Context, file *File, sum string, conflict error) (*UploadResult, error) {
 	result := &UploadResult{AlreadyUploaded: conflict != nil, MD5: sum, Size: file.Size}
@@ -74,8 +74,8 @@ func findArtifact(ctx context.Context, client *Client, project ProjectRef, versi
 	return false, found, nil
 }
 
-// findDelta looks for a delta release. UNCERTAIN: what Memfault returns about its files; the
-// existence of the release is taken as sufficient.
+// findDelta looks for a delta release. UNCERTAIN(delta-release-files): what Memfault returns about
+// its files; the existence of the release is taken as sufficient.
 func (s *UploadsService) findDelta(ctx context.Context, project ProjectRef, options OTAPayloadOptions, opts []CallOption) (there bool, found string, err error) {
 	for delta, err := range clientOf(s).Releases.ListDeltas(project, DeltaReleaseListOptions{}, opts...).All(ctx) {
 		if err != nil {

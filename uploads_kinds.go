@@ -147,7 +147,7 @@ func (s *UploadsService) MAR(ctx context.Context, project ProjectRef, file *File
 // within 24 hours fails with [ErrRateLimited].
 //
 // Memfault's documentation has another name for the duration than Memfault's command-line
-// tool, whose fields are sent. UNCERTAIN: whether Memfault accepts both.
+// tool, whose fields are sent. UNCERTAIN(bugreport-fields): whether Memfault accepts both.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey], [BasicPassword] or [ProjectKey].
 //

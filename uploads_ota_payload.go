@@ -27,10 +27,11 @@ type OTAPayloadOptions struct {
 // payload, or adds the payload to them.
 //
 // Memfault rejects a file whose content it has. If the file is the same payload, for the same
-// version and hardware version, [UploadResult.AlreadyUploaded] is true. If the content belongs
-// to another version or board, nothing was uploaded and OTAPayload fails with [ErrConflict],
-// which describes what the release has. For a delta payload, only the delta release is looked
-// up. UNCERTAIN: whether Memfault rejects the same content for another version or board.
+// version and hardware version, [UploadResult.AlreadyUploaded] is true. If the content belongs to
+// another version or board, nothing was uploaded and OTAPayload fails with [ErrConflict], which
+// describes what the release has. For a delta payload, only the delta release is looked up.
+// UNCERTAIN(payload-same-content): whether Memfault rejects the same content for another version
+// or board.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

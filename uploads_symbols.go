@@ -90,8 +90,8 @@ func (s *UploadsService) existingSymbols(project ProjectRef, file *File, options
 	}
 }
 
-// findSymbolFile looks for the symbol file of a software version. UNCERTAIN: whether it is the
-// uploaded file, because Memfault returns no MD5 of it.
+// findSymbolFile looks for the symbol file of a software version. UNCERTAIN(symbols-of-version):
+// whether it is the uploaded file, because Memfault returns no MD5 of it.
 func (s *UploadsService) findSymbolFile(ctx context.Context, project ProjectRef, softwareType, version string, opts []CallOption) (there bool, found string, err error) {
 	software, err := clientOf(s).Software.GetVersion(ctx, project, softwareType, version, opts...)
 	switch {

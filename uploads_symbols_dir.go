@@ -9,6 +9,7 @@ import (
 
 	"github.com/memfault-go/memfault/internal/buildid"
 	"github.com/memfault-go/memfault/internal/operation"
+	"github.com/memfault-go/memfault/internal/parallel"
 )
 
 // symbolsConcurrency is the default of SymbolsDirOptions.Concurrency.
@@ -69,7 +70,7 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir
 	}
 	opts = append(opts[:len(opts):len(opts)], WithResponse(nil), WithProgress(nil))
 	chosen := chooseLargest(found)
-	parallel(len(chosen), workers, func(i int) {
+	parallel.Do(len(chosen), workers, func(i int) {
 		file := &found[chosen[i]]
 		var err error
 		file.Result, err = s.uploadPath(ctx, project, file.Path, options, opts)

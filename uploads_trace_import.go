@@ -28,13 +28,13 @@ type ImportedThread struct {
 	Name        string          `json:"name,omitempty"`
 	State       string          `json:"state,omitempty"`
 	Crashed     bool            `json:"crashed,omitempty"`
-	Registers   map[string]any  `json:"registers,omitempty"` // by name; UNCERTAIN: form of a value
+	Registers   map[string]any  `json:"registers,omitempty"` // by name; UNCERTAIN(trace-import-registers): form of a value
 	StackFrames []ImportedFrame `json:"stackframes,omitempty"`
 }
 
 // ImportedFrame is a frame of the stack of an [ImportedThread].
 //
-// UNCERTAIN: whether Memfault accepts addresses as numbers or as strings.
+// UNCERTAIN(trace-import-addresses): whether Memfault accepts addresses as numbers or as strings.
 type ImportedFrame struct {
 	FrameType       string `json:"frame_type,omitempty"`
 	MapBuildID      string `json:"map_build_id,omitempty"`
@@ -49,10 +49,10 @@ type ImportedFrame struct {
 // ImportTrace uploads a crash that another system recorded. Memfault accepts the crash and
 // processes it later. The request is not retried once it may have reached Memfault.
 //
-// The fields are sent in the form that Memfault documents, those of the device at the top
-// level. A demonstration by Memfault successfully sent them in a field named device instead.
-// UNCERTAIN: whether Memfault accepts both forms. UNCERTAIN: whether the host is right,
-// because no document contains it.
+// The fields are sent in the form that Memfault documents, those of the device at the top level. A
+// demonstration by Memfault successfully sent them in a field named device instead.
+// UNCERTAIN(trace-import-frames): whether Memfault accepts both forms.
+// UNCERTAIN(trace-import-host): whether the host is right, because no document contains it.
 //
 // Credentials: [ProjectKey].
 //

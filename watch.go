@@ -245,9 +245,9 @@ func watchScope(name string, path []string) uint64 {
 // as [WebhookTypeIssueResolved]. The times of an issue are those of its traces, by the clocks of
 // devices: Lookback is the age up to which the last trace of a new issue may be.
 //
-// UNCERTAIN: whether newer responses contain the created_date, from which Watch takes the order
-// of issues. Otherwise it takes first_seen; then an issue is found only if it appears within an
-// hour of newer ones.
+// UNCERTAIN(issue-created-date): whether newer responses contain the created_date, from which
+// Watch takes the order of issues. Otherwise it takes first_seen; then an issue is found only if
+// it appears within an hour of newer ones.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
@@ -285,9 +285,10 @@ func firstTime(times ...Timestamp) Timestamp {
 // clock that is further behind, such as a clock that was never set, is found only by a watch
 // that starts with [WatchBeginning].
 //
-// UNCERTAIN: with which time of a trace Memfault compares the filter since. Watch works with any
-// of the three, and with a trace that is in the list up to an hour after its created_date. If
-// the response does not contain that, Watch takes received_date, or otherwise captured_date.
+// UNCERTAIN(trace-since): with which time of a trace Memfault compares the filter since. Watch
+// works with any of the three, and with a trace that is in the list up to an hour after its
+// created_date. If the response does not contain that, Watch takes received_date, or otherwise
+// captured_date.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

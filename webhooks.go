@@ -42,8 +42,8 @@ const (
 
 // WebhookEvent is a request that Memfault sends to a webhook.
 //
-// UNCERTAIN: which fields each type of event has. Memfault calls webhooks experimental and may
-// change them, so the package decodes only the type and the project.
+// UNCERTAIN(webhook-fields): which fields each type of event has. Memfault calls webhooks
+// experimental and may change them, so the package decodes only the type and the project.
 //
 // Memfault: https://docs.memfault.com/docs/platform/webhooks
 type WebhookEvent struct {
@@ -104,8 +104,8 @@ func (e *WebhookEvent) Decode(out any) error {
 // The signature covers the body alone, without a time or the ID of the delivery. It does not
 // prevent that someone who has a signed body sends it again.
 //
-// UNCERTAIN: how Memfault writes the digest. VerifyWebhook accepts hexadecimal digits and
-// base64, each also after "sha256=".
+// UNCERTAIN(webhook-digest): how Memfault writes the digest. VerifyWebhook accepts hexadecimal
+// digits and base64, each also after "sha256=".
 //
 // Memfault: https://docs.memfault.com/docs/platform/webhooks
 func VerifyWebhook(header http.Header, body []byte, secrets ...string) error {

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/memfault-go/memfault/internal/redact"
 )
 
 const (
@@ -45,7 +47,7 @@ type WebhookOptions struct {
 
 // Format writes the options without the secrets, for every verb.
 func (o WebhookOptions) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "memfault.WebhookOptions{Secrets: %s, Remember: %d}", redacted, o.Remember)
+	_, _ = fmt.Fprintf(f, "memfault.WebhookOptions{Secrets: %s, Remember: %d}", redact.Mark, o.Remember)
 }
 
 // NewWebhookHandler returns a handler that calls function for each webhook delivery with a
@@ -63,7 +65,7 @@ func (o WebhookOptions) Format(f fmt.State, _ rune) {
 // wrong, and with 400 if [ParseWebhook] fails. If all secrets are empty, if there are none, or
 // if function is nil, the handler rejects every request with 500 and a text with the reason.
 //
-// UNCERTAIN: after which responses, and how often, Memfault repeats a delivery.
+// UNCERTAIN(webhook-repeats): after which responses, and how often, Memfault repeats a delivery.
 //
 // Memfault: https://docs.memfault.com/docs/platform/webhooks
 func NewWebhookHandler(options WebhookOptions, function func(context.Context, *WebhookEvent) error) http.Handler {
@@ -176,12 +178,12 @@ func (h *webhookHandler) call(r *http.Request, event *WebhookEvent) (status int)
 		if v := recover(); v != nil {
 			status = http.StatusInternalServerError
 			if v != http.ErrAbortHandler { //nolint:errorlint // net/http compares it in this way
-				h.log(r, event, "panic: "+redactQueries(fmt.Sprint(v)), debug.Stack())
+				h.log(r, event, "panic: "+redact.URLs(fmt.Sprint(v)), debug.Stack())
 			}
 		}
 	}()
 	if err := h.function(r.Context(), event); err != nil {
-		h.log(r, event, oneLine(redactQueries(h.hideSecrets(err.Error())), maxErrorField), nil)
+		h.log(r, event, oneLine(redact.URLs(h.hideSecrets(err.Error())), maxErrorField), nil)
 		return http.StatusInternalServerError
 	}
 	return http.StatusOK
@@ -203,7 +205,7 @@ func (h *webhookHandler) log(r *http.Request, event *WebhookEvent, text string, 
 func (h *webhookHandler) hideSecrets(text string) string {
 	for _, secret := range h.secrets {
 		if secret != "" {
-			text = strings.ReplaceAll(text, secret, redacted)
+			text = strings.ReplaceAll(text, secret, redact.Mark)
 		}
 	}
 	return text

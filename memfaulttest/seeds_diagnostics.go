@@ -97,8 +97,8 @@ func (s *Server) AddEvents(events ...Event) []int64 {
 
 // ProcessingLogEntry is an entry of the processing log.
 //
-// UNCERTAIN: the fields of an entry other than created_date. The server sends level,
-// device_serial and message, and the Fields. A program must not rely on them.
+// UNCERTAIN(processing-log-fields): the fields of an entry other than created_date. The server
+// sends level, device_serial and message, and the Fields. A program must not rely on them.
 type ProcessingLogEntry struct {
 	Created      time.Time // now by default
 	Level        string    // "error" by default

@@ -99,5 +99,5 @@ func (s *Server) SetMaxUpload(maxBytes int64) { s.cloud.SetMaxUpload(maxBytes) }
 
 // AcceptEqualFiles makes the server accept a file whose content it has for another software
 // version or hardware version, for example one payload for two boards. By default, it rejects
-// such a file. UNCERTAIN: which of the two Memfault does.
+// such a file. UNCERTAIN(payload-other-board): which of the two Memfault does.
 func (s *Server) AcceptEqualFiles() { s.cloud.AcceptEqualFiles() }

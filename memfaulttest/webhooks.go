@@ -32,9 +32,10 @@ import (
 // Memfault-Delivery, after waits of a few milliseconds. After four attempts, the delivery has
 // failed.
 //
-// UNCERTAIN: which fields the events of Memfault have. Those of issues have an issue with its ID
-// here, and no other field besides the type and the project. UNCERTAIN: how often Memfault
-// repeats a delivery, and what it counts as reopened and regressed.
+// UNCERTAIN(webhook-fields): which fields the events of Memfault have. Those of issues have an
+// issue with its ID here, and no other field besides the type and the project.
+// UNCERTAIN(webhook-repeats): how often Memfault repeats a delivery, and what it counts as
+// reopened and regressed.
 //
 // A server of [NewInMemoryServer] cannot connect to other addresses; use
 // [Server.SubscribeWebhookHandler].

@@ -34,25 +34,6 @@ func TestProbes_CoverReadingOperations(t *testing.T) {
 	}
 }
 
-func TestWriteSteps_CoverWritingOperations(t *testing.T) {
-	tried := map[string]bool{}
-	for _, s := range writeSteps() {
-		if p, ok := s.(probe); ok {
-			tried[p.op.Name] = true
-		}
-	}
-	for _, s := range cleanupSteps() {
-		tried[s.probe.op.Name] = true
-	}
-	for _, op := range operation.All() {
-		if op.Method == "GET" || op.Method == "HEAD" {
-			continue
-		}
-		reason := untried()[op]
-		assert.NotEqual(t, tried[op.Name], reason != "", "%s needs a step in writeSteps() or cleanupSteps(), or a reason in untried()", op.Name)
-	}
-}
-
 func TestRun_FakeCloud(t *testing.T) {
 	cloud := newCloud(t)
 	code, out := verify(t, cloud.URL)

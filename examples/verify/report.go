@@ -22,16 +22,16 @@ type report struct {
 	Results     []result       `json:"results"`
 	Marks       []markedResult `json:"uncertain"`
 
-	Leftovers []string `json:"left_behind,omitempty"` // kinds of what -write could not remove
+	Leftovers []string          `json:"left_behind,omitempty"` // kinds of what -write could not remove
+	Untried   map[string]string `json:"untried,omitempty"`     // operations that -write leaves out, with the reason
 
 	anyAgreed, anyContradicts bool
 }
 
 // markedResult is what the program found out about a mark.
 type markedResult struct {
-	Name     string   `json:"name"`
-	Question string   `json:"question"`
-	Where    []string `json:"where"` // files of the client
+	Name     string `json:"name"` // as in the comments of the client
+	Question string `json:"question"`
 	verdict
 	Confirms string `json:"confirmed_by"`
 	Refutes  string `json:"refuted_by"`
@@ -42,6 +42,9 @@ func (s *session) report(interrupted, otherHosts bool) *report {
 		Version: memfault.Version, OtherHosts: otherHosts, Interrupted: interrupted, Results: s.results,
 		Leftovers: s.leftovers, anyAgreed: s.agreed(), anyContradicts: s.contradicted(),
 	}
+	if s.wrote {
+		r.Untried = s.untried()
+	}
 	s.hideNames()
 	for _, mark := range uncertain.Marks() {
 		v, ok := s.marks[mark.Name]
@@ -51,11 +54,7 @@ func (s *session) report(interrupted, otherHosts bool) *report {
 		case !ok:
 			v = verdict{open, "no response settles it"}
 		}
-		var where []string
-		for _, place := range mark.Places {
-			where = append(where, place.File)
-		}
-		r.Marks = append(r.Marks, markedResult{mark.Name, mark.Question, where, v, mark.Confirms, mark.Refutes})
+		r.Marks = append(r.Marks, markedResult{mark.Name, mark.Question, v, mark.Confirms, mark.Refutes})
 	}
 	switch {
 	case r.anyContradicts:
@@ -128,11 +127,17 @@ func (r *report) print(out io.Writer) {
 	for _, mark := range r.Marks {
 		fmt.Fprintf(out, "%-40s %-12s %s\n", mark.Name, mark.State, mark.Answer)
 	}
+	for _, mark := range uncertain.Open() {
+		fmt.Fprintf(out, "%-40s %-12s %s\n", mark.Name, open, mark.Reason)
+	}
 	fmt.Fprintln(out)
 	for _, o := range []outcome{agrees, contradicts, empty, absent, forbidden, unavailable, skipped} {
 		if counts[o] > 0 {
 			fmt.Fprintf(out, "%d %s  ", counts[o], o)
 		}
+	}
+	if n := len(r.Untried); n > 0 {
+		fmt.Fprintf(out, "%d not tried (the report has the reasons)", n)
 	}
 	fmt.Fprintf(out, "\n%s\n", r.Verdict)
 }

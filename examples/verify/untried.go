@@ -1,40 +1,41 @@
 package main
 
-import "github.com/memfault-go/memfault/internal/operation"
+import (
+	"slices"
 
-// untried returns the writing operations that -write leaves out, with the reason.
-func untried() map[*operation.Operation]string {
-	const (
-		data     = "Memfault keeps the data; it cannot be removed"
-		key      = "the old key stops working"
-		projects = "it concerns a whole project"
-		upload   = "Memfault keeps the file; it cannot be removed"
-	)
-	return map[*operation.Operation]string{
-		operation.AuthGenerateUserAPIKey: key, operation.AuthResetUserAPIKey: key, operation.ProjectsRefreshClientKey: key,
-		operation.ProjectsCreate: projects, operation.ProjectsUpdate: projects, operation.ProjectsDelete: projects,
-		operation.MCPCall:            "its tools are unknown",
-		operation.CohortsMoveDevices: "the request body is unknown",
+	"github.com/memfault-go/memfault/internal/operation"
+)
 
-		operation.DeviceAttributesUpdateProjectKey: "it requires the project key of the other project",
-		operation.DeviceConfigFetch:                "it requires the project key of the other project",
-		operation.EventsUpload:                     data, operation.ChunksUpload: data, operation.UploadTraceImport: data,
+// untried returns the writing operations without a result, with the reasons.
+func (s *session) untried() map[string]string {
+	reasons := map[string]string{}
+	for _, op := range operation.All() {
+		tried := slices.ContainsFunc(s.results, func(r result) bool { return r.Name == op.Name })
+		if op.Method != "GET" && op.Method != "HEAD" && !tried {
+			reasons[op.Name] = whyUntried(op)
+		}
+	}
+	return reasons
+}
 
-		operation.IssuesUpdate:   "no issue can be created without data that stays",
-		operation.IssuesDelete:   "no issue can be created without data that stays",
-		operation.InstallsDelete: "no install can be created",
-		operation.AlertsUpdate:   "no alert can be created",
-
-		operation.CustomMetricsCreate: "it cannot be removed", operation.HardwareVersionsCreate: "it cannot be removed",
-		operation.SoftwareVersionsCreate: "it cannot be removed",
-
-		operation.ArtifactsUploadForRelease: upload, operation.SoftwareVersionsUploadSymbolsLegacy: upload,
-		operation.UploadPrepareProjectKey: upload, operation.UploadPrepareBasicAuth: upload, operation.UploadPutFile: upload,
-		operation.UploadCommitCoredump: upload, operation.UploadCoredumpRawLegacy: upload, operation.UploadCommitBugreport: upload,
-		operation.UploadCommitMAR: upload, operation.UploadCommitCustomDataRecording: upload, operation.UploadCommitELFCoredump: upload,
-		operation.UploadCommitXED: upload, operation.UploadCommitCoredumpProject: upload, operation.UploadCommitBugreportProject: upload,
-		operation.UploadCommitMARProject: upload, operation.UploadCommitCustomDataRecordingProject: upload,
-		operation.UploadCommitELFCoredumpProject: upload, operation.UploadCommitXEDProject: upload,
-		operation.UploadCommitSymbols: upload, operation.UploadCommitOTAPayload: upload, operation.UploadCommitSBOM: upload,
+// whyUntried returns why -write leaves out a writing operation that has no step.
+func whyUntried(op *operation.Operation) string {
+	switch op {
+	case operation.AuthGenerateUserAPIKey, operation.AuthResetUserAPIKey, operation.ProjectsRefreshClientKey:
+		return "the old key stops working"
+	case operation.ProjectsCreate, operation.ProjectsUpdate, operation.ProjectsDelete:
+		return "it concerns a whole project"
+	case operation.DeviceAttributesUpdateProjectKey, operation.DeviceConfigFetch:
+		return "it requires the project key of the other project"
+	case operation.IssuesUpdate, operation.IssuesDelete:
+		return "no issue can be created without data that stays"
+	case operation.InstallsDelete:
+		return "no install can be created"
+	case operation.AlertsUpdate:
+		return "no alert can be created"
+	case operation.MCPCall:
+		return "its tools are unknown"
+	default:
+		return "what it creates cannot be removed"
 	}
 }

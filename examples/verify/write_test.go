@@ -55,6 +55,7 @@ func TestWrite_FakeCloud(t *testing.T) {
 	}
 	assert.Len(t, lines(out, "already-active-status                    confirmed    the status is 409"), 1)
 	assert.Len(t, lines(out, "cohort-update-fields                     refuted      a switch has the old value"), 1)
+	assert.Contains(t, out, " not tried (the report has the reasons)")
 	requireClean(t, cloud)
 }
 

@@ -111,7 +111,8 @@ func chunksIn(header http.Header, body []byte) ([][]byte, reply) {
 // decodeChunk decodes the body of a request with a single chunk. Other encodings than base64
 // are ignored.
 //
-// UNCERTAIN: whether base64 is decoded in a multipart request too; the fake cloud does not.
+// UNCERTAIN(chunks-base64-multipart): whether base64 is decoded in a multipart request too; the
+// fake cloud does not.
 func decodeChunk(encoding string, body []byte) ([]byte, error) {
 	if encoding != "base64" {
 		return slices.Clone(body), nil

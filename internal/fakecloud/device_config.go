@@ -27,7 +27,8 @@ func (c *Cloud) deviceConfigHandlers() map[*operation.Operation]handler {
 // fetchDeviceConfig records that the device has the configuration. The device reports it with
 // its next MAR; only then reported_config_revision changes.
 //
-// UNCERTAIN: whether the request creates an unknown device. Here it does not.
+// UNCERTAIN(config-unknown-device): whether the request creates an unknown device. Here it does
+// not.
 func (c *Cloud) fetchDeviceConfig(r *request) reply {
 	var body struct {
 		Device map[string]string `json:"device"`

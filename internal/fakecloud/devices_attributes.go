@@ -101,7 +101,8 @@ func (c *Cloud) updateAttributes(r *request, d *device) reply {
 		if v.StringKey == "" {
 			return invalid("string_key", "Missing data for required field.")
 		}
-		// UNCERTAIN: whether Memfault rejects or converts a value of another type than the metric's.
+		// UNCERTAIN(attribute-type): whether Memfault rejects or converts a value of another type
+		// than the metric's.
 		if m := r.project.metric(v.StringKey); m != nil && !m.fits(v.Value) {
 			return invalid("value", "Not a valid "+m.dataType+".")
 		}

@@ -59,7 +59,8 @@ func (c *Cloud) updateDevice(r *request, d *device) reply {
 
 // releaseOverride returns the release that a request names, or nil to remove the override.
 //
-// UNCERTAIN: how Memfault responds to an unknown release. The fake cloud rejects it.
+// UNCERTAIN(device-unknown-release): how Memfault responds to an unknown release. The fake cloud
+// rejects it.
 func (p *project) releaseOverride(text json.RawMessage) (*release, reply, bool) {
 	var version *string
 	if json.Unmarshal(text, &version) != nil {

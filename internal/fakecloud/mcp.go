@@ -11,9 +11,9 @@ import (
 
 // mcpTools lists the tools and their arguments.
 //
-// UNCERTAIN: the arguments other than sort, limit, include_logs and include_all_threads, and
-// the form of each result. Here a result has the form of the same resource in the REST API, as
-// JSON in the text content. Lists are JSON arrays.
+// UNCERTAIN(mcp-tools): the arguments other than sort, limit, include_logs and
+// include_all_threads, and the form of each result. Here a result has the form of the same
+// resource in the REST API, as JSON in the text content. Lists are JSON arrays.
 var mcpTools = map[string][]string{
 	"issue.list":            {"sort"},
 	"issue.get":             {"issue_id"},
@@ -27,7 +27,8 @@ func (c *Cloud) mcpHandlers() map[*operation.Operation]handler {
 	return map[*operation.Operation]handler{operation.MCPCall: callMCP}
 }
 
-// callMCP responds with 200 to JSON-RPC errors too. UNCERTAIN: whether Memfault does.
+// callMCP responds with 200 to JSON-RPC errors too. UNCERTAIN(mcp-error-status): whether Memfault
+// does.
 func callMCP(r *request) reply {
 	var call struct {
 		Version string          `json:"jsonrpc"`

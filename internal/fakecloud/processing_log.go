@@ -21,8 +21,8 @@ const (
 
 // ProcessingLogEntry describes what happened while data of a device was processed.
 //
-// UNCERTAIN: the fields of an entry other than created_date. The fake cloud sends level,
-// device_serial and message, and the Fields.
+// UNCERTAIN(processing-log-fields): the fields of an entry other than created_date. The fake cloud
+// sends level, device_serial and message, and the Fields.
 type ProcessingLogEntry struct {
 	Created      time.Time // now by default
 	Level        string    // error by default
@@ -78,8 +78,8 @@ func (e *ProcessingLogEntry) view() object {
 // listProcessingLog pages by cursor. The cursor is the number of the last entry that was
 // returned. Each page with entries links to a next one; the last page is empty.
 //
-// UNCERTAIN: the order. Here the oldest entry comes first, so that a cursor that a client keeps
-// leads to the entries that were added since.
+// UNCERTAIN(processing-log-order): the order. Here the oldest entry comes first, so that a cursor
+// that a client keeps leads to the entries that were added since.
 func (c *Cloud) listProcessingLog(r *request) reply {
 	now := c.now()
 	start, end := r.times["start"], r.times["end"]

@@ -24,8 +24,9 @@ func (a *asker) isBelow(version string) bool {
 // An unknown device counts as a member of the cohort "default". A device without a current
 // version is offered the highest full release.
 //
-// UNCERTAIN: which delta release is offered if several start at the current version; here it
-// is the one with the highest target. Whether an override may lower the version; here it may not.
+// UNCERTAIN(several-deltas): which delta release is offered if several start at the current
+// version; here it is the one with the highest target. Whether an override may lower the version;
+// here it may not.
 func (p *project) update(a asker) *update {
 	co := p.cohort("default")
 	if d := p.device(a.serial); d != nil {

@@ -75,7 +75,7 @@ func fail(status int, message string) reply { return failure(status, 0, "", mess
 // badUpload returns the 400 of a file that cannot be accepted. Every 400 of a commit has a type,
 // because the command-line tool of Memfault reads it without a check.
 //
-// UNCERTAIN: which type it is.
+// UNCERTAIN(list-error-type): which type it is.
 func badUpload(message string) reply {
 	return failure(http.StatusBadRequest, 0, "InvalidUsageError", message)
 }

@@ -162,7 +162,7 @@ func (c *Cloud) serveNRFCloud(w http.ResponseWriter, r *http.Request) {
 
 // resolveProject finds the project in the path. For an unknown slug it responds with 500.
 //
-// UNCERTAIN: the author of one client reports that the real cloud does so.
+// UNCERTAIN(unknown-slug-500): the author of one client reports that the real cloud does so.
 func (c *Cloud) resolveProject(r *request) (reply, bool) {
 	slug := r.PathValue("organization_slug")
 	if slug == "" {

@@ -70,8 +70,8 @@ func firstFunction(frames []object) (string, bool) {
 // assignIssue assigns a trace to the issue with its reason and signature, and creates the issue
 // if it does not exist. The signature is that of the reason and the function that crashed.
 //
-// UNCERTAIN: which traces Memfault takes for the same issue, and when a resolved issue opens
-// again. Here every new trace opens it, and counts as a regression.
+// UNCERTAIN(issue-grouping): which traces Memfault takes for the same issue, and when a resolved
+// issue opens again. Here every new trace opens it, and counts as a regression.
 func (c *Cloud) assignIssue(p *project, t *trace, function string) {
 	kind := "trace"
 	switch {

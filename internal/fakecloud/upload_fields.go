@@ -110,7 +110,8 @@ func badField(kind string, body map[string]any) string {
 		required = map[string]fieldCheck{
 			"duration_secs": isWhole, "mimetypes": isTexts, "device": isDevice,
 		}
-		// UNCERTAIN: whether an empty reason is accepted; the fake cloud rejects it.
+		// UNCERTAIN(recording-empty-reason): whether an empty reason is accepted; the fake cloud
+		// rejects it.
 		optional = map[string]fieldCheck{"start_time": isTime, "reason": isText}
 	case "xed":
 		required = map[string]fieldCheck{

@@ -160,10 +160,10 @@ func (c *Cloud) commit(r *request, kind string) reply {
 	return data(object{})
 }
 
-// accept stores an uploaded file unless it is too large or already exists. A file exists if
-// the project has one of the same kind and content, even for another version or board.
-// UNCERTAIN: whether Memfault compares more than the content; this decides against the client,
-// unless AcceptEqualFiles was called.
+// accept stores an uploaded file unless it is too large or already exists. A file exists if the
+// project has one of the same kind and content, even for another version or board.
+// UNCERTAIN(conflict-content): whether Memfault compares more than the content; this decides
+// against the client, unless AcceptEqualFiles was called.
 func (c *Cloud) accept(u keptUpload) (reply, bool) {
 	if limit := c.uploads.maxBytes; limit > 0 && u.Size > limit {
 		return badUpload(fmt.Sprintf("Uploaded file is too big (max %d bytes)", limit)), false

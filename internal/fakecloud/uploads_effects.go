@@ -66,9 +66,9 @@ func (c *Cloud) addSymbols(p *project, v *softwareVersion, content *blob) {
 
 // applyPayload adds a payload to its release.
 //
-// UNCERTAIN: what a later payload of the same release changes. It need not repeat the notes, the
-// revision and must_pass_through of the first. Here it only sets the notes and the revision if
-// they are empty, so that a client cannot rely on it to change them.
+// UNCERTAIN(payload-later-notes): what a later payload of the same release changes. It need not
+// repeat the notes, the revision and must_pass_through of the first. Here it only sets the notes
+// and the revision if they are empty, so that a client cannot rely on it to change them.
 func (c *Cloud) applyPayload(p *project, u keptUpload) {
 	version, _ := u.Commit["software_version"].(map[string]any)
 	softwareType, _ := version["software_type"].(string)

@@ -28,8 +28,8 @@ type Webhook struct {
 // Each subscription gets its deliveries one by one, in order. If deliver fails, it is called
 // again, a few times and after short waits. No lock is held meanwhile.
 //
-// UNCERTAIN: which fields the events have. Here, those of issues have the ID of the issue
-// alone. UNCERTAIN: which change is a reopening and which a regression.
+// UNCERTAIN(webhook-fields): which fields the events have. Here, those of issues have the ID of
+// the issue alone. UNCERTAIN(issue-reopened): which change is a reopening and which a regression.
 func (c *Cloud) SubscribeWebhook(deliver DeliverFunc) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

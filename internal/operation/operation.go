@@ -22,6 +22,9 @@ type Operation struct {
 	traits      trait
 	// Success lists the status codes of successful responses that are known.
 	Success []int
+	// Unsent is the reason why no method of the client sends the operation, as the rest of a
+	// sentence. It is empty if a method sends it.
+	Unsent string
 }
 
 // Host is the role of the host that serves an operation.
@@ -92,8 +95,7 @@ type trait int
 const (
 	idempotent  trait = 1 << iota // although the method is POST or PATCH
 	documented                    // by Memfault
-	thirdParty                    // described only in an outline of the API by others
-	unknownBody                   // needs a request body that is not documented and was never observed
+	assumed                       // neither documented nor observed, so that it may not exist
 )
 
 // Idempotent reports whether it is safe to repeat the request. It is for the methods GET,
@@ -108,21 +110,24 @@ func (o *Operation) Idempotent() bool {
 }
 
 // Source returns where the operation is known from: "documented" by Memfault, "observed"
-// only in programs that use it, or "third party" for an outline of the API by others.
+// only in programs that use it, or "assumed", from an outline of the API by others or from
+// similar operations.
 func (o *Operation) Source() string {
 	switch {
 	case o.traits&documented != 0:
 		return "documented"
-	case o.traits&thirdParty != 0:
-		return "third party"
+	case o.traits&assumed != 0:
+		return "assumed"
 	default:
 		return "observed"
 	}
 }
 
-// Implemented reports whether the client sends the operation. It does not if the request
-// body is unknown.
-func (o *Operation) Implemented() bool { return o.traits&unknownBody == 0 }
+// without returns the row of an operation that the client does not send.
+func (o *Operation) without(reason string) *Operation {
+	o.Unsent = reason
+	return o
+}
 
 // All returns the rows of the table.
 func All() []*Operation { return slices.Clone(table) }

@@ -44,7 +44,8 @@ var (
 	CohortsUpdate      = row("cohorts.update", "PATCH", API, project+"/cohorts/{cohort_slug}", Console, Data, idempotent|documented, 200)
 	CohortsDelete      = row("cohorts.delete", "DELETE", API, project+"/cohorts/{cohort_slug}", Console, Empty, documented, 204)
 	CohortsListDevices = row("cohorts.list_devices", "GET", API, project+"/cohorts/{cohort_slug}/devices", Console, List, documented, 200)
-	CohortsMoveDevices = row("cohorts.move_devices", "PATCH", API, project+"/cohorts/{cohort_slug}/devices", Console, Empty, idempotent|documented|unknownBody, 202, 204)
+	CohortsMoveDevices = row("cohorts.move_devices", "PATCH", API, project+"/cohorts/{cohort_slug}/devices", Console, Empty, idempotent|documented, 202, 204).
+		without("its request body is unknown; `Cohorts.MoveDevices` sends `devices.update` instead")
 
 	DeploymentsCreate     = row("deployments.create", "POST", API, project+"/deployments", Console, Data, documented, 200)
 	DeploymentsList       = row("deployments.list", "GET", API, project+"/deployments", Console, List, documented, 200)
@@ -110,7 +111,7 @@ var (
 
 	SoftwareTypesList = row("software_types.list", "GET", API, project+"/software_types", Console, List, 0, 200)
 
-	SoftwareVersionsList                = row("software_versions.list", "GET", API, project+"/software_types/{software_type}/software_versions", Console, List, thirdParty, 200)
+	SoftwareVersionsList                = row("software_versions.list", "GET", API, project+"/software_types/{software_type}/software_versions", Console, List, assumed, 200)
 	SoftwareVersionsCreate              = row("software_versions.create", "POST", API, project+"/software_types/{software_type_slug}/software_versions", Console, Data, documented, 200)
 	SoftwareVersionsRetrieve            = row("software_versions.retrieve", "GET", API, project+"/software_types/{software_type}/software_versions/{version}", Console, Data, 0, 200)
 	SoftwareVersionsUploadSymbolsLegacy = row("software_versions.upload_symbols_legacy", "POST", Files, project+"/software_types/{software_type}/software_versions/{version}/artifacts/symbols", Console, Empty, 0, 200)
@@ -154,7 +155,7 @@ var (
 
 // row adds an operation to the table.
 func row(name, method string, host Host, path string, credentials Credential, reply Reply, traits trait, success ...int) *Operation {
-	op := &Operation{name, method, host, path, credentials, reply, traits, success}
+	op := &Operation{Name: name, Method: method, Host: host, Path: path, Credentials: credentials, Reply: reply, traits: traits, Success: success}
 	table = append(table, op)
 	return op
 }

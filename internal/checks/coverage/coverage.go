@@ -23,7 +23,6 @@ type Method struct {
 	Name       string
 	File       string // its name, without the directory
 	Doc        string
-	Lines      int            // length of the body
 	Operations []*operation.Operation // sorted by name, without duplicates
 }
 
@@ -112,11 +111,10 @@ func (p *Package) addMethods(fileSet *token.FileSet, file *ast.File, calls *call
 		if !ok {
 			continue
 		}
-		line := func(pos token.Pos) int { return fileSet.Position(pos).Line }
 		p.services[f.Name.Name]++
 		p.Methods = append(p.Methods, Method{
 			Service: service, Name: f.Name.Name, Doc: f.Doc.Text(), File: filepath.Base(fileSet.Position(f.Pos()).Filename),
-			Lines: max(line(f.Body.Rbrace)-line(f.Body.Lbrace)-1, 0), Operations: calls.operationsOf(f),
+			Operations: calls.operationsOf(f),
 		})
 	}
 }

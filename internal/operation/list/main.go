@@ -1,8 +1,7 @@
 // Command list prints the table of operations as tab-separated lines: name, method, host,
 // path template, accepted credentials, whether a retry is safe ("idempotent" or "once"),
-// source ("documented", "observed" or "third party"), and whether the client sends the
-// operation ("implemented") or does not because the request body is unknown
-// ("unknown body").
+// source ("documented", "observed" or "assumed"), and whether the client sends the
+// operation ("sent" or "not sent").
 package main
 
 import (
@@ -28,7 +27,7 @@ func list(w io.Writer) error {
 			op.Name, op.Method, op.Host, op.Path, op.Credentials,
 			either(op.Idempotent(), "idempotent", "once"),
 			op.Source(),
-			either(op.Implemented(), "implemented", "unknown body"))
+			either(op.Unsent == "", "sent", "not sent"))
 	}
 	return out.Flush()
 }

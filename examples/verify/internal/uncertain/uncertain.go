@@ -1,37 +1,27 @@
 // Package uncertain lists what the client assumes about Memfault without proof: the facts
-// that are marked with UNCERTAIN in the comments of the client.
+// that are marked as UNCERTAIN(name) in the comments of the client.
 //
-// Marks contains the facts that examples/verify can settle against the real Memfault. Open
-// contains the others, with the reason. A test checks that every mark of the client is in one
-// of the lists, and that every place in the lists has a mark.
+// Marks contains the facts that examples/verify can settle against the real Memfault, Open
+// those that it cannot settle, with the reason.
 package uncertain
 
 import "slices"
 
 // Mark is a fact that a program with access to Memfault can settle.
 type Mark struct {
-	Name     string // short and unique, for reports
+	Name     string // as in the comments of the client
 	Question string
-	Places   []Place
 	Confirms string // observation that confirms what the client assumes
 	Refutes  string // observation that refutes it
 	// Write reports whether the observation requires a request that changes something.
 	Write bool
 }
 
-// Place is a comment with a mark.
-type Place struct {
-	File  string // in the root of the module
-	Start string // of the sentence after the mark
-}
-
 // OpenMark is a fact that remains uncertain.
 type OpenMark struct {
-	Place  Place
+	Name   string
 	Reason string // why examples/verify does not settle the fact
 }
-
-func at(file, start string) []Place { return []Place{{file, start}} }
 
 // Marks returns the facts that examples/verify can settle, those of readings first.
 func Marks() []Mark { return slices.Concat(readings(), writings()) }

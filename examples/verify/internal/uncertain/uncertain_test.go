@@ -1,9 +1,10 @@
 package uncertain_test
 
 import (
-	"go/parser"
-	"go/token"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,65 +14,51 @@ import (
 	"github.com/memfault-go/memfault/examples/verify/internal/uncertain"
 )
 
-// marksOf returns the sentences after the marks in the comments of each file of the client.
-func marksOf(t *testing.T, directory string) map[string][]string {
+// marked returns the names of the marks in the source of the repository, with the files.
+func marked(t *testing.T) map[string][]string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(directory, "*.go"))
+	const root = "../../../.."
+	mark, name := regexp.MustCompile(`UNCERTAIN(\([^)]*\))?:`), regexp.MustCompile(`^\([a-z0-9-]+\)$`)
+	files := map[string][]string{}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if base := entry.Name(); entry.IsDir() && (base == "examples" || base == "checks" || strings.HasPrefix(base, ".") && path != root) {
+			return fs.SkipDir
+		}
+		if filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, found := range mark.FindAllStringSubmatch(string(text), -1) {
+			assert.Regexp(t, name, found[1], "%s: write UNCERTAIN(name): with a short name of the fact", path)
+			files[strings.Trim(found[1], "()")] = append(files[strings.Trim(found[1], "()")], path)
+		}
+		return err
+	})
 	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	marks := map[string][]string{}
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments|parser.SkipObjectResolution)
-		require.NoError(t, err)
-		for _, group := range parsed.Comments {
-			text := strings.Join(strings.Fields(group.Text()), " ")
-			for _, rest, found := strings.Cut(text, "UNCERTAIN: "); found; _, rest, found = strings.Cut(rest, "UNCERTAIN: ") {
-				marks[filepath.Base(file)] = append(marks[filepath.Base(file)], rest)
-			}
-		}
-	}
-	return marks
+	return files
 }
 
-func TestMarks_EachIsListedOnce(t *testing.T) {
-	listed := map[uncertain.Place]int{}
+func TestMarks_NamesInComments(t *testing.T) {
+	inComments, listed := marked(t), map[string]bool{}
+	list := func(name string) {
+		assert.False(t, listed[name], "%s is in the lists twice", name)
+		listed[name] = true
+		assert.NotEmpty(t, inComments[name], "no comment contains UNCERTAIN(%s)", name)
+	}
 	for _, mark := range uncertain.Marks() {
-		for _, place := range mark.Places {
-			listed[place]++
-		}
+		list(mark.Name)
 	}
 	for _, open := range uncertain.Open() {
-		listed[open.Place]++
-		assert.NotEmpty(t, open.Reason, open.Place)
-	}
-	used := map[uncertain.Place]int{}
-	for file, sentences := range marksOf(t, "../../../..") {
-		for _, sentence := range sentences {
-			var places []uncertain.Place
-			for place := range listed {
-				if place.File == file && strings.HasPrefix(sentence, place.Start) {
-					places = append(places, place)
-					used[place]++
-				}
-			}
-			assert.Len(t, places, 1, "%s: UNCERTAIN: %.60s: add the mark to readings.go, writings.go or open.go", file, sentence)
-		}
-	}
-	for place, times := range listed {
-		assert.Equal(t, 1, times, "%v is in the lists %d times", place, times)
-		assert.Equal(t, 1, used[place], "%v describes %d comments of the client", place, used[place])
+		list(open.Name)
+		assert.NotEmpty(t, open.Reason, open.Name)
 	}
 }
 
 func TestMarks_Complete(t *testing.T) {
-	names := map[string]bool{}
 	for _, mark := range uncertain.Marks() {
-		assert.False(t, names[mark.Name], "%s is not unique", mark.Name)
-		names[mark.Name] = true
-		assert.NotEmpty(t, mark.Places, mark.Name)
 		assert.NotEmpty(t, mark.Confirms, mark.Name)
 		assert.NotEmpty(t, mark.Refutes, mark.Name)
 		assert.True(t, strings.HasSuffix(mark.Question, "?"), mark.Name)

@@ -5,17 +5,14 @@ func writings() []Mark {
 	return []Mark{
 		{
 			Name: "cohort-update-fields", Question: "Does cohorts.update accept the switches of a cohort?", Write: true,
-			Places:   at("cohorts.go", "whether Memfault accepts fields other than Name and Slug"),
 			Confirms: "a switch has the new value afterwards", Refutes: "400, or the old value",
 		},
 		{
 			Name: "already-active-status", Question: "Which status has the error of a deployment that is already active?", Write: true,
-			Places:   []Place{{"deployments.go", "which status that error has"}, {"deployments_rollout.go", "which status the rejection of an active release has"}},
 			Confirms: "a message with already active, whatever the status", Refutes: "success, or another message",
 		},
 		{
 			Name: "deployment-update-fields", Question: "Does deployments.update accept rollout_percent and status?", Write: true,
-			Places:   []Place{{"deployments.go", "whether Memfault accepts RolloutPercent and Status"}, {"deployments_rollout.go", "whether Memfault accepts the change"}},
 			Confirms: "both have the new value afterwards", Refutes: "400, or the old value of one",
 		},
 	}

@@ -1,4 +1,4 @@
-package memfault
+package redact
 
 import (
 	"errors"
@@ -21,32 +21,35 @@ func (e *hiddenError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.t
 func (e *hiddenError) Is(target error) bool { return errors.Is(e.cause, target) }
 func (e *hiddenError) As(target any) bool   { return errors.As(e.cause, target) }
 
-// cause returns err, or a hiddenError with its redacted text if err or one of its causes contains
-// a secret.
-func (r redactor) cause(err error) error {
-	if err == nil || !r.hides(err) {
+// Cause returns err, or an error with the redacted text if err or one of its causes contains a
+// secret. errors.Is and errors.As still examine err, but errors.Unwrap does not return it. clean
+// reports whether an error is known to contain no secret, nor any of its causes.
+func (r Redactor) Cause(err error, clean func(error) bool) error {
+	if err == nil || !r.hides(err, clean) {
 		return err
 	}
-	return &hiddenError{r.text(err.Error()), err}
+	return &hiddenError{r.Text(err.Error()), err}
 }
 
-// hides reports whether an error, or one of its causes, contains a secret in its text. Errors
-// of the package contain none.
-func (r redactor) hides(err error) bool {
+// hides reports whether an error, or one of its causes, contains a secret in its text.
+func (r Redactor) hides(err error, clean func(error) bool) bool {
+	if clean(err) {
+		return false
+	}
 	switch err := err.(type) { //nolint:errorlint // visits each error of the tree
-	case *Error, *noResponseError, *hiddenError:
+	case *hiddenError:
 		return false
 	case interface{ Unwrap() error }:
-		if cause := err.Unwrap(); cause != nil && r.hides(cause) {
+		if cause := err.Unwrap(); cause != nil && r.hides(cause, clean) {
 			return true
 		}
 	case interface{ Unwrap() []error }:
 		for _, cause := range err.Unwrap() {
-			if r.hides(cause) {
+			if r.hides(cause, clean) {
 				return true
 			}
 		}
 	}
 	text := err.Error()
-	return r.text(text) != text
+	return r.Text(text) != text
 }

@@ -1,4 +1,4 @@
-package memfault
+package redact
 
 import (
 	"cmp"
@@ -8,12 +8,15 @@ import (
 	"strings"
 )
 
-// newRedactor returns a redactor of the values that the Authenticator added to the header and
-// of their parts, also in base64. Escapes need no form of their own; see newView.
-func newRedactor(added []string) redactor {
+// New returns a Redactor of values of header fields, and of their parts: the token after a
+// scheme such as Bearer, and the user and the password of HTTP Basic. A value of less than four
+// bytes is not redacted, because it occurs in any text by chance.
+//
+// A secret is also found in base64. Escapes need no form of their own; see newView.
+func New(added []string) Redactor {
 	var secrets []string
 	add := func(secret string) {
-		if len(secret) < 4 { // a shorter secret occurs in any text by chance
+		if len(secret) < 4 {
 			return
 		}
 		secrets = append(secrets, secret)
@@ -37,7 +40,7 @@ func newRedactor(added []string) redactor {
 	slices.SortFunc(secrets, func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
 	})
-	return redactor{slices.Compact(secrets)}
+	return Redactor{slices.Compact(secrets)}
 }
 
 // base64Forms returns the forms that a secret can have in the base64 encoding of a longer text.
@@ -57,10 +60,10 @@ func base64Forms(encoding *base64.Encoding, secret string) (forms []string) {
 
 var userOfURL = regexp.MustCompile(`//[^/\s"'<>@]*@`)
 
-// redactUsers replaces the user and the password in URLs, such as that of a proxy.
-func redactUsers(text string) string {
+// users replaces the user and the password in URLs, such as that of a proxy.
+func users(text string) string {
 	if !strings.Contains(text, "@") || !strings.Contains(text, "//") {
 		return text
 	}
-	return userOfURL.ReplaceAllLiteralString(text, "//"+redacted+"@")
+	return userOfURL.ReplaceAllLiteralString(text, "//"+Mark+"@")
 }

@@ -1,4 +1,4 @@
-package memfault
+package redact
 
 import (
 	"html"
@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// escapeForms are the ways in which a text can contain a credential: as it is, or escaped once
+// escapeForms are the ways in which a text can contain a secret: as it is, or escaped once
 // or twice.
 var escapeForms = [][]escapeForm{
 	{}, {jsonEscape}, {htmlEscape}, {percentEscape}, {queryEscape}, {jsonEscape, jsonEscape}, {jsonEscape, htmlEscape}, {jsonEscape, percentEscape}, {jsonEscape, queryEscape},
@@ -94,7 +94,7 @@ func (v view) redact(secret string) string {
 		start := from + found
 		from = start + len(secret)
 		shown.WriteString(v.original[end:v.position(start)])
-		shown.WriteString(redacted)
+		shown.WriteString(Mark)
 		end = v.position(from)
 	}
 	shown.WriteString(v.original[end:])
@@ -103,10 +103,10 @@ func (v view) redact(secret string) string {
 
 // redactEnd returns the original without the start of a secret with which it ends.
 func (v view) redactEnd(secret string) string {
-	const shortest = 6 // bytes; a shorter start of a credential can occur by chance
+	const shortest = 6 // bytes; a shorter start of a secret can occur by chance
 	for n := min(len(secret)-1, len(v.text)); n >= shortest; n-- {
 		if strings.HasSuffix(v.text, secret[:n]) {
-			return v.original[:v.position(len(v.text)-n)] + redacted
+			return v.original[:v.position(len(v.text)-n)] + Mark
 		}
 	}
 	return v.original
