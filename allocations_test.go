@@ -179,6 +179,45 @@ func TestAllocations_WithinBudget(t *testing.T) {
 	assert.LessOrEqual(t, one, limit)
 }
 
+// A device costs one allocation for each string that is not empty and each object that its
+// fields point to, and what encoding/json needs for the three objects that may also be a string
+// or a number, because it decodes each of them in a call of its own. Times cost nothing.
+func TestAllocations_Device(t *testing.T) {
+	const (
+		texts    = 13 // serial, nickname, resolutions (2 "normal" and "off"), and what cohort, project and versions contain
+		pointers = 6  // hardware's software type, project, version, sampling configuration, 2 revisions
+		calls    = 14 // cohort, hardware version, sampling configuration
+	)
+	decode := func(devices int) float64 {
+		text := []byte("[" + strings.Repeat(deviceText(1)+",", devices-1) + deviceText(1) + "]")
+		return testing.AllocsPerRun(20, func() {
+			decoded := make([]memfault.Device, 0, devices)
+			_ = json.Unmarshal(text, &decoded)
+		})
+	}
+	allocations := (decode(101) - decode(1)) / 100
+	t.Logf("allocations per device: %.2f", allocations)
+	if raceEnabled() {
+		allocations--
+	}
+	assert.LessOrEqual(t, allocations, float64(texts+pointers+calls))
+
+	var seen memfault.Timestamp
+	stamp := []byte(`"2024-06-19T14:52:38.794000+00:00"`)
+	assert.Zero(t, testing.AllocsPerRun(100, func() { _ = seen.UnmarshalJSON(stamp) }))
+}
+
+// deviceText returns a device as Memfault sends it.
+func deviceText(id int) string {
+	return fmt.Sprintf(`{"id":%d,"device_serial":"SN-%06d","nickname":"unit %d","description":"",
+		"hardware_version":{"name":"evt-1","primary_software_type":{"id":5,"name":"main"}},"cohort":{"id":9,"name":"Default","slug":"default","count_devices":12},
+		"project":{"id":1,"name":"Sink","slug":"sink"},"first_seen":"2022-01-02T03:04:05+00:00","last_seen":"2024-06-19T14:52:38.794000+00:00",
+		"last_seen_software_version":{"id":6,"version":"1.0.0","archived":false,"software_type":{"id":5,"name":"main"}},
+		"attributes_resolution":"normal","attributes_manual_resolution":null,"debugging_resolution":"off","debugging_manual_resolution":null,
+		"timeseries_resolution":"normal","timeseries_manual_resolution":null,"server_side_developer_mode":false,"fleet_sampling_configuration":{"id":3},
+		"assigned_config_revision":5,"reported_config_revision":4,"created_date":"2022-01-02T03:04:05+00:00","updated_date":"2024-06-19T14:52:38.794000+00:00"}`, id, id, id)
+}
+
 // raceEnabled reports whether the tests run with the race detector. With it, a pool loses some
 // of its buffers, so counts of allocations vary.
 func raceEnabled() bool {

@@ -64,9 +64,6 @@ type FleetSamplingConfiguration struct {
 
 // UnmarshalJSON decodes an object with an ID, or a number.
 func (f *FleetSamplingConfiguration) UnmarshalJSON(data []byte) error {
-	if f.readPlain(data) {
-		return nil
-	}
 	type object FleetSamplingConfiguration
 	if f.asNumber = len(data) > 0 && data[0] != '{'; f.asNumber {
 		return json.Unmarshal(data, &f.ID)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -199,33 +200,118 @@ func TestModels_MissingField(t *testing.T) {
 	}
 }
 
-// TestModels_NoFieldIsOmitted checks the struct tags: omitempty and omitzero would drop a field
-// that Memfault sent as empty, null or 0.
-func TestModels_NoFieldIsOmitted(t *testing.T) {
-	seen := map[reflect.Type]bool{}
-	var check func(model reflect.Type)
-	check = func(model reflect.Type) {
+// modelTypes returns the structs of the package that the examples contain.
+func modelTypes(t *testing.T) []reflect.Type {
+	t.Helper()
+	var models []reflect.Type
+	var add func(model reflect.Type)
+	add = func(model reflect.Type) {
 		switch model.Kind() {
 		case reflect.Pointer, reflect.Slice:
-			check(model.Elem())
-			return
+			add(model.Elem())
 		case reflect.Struct:
-			if seen[model] || model.PkgPath() != reflect.TypeFor[memfault.Device]().PkgPath() {
+			if slices.Contains(models, model) || model.PkgPath() != reflect.TypeFor[memfault.Device]().PkgPath() {
 				return
 			}
-		default:
-			return
-		}
-		seen[model] = true
-		for field := range model.Fields() {
-			assert.NotContains(t, field.Tag.Get("json"), "omit", "%s.%s", model, field.Name)
-			check(field.Type)
+			models = append(models, model)
+			for field := range model.Fields() {
+				add(field.Type)
+			}
 		}
 	}
 	for _, e := range examples() {
-		check(e.model)
+		add(e.model)
 	}
-	assert.Greater(t, len(seen), 50)
+	assert.Greater(t, len(models), 50)
+	return models
+}
+
+// TestModels_NoFieldIsOmitted checks the struct tags: omitempty and omitzero would drop a field
+// that Memfault sent as empty, null or 0.
+func TestModels_NoFieldIsOmitted(t *testing.T) {
+	for _, model := range modelTypes(t) {
+		for field := range model.Fields() {
+			assert.NotContains(t, field.Tag.Get("json"), "omit", "%s.%s", model, field.Name)
+		}
+	}
+}
+
+// TestModels_EachFieldIsDecoded fills each field of each model, encodes the model, and decodes
+// it again. It finds the fields by reflection, so that it fails if a field is added to a model
+// whose methods UnmarshalJSON and MarshalJSON name each field, and is forgotten there.
+func TestModels_EachFieldIsDecoded(t *testing.T) {
+	for _, model := range append(modelTypes(t), reflect.TypeFor[memfault.WebhookProject]()) {
+		t.Run(model.Name(), func(t *testing.T) {
+			want, filled := reflect.New(model), 0
+			fill(t, want.Elem(), &filled)
+			text, err := json.Marshal(want.Interface())
+			require.NoError(t, err)
+			for _, unmarshal := range []func([]byte, any) error{memfault.UnmarshalNew, json.Unmarshal} {
+				got := reflect.New(model)
+				require.NoError(t, unmarshal(text, got.Interface()), string(text))
+				for field, value := range want.Elem().Fields() {
+					if field.IsExported() && !value.IsZero() {
+						assert.Equal(t, value.Interface(), got.Elem().FieldByIndex(field.Index).Interface(), "%s of %s", field.Name, text)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestRefs_InvalidInput(t *testing.T) {
+	for _, text := range []string{``, `{`, `{"id":1`, `{}x`, `{"id":01}`} {
+		require.Error(t, new(memfault.CohortRef).UnmarshalJSON([]byte(text)), text)
+		require.Error(t, new(memfault.HardwareVersionRef).UnmarshalJSON([]byte(text)), text)
+		require.Error(t, new(memfault.FleetSamplingConfiguration).UnmarshalJSON([]byte(text)), text)
+	}
+}
+
+// fill sets value and everything in it to values that are not zero, and counts them, so that
+// no two numbers or texts are equal.
+func fill(t *testing.T, value reflect.Value, n *int) {
+	t.Helper()
+	*n++
+	switch value.Interface().(type) {
+	case memfault.Timestamp:
+		value.Set(reflect.ValueOf(memfault.Timestamp{Time: time.Unix(int64(*n), 0).UTC()}))
+		return
+	case json.RawMessage:
+		value.SetBytes([]byte(strconv.Itoa(*n)))
+		return
+	}
+	switch value.Kind() {
+	case reflect.String:
+		value.SetString("text " + strconv.Itoa(*n))
+	case reflect.Bool:
+		value.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		value.SetInt(int64(*n))
+	case reflect.Uint64:
+		value.SetUint(uint64(*n))
+	case reflect.Float64:
+		value.SetFloat(float64(*n) + 0.5)
+	case reflect.Pointer:
+		value.Set(reflect.New(value.Type().Elem()))
+		fill(t, value.Elem(), n)
+	case reflect.Slice:
+		value.Set(reflect.MakeSlice(value.Type(), 1, 1))
+		fill(t, value.Index(0), n)
+	case reflect.Map:
+		item := reflect.New(value.Type().Elem()).Elem()
+		fill(t, item, n)
+		value.Set(reflect.MakeMap(value.Type()))
+		value.SetMapIndex(reflect.ValueOf("key").Convert(value.Type().Key()), item)
+	case reflect.Struct:
+		for field, inner := range value.Fields() {
+			keepsAll := field.Tag.Get("json") == "-" || field.Name == "Raw" // the text of the whole object
+			if field.IsExported() && !keepsAll {
+				fill(t, inner, n)
+			}
+		}
+	default:
+		require.Fail(t, "unknown kind", "%s", value.Type())
+	}
 }
 
 // place is the path of a value in a body: the names and indexes that lead to it.

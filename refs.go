@@ -3,8 +3,6 @@ package memfault
 import (
 	"encoding/json"
 	"strconv"
-
-	"github.com/memfault-go/memfault/internal/plainjson"
 )
 
 // ProjectSummary identifies a project in another resource.
@@ -63,9 +61,6 @@ type CohortRef struct {
 
 // UnmarshalJSON decodes an object, or a string with the slug.
 func (r *CohortRef) UnmarshalJSON(data []byte) error {
-	if r.readPlain(data) {
-		return nil
-	}
 	type object CohortRef
 	return unmarshalEither(data, &r.asText, &r.Slug, (*object)(r))
 }
@@ -87,9 +82,6 @@ type HardwareVersionRef struct {
 
 // UnmarshalJSON decodes an object, or a string with the name.
 func (r *HardwareVersionRef) UnmarshalJSON(data []byte) error {
-	if r.readPlain(data) {
-		return nil
-	}
 	type object HardwareVersionRef
 	return unmarshalEither(data, &r.asText, &r.Name, (*object)(r))
 }
@@ -104,10 +96,6 @@ func (r HardwareVersionRef) MarshalJSON() ([]byte, error) {
 func unmarshalEither(data []byte, asText *bool, text *string, object any) error {
 	if *asText = len(data) > 0 && data[0] == '"'; !*asText {
 		return json.Unmarshal(data, object)
-	}
-	if inner, ok := plainjson.Text(data); ok {
-		*text = string(inner)
-		return nil
 	}
 	return json.Unmarshal(data, text)
 }

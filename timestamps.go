@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/memfault-go/memfault/internal/plainjson"
 )
 
 // Timestamp is a point in time in the format of the Memfault API.
@@ -133,8 +131,8 @@ func (t *Timestamp) UnmarshalJSON(data []byte) error {
 		t.Time = time.Time{}
 		return nil
 	}
-	if inner, ok := plainjson.Text(data); ok {
-		return t.UnmarshalText(inner)
+	if n := len(data); n > 1 && data[0] == '"' && data[n-1] == '"' && t.UnmarshalText(data[1:n-1]) == nil {
+		return nil // a timestamp without escapes, as Memfault sends it; no allocation
 	}
 	var s string
 	if err := json.Unmarshal(data, &s); err != nil {

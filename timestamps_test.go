@@ -89,6 +89,9 @@ func TestTimestamp_InvalidInput(t *testing.T) {
 		assert.Contains(t, err.Error(), inner, "the error must quote the text")
 		assert.True(t, stamp.IsZero())
 	}
+	for _, text := range []string{``, `"`, `2025-02-27T00:00:00Z`, `"2025-02-27T00:00:00Z`, `2025-02-27T00:00:00Z"`, `"2025-02-27T00:00:00ZZ`} {
+		require.Error(t, new(memfault.Timestamp).UnmarshalJSON([]byte(text)), text)
+	}
 }
 
 func TestTimestamp_ZeroIsNull(t *testing.T) {

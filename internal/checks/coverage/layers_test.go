@@ -14,7 +14,7 @@ const module = "github.com/memfault-go/memfault"
 
 // engines know nothing of Memfault. They import only the standard library.
 var engines = []string{
-	"internal/atomicfile", "internal/buildid", "internal/chunkexport", "internal/ordered", "internal/parallel", "internal/plainjson", "internal/redact", "internal/resume", "internal/semver",
+	"internal/atomicfile", "internal/buildid", "internal/chunkexport", "internal/ordered", "internal/parallel", "internal/redact", "internal/resume", "internal/semver",
 	"internal/shared", "internal/stall", "internal/watch",
 }
 
