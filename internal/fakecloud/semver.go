@@ -4,38 +4,20 @@ import (
 	"cmp"
 	"strconv"
 	"strings"
+
+	"github.com/memfault-go/memfault/internal/semver"
 )
 
-// compareVersions orders two versions by their precedence as semantic versions: it ignores
-// build metadata, and sorts a pre-release before its release. A part that should be a number
-// and is not is compared as text.
+// compareVersions orders two versions by their precedence as semantic versions.
+//
+// UNCERTAIN(version-order): how Memfault orders other versions, such as those of modems. Here,
+// it compares their parts between the dots, as numbers if both are.
 func compareVersions(a, b string) int {
-	coreA, preA := splitVersion(a)
-	coreB, preB := splitVersion(b)
-	if order := compareParts(coreA, coreB); order != 0 {
-		return order
+	versionA, okA := semver.Parse(a)
+	versionB, okB := semver.Parse(b)
+	if okA && okB {
+		return versionA.Compare(versionB)
 	}
-	switch {
-	case preA == preB:
-		return 0
-	case preA == "":
-		return 1
-	case preB == "":
-		return -1
-	default:
-		return compareParts(preA, preB)
-	}
-}
-
-func splitVersion(version string) (core, preRelease string) {
-	version, _, _ = strings.Cut(version, "+")
-	core, preRelease, _ = strings.Cut(version, "-")
-	return core, preRelease
-}
-
-// compareParts compares the parts between the dots, one after the other. A number sorts
-// before text. If all common parts are equal, the version with fewer parts sorts first.
-func compareParts(a, b string) int {
 	partsA, partsB := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range min(len(partsA), len(partsB)) {
 		if order := comparePart(partsA[i], partsB[i]); order != 0 {
@@ -48,14 +30,8 @@ func compareParts(a, b string) int {
 func comparePart(a, b string) int {
 	numberA, errA := strconv.ParseUint(a, 10, 64)
 	numberB, errB := strconv.ParseUint(b, 10, 64)
-	switch {
-	case errA == nil && errB == nil:
-		return cmp.Compare(numberA, numberB)
-	case errA == nil:
-		return -1
-	case errB == nil:
-		return 1
-	default:
+	if errA != nil || errB != nil {
 		return cmp.Compare(a, b)
 	}
+	return cmp.Compare(numberA, numberB)
 }

@@ -25,7 +25,7 @@ var layers = map[string][]string{
 
 	"internal/operation":         {},
 	"internal/operation/list":    {"internal/operation"},
-	"internal/fakecloud":         {"internal/operation"},
+	"internal/fakecloud":         {"internal/operation", "internal/semver"},
 	"internal/fakecloud/elffile": {},
 	"memfaulttest":               {".", "internal/fakecloud", "internal/fakecloud/elffile", "internal/operation"},
 
