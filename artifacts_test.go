@@ -66,7 +66,7 @@ func TestArtifact_RoundTrip(t *testing.T) {
 	}
 }
 
-func ExampleArtifactsService_List() {
+func ExampleArtifactsService_List_checksums() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)
@@ -184,7 +184,7 @@ func TestArtifactsDownload_ErrorWithoutQuery(t *testing.T) {
 	assert.NotContains(t, err.Error(), "secret")
 }
 
-func ExampleArtifactsService_Download() {
+func ExampleArtifactsService_Download_verified() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

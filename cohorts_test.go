@@ -152,7 +152,7 @@ func TestMoveDevices_InvalidInput(t *testing.T) {
 	assert.Empty(t, cloud.Requests(""))
 }
 
-func ExampleCohortsService_MoveDevices() {
+func ExampleCohortsService_MoveDevices_listOfSerials() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

@@ -147,7 +147,7 @@ func TestCohortsWaitForVersion_InvalidInput(t *testing.T) {
 	requireUnsent(t, cloud, err, "memfault: WaitOptions")
 }
 
-func ExampleCohortsService_WaitForVersion() {
+func ExampleCohortsService_WaitForVersion_shareOfCohort() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

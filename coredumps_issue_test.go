@@ -290,7 +290,7 @@ func TestDownloadIssue_ContextCanceled(t *testing.T) {
 	assert.Len(t, contents(t, dir), 4)
 }
 
-func ExampleCoredumpsService_DownloadIssue() {
+func ExampleCoredumpsService_DownloadIssue_toDirectory() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

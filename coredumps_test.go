@@ -61,7 +61,7 @@ func TestCoredumps_InvalidInput(t *testing.T) {
 	})
 }
 
-func ExampleCoredumpsService_List() {
+func ExampleCoredumpsService_List_ofIssue() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

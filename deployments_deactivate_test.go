@@ -109,7 +109,7 @@ func TestDeactivate_Errors(t *testing.T) {
 	_ = requireError(t, err, http.StatusInternalServerError)
 }
 
-func ExampleDeploymentsService_Deactivate() {
+func ExampleDeploymentsService_Deactivate_runTwice() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

@@ -248,7 +248,7 @@ func TestSetRolloutPercent_IgnoredByMemfault(t *testing.T) {
 }
 
 // A CI job that may run twice deploys a release, and shows what devices are offered before it.
-func ExampleDeploymentsService_Ensure() {
+func ExampleDeploymentsService_Ensure_jobRunTwice() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)
@@ -283,7 +283,7 @@ func ExampleDeploymentsService_Ensure() {
 
 // A job takes a staged rollout to half of the devices. Whether Memfault allows it to change
 // the percentage is not known. If not, the job deploys the release again.
-func ExampleDeploymentsService_SetRolloutPercent() {
+func ExampleDeploymentsService_SetRolloutPercent_raiseOrReplace() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

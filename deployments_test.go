@@ -225,7 +225,7 @@ func TestDeploymentsList_Filters(t *testing.T) {
 	}
 }
 
-func ExampleDeploymentsService_Create() {
+func ExampleDeploymentsService_Create_stagedRollout() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

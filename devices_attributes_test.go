@@ -112,7 +112,7 @@ func TestNewDeviceAttributes_RepeatedKey(t *testing.T) {
 	}
 }
 
-func ExampleDevicesService_AttributeMap() {
+func ExampleDevicesService_AttributeMap_typedValues() {
 	cloud, err := memfaulttest.Start() // instead of the real cloud
 	if err != nil {
 		log.Fatal(err)

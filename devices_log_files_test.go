@@ -187,7 +187,7 @@ func TestReadLogFile_UsesLittleMemory(t *testing.T) {
 	assert.Less(t, int64(during.HeapAlloc)-int64(before.HeapAlloc), int64(2<<20))
 }
 
-func ExampleDevicesService_ReadLogFile() {
+func ExampleDevicesService_ReadLogFile_lines() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

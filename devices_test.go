@@ -192,7 +192,7 @@ func TestDevices_RebootsAndLogFiles(t *testing.T) {
 	assert.Equal(t, "5", cloud.Requests("device_log_files.list")[0].Query.Get("limit"))
 }
 
-func ExampleDevicesService_List() {
+func ExampleDevicesService_List_wholeFleet() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

@@ -134,7 +134,7 @@ func TestDeviceHelpers_InvalidInput(t *testing.T) {
 	})
 }
 
-func ExampleDevicesService_WaitForVersion() {
+func ExampleDevicesService_WaitForVersion_afterUpdate() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

@@ -8,6 +8,15 @@
 //	sink := memfault.ProjectRef{Organization: "acme", Project: "smart-sink"}
 //	device, err := client.Devices.Get(ctx, sink, "ABCD1234")
 //
+// What a first program needs:
+//
+//   - [NewClient] and [AuthFromEnv] create a client from the variables of the environment.
+//   - [ProjectRef] names the organization and the project.
+//   - [DevicesService.List] reads devices; all lists work like it.
+//   - [UploadsService.OTAPayload] uploads a release from a CI job.
+//   - [ChunksService.NewSender] forwards the data of devices from a gateway.
+//   - The [package example] runs as it stands, without an account.
+//
 // A [Client] has one credential and offers the API's resources as services. It is safe for
 // concurrent use by multiple goroutines and meant to be kept.
 //
@@ -31,10 +40,22 @@
 //   - Data of devices: [ChunksService], [EventsService], [MetricsService], [RecordingsService]
 //   - Files: [UploadsService]
 //   - Administration: [OrganizationsService], [ProjectsService], [AccountService],
-//     [ProcessingLogService], [TasksService], [MCPService]
+//     [ProcessingLogService], [TasksService]
+//   - Rare: events as they were read in 2021 ([EventsService.List], [EventsService.ListEventLog]),
+//     [EventsService.ListChroniclerLogs], [UploadsService.SymbolsLegacy],
+//     [UploadsService.RawCoredump], [UploadsService.XED], [MCPService],
+//     [DeviceConfigService.SDKSettings]
 //
 // The Client has a field for each. [Client.Do] and [NewPager] call operations that no service
 // has, with the same credentials, retries and errors.
+//
+// # Uncertain facts
+//
+// Memfault publishes its API in part. A comment that says "Not documented by Memfault" names
+// the programs in which an operation or a field was observed. UNCERTAIN(name) marks a fact that
+// sources contradict or that nobody has confirmed: the package is tolerant there in what it
+// reads, and a program should not rely on it without a test against the real cloud. The command
+// examples/verify makes such a test and reports each fact by its name.
 //
 // # Lists
 //
@@ -144,15 +165,11 @@
 //
 // The package keeps the order of items and chunks, repeats a request only if that does no harm,
 // holds a small and bounded amount of memory, sends a credential only to the hosts of the client
-// and never prints it, and verifies certificates, checksums and signatures. The file SECURITY.md
-// contains each promise with its tests: https://github.com/memfault-go/memfault/blob/main/SECURITY.md
+// and never prints it, and verifies certificates, checksums and signatures. [SECURITY.md] contains
+// each promise with its tests.
 //
-// # Uncertain facts
-//
-// Memfault publishes its API in part. A comment that says "Not documented by Memfault" names
-// the programs in which an operation or a field was observed. UNCERTAIN marks a fact that
-// sources contradict or that nobody has confirmed: the package is tolerant there in what it
-// reads, and a program should not rely on it without a test against the real cloud.
+// [package example]: https://pkg.go.dev/github.com/memfault-go/memfault#example-package
+// [SECURITY.md]: https://github.com/memfault-go/memfault/blob/main/SECURITY.md
 package memfault
 
 //go:generate go run ./internal/checks/coverage/readme

@@ -345,7 +345,7 @@ func TestDownload_ConstantMemory(t *testing.T) {
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
 }
 
-func ExampleCoredumpsService_Download() {
+func ExampleCoredumpsService_Download_asELF() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

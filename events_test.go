@@ -168,7 +168,7 @@ func TestListChroniclerLogs_Filters(t *testing.T) {
 	requireRoundTrip[memfault.ChroniclerLog](t, `{"event_data":{"received_event":{"captured_date":null,"event_info":{"metrics":{"n":1}}}}}`)
 }
 
-func ExampleEventsService_List() {
+func ExampleEventsService_List_heartbeats() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

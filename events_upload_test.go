@@ -200,7 +200,7 @@ func leaves(value any) int {
 	return n
 }
 
-func ExampleEventsService_Upload() {
+func ExampleEventsService_Upload_gateway() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

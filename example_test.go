@@ -179,7 +179,7 @@ func ExampleWithHTTPClient() {
 	// Output: span projects.retrieve
 }
 
-func ExampleClient_Do() {
+func ExampleClient_Do_unknownEndpoint() {
 	cloud, err := memfaulttest.Start() // instead of the real cloud
 	if err != nil {
 		log.Fatal(err)

@@ -184,7 +184,7 @@ func TestIssue_RoundTrip(t *testing.T) {
 	requireRoundTrip[memfault.FirstTrace](t, `{"issue_id":11,"threads":[{"tid":1,"current":true,"crashed":false,"reporting":true,"registers":[],"stacktrace":[]}]}`)
 }
 
-func ExampleIssuesService_Update() {
+func ExampleIssuesService_Update_resolve() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

@@ -251,7 +251,7 @@ func TestReleasesLatest_OtherResponses(t *testing.T) {
 	}
 }
 
-func ExampleReleasesService_Latest() {
+func ExampleReleasesService_Latest_askAsDevice() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

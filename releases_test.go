@@ -165,7 +165,7 @@ func TestRelease_RoundTrip(t *testing.T) {
 	requireRoundTrip[memfault.ReleaseDelta](t, `{"from_version":{"version":"1.0.0"},"to_version":{"version":"1.1.0"}}`)
 }
 
-func ExampleReleasesService_Create() {
+func ExampleReleasesService_Create_alreadyExists() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

@@ -205,7 +205,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // A CI job proves that a device gets the file that it has just deployed.
-func ExampleReleasesService_VerifyOffer() {
+func ExampleReleasesService_VerifyOffer_afterDeployment() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

@@ -105,7 +105,7 @@ func TestTraces_InvalidInput(t *testing.T) {
 	})
 }
 
-func ExampleTracesService_List() {
+func ExampleTracesService_List_ofIssue() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

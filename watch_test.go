@@ -390,7 +390,7 @@ func TestWatch_BreakStops(t *testing.T) {
 	})
 }
 
-func ExampleIssuesService_Watch() {
+func ExampleIssuesService_Watch_acrossRestarts() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)
@@ -416,7 +416,7 @@ func ExampleIssuesService_Watch() {
 	// new issue: Assert at pump_start
 }
 
-func ExampleTracesService_Watch() {
+func ExampleTracesService_Watch_newCrashes() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)
@@ -443,7 +443,7 @@ func ExampleTracesService_Watch() {
 	// ABCD1234 Watchdog
 }
 
-func ExampleDevicesService_WatchReboots() {
+func ExampleDevicesService_WatchReboots_oneDevice() {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		log.Fatal(err)

@@ -377,7 +377,7 @@ func TestWebhookHandler_Server(t *testing.T) {
 }
 
 // A program receives the webhooks of a project.
-func ExampleNewWebhookHandler() {
+func ExampleNewWebhookHandler_newIssues() {
 	handler := memfault.NewWebhookHandler(memfault.WebhookOptions{Secrets: []string{"secret of the webhook"}},
 		func(_ context.Context, event *memfault.WebhookEvent) error {
 			fmt.Println(event.Type, event.Project.Slug, event.Delivery)

@@ -93,9 +93,9 @@ const (
 type trait int
 
 const (
-	idempotent  trait = 1 << iota // although the method is POST or PATCH
-	documented                    // by Memfault
-	assumed                       // neither documented nor observed, so that it may not exist
+	idempotent trait = 1 << iota // although the method is POST or PATCH
+	documented                   // by Memfault
+	assumed                      // neither documented nor observed, so that it may not exist
 )
 
 // Idempotent reports whether it is safe to repeat the request. It is for the methods GET,

@@ -45,7 +45,7 @@ var (
 	CohortsDelete      = row("cohorts.delete", "DELETE", API, project+"/cohorts/{cohort_slug}", Console, Empty, documented, 204)
 	CohortsListDevices = row("cohorts.list_devices", "GET", API, project+"/cohorts/{cohort_slug}/devices", Console, List, documented, 200)
 	CohortsMoveDevices = row("cohorts.move_devices", "PATCH", API, project+"/cohorts/{cohort_slug}/devices", Console, Empty, idempotent|documented, 202, 204).
-		without("its request body is unknown; `Cohorts.MoveDevices` sends `devices.update` instead")
+				without("its request body is unknown; `Cohorts.MoveDevices` sends `devices.update` instead")
 
 	DeploymentsCreate     = row("deployments.create", "POST", API, project+"/deployments", Console, Data, documented, 200)
 	DeploymentsList       = row("deployments.list", "GET", API, project+"/deployments", Console, List, documented, 200)

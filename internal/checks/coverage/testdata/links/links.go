@@ -1,43 +1,21 @@
-// Package links has comments for the tests of LinkProblems. It mentions a Thing.
+// Package links has comments for the tests of LinkProblems.
 package links
 
-// ErrMissing is like ErrOther. A second ErrOther is not reported.
-var ErrMissing, errHidden error
-
-// ErrOther is a problem of a [Thing], or of a [*Thing].
+// ErrOther is a problem of a [Thing], or of a [*Thing]. It is like ErrNone.
 var ErrOther error
 
-// Thing is a Thing with a Size. Device is a word here, and a name in a Device.
+// Thing has a Size, and [other] things. See [Thing.Size].
 type Thing struct {
-	// Size is the number of [Part] values; see [Thing.Gone] and Part.Name.
+	// Size is the number of [Part] values; see [Thing.Gone] and [Part.Name].
 	Size int
-	next int // not an ErrOther
-	// hidden is not an ErrOther.
-	hidden string
 }
 
-// Part belongs to a [Thing]. Thing.Size counts it. [Thing].Size is not a link to the field.
+// Part belongs to a [Thing]. [Thing].Size is not a link to the field, and [Thing].Gone is text.
 //
-//	part := Device{} // code is not an ErrOther
+//	part := Device{} // code does not link [Thing.Lost]
 type Part struct{ Name string }
 
-// Device has a User-Agent, an API and, on the next line, an unlinked
-// NewThing.
-type Device struct{}
-
-// User and API are names that can be words.
-type (
-	User struct{}
-	API  struct{}
-)
-
-// NewThing returns a [Thing], whose Thing.Size is 0.
-func NewThing() *Thing { return &Thing{next: 0, hidden: ""} }
-
-// Grow is a method: a Thing needs no link here.
-func (t *Thing) Grow() {}
-
-// hide is not exported: ErrOther needs no link.
-func hide() error { return errHidden }
+// hide links [Part.Lost], although nothing shows it.
+func hide() error { return ErrOther }
 
 var _ = hide
