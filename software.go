@@ -43,6 +43,11 @@ type SoftwareTypeListOptions struct {
 	ListOptions
 }
 
+// SoftwareTypeCreate describes a new software type.
+type SoftwareTypeCreate struct {
+	Name string `json:"name"` // required
+}
+
 // SoftwareVersionListOptions selects a page of software versions.
 type SoftwareVersionListOptions struct {
 	ListOptions
@@ -64,6 +69,19 @@ type SoftwareVersionCreate struct {
 // Not documented by Memfault; observed only in a program of one chip maker.
 func (s *SoftwareService) ListTypes(project ProjectRef, options SoftwareTypeListOptions, opts ...CallOption) *Pager[SoftwareType] {
 	return list[SoftwareType](clientOf(s), operation.SoftwareTypesList, project.path(), options, opts)
+}
+
+// CreateType creates a software type. It is not needed before an upload of symbols or of a
+// payload, which creates the type.
+//
+// UNCERTAIN(software-type-create): whether Memfault accepts the request body, and how it responds
+// if the type exists; [ErrConflict] is likely.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
+// Memfault: https://docs.memfault.com/api/create-software-type
+func (s *SoftwareService) CreateType(ctx context.Context, project ProjectRef, create SoftwareTypeCreate, opts ...CallOption) (*SoftwareType, error) {
+	return fetch[SoftwareType](ctx, clientOf(s), operation.SoftwareTypesCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
 // ListVersions returns the versions of the software type with the given name.

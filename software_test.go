@@ -40,6 +40,21 @@ func TestSoftware_ListsReportedVersions(t *testing.T) {
 	assert.Equal(t, reported.ID, device.LastSeenSoftwareVersion.ID)
 }
 
+func TestSoftwareTypes_CreateAndList(t *testing.T) {
+	_, client := newCloud(t)
+	ctx := t.Context()
+	created, err := client.Software.CreateType(ctx, sink, memfault.SoftwareTypeCreate{Name: "modem"})
+	require.NoError(t, err)
+	types, err := client.Software.ListTypes(sink, memfault.SoftwareTypeListOptions{}).Collect(ctx)
+	require.NoError(t, err)
+	assert.Contains(t, types, *created)
+
+	_, err = client.Software.CreateType(ctx, sink, memfault.SoftwareTypeCreate{Name: "modem"})
+	require.ErrorIs(t, err, memfault.ErrConflict)
+	_, err = client.Software.CreateType(ctx, sink, memfault.SoftwareTypeCreate{})
+	require.ErrorIs(t, err, memfault.ErrBadRequest)
+}
+
 func TestSoftwareVersions_CreateAndGet(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()

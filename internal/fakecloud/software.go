@@ -141,7 +141,8 @@ func (v *softwareVersion) view() object {
 
 func (c *Cloud) softwareHandlers() map[*operation.Operation]handler {
 	return map[*operation.Operation]handler{
-		operation.SoftwareTypesList: func(r *request) reply { return list(r, r.project.softwareTypes, (*softwareType).view) },
+		operation.SoftwareTypesList:   func(r *request) reply { return list(r, r.project.softwareTypes, (*softwareType).view) },
+		operation.SoftwareTypesCreate: c.createSoftwareType,
 		operation.SoftwareVersionsList: withSoftwareType("software_type", func(r *request, kind *softwareType) reply {
 			return list(r, kind.versions, (*softwareVersion).view)
 		}),
@@ -174,6 +175,20 @@ func getSoftwareVersion(r *request, kind *softwareType) reply {
 		return notFound(fmt.Sprintf("SoftwareVersion with version `%s` not found", version))
 	}
 	return data(found.view())
+}
+
+func (c *Cloud) createSoftwareType(r *request) reply {
+	var body struct{ Name string }
+	if refused, ok := r.decode(&body); !ok {
+		return refused
+	}
+	if body.Name == "" {
+		return invalid("name", "Missing data for required field.")
+	}
+	if r.project.softwareType(body.Name) != nil {
+		return fail(http.StatusConflict, fmt.Sprintf("A software type `%s` already exists", body.Name))
+	}
+	return data(c.addSoftwareType(r.project, body.Name).view())
 }
 
 func (c *Cloud) createSoftwareVersion(r *request, kind *softwareType) reply {

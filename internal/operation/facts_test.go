@@ -113,6 +113,7 @@ installs.list                               GET    api         {P}/installs     
 installs.retrieve                           GET    api         {P}/installs/{}                                                   console                     200     object again documented
 installs.delete                             DELETE api         {P}/installs/{}                                                   console                     204     none   again documented
 software_types.list                         GET    api         {P}/software_types                                                console                     200     list   again observed
+software_types.create                       POST   api         {P}/software_types                                                console                     200     object once  documented
 software_versions.list                      GET    api         {P}/software_types/{}/software_versions                           console                     200     list   again assumed
 software_versions.create                    POST   api         {P}/software_types/{}/software_versions                           console                     200     object once  documented
 software_versions.retrieve                  GET    api         {P}/software_types/{}/software_versions/{}                        console                     200     object again observed

@@ -109,7 +109,8 @@ var (
 	InstallsRetrieve = row("installs.retrieve", "GET", API, project+"/installs/{install_id}", Console, Data, documented, 200)
 	InstallsDelete   = row("installs.delete", "DELETE", API, project+"/installs/{install_id}", Console, Empty, documented, 204)
 
-	SoftwareTypesList = row("software_types.list", "GET", API, project+"/software_types", Console, List, 0, 200)
+	SoftwareTypesList   = row("software_types.list", "GET", API, project+"/software_types", Console, List, 0, 200)
+	SoftwareTypesCreate = row("software_types.create", "POST", API, project+"/software_types", Console, Data, documented, 200)
 
 	SoftwareVersionsList                = row("software_versions.list", "GET", API, project+"/software_types/{software_type}/software_versions", Console, List, assumed, 200)
 	SoftwareVersionsCreate              = row("software_versions.create", "POST", API, project+"/software_types/{software_type_slug}/software_versions", Console, Data, documented, 200)
