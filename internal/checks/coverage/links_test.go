@@ -30,7 +30,7 @@ func TestLinkProblems(t *testing.T) {
 }
 
 // TestComments_LinksExist checks every package of the repository, also of its other modules.
-func TestComments_LinkNames(t *testing.T) {
+func TestComments_LinksExist(t *testing.T) {
 	packages := 0
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() {
