@@ -88,6 +88,9 @@ func waitForVersion[T any](ctx context.Context, version, what string, options Wa
 		if err == nil {
 			failed.Polls++
 			failed.Last = counts
+			if options.OnPoll != nil {
+				options.OnPoll(counts)
+			}
 		}
 		return found, done, err
 	})
@@ -101,10 +104,10 @@ func waitForVersion[T any](ctx context.Context, version, what string, options Wa
 // WaitForVersion polls a device until it reports that it runs a software version, and returns
 // the device.
 //
-// If the device does not exist because it has never reported, WaitForVersion keeps polling.
-// Any other error ends the wait, also that of ctx. The error is then a [*VersionWaitError] with
-// the version that the device had last. ctx should have a deadline, because the device may
-// never report the version.
+// If the device does not exist because it has never reported, WaitForVersion keeps polling. It
+// also survives temporary failures; see [WaitOptions]. Any other error ends the wait, also that
+// of ctx. The error is then a [*VersionWaitError] with the version that the device had last. ctx
+// should have a deadline, because the device may never report the version.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

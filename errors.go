@@ -50,7 +50,34 @@ var (
 	ErrWrongCredential = errors.New("memfault: wrong kind of credential")
 	// ErrNotReady is returned if Memfault is still processing the requested file.
 	ErrNotReady = errors.New("memfault: not ready")
+
+	// ErrTemporary is a kind beside the others, of each error after which the same call may
+	// succeed later: [ErrNoAnswer], unless the context of the call ended; [ErrRateLimited],
+	// [ErrUnavailable] and [ErrNotReady]; and a 500. The client has already retried what is
+	// safe to retry, so a program should wait longer before it calls again; [Error.RetryAfter]
+	// can contain the least wait. A call that may have been carried out can be a duplicate.
+	ErrTemporary = errors.New("memfault: temporary failure")
 )
+
+// isTemporary reports whether an error of one of the kinds is temporary.
+func isTemporary(kind error) bool {
+	return kind == ErrNoAnswer || kind == ErrRateLimited || kind == ErrUnavailable || kind == ErrNotReady //nolint:errorlint // the variables themselves
+}
+
+// earlierError is an error that happened before the one that ended a call. It is of the same
+// kinds, but not of the kind ErrTemporary: what ended the call decides that.
+type earlierError struct{ cause error }
+
+func (e *earlierError) Error() string { return e.cause.Error() }
+
+// Format writes the same line for every verb.
+func (e *earlierError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
+
+func (e *earlierError) Is(target error) bool {
+	return target != ErrTemporary && errors.Is(e.cause, target)
+}
+
+func (e *earlierError) As(target any) bool { return errors.As(e.cause, target) }
 
 // kindError is an error of the package itself, of one of the kinds.
 type kindError struct {
@@ -63,9 +90,15 @@ func newKindError(kind error, format string, args ...any) error {
 	return &kindError{fmt.Errorf("memfault: "+format, args...), kind}
 }
 
-func (e *kindError) Error() string        { return strings.ReplaceAll(e.error.Error(), ": memfault: ", ": ") }
-func (e *kindError) Is(target error) bool { return target == e.kind }
-func (e *kindError) Unwrap() error        { return e.error }
+func (e *kindError) Error() string { return strings.ReplaceAll(e.error.Error(), ": memfault: ", ": ") }
+func (e *kindError) Unwrap() error { return e.error }
+
+func (e *kindError) Is(target error) bool {
+	if target == ErrTemporary {
+		return isTemporary(e.kind) && !isContextError(e.error)
+	}
+	return target == e.kind
+}
 
 // invalid returns an error of the kind ErrInvalidArgument.
 func invalid(format string, args ...any) error {
@@ -162,6 +195,9 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Is reports whether the error is of the kind target.
 func (e *Error) Is(target error) bool {
+	if target == ErrTemporary {
+		return e.temporary()
+	}
 	if e.kind != nil {
 		return target == e.kind
 	}
@@ -186,6 +222,13 @@ func (e *Error) Is(target error) bool {
 		return target == ErrUnavailable
 	}
 	return target == ErrUnexpectedResponse
+}
+
+func (e *Error) temporary() bool {
+	if e.kind != nil {
+		return isTemporary(e.kind)
+	}
+	return e.StatusCode == http.StatusTooManyRequests || e.StatusCode == http.StatusInternalServerError || unavailable(e.StatusCode)
 }
 
 // statusOverloaded is Memfault's own status: the service is overloaded.

@@ -1,6 +1,7 @@
 package memfault_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -186,4 +189,47 @@ func TestEventsUpload_ErrorNamesTheDevice(t *testing.T) {
 		{Type: memfault.EventTypeTrace, DeviceSerial: "ABCD1234", HardwareVersion: "evt-1"},
 	})
 	require.ErrorContains(t, err, `event 0: device "ABCD1234": `)
+}
+
+func TestErrTemporary(t *testing.T) {
+	for status, want := range map[int]bool{
+		200: false, 302: false, 400: false, 401: false, 403: false, 404: false, 408: false, 409: false, 413: false, 422: false,
+		429: true, 500: true, 501: false, 502: true, 503: true, 504: true, 529: true,
+	} {
+		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "null")
+		})
+		err := client.Do(t.Context(), memfault.Request{Path: "/x"}, new(memfault.Project), memfault.WithoutRetry())
+		require.Error(t, err)
+		assert.Equal(t, want, errors.Is(err, memfault.ErrTemporary), "%d: %v", status, err)
+	}
+
+	cloud, client := newCloud(t)
+	cloud.Fail(memfaulttest.Fault{Drop: true})
+	_, err := client.Devices.Get(t.Context(), sink, "A", memfault.WithoutRetry())
+	require.ErrorIs(t, err, memfault.ErrTemporary, "no complete response")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = client.Devices.Get(ended, sink, "A")
+	require.ErrorIs(t, err, memfault.ErrNoAnswer)
+	require.NotErrorIs(t, err, memfault.ErrTemporary, "a context that ended")
+	_, err = client.Devices.Get(t.Context(), sink, "")
+	require.NotErrorIs(t, err, memfault.ErrTemporary, "refused here")
+}
+
+// A context that ends while the client waits before a retry: the last response is temporary, but
+// what ended the call is not.
+func TestErrTemporary_ContextEndedAfterResponse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud, client := newCloudInBubble(t)
+		cloud.Fail(memfaulttest.Fault{Status: http.StatusServiceUnavailable, RetryAfter: "20"})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		_, err := client.Devices.Get(ctx, sink, "A")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, memfault.ErrUnavailable)
+		requireError(t, err, http.StatusServiceUnavailable)
+		require.NotErrorIs(t, err, memfault.ErrTemporary)
+	})
 }

@@ -115,8 +115,9 @@ func (c *call) keepError(resp *http.Response) {
 
 // failure turns the outcome of the attempts into the error of the call, or nil.
 func (c *call) failure(ctx context.Context, resp *http.Response, err error) error {
+	ended := ctx.Err() != nil
 	switch {
-	case ctx.Err() != nil && (err != nil || !succeeded(resp)):
+	case ended && (err != nil || !succeeded(resp)):
 		err = contextError(ctx)
 	case err != nil && c.decodeError != nil && errors.Is(err, c.decodeError):
 		return c.decodeError
@@ -128,7 +129,7 @@ func (c *call) failure(ctx context.Context, resp *http.Response, err error) erro
 	case err == nil:
 		return nil
 	}
-	return &noResponseError{call: c, cause: c.hideCause(withoutURL(err))}
+	return &noResponseError{call: c, cause: c.hideCause(withoutURL(err)), ended: ended}
 }
 
 // deletedBefore reports whether a 404 is due to an earlier attempt of the same call, whose
@@ -161,6 +162,7 @@ func withoutURL(err error) error {
 type noResponseError struct {
 	call  *call
 	cause error
+	ended bool // the context of the call
 }
 
 func (e *noResponseError) Error() string {
@@ -178,12 +180,12 @@ func (e *noResponseError) Error() string {
 func (e *noResponseError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
 func (e *noResponseError) Is(target error) bool {
-	return target == ErrNoAnswer && !errors.Is(e.cause, ErrInvalidArgument)
+	return (target == ErrNoAnswer || target == ErrTemporary && !e.ended) && !errors.Is(e.cause, ErrInvalidArgument)
 }
 
 func (e *noResponseError) Unwrap() []error {
 	if e.call.lastError == nil {
 		return []error{e.cause}
 	}
-	return []error{e.cause, e.call.lastError}
+	return []error{e.cause, &earlierError{e.call.lastError}}
 }

@@ -75,7 +75,8 @@ func (s *TasksService) Get(ctx context.Context, taskID string, opts ...CallOptio
 }
 
 // Wait polls a task until it has ended, and returns it. If the task ended without success,
-// Wait fails with a [*TaskError]. If a request fails, the wait ends with its error.
+// Wait fails with a [*TaskError]. It survives temporary failures; see [WaitOptions]. Any other
+// error ends the wait.
 //
 // A status that is not known as final counts as running, so ctx should have a deadline.
 //

@@ -117,9 +117,9 @@ func TestTasksWait_EndsWithContextOrError(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			cloud, client := newCloudInBubble(t)
 			cloud.AddTask("6b0f", "PENDING")
-			cloud.Fail(memfaulttest.Fault{Skip: 1, Status: http.StatusInternalServerError})
+			cloud.Fail(memfaulttest.Fault{Skip: 1, Status: http.StatusForbidden})
 			_, err := client.Tasks.Wait(t.Context(), "6b0f", memfault.WaitOptions{})
-			assert.Equal(t, "tasks.get_status", requireError(t, err, http.StatusInternalServerError).Operation)
+			assert.Equal(t, "tasks.get_status", requireError(t, err, http.StatusForbidden).Operation)
 		})
 	})
 }

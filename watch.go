@@ -35,13 +35,12 @@ const (
 // the items of the last hours again, because items can appear late; see Lookback. It costs at
 // least one request, and one more for each further 100 items.
 //
-// A failed poll does not end the watch. It is retried, first after MinInterval, then after
-// growing intervals up to MaxInterval, but not before the time in Retry-After. Each request is
-// also retried by the client's [RetryPolicy]. Errors that a retry cannot fix end the watch:
-// [ErrInvalidArgument], [ErrWrongCredential], [ErrBadRequest], [ErrUnauthorized],
-// [ErrForbidden] and [ErrNotFound]. An [OrganizationToken] that is replaced while the watch
-// runs therefore ends it; use [OrganizationTokenFunc] instead. A 500 does not end the watch,
-// although Memfault may also respond with 500 if a slug does not exist; OnError observes it.
+// A poll that fails with [ErrTemporary] does not end the watch. It is retried, first after
+// MinInterval, then after growing intervals up to MaxInterval, but not before the time in
+// Retry-After. Each request is also retried by the client's [RetryPolicy]. Any other error ends
+// the watch. An [OrganizationToken] that is replaced while the watch runs therefore ends it; use
+// [OrganizationTokenFunc] instead. A 500 does not end the watch, although Memfault may also
+// respond with 500 if a slug does not exist; OnError observes it.
 //
 // # Order and guarantees
 //
@@ -64,7 +63,7 @@ type WatchOptions struct {
 	// default. Each method describes which time is meant.
 	Lookback time.Duration
 
-	// OnError is called for each failed poll that will be retried.
+	// OnError is called for each failed poll after which the watch continues.
 	OnError func(error)
 	// OnPoll is called after each successful poll, when its items have been yielded. The
 	// cursor covers them. A program that starts with [WatchNow] should store it, because
@@ -210,12 +209,7 @@ func (s watchSource[T]) fetch(opts []CallOption) func(context.Context, time.Time
 
 // final reports whether an error ends the watch.
 func (s watchSource[T]) final(err error) bool {
-	for _, kind := range []error{ErrInvalidArgument, ErrWrongCredential, ErrBadRequest, ErrUnauthorized, ErrForbidden} {
-		if errors.Is(err, kind) {
-			return true
-		}
-	}
-	return !s.missing && errors.Is(err, ErrNotFound)
+	return !errors.Is(err, ErrTemporary) && !errors.Is(err, errListShrank) && !(s.missing && errors.Is(err, ErrNotFound))
 }
 
 // retryAfterOf returns the wait that a response demands, at most an hour.
