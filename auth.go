@@ -178,3 +178,32 @@ func ProjectFromEnv() (ProjectRef, error) {
 	}
 	return project, nil
 }
+
+// NewClientFromEnv returns a client with the credential of [AuthFromEnv], and the project of
+// [ProjectFromEnv]. If the variable MEMFAULT_BASE_URL is set, the requests of all hosts are sent
+// there, as with [WithBaseURL]: an https address, or one of loopback such as that of a fake
+// Memfault. The options apply after the environment.
+//
+// With the project key of MEMFAULT_PROJECT_KEY, the project can be missing, because such a
+// credential identifies its project; it is then the zero value.
+func NewClientFromEnv(opts ...Option) (*Client, ProjectRef, error) {
+	auth, err := AuthFromEnv()
+	if err != nil {
+		return nil, ProjectRef{}, err
+	}
+	project, err := ProjectFromEnv()
+	if kind, _ := kindOf(auth); kind == operation.ProjectKey && os.Getenv("MEMFAULT_ORG")+os.Getenv("MEMFAULT_PROJECT") == "" {
+		err = nil
+	}
+	if err != nil {
+		return nil, ProjectRef{}, err
+	}
+	if address := os.Getenv("MEMFAULT_BASE_URL"); address != "" {
+		opts = append([]Option{WithBaseURL(address)}, opts...)
+	}
+	client, err := NewClient(auth, opts...)
+	if err != nil {
+		return nil, ProjectRef{}, err
+	}
+	return client, project, nil
+}

@@ -1,9 +1,13 @@
 package memfault_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -173,4 +177,89 @@ func TestProjectFromEnv_ReadsVariables(t *testing.T) {
 	ref, err := memfault.ProjectFromEnv()
 	require.NoError(t, err)
 	assert.Equal(t, memfault.ProjectRef{Organization: "acme", Project: "smart-sink"}, ref)
+}
+
+// setEnv sets the variables that the package reads; those that are not given are empty.
+func setEnv(t *testing.T, env map[string]string) {
+	t.Helper()
+	for _, variable := range []string{
+		"MEMFAULT_ORG_TOKEN", "MEMFAULT_EMAIL", "MEMFAULT_PASSWORD", "MEMFAULT_API_KEY", "MEMFAULT_PROJECT_KEY", "MEMFAULT_ORG", "MEMFAULT_PROJECT", "MEMFAULT_BASE_URL",
+	} {
+		t.Setenv(variable, env[variable])
+	}
+}
+
+func TestNewClientFromEnv(t *testing.T) {
+	cloud, _ := newCloud(t)
+	cloud.AddDevices(memfaulttest.Device{Serial: "A"})
+	full := map[string]string{
+		"MEMFAULT_ORG_TOKEN": cloud.OrganizationToken(), "MEMFAULT_ORG": "acme", "MEMFAULT_PROJECT": "smart-sink", "MEMFAULT_BASE_URL": cloud.URL,
+	}
+	setEnv(t, full)
+	client, project, err := memfault.NewClientFromEnv()
+	require.NoError(t, err)
+	assert.Equal(t, sink, project)
+	device, err := client.Devices.Get(t.Context(), project, "A")
+	require.NoError(t, err)
+	assert.Equal(t, "A", device.DeviceSerial)
+
+	other := memfaulttest.NewServer(t)
+	client, _, err = memfault.NewClientFromEnv(memfault.WithBaseURL(other.URL))
+	require.NoError(t, err)
+	_, err = client.Devices.Get(t.Context(), project, "A")
+	require.ErrorIs(t, err, memfault.ErrNotFound, "an option applies after the environment")
+
+	setEnv(t, map[string]string{"MEMFAULT_PROJECT_KEY": cloud.ProjectKey(), "MEMFAULT_BASE_URL": cloud.URL})
+	client, project, err = memfault.NewClientFromEnv()
+	require.NoError(t, err)
+	assert.Zero(t, project, "a project key identifies the project")
+	require.NoError(t, client.Chunks.Upload(t.Context(), "A", [][]byte{{0x08, 1}}))
+
+	for name, change := range map[string][2]string{
+		"no credential":      {"MEMFAULT_ORG_TOKEN", ""},
+		"no project":         {"MEMFAULT_PROJECT", ""},
+		"no organization":    {"MEMFAULT_ORG", ""},
+		"plain http":         {"MEMFAULT_BASE_URL", "http://api.acme.example"},
+		"not an address":     {"MEMFAULT_BASE_URL", "cloud"},
+		"address with space": {"MEMFAULT_BASE_URL", "http://127.0.0.1:1 x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			setEnv(t, full)
+			t.Setenv(change[0], change[1])
+			client, project, err := memfault.NewClientFromEnv()
+			require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+			assert.Nil(t, client)
+			assert.Zero(t, project)
+		})
+	}
+	setEnv(t, map[string]string{"MEMFAULT_PROJECT_KEY": "k", "MEMFAULT_ORG": "acme"})
+	_, _, err = memfault.NewClientFromEnv()
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument, "half a project")
+}
+
+func ExampleNewClientFromEnv() {
+	cloud, err := memfaulttest.Start() // instead of the real cloud
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddDevices(memfaulttest.Device{Serial: "ABCD1234"})
+	for name, value := range map[string]string{ // of the shell, or of the CI system
+		"MEMFAULT_ORG_TOKEN": cloud.OrganizationToken(), "MEMFAULT_ORG": "acme", "MEMFAULT_PROJECT": "smart-sink",
+		"MEMFAULT_BASE_URL": cloud.URL, // not set for the real cloud
+	} {
+		_ = os.Setenv(name, value)
+		defer os.Unsetenv(name)
+	}
+
+	client, project, err := memfault.NewClientFromEnv()
+	if err != nil {
+		log.Fatal(err)
+	}
+	device, err := client.Devices.Get(context.Background(), project, "ABCD1234")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(device.DeviceSerial)
+	// Output: ABCD1234
 }

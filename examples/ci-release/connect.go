@@ -27,19 +27,7 @@ func connect(ctx context.Context, c *cli) (*connection, error) {
 	if c.Fake {
 		return startFake(ctx, c, fakeTick)
 	}
-	auth, err := memfault.AuthFromEnv()
-	if err != nil {
-		return nil, badInput("%s", strings.TrimPrefix(err.Error(), "memfault: "))
-	}
-	project, err := memfault.ProjectFromEnv()
-	if err != nil {
-		return nil, badInput("%s", strings.TrimPrefix(err.Error(), "memfault: "))
-	}
-	options := []memfault.Option{memfault.WithUserAgent("ci-release")}
-	if url := os.Getenv("MEMFAULT_BASE_URL"); url != "" { // of all hosts, such as that of examples/fakecloud
-		options = append(options, memfault.WithBaseURL(url))
-	}
-	client, err := memfault.NewClient(auth, options...)
+	client, project, err := memfault.NewClientFromEnv(memfault.WithUserAgent("ci-release"))
 	if err != nil {
 		return nil, badInput("%s", strings.TrimPrefix(err.Error(), "memfault: "))
 	}

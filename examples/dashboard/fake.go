@@ -67,10 +67,9 @@ func newFake(devices int) (*fake, error) {
 }
 
 func (f *fake) source() source {
-	return source{
-		auth: memfault.OrganizationToken(f.cloud.OrganizationToken()), project: f.cloud.Project(), options: f.cloud.Options(),
-		note: "This fleet is fake. It runs in the process of the dashboard.",
-	}
+	from := fakeSource(f.cloud, f.cloud.Project(), memfault.OrganizationToken(f.cloud.OrganizationToken()))
+	from.note = "This fleet is fake. It runs in the process of the dashboard."
+	return from
 }
 
 // replay simulates the last days, so that the store contains samples of the rollout as if the

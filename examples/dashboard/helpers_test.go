@@ -34,7 +34,7 @@ func newConfig(t *testing.T) config {
 }
 
 func sourceOf(cloud *memfaulttest.Server) source {
-	return source{auth: memfault.OrganizationToken(cloud.OrganizationToken()), project: cloud.Project(), options: cloud.Options()}
+	return fakeSource(cloud, cloud.Project(), memfault.OrganizationToken(cloud.OrganizationToken()))
 }
 
 // start runs the dashboard until the test ends.

@@ -28,6 +28,7 @@ import (
 	"github.com/memfault-go/memfault/examples/dashboard/internal/reader"
 	"github.com/memfault-go/memfault/examples/dashboard/internal/store"
 	"github.com/memfault-go/memfault/examples/dashboard/internal/web"
+	"github.com/memfault-go/memfault/memfaulttest"
 )
 
 // config contains the flags.
@@ -93,34 +94,30 @@ func (c *config) check(flags *flag.FlagSet) error {
 	return nil
 }
 
-// source is the project whose fleet is shown, with the credential and options of the client.
+// source is the project whose fleet is shown.
 type source struct {
-	auth    memfault.Authenticator
-	project memfault.ProjectRef
-	options []memfault.Option
-	note    string
+	newClient func(...memfault.Option) (*memfault.Client, memfault.ProjectRef, error)
+	note      string
 }
 
-func sourceFromEnv() (source, error) {
-	auth, err := memfault.AuthFromEnv()
-	if err != nil {
-		return source{}, err
-	}
-	project, err := memfault.ProjectFromEnv()
-	return source{auth: auth, project: project}, err
+// fakeSource returns the source of a project in a fake Memfault.
+func fakeSource(cloud *memfaulttest.Server, project memfault.ProjectRef, auth memfault.Authenticator) source {
+	return source{newClient: func(options ...memfault.Option) (*memfault.Client, memfault.ProjectRef, error) {
+		client, err := memfault.NewClient(auth, append(cloud.Options(), options...)...)
+		return client, project, err
+	}}
 }
 
 // run serves the page until ctx ends.
 func run(ctx context.Context, c config, out io.Writer) error {
 	if !c.fake {
-		from, err := sourceFromEnv()
-		if err != nil {
+		if _, _, err := memfault.NewClientFromEnv(); err != nil {
 			return fmt.Errorf("%w; -fake shows a fake fleet", err)
 		}
 		if c.store == "" {
 			c.store = "dashboard.db"
 		}
-		return serve(ctx, c, from, nil, out)
+		return serve(ctx, c, source{newClient: memfault.NewClientFromEnv}, nil, out)
 	}
 	if c.store == "" {
 		dir, err := os.MkdirTemp("", "dashboard")
@@ -144,31 +141,32 @@ func run(ctx context.Context, c config, out io.Writer) error {
 
 // parts are the parts of the program.
 type parts struct {
-	store  *store.Store
-	reader *reader.Reader
-	site   *web.Server
+	project memfault.ProjectRef
+	store   *store.Store
+	reader  *reader.Reader
+	site    *web.Server
 }
 
 // newParts opens the store. It sends nothing.
 func newParts(ctx context.Context, c config, from source) (*parts, error) {
 	limiter := rate.NewLimiter(rate.Limit(c.rate), max(1, int(c.rate)))
-	client, err := memfault.NewClient(from.auth, append([]memfault.Option{
+	client, project, err := from.newClient(
 		memfault.WithRateLimiter(limiter), memfault.WithObserver(reader.CountRequest), memfault.WithUserAgent("memfault-dashboard"),
-	}, from.options...)...)
+	)
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{}
-	if p.store, err = store.Open(ctx, c.store, from.project); err != nil {
+	p := &parts{project: project}
+	if p.store, err = store.Open(ctx, c.store, project); err != nil {
 		return nil, err
 	}
 	p.reader, err = reader.New(ctx, reader.Options{
-		Client: client, Project: from.project, Store: p.store, Interval: c.interval, ListAllEvery: c.listAll, SampleEvery: c.sampleEvery(),
+		Client: client, Project: project, Store: p.store, Interval: c.interval, ListAllEvery: c.listAll, SampleEvery: c.sampleEvery(),
 		Changed: func(part string) { p.site.Changed(part) },
 	})
 	if err == nil {
 		p.site, err = web.New(web.Options{
-			Client: client, Project: from.project, Store: p.store, Reader: p.reader, UnseenAfter: c.unseenAfter, RequestsPerSecond: c.rate,
+			Client: client, Project: project, Store: p.store, Reader: p.reader, UnseenAfter: c.unseenAfter, RequestsPerSecond: c.rate,
 			WebhookSecrets: c.secrets, Note: from.note, Log: c.log,
 		})
 	}
@@ -190,7 +188,7 @@ func serve(ctx context.Context, c config, from source, f *fake, out io.Writer) e
 		return err
 	}
 	url := "http://" + listener.Addr().String()
-	fmt.Fprintf(out, "The dashboard of %s/%s is at %s\n", from.project.Organization, from.project.Project, url)
+	fmt.Fprintf(out, "The dashboard of %s/%s is at %s\n", p.project.Organization, p.project.Project, url)
 	err = serveUntilDone(ctx, listener, p.site, c.log, p.reader.Run, func(ctx context.Context) {
 		if f != nil {
 			f.live(ctx, url+"/webhook")

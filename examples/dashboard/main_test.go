@@ -58,8 +58,8 @@ func TestDashboard_ShowsTheRestAfterFailure(t *testing.T) {
 
 func TestDashboard_WrongProject(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
-	from := sourceOf(cloud)
-	from.project.Project = "no-such-sink"
+	project := memfault.ProjectRef{Organization: cloud.Project().Organization, Project: "no-such-sink"}
+	from := fakeSource(cloud, project, memfault.OrganizationToken(cloud.OrganizationToken()))
 	d := start(t, newConfig(t), from, nil)
 	require.Eventually(t, func() bool {
 		_, page := d.get(t, "/")
@@ -69,8 +69,7 @@ func TestDashboard_WrongProject(t *testing.T) {
 
 func TestDashboard_WrongCredential(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
-	from := sourceOf(cloud)
-	from.auth = memfault.OrganizationToken("oat_s3cret")
+	from := fakeSource(cloud, cloud.Project(), memfault.OrganizationToken("oat_s3cret"))
 	d := start(t, newConfig(t), from, nil)
 	d.requireSoon(t, "issues", "Memfault does not accept the credential.")
 	_, page := d.get(t, "/")
@@ -226,7 +225,7 @@ func TestRun_StoreOfAnotherProject(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	c, from := newConfig(t), sourceOf(cloud)
 	require.NoError(t, start(t, c, from, nil).stop())
-	from.project.Project = "other"
+	from = fakeSource(cloud, memfault.ProjectRef{Organization: "acme", Project: "other"}, memfault.OrganizationToken(cloud.OrganizationToken()))
 	err := serve(t.Context(), c, from, nil, io.Discard)
 	require.ErrorContains(t, err, "belongs to project acme/smart-sink, not to acme/other")
 }

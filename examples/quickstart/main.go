@@ -49,15 +49,7 @@ func run(ctx context.Context, out io.Writer) error {
 }
 
 func readRealCloud(ctx context.Context, out io.Writer) error {
-	auth, err := memfault.AuthFromEnv()
-	if err != nil {
-		return err
-	}
-	project, err := memfault.ProjectFromEnv()
-	if err != nil {
-		return err
-	}
-	client, err := memfault.NewClient(auth, memfault.WithUserAgent("memfault-go-quickstart"))
+	client, project, err := memfault.NewClientFromEnv(memfault.WithUserAgent("memfault-go-quickstart"))
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func parse(args []string, errs io.Writer) (service.Config, flags, error) {
 	set.SetOutput(errs)
 	set.BoolVar(&f.fake, "fake", false, "upload to a fake Memfault in this process")
 	set.StringVar(&f.tenants, "tenants", "", "`file` with the project keys by topic prefix; without it, MEMFAULT_PROJECT_KEY is used for memfault/SERIAL/chunk")
-	set.StringVar(&f.url, "url", "", "base `URL` of Memfault, if it is not the usual one")
+	set.StringVar(&f.url, "url", os.Getenv("MEMFAULT_BASE_URL"), "base `URL` of Memfault, if it is not the usual one")
 	set.StringVar(&f.trace, "trace", "", "export spans: stdout, or otlp (configured by OTEL_EXPORTER_OTLP_ENDPOINT and others)")
 	set.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
 	set.StringVar(&c.HTTP, "http", c.HTTP, "`address` for chunks by HTTP, /metrics, /healthz and /readyz")

@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, problems io.Writ
 	var c config
 	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
 	flags.SetOutput(problems)
-	flags.StringVar(&c.url, "url", "", "`address` of all hosts; by default, those of Memfault")
+	flags.StringVar(&c.url, "url", os.Getenv("MEMFAULT_BASE_URL"), "`address` of all hosts; by default, those of Memfault")
 	flags.StringVar(&c.report, "report", "", "`file` to write the report to, as JSON")
 	flags.Float64Var(&c.rate, "rate", 3, "most `requests` per second; 0 for no limit")
 	flags.DurationVar(&c.timeout, "timeout", 30*time.Second, "`time` to wait for the header of a response")
@@ -69,14 +69,6 @@ func (c config) session(arguments int) (*session, error) {
 	case c.rate < 0:
 		return nil, errors.New("-rate must not be negative")
 	}
-	auth, err := memfault.AuthFromEnv()
-	if err != nil {
-		return nil, err
-	}
-	project, err := memfault.ProjectFromEnv()
-	if err != nil {
-		return nil, err
-	}
 	recorder := &recorder{next: http.DefaultTransport}
 	options := []memfault.Option{
 		memfault.WithHTTPClient(&http.Client{Transport: recorder}),
@@ -87,7 +79,7 @@ func (c config) session(arguments int) (*session, error) {
 	if c.url != "" {
 		options = append(options, memfault.WithBaseURL(c.url))
 	}
-	client, err := memfault.NewClient(auth, options...)
+	client, project, err := memfault.NewClientFromEnv(options...)
 	if err != nil {
 		return nil, err
 	}
