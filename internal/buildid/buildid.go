@@ -35,15 +35,15 @@ type Kind int
 
 // Kinds of build IDs.
 const (
-	NoKind Kind = iota
-	GNU
-	Memfault
+	KindNone Kind = iota
+	KindGNU
+	KindMemfault
 )
 
 // Info describes an ELF file.
 type Info struct {
 	Type         elf.Type
-	Kind         Kind   // of the build ID; also Memfault if it is not written yet
+	Kind         Kind   // of the build ID; also KindMemfault if it is not written yet
 	BuildID      string // that the software reports, in lowercase hexadecimal; "" if there is none
 	Missing      error  // why BuildID is empty
 	GNUBuildID   string // "" if the file has none
@@ -110,15 +110,15 @@ func (i *Info) choose(file *elf.File) error {
 	id, err := findMemfault(file)
 	switch {
 	case err == nil:
-		i.Kind, i.BuildID = Memfault, id
+		i.Kind, i.BuildID = KindMemfault, id
 	case errors.Is(err, ErrUnwritten):
-		i.Kind, i.Missing = Memfault, err
+		i.Kind, i.Missing = KindMemfault, err
 	case errors.Is(err, errUnknown):
 		i.Missing = err
 	case !errors.Is(err, ErrNone) && !errors.Is(err, ErrNoContent):
 		return err
 	case i.GNUBuildID != "":
-		i.Kind, i.BuildID = GNU, i.GNUBuildID
+		i.Kind, i.BuildID = KindGNU, i.GNUBuildID
 	default:
 		i.Missing = err
 	}

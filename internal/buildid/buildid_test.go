@@ -43,7 +43,7 @@ func inSegment(order binary.AppendByteOrder, content []byte, align uint64) []byt
 
 // gnu returns what Inspect reads in an executable with a GNU build ID.
 func gnu(id string) buildid.Info {
-	return buildid.Info{Type: elf.ET_EXEC, Kind: buildid.GNU, BuildID: id, GNUBuildID: id}
+	return buildid.Info{Type: elf.ET_EXEC, Kind: buildid.KindGNU, BuildID: id, GNUBuildID: id}
 }
 
 func TestInspect_Forms(t *testing.T) {

@@ -24,8 +24,8 @@ const (
 // errUnknown is a build ID that only a newer version of the package may understand.
 var errUnknown = errors.New("unknown form of g_memfault_build_id")
 
-// findMemfault returns the Memfault build ID. It returns ErrNone if the file has none, or says
-// that its build ID is a GNU build ID.
+// findMemfault returns the Memfault build ID. It returns ErrNone if the file has none, or if it
+// identifies itself by a GNU build ID.
 func findMemfault(file *elf.File) (string, error) {
 	if file.Type != elf.ET_EXEC && file.Type != elf.ET_DYN {
 		return "", ErrNone // before the linker has run, addresses are not known

@@ -54,19 +54,19 @@ func TestInspect_MemfaultBuildID(t *testing.T) {
 			}
 
 			got := inspect(t, build(3))
-			assert.Equal(t, buildid.Info{Type: got.Type, Kind: buildid.Memfault, BuildID: want, HasDebugInfo: true}, got)
+			assert.Equal(t, buildid.Info{Type: got.Type, Kind: buildid.KindMemfault, BuildID: want, HasDebugInfo: true}, got)
 			both := inspect(t, build(3, note))
-			assert.Equal(t, buildid.Info{Type: got.Type, Kind: buildid.Memfault, BuildID: want, GNUBuildID: "c0ffee0102", HasDebugInfo: true}, both)
+			assert.Equal(t, buildid.Info{Type: got.Type, Kind: buildid.KindMemfault, BuildID: want, GNUBuildID: "c0ffee0102", HasDebugInfo: true}, both)
 
 			for _, unwritten := range []buildid.Info{inspect(t, build(1)), inspect(t, build(1, note))} {
-				assert.Equal(t, buildid.Memfault, unwritten.Kind)
+				assert.Equal(t, buildid.KindMemfault, unwritten.Kind)
 				assert.Empty(t, unwritten.BuildID, "the software reports neither")
 				require.ErrorIs(t, unwritten.Missing, buildid.ErrUnwritten)
 				require.ErrorContains(t, unwritten.Missing, "fw_build_id.py")
 			}
 
 			isGNU := inspect(t, build(2, note))
-			assert.Equal(t, []any{buildid.GNU, "c0ffee0102"}, []any{isGNU.Kind, isGNU.BuildID})
+			assert.Equal(t, []any{buildid.KindGNU, "c0ffee0102"}, []any{isGNU.Kind, isGNU.BuildID})
 			require.ErrorIs(t, inspect(t, build(2)).Missing, buildid.ErrNone, "the note that it stands for is missing")
 		})
 	}
@@ -192,7 +192,7 @@ func TestInspect_SymbolsNeedLittleMemory(t *testing.T) {
 	got, err := buildid.Inspect(bytes.NewReader(content))
 	require.NoError(t, err)
 	runtime.ReadMemStats(&after)
-	assert.Equal(t, buildid.Memfault, got.Kind)
+	assert.Equal(t, buildid.KindMemfault, got.Kind)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 

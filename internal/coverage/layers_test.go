@@ -25,7 +25,7 @@ var layers = map[string][]string{
 
 	"internal/operation":       {},
 	"internal/operation/list":  {"internal/operation"},
-	"internal/fakecloud":       {"internal/operation"},
+	"internal/fakecloud":       {"internal/buildid", "internal/operation"},
 	"memfaulttest":             {".", "internal/elftest", "internal/fakecloud", "internal/operation"},
 	"internal/uncertain":       {},
 	"internal/arrivals":        {},

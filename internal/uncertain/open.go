@@ -37,7 +37,7 @@ func Open() []OpenMark {
 		{Place{"uploads_existing.go", "whether that holds for every"}, notRemovable},
 		{Place{"uploads_kinds.go", "whether Memfault accepts both"}, notRemovable},
 		{Place{"uploads_ota_payload.go", "whether Memfault rejects the same content"}, notRemovable},
-		{Place{"uploads_symbols.go", "whether it is the"}, notRemovable},
+		{Place{"uploads_symbols.go", "whether the look-up accepts a Memfault build ID"}, "it requires the symbols of a build with a Memfault build ID, which cannot be removed again"},
 		{Place{"uploads_trace_import.go", "form of a value"}, notRemovable},
 		{Place{"uploads_trace_import.go", "whether Memfault accepts addresses as numbers or as strings"}, notRemovable},
 		{Place{"uploads_trace_import.go", "whether Memfault accepts both forms"}, notRemovable},

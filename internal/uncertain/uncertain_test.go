@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -12,6 +13,8 @@ import (
 
 	"github.com/memfault-go/memfault/internal/uncertain"
 )
+
+var mark = regexp.MustCompile(`UNCERTAIN(\([a-z-]+\))?: `)
 
 // marksOf returns the sentences after the marks in the comments of each file of the client.
 func marksOf(t *testing.T, directory string) map[string][]string {
@@ -28,8 +31,8 @@ func marksOf(t *testing.T, directory string) map[string][]string {
 		require.NoError(t, err)
 		for _, group := range parsed.Comments {
 			text := strings.Join(strings.Fields(group.Text()), " ")
-			for _, rest, found := strings.Cut(text, "UNCERTAIN: "); found; _, rest, found = strings.Cut(rest, "UNCERTAIN: ") {
-				marks[filepath.Base(file)] = append(marks[filepath.Base(file)], rest)
+			for _, end := range mark.FindAllStringIndex(text, -1) {
+				marks[filepath.Base(file)] = append(marks[filepath.Base(file)], text[end[1]:])
 			}
 		}
 	}
