@@ -113,9 +113,9 @@ func (i *Info) choose(file *elf.File) error {
 		i.Kind, i.BuildID = KindMemfault, id
 	case errors.Is(err, ErrUnwritten):
 		i.Kind, i.Missing = KindMemfault, err
-	case errors.Is(err, errUnknown):
-		i.Missing = err
-	case !errors.Is(err, ErrNone) && !errors.Is(err, ErrNoContent):
+	case errors.Is(err, errUnknown), errors.Is(err, ErrNoContent):
+		i.Missing = err // a GNU build ID would be the wrong one
+	case !errors.Is(err, ErrNone):
 		return err
 	case i.GNUBuildID != "":
 		i.Kind, i.BuildID = KindGNU, i.GNUBuildID

@@ -25,7 +25,7 @@ const (
 var errUnknown = errors.New("unknown form of g_memfault_build_id")
 
 // findMemfault returns the Memfault build ID. It returns ErrNone if the file has none, or if it
-// identifies itself by a GNU build ID.
+// identifies itself by a GNU build ID, and ErrNoContent if it cannot be read.
 func findMemfault(file *elf.File) (string, error) {
 	if file.Type != elf.ET_EXEC && file.Type != elf.ET_DYN {
 		return "", ErrNone // before the linker has run, addresses are not known
@@ -43,6 +43,9 @@ func findMemfault(file *elf.File) (string, error) {
 		pointerAt, pointerSize = 8, 8
 	}
 	content, err := read(file, info.Value, pointerAt+pointerSize, info.Section)
+	if errors.Is(err, ErrNoContent) && found[1] == nil {
+		return "", ErrNone // software that identifies itself by a GNU build ID has no storage
+	}
 	if err != nil {
 		return "", err
 	}

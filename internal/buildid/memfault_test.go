@@ -106,10 +106,13 @@ func TestInspect_MemfaultBuildIDAfterTools(t *testing.T) {
 	stripped.Strip()
 	assert.Equal(t, buildid.Info{Type: elf.ET_EXEC, Missing: buildid.ErrNone}, inspect(t, stripped), "strip removes the symbol")
 
-	debug := build(3)
-	debug.OnlyKeepDebug()
-	require.ErrorIs(t, inspect(t, debug).Missing, buildid.ErrNoContent)
-	debug = build(2, note)
+	for _, debug := range []elftest.File{build(3), build(3, note), build(1, note)} {
+		debug.OnlyKeepDebug()
+		got := inspect(t, debug)
+		require.ErrorIs(t, got.Missing, buildid.ErrNoContent)
+		assert.Empty(t, got.BuildID, "the software does not report the GNU build ID")
+	}
+	debug := build(2, note)
 	debug.OnlyKeepDebug()
 	assert.Equal(t, "c0ffee0102", inspect(t, debug).BuildID, "the note is still there")
 
