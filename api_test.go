@@ -164,7 +164,7 @@ var (
 
 	_ = []error{
 		memfault.ErrBadRequest, memfault.ErrUnauthorized, memfault.ErrForbidden, memfault.ErrNotFound, memfault.ErrConflict,
-		memfault.ErrTooLarge, memfault.ErrRateLimited, memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNotReady,
+		memfault.ErrTooLarge, memfault.ErrRateLimited, memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNoBuildID, memfault.ErrNotReady,
 		memfault.ErrInvalidArgument, memfault.ErrNoAnswer, memfault.ErrUnexpectedResponse,
 		memfault.ErrWebhookSignature,
 	}

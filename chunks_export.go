@@ -16,8 +16,10 @@ import (
 // or the MC: is itself the end of a chunk. But if base64 and a colon follow right after such a
 // chunk, the chunk counts as cut off by the chunk that begins at its end.
 //
-// A line of hexadecimal digits is a damaged chunk if their number is odd, if it has more than
-// 1 MiB, or if few of its characters are not digits.
+// A line of hexadecimal digits that begins like a chunk is a damaged chunk if it has more than
+// 1 MiB, or if few of its characters are not digits. If the number of characters is odd, or
+// blanks between some bytes are missing, it is a damaged chunk only if the line before or after
+// it is a chunk in hexadecimal.
 type ChunkExportError struct {
 	Line   int   // where the chunk begins, from 1
 	Offset int64 // the same in bytes, from 0
@@ -41,9 +43,12 @@ func (e *ChunkExportError) Unwrap() error { return e.Err }
 // stops; a chunk that the reader cut off is not returned.
 //
 // A chunk is MC:<base64>: anywhere in the log, even if other text, a terminal escape sequence
-// or an escape of JSON touches it. A line of at least 8 hexadecimal digits, one of them 0 to
-// 9, is a chunk as well. Lines end with \n, \r\n or \r. Other text in these forms is
-// returned as a chunk. Chunks with a damaged MC: and logs in UTF-16 are not recognized.
+// or an escape of JSON touches it. A line of at least 8 hexadecimal digits is a chunk as well if
+// it begins with 00, 08, 40, 48, 80 or C0, the possible headers of a chunk; blanks may separate
+// its bytes. Lines end with \n, \r\n or \r. Other text in these forms is returned as a chunk.
+//
+// The log may be in UTF-8 or another superset of ASCII, or in UTF-16 with a byte order mark, as
+// PowerShell writes it. Chunks with a damaged MC: and other encodings are not recognized.
 func DecodeChunkExport(log io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if log == nil {

@@ -70,3 +70,21 @@ func TestDecodeChunkExport_StopsWithLoop(*testing.T) {
 		break
 	}
 }
+
+// What consoles print besides chunks is not uploaded into the stream of a device.
+func TestDecodeChunkExport_TextOfDevices(t *testing.T) {
+	log := strings.Join([]string{
+		"350000000000006", "001010123456789", "AC233F00AABB", "20261130", "358c6d1b2c9f6a0e4d5c7b8a99887766554433ff",
+		"08000102030405", "08 00 01 02 03 04 05",
+	}, "\r\n")
+	utf16 := "\xff\xfe" + strings.Join(strings.Split(log, ""), "\x00") + "\x00"
+	for name, log := range map[string]string{"UTF-8": log, "BOM": "\xef\xbb\xbf" + log, "UTF-16": utf16} {
+		chunks := 0
+		for chunk, err := range memfault.DecodeChunkExport(strings.NewReader(log)) {
+			require.NoError(t, err, name)
+			assert.Equal(t, []byte{8, 0, 1, 2, 3, 4, 5}, chunk)
+			chunks++
+		}
+		assert.Equal(t, 2, chunks, name)
+	}
+}

@@ -13,7 +13,7 @@ import (
 // ChunkSenderOptions configures a [ChunkSender]. A field with the zero value has its default.
 type ChunkSenderOptions struct {
 	// BatchSize is the largest number of chunks in one request. The default is 100, as in
-	// Memfault's phone SDKs.
+	// Memfault's phone SDKs. More than 500 counts as 500; see [ChunksService.Upload].
 	BatchSize int
 	// MaxBatchBytes is the largest size of a request body that has several chunks. A larger
 	// chunk is sent alone. The default is 1 MiB.
@@ -54,6 +54,7 @@ func (o ChunkSenderOptions) withDefaults() (ChunkSenderOptions, error) {
 	if o.BatchSize == 0 {
 		o.BatchSize = 100
 	}
+	o.BatchSize = min(o.BatchSize, chunksPerRequest)
 	if o.MaxBatchBytes == 0 {
 		o.MaxBatchBytes = 1 << 20
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -202,6 +203,27 @@ func TestChunkSender_BatchesFillWhileRequestInFlight(t *testing.T) {
 			assert.LessOrEqual(t, size, int64(4000), "the body of a request")
 		}
 		require.NoError(t, sender.Close(t.Context()))
+	})
+}
+
+// A batch is never larger than a request of Upload, so that it succeeds or fails as a whole.
+func TestChunkSender_BatchSizeIsLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var parts []int
+		sender := senderOver(t, memfault.ChunkSenderOptions{BatchSize: 10_000}, func(req *http.Request) (*http.Response, error) {
+			body, err := io.ReadAll(req.Body)
+			require.NoError(t, err)
+			parts = append(parts, strings.Count(string(body), "Content-Type: application/octet-stream"))
+			time.Sleep(time.Second)
+			return newResponse(202, "Accepted")
+		})
+		for range 1201 {
+			require.NoError(t, sender.Send(t.Context(), "A", []byte("chunk"), nil))
+			synctest.Wait()
+		}
+		require.NoError(t, sender.Close(t.Context()))
+		assert.Equal(t, []int{0, 500, 500, 200}, parts, "a single chunk has no parts")
+		assert.Equal(t, int64(4), sender.Stats().Requests)
 	})
 }
 

@@ -69,6 +69,65 @@ func TestChunksUpload_RetrySendsSameChunks(t *testing.T) {
 	assert.Len(t, cloud.Requests("chunks.upload"), 3)
 }
 
+// manyChunks returns chunks that differ.
+func manyChunks(n int) [][]byte {
+	chunks := make([][]byte, n)
+	for i := range chunks {
+		chunks[i] = fmt.Appendf(nil, "chunk %d", i)
+	}
+	return chunks
+}
+
+func TestChunksUpload_SplitsAt500(t *testing.T) {
+	for n, requests := range map[int]int{499: 1, 500: 1, 501: 2, 1000: 2, 1700: 4} {
+		cloud, client := newRelay(t)
+		chunks := manyChunks(n)
+		require.NoError(t, client.Chunks.Upload(t.Context(), "A", chunks))
+		assert.Equal(t, chunks, cloud.Chunks("A"), "in order")
+		sent := cloud.Requests("chunks.upload")
+		require.Len(t, sent, requests)
+		for _, request := range sent {
+			assert.LessOrEqual(t, strings.Count(string(request.Body), "Content-Type: application/octet-stream"), 500)
+		}
+	}
+}
+
+func TestChunksUpload_FailsBetweenRequests(t *testing.T) {
+	chunks := manyChunks(1700)
+	sent := 0
+	cloud, client := newRelay(t, memfault.WithObserver(func(context.Context, memfault.Attempt) { sent++ }))
+	cloud.RejectChunks(func(chunk []byte) int {
+		if string(chunk) == "chunk 1000" {
+			return http.StatusRequestEntityTooLarge
+		}
+		return 0
+	})
+	err := client.Chunks.Upload(t.Context(), "A", chunks)
+	require.ErrorIs(t, err, memfault.ErrTooLarge)
+	require.ErrorContains(t, err, "; Memfault has accepted the first 1000 of 1700 chunks")
+	assert.Equal(t, chunks[:1000], cloud.Chunks("A"))
+	assert.Equal(t, 3, sent, "later chunks must not be sent")
+
+	cloud.RejectChunks(func([]byte) int { return http.StatusBadRequest })
+	err = client.Chunks.Upload(t.Context(), "A", chunks)
+	require.ErrorIs(t, err, memfault.ErrBadRequest)
+	assert.NotContains(t, err.Error(), "accepted the first")
+
+	chunks[1699] = nil
+	sent = 0
+	require.ErrorContains(t, client.Chunks.Upload(t.Context(), "A", chunks), "chunk 1699 must not be empty")
+	assert.Zero(t, sent, "all chunks are checked before the first request")
+}
+
+func TestChunksUpload_ContextEndsBetweenRequests(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cloud, client := newRelay(t, memfault.WithObserver(func(context.Context, memfault.Attempt) { cancel() }))
+	err := client.Chunks.Upload(ctx, "A", manyChunks(600))
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "the first 500 of 600 chunks")
+	assert.Len(t, cloud.Chunks("A"), 500)
+}
+
 // net/http may read the body of a request after the call has returned.
 func TestChunksUpload_CopiesChunks(t *testing.T) {
 	for _, n := range []int{1, 2} {

@@ -48,6 +48,10 @@ var (
 	// ErrWrongCredential is returned, before anything is sent, if the operation does not
 	// accept the client's kind of credential.
 	ErrWrongCredential = errors.New("memfault: wrong kind of credential")
+	// ErrNoBuildID is returned if an ELF file has neither a GNU build ID nor a Memfault build
+	// ID, or if the Memfault build ID was not written. Such an error is also of the kind
+	// [ErrInvalidArgument]; see [BuildID].
+	ErrNoBuildID = errors.New("memfault: no build ID")
 	// ErrNotReady is returned if Memfault is still processing the requested file.
 	ErrNotReady = errors.New("memfault: not ready")
 

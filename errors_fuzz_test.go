@@ -119,7 +119,7 @@ func FuzzError_Body(f *testing.F) {
 
 var everyKind = []error{
 	memfault.ErrInvalidArgument, memfault.ErrNoAnswer, memfault.ErrUnexpectedResponse, memfault.ErrBadRequest, memfault.ErrUnauthorized, memfault.ErrForbidden,
-	memfault.ErrNotFound, memfault.ErrConflict, memfault.ErrTooLarge, memfault.ErrRateLimited, memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNotReady,
+	memfault.ErrNotFound, memfault.ErrConflict, memfault.ErrTooLarge, memfault.ErrRateLimited, memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNoBuildID, memfault.ErrNotReady,
 }
 
 // requireEnvelope compares an error with the body of its response, if that is the usual

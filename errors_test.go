@@ -22,7 +22,7 @@ import (
 
 var sentinels = []error{
 	memfault.ErrBadRequest, memfault.ErrUnauthorized, memfault.ErrForbidden, memfault.ErrNotFound, memfault.ErrConflict, memfault.ErrTooLarge,
-	memfault.ErrRateLimited, memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNotReady,
+	memfault.ErrRateLimited, memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNoBuildID, memfault.ErrNotReady,
 }
 
 func TestError_KindOfStatus(t *testing.T) {

@@ -292,7 +292,7 @@ func kindsOf(err error) []error {
 	kinds := []error{
 		memfault.ErrInvalidArgument, memfault.ErrNoAnswer, memfault.ErrUnexpectedResponse, memfault.ErrBadRequest, memfault.ErrUnauthorized,
 		memfault.ErrForbidden, memfault.ErrNotFound, memfault.ErrConflict, memfault.ErrTooLarge, memfault.ErrRateLimited,
-		memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNotReady,
+		memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNoBuildID, memfault.ErrNotReady,
 	}
 	return slices.DeleteFunc(kinds, func(kind error) bool { return !errors.Is(err, kind) })
 }

@@ -1,55 +1,111 @@
 package memfault
 
 import (
+	"debug/elf"
 	"errors"
 	"io"
 
 	"github.com/memfault-go/memfault/internal/buildid"
 )
 
-// GNUBuildID returns the GNU build ID of an ELF file in lowercase hexadecimal. If the file
-// has none, GNUBuildID returns an error. Linkers add a build ID only on request, such as with
-// -Wl,--build-id.
-func GNUBuildID(r io.ReaderAt) (string, error) {
-	if r == nil {
-		return "", invalid("GNUBuildID: nil reader")
+// BuildIDKind is the kind of a build ID.
+type BuildIDKind string
+
+const (
+	// BuildIDKindGNU is the kind of an ID that the linker wrote. Linkers do so only on
+	// request, such as with -Wl,--build-id.
+	BuildIDKindGNU BuildIDKind = "gnu"
+	// BuildIDKindMemfault is the kind of an ID that scripts/fw_build_id.py of the firmware SDK
+	// wrote after the build. Projects of ESP-IDF and Zephyr have one by default.
+	BuildIDKindMemfault BuildIDKind = "memfault"
+)
+
+// ELFBuildID identifies the build of an ELF file; see [BuildID].
+type ELFBuildID struct {
+	Kind BuildIDKind
+	ID   string // lowercase hexadecimal
+}
+
+// String returns the ID.
+func (b ELFBuildID) String() string { return b.ID }
+
+// BuildID returns the build ID that the software in an ELF file reports to Memfault. If the
+// file has both kinds of IDs, the firmware SDK's symbol g_memfault_build_id decides which of
+// them the software reports.
+//
+// If the file has no build ID, the error is of the kind [ErrNoBuildID]. If the step after the
+// build that writes the Memfault build ID is missing, the error names it, and the result has
+// the Kind [BuildIDKindMemfault] and no ID. The error for a file that is not an ELF file, is
+// corrupt or cannot be read is of the kind [ErrInvalidArgument] only.
+//
+// Memfault: https://docs.memfault.com/docs/mcu/symbol-file-build-ids
+func BuildID(r io.ReaderAt) (ELFBuildID, error) {
+	info, err := inspectELF("BuildID", r)
+	if err != nil {
+		return ELFBuildID{}, err
 	}
-	id, err := readBuildID(r)
-	switch {
-	case err != nil:
-		return "", invalid("GNUBuildID: %w", err)
-	case id == "":
-		return "", invalid("GNUBuildID: ELF file without a GNU build ID")
+	id := ELFBuildID{ID: info.BuildID}
+	switch info.Kind {
+	case buildid.KindGNU:
+		id.Kind = BuildIDKindGNU
+	case buildid.KindMemfault:
+		id.Kind = BuildIDKindMemfault
+	case buildid.KindNone:
+	}
+	if id.ID == "" {
+		return id, invalid("BuildID: %w", noBuildID(info))
 	}
 	return id, nil
 }
 
-var errNotELF = buildid.ErrNotELF
-
-// readBuildID returns "" if an ELF file has no build ID.
-func readBuildID(r io.ReaderAt) (string, error) {
-	info, err := buildid.Inspect(r)
-	return info.BuildID, err
+// GNUBuildID returns the GNU build ID of an ELF file in lowercase hexadecimal, even if the
+// software in the file reports another one: Prefer [BuildID]. If the file has no GNU build ID,
+// the error is of the kind [ErrNoBuildID].
+func GNUBuildID(r io.ReaderAt) (string, error) {
+	info, err := inspectELF("GNUBuildID", r)
+	switch {
+	case err != nil:
+		return "", err
+	case info.GNUBuildID == "":
+		return "", invalid("GNUBuildID: %w", newKindError(ErrNoBuildID, "ELF file without a GNU build ID"))
+	}
+	return info.GNUBuildID, nil
 }
+
+func inspectELF(function string, r io.ReaderAt) (buildid.Info, error) {
+	if r == nil {
+		return buildid.Info{}, invalid("%s: nil reader", function)
+	}
+	info, err := buildid.Inspect(r)
+	if err != nil {
+		err = invalid("%s: %w", function, err)
+	}
+	return info, err
+}
+
+// noBuildID returns why an ELF file has no build ID.
+func noBuildID(info buildid.Info) error { return newKindError(ErrNoBuildID, "%w", info.Missing) }
 
 const withoutDebugInfo = "the ELF file has no debug information (.debug_info)"
 
-// checkSymbols returns an error for an ELF file that contains no symbols, or whose software
-// Memfault could not identify. Other files, such as mapping files of Android, are not checked.
-func (o SymbolsOptions) checkSymbols(file *File) error {
+// checkSymbols returns the build ID of a symbol file, or "" if it has none. It returns an error
+// for a file that contains no symbols, or whose software Memfault could not identify.
+func (o SymbolsOptions) checkSymbols(file *File) (id string, err error) {
 	if err := file.validate(); err != nil {
-		return err
+		return "", err
 	}
 	info, err := buildid.Inspect(file.Content)
 	switch {
-	case errors.Is(err, errNotELF):
-		return nil
+	case errors.Is(err, buildid.ErrNotELF):
+		return "", o.checkText(file)
 	case err != nil:
-		return invalid("File: %s: %w", file.Name, err)
+		return "", invalid("File: %s: %w", file.Name, err)
+	case info.Type == elf.ET_CORE:
+		return "", invalid("File: %s: an ELF core file contains no symbols", file.Name)
 	case !info.HasDebugInfo && !o.WithoutDebugInfo:
-		return invalid("File: %s: %s; upload the file as it was before it was stripped, or set WithoutDebugInfo", file.Name, withoutDebugInfo)
+		return "", invalid("File: %s: %s; upload the file as it was before it was stripped, or set WithoutDebugInfo", file.Name, withoutDebugInfo)
 	case info.BuildID == "" && o.SoftwareVersion == "":
-		return invalid("File: %s: the ELF file has no GNU build ID, and SymbolsOptions identify no software version", file.Name)
+		return "", invalid("File: %s: %w, and SymbolsOptions identify no software version", file.Name, noBuildID(info))
 	}
-	return nil
+	return info.BuildID, nil
 }

@@ -72,7 +72,7 @@ func everyUpload(client *memfault.Client) map[string]func(*testing.T, *memfault.
 			return err
 		},
 		"symbols if missing": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
-			_, err := client.Uploads.Symbols(t.Context(), sink, f, memfault.SymbolsOptions{IfMissing: true}, opts...)
+			_, err := client.Uploads.Symbols(t.Context(), sink, f, memfault.SymbolsOptions{SoftwareType: "main", SoftwareVersion: "2.0.0", IfMissing: true}, opts...)
 			return err
 		},
 		"raw coredump": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
@@ -227,7 +227,7 @@ func TestArtifactsUpload_Form(t *testing.T) {
 
 func TestSymbolsLegacy_CreatesVersion(t *testing.T) {
 	_, client := newCloud(t)
-	file, content := fileOf("a.elf", "", 1000)
+	file, content := fileOf("a.elf", "text", 1000)
 	result, err := client.Uploads.SymbolsLegacy(t.Context(), sink, "main", "1.0.0", file)
 	require.NoError(t, err)
 	assert.Equal(t, &memfault.UploadResult{MD5: md5Of(content), Size: 1000}, result)

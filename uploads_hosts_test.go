@@ -102,7 +102,7 @@ func TestUpload_HostsOfOtherData(t *testing.T) {
 			return err
 		}, []string{"POST " + projectOnAPI + "/releases/1.0.0%2Ba/artifacts"}},
 		"legacy symbols": {memfault.OrganizationToken("oat_test"), func(ctx context.Context, client *memfault.Client) error {
-			file, _ := fileOf("a", "", 100)
+			file, _ := fileOf("a", "text", 100)
 			_, err := client.Uploads.SymbolsLegacy(ctx, sink, "main", "1.0.0", file)
 			return err
 		}, []string{"POST " + projectOnFiles + "/software_types/main/software_versions/1.0.0/artifacts/symbols"}},

@@ -39,7 +39,7 @@ func uploadCases() []uploadCase {
 	)
 	const device = `"device_serial":"S1","hardware_version":"evt-1","software_version":"1.0.0+8219de","software_type":"main"`
 	return []uploadCase{
-		{"symbols", "", false, `{}`, func(ctx context.Context, u *uploads, ref project, f *file, o ...option) (*result, error) {
+		{"symbols", string(memfaulttest.SymbolFile([]byte{0xC0, 0xFF, 0xEE})), false, `{}`, func(ctx context.Context, u *uploads, ref project, f *file, o ...option) (*result, error) {
 			return u.Symbols(ctx, ref, f, memfault.SymbolsOptions{}, o...)
 		}},
 		{"symbols", "com.acme.App -> a:", false, `{"software_version":{"version":"1.0:7","software_type":"com.acme","revision":"8219de"}}`, func(ctx context.Context, u *uploads, ref project, f *file, o ...option) (*result, error) {

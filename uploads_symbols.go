@@ -10,7 +10,7 @@ import (
 )
 
 // SymbolsOptions identifies the software of a symbol file. It may be the zero value if the
-// file contains a build ID.
+// file is an ELF file with a build ID; see [BuildID].
 //
 // For a mapping file of Android, SoftwareType is the package, and SoftwareVersion is the
 // version name and the version code, joined by a colon.
@@ -18,9 +18,9 @@ type SymbolsOptions struct {
 	SoftwareType    string
 	SoftwareVersion string
 	Revision        string // such as the commit of the build
-	// IfMissing looks the GNU build ID of the file up first, and uploads the file only if
-	// Memfault does not have it. A file without a build ID is always uploaded. If the token
-	// may only upload, every file is uploaded.
+	// IfMissing looks the build ID of the file up first, and uploads the file only if Memfault
+	// does not have it. A file without a build ID is always uploaded, because another file of
+	// the same version may be there. If the token may only upload, every file is uploaded.
 	IfMissing bool
 	// WithoutDebugInfo also uploads an ELF file without debug information (.debug_info), from
 	// which Memfault can symbolize little. Without the option, such a file is an error.
@@ -39,11 +39,20 @@ func (o SymbolsOptions) upload() (upload, error) {
 	return kind, nil
 }
 
-// Symbols uploads the symbols of a build: an ELF file, or a mapping file of Android. It returns
-// an error for an ELF file without debug information, unless [SymbolsOptions.WithoutDebugInfo]
-// is set. It also returns an error if the file has no GNU build ID and the options contain no
-// software version. With [SymbolsOptions.IfMissing], a file that Memfault has is not sent; the
-// MD5 of the result is then empty.
+// Symbols uploads the symbols of a build: an ELF file, or a mapping file of Android. With
+// [SymbolsOptions.IfMissing], a file that Memfault has is not sent; the MD5 of the result is
+// then empty.
+//
+// Symbols returns an error and sends nothing in these cases:
+//   - The options contain no software version, and the file has no build ID. For an ELF file,
+//     the error is then of the kind [ErrNoBuildID] too.
+//   - An ELF file has no debug information, unless [SymbolsOptions.WithoutDebugInfo] is set.
+//   - The file is of a format that contains no symbols for Memfault, such as Intel HEX, an
+//     archive, a compressed file or another binary file.
+//
+// If Memfault rejects the file with 409, it has the same content. Symbols then looks for the
+// file: by its build ID, or by a download of the symbols of the software version. It fails with
+// [ErrConflict] if it does not find the file.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
@@ -56,12 +65,12 @@ func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *
 	if err := s.checkCommit(kind.consoleCommit, project); err != nil {
 		return nil, err
 	}
-	if err := options.checkSymbols(file); err != nil {
+	id, err := options.checkSymbols(file)
+	if err != nil {
 		return nil, err
 	}
-	kind.existing = s.existingSymbols(project, file, options, opts)
-	if options.IfMissing {
-		missing, err := kind.existing.missing(ctx, "")
+	if options.IfMissing && id != "" {
+		missing, err := s.symbolsOf(project, id, opts).missing(ctx, "")
 		if err != nil {
 			return nil, err
 		}
@@ -69,49 +78,78 @@ func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *
 			return &UploadResult{AlreadyUploaded: true, Size: file.Size}, nil
 		}
 	}
+	kind.existing = s.existingSymbols(project, file, id, options, opts)
 	return s.send(ctx, project, file, kind, opts)
 }
 
-// existingSymbols looks for the symbols of a file: by its build ID, or if it has none, by the
-// software version that the options identify.
-func (s *UploadsService) existingSymbols(project ProjectRef, file *File, options SymbolsOptions, opts []CallOption) lookup {
-	return func(ctx context.Context, md5 string) (there bool, found string, err error) {
-		id, err := readBuildID(file.Content)
-		switch {
-		case err != nil && !errors.Is(err, errNotELF):
-			return false, "", invalid("File: %s: %w", file.Name, err)
-		case id != "":
-			there, err = s.SymbolsExist(ctx, project, id, opts...)
-			return there, "it has no symbols of the build ID " + id, err
-		case options.SoftwareVersion == "":
-			return md5 != "", "", nil // it was to belong to nothing else; without a 409 nothing is known
-		}
-		return s.findSymbolFile(ctx, project, options.SoftwareType, options.SoftwareVersion, opts)
+// symbolsOf looks for the symbols of a build.
+func (s *UploadsService) symbolsOf(project ProjectRef, buildID string, opts []CallOption) lookup {
+	return func(ctx context.Context, _ string) (there bool, found string, err error) {
+		there, err = s.SymbolsExist(ctx, project, buildID, opts...)
+		return there, "it has no symbols of the build ID " + buildID, err
 	}
 }
 
-// findSymbolFile looks for the symbol file of a software version. UNCERTAIN(symbols-of-version):
-// whether it is the uploaded file, because Memfault returns no MD5 of it.
-func (s *UploadsService) findSymbolFile(ctx context.Context, project ProjectRef, softwareType, version string, opts []CallOption) (there bool, found string, err error) {
-	software, err := clientOf(s).Software.GetVersion(ctx, project, softwareType, version, opts...)
+// existingSymbols looks for a symbol file: by its build ID, and otherwise in the software
+// version that the options identify.
+func (s *UploadsService) existingSymbols(project ProjectRef, file *File, buildID string, options SymbolsOptions, opts []CallOption) lookup {
+	return func(ctx context.Context, md5 string) (there bool, found string, err error) {
+		if buildID != "" {
+			there, found, err = s.symbolsOf(project, buildID, opts)(ctx, md5)
+			if there || err != nil || options.SoftwareVersion == "" {
+				return there, found, err
+			}
+		}
+		return s.findSymbolFile(ctx, project, file, options, md5, opts)
+	}
+}
+
+// findSymbolFile looks for a symbol file in a software version. Memfault returns no checksum of
+// it, so findSymbolFile downloads the file that is there.
+func (s *UploadsService) findSymbolFile(ctx context.Context, project ProjectRef, file *File, options SymbolsOptions, md5 string, opts []CallOption) (there bool, found string, err error) {
+	version := fmt.Sprintf("software version %s of type %s", options.SoftwareVersion, options.SoftwareType)
+	software, err := clientOf(s).Software.GetVersion(ctx, project, options.SoftwareType, options.SoftwareVersion, opts...)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return false, fmt.Sprintf("software version %s of type %s does not exist", version, softwareType), nil
+		return false, version + " does not exist", nil
+	case err != nil:
+		return false, "", err
+	case software.SymbolFile == nil:
+		return false, version + " has no symbols", nil
+	}
+	stored, err := clientOf(s).Coredumps.DownloadSymbols(ctx, project, software.SymbolFile.ID, &sizeLimit{file.Size}, opts...)
+	switch {
+	case errors.Is(err, errLarger):
+		return false, version + " has other symbols", nil
 	case err != nil:
 		return false, "", err
 	}
-	return software.SymbolFile != nil, fmt.Sprintf("software version %s of type %s has no symbols", version, softwareType), nil
+	return stored.MD5 == md5, fmt.Sprintf("%s has other symbols (MD5 %s)", version, stored.MD5), nil
 }
 
-// SymbolsExist reports whether Memfault has the symbols of a build. gnuBuildID is in
-// hexadecimal; see [GNUBuildID]. If the token may only upload, SymbolsExist fails with
-// [ErrForbidden].
+// sizeLimit is a writer that discards so many bytes, and fails at the next one.
+type sizeLimit struct{ left int64 }
+
+var errLarger = errors.New("the file is larger")
+
+func (l *sizeLimit) Write(p []byte) (int, error) {
+	if l.left -= int64(len(p)); l.left < 0 {
+		return 0, errLarger
+	}
+	return len(p), nil
+}
+
+// SymbolsExist reports whether Memfault has the symbols of a build. buildID is in hexadecimal;
+// see [BuildID]. If the token may only upload, SymbolsExist fails with [ErrForbidden].
+//
+// UNCERTAIN(build-id-head): whether the look-up accepts a Memfault build ID as well as a GNU build
+// ID, as Memfault's command-line tool expects.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's command-line tool.
-func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, gnuBuildID string, opts ...CallOption) (bool, error) {
-	err := exec(ctx, clientOf(s), operation.SymbolsExistsByGNUBuildID, requestParams{path: project.path(strings.ToLower(gnuBuildID))}, opts)
+func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, buildID string, opts ...CallOption) (bool, error) {
+	err := exec(ctx, clientOf(s), operation.SymbolsExistsByGNUBuildID, requestParams{path: project.path(strings.ToLower(buildID))}, opts)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
@@ -120,20 +158,21 @@ func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, g
 
 // SymbolsLegacy uploads the symbols of a software version in one request. Prefer
 // [UploadsService.Symbols]: SymbolsLegacy is the older way. The request is not retried once it
-// may have reached Memfault.
+// may have reached Memfault. SymbolsLegacy returns an error for a file that contains no symbols
+// for Memfault; debug information is not required.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in an old script for embedded controllers of
 // ChromeOS.
 func (s *UploadsService) SymbolsLegacy(ctx context.Context, project ProjectRef, softwareType, version string, file *File, opts ...CallOption) (*UploadResult, error) {
-	if err := checkFile(file, nil); err != nil {
+	options := SymbolsOptions{SoftwareType: softwareType, SoftwareVersion: version, WithoutDebugInfo: true}
+	id, err := options.checkSymbols(file)
+	if err != nil {
 		return nil, err
 	}
 	content := &filePayload{file: file, progress: newCallOptions(opts).progress}
-	existing := func(ctx context.Context, _ string) (bool, string, error) {
-		return s.findSymbolFile(ctx, project, softwareType, version, opts)
-	}
+	existing := s.existingSymbols(project, file, id, options, opts)
 	request := singleUpload{operation.SoftwareVersionsUploadSymbolsLegacy, project.path(softwareType, version), octetStream, content, existing}
 	return request.send(ctx, clientOf(s), opts)
 }

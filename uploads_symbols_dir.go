@@ -2,6 +2,7 @@ package memfault
 
 import (
 	"context"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,13 +32,17 @@ type SymbolsDirResult struct {
 	Err     error         // why the file was not read or not uploaded
 }
 
-// SymbolsDir uploads the symbols of all ELF files in a directory tree that contain a GNU build
-// ID, unless Memfault already has them. Other files are ignored, and symbolic links inside the
-// directory are not followed. If several files have the same build ID, only the largest, which
-// contains the symbols, is uploaded. If it succeeds, the others count as already uploaded; if
-// it fails, they fail with the same error. A file without debug information is left out,
-// unless [SymbolsDirOptions.WithoutDebugInfo] is set; [SymbolsDirResult.Skipped] contains the
-// reason.
+// SymbolsDir uploads the symbols of all ELF files in a directory tree that have a build ID (see
+// [BuildID]), unless Memfault already has them. If several files have the same build ID, only
+// one is uploaded: the largest of those with debug information. If it succeeds, the others
+// count as already uploaded; if it fails, they fail with the same error.
+//
+// An ELF file without debug information is left out, unless
+// [SymbolsDirOptions.WithoutDebugInfo] is set. An executable or a library with debug information
+// and without a build ID is left out too. [SymbolsDirResult.Skipped] contains the reason. If a
+// Memfault build ID was not written, the file fails with [ErrNoBuildID], but it is left out if
+// another file of the same directory has one: then it is an intermediate result of the build.
+// All other files are ignored, and symbolic links inside the directory are not followed.
 //
 // SymbolsDir returns one result for each such file and for each path that cannot be read, in the
 // order of filepath.WalkDir. It also returns an error that joins the errors of all failed files;
@@ -69,7 +74,8 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir
 		return nil, err
 	}
 	opts = append(opts[:len(opts):len(opts)], WithResponse(nil), WithProgress(nil))
-	chosen := chooseLargest(found)
+	judgeUnwritten(found)
+	chosen := chooseBest(found)
 	parallel.Do(len(chosen), workers, func(i int) {
 		file := &found[chosen[i]]
 		var err error
@@ -83,6 +89,15 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir
 type symbolFile struct {
 	SymbolsDirResult
 	size int64
+	info buildid.Info
+}
+
+// isResult reports whether SymbolsDir returns a result for the file.
+func (f *symbolFile) isResult() bool {
+	if f.Err != nil || f.info.Kind != buildid.KindNone {
+		return true
+	}
+	return f.info.HasDebugInfo && (f.info.Type == elf.ET_EXEC || f.info.Type == elf.ET_DYN)
 }
 
 // findSymbols walks a directory. A path that cannot be read becomes a result with an error.
@@ -98,7 +113,7 @@ func findSymbols(ctx context.Context, dir string, options SymbolsDirOptions) ([]
 		case err != nil:
 			found = append(found, symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path, Err: inPart("file", path, invalid("SymbolsDir: %w", err))}})
 		case entry.Type().IsRegular():
-			if file := inspect(path, options); file.BuildID != "" || file.Err != nil {
+			if file := inspect(path, options); file.isResult() {
 				found = append(found, file)
 			}
 		}
@@ -107,7 +122,7 @@ func findSymbols(ctx context.Context, dir string, options SymbolsDirOptions) ([]
 	return found, err
 }
 
-// inspect reads the build ID of a file. The result has no build ID if the file contains none.
+// inspect reads the build ID of a file.
 func inspect(path string, options SymbolsDirOptions) symbolFile {
 	result := symbolFile{SymbolsDirResult: SymbolsDirResult{Path: path}}
 	file, err := OpenFile(path)
@@ -117,19 +132,39 @@ func inspect(path string, options SymbolsDirOptions) symbolFile {
 	}
 	defer file.Close() //nolint:errcheck // the file was only read
 	result.size = file.Size
-	info, err := buildid.Inspect(file.Content)
-	result.BuildID = info.BuildID
+	result.info, err = buildid.Inspect(file.Content)
+	result.BuildID = result.info.BuildID
 	switch {
-	case err != nil && !errors.Is(err, errNotELF):
+	case errors.Is(err, buildid.ErrNotELF):
+	case err != nil:
 		result.Err = inPart("file", path, invalid("SymbolsDir: %w", err))
-	case err == nil && !info.HasDebugInfo && !options.WithoutDebugInfo:
+	case !result.info.HasDebugInfo && !options.WithoutDebugInfo:
 		result.Skipped = withoutDebugInfo
+	case result.BuildID == "":
+		result.Skipped = result.info.Missing.Error()
 	}
 	return result
 }
 
-// chooseLargest returns the index of the largest file of each build ID, in their order.
-func chooseLargest(found []symbolFile) []int {
+// judgeUnwritten turns files whose Memfault build ID was not written into errors, unless
+// another file of the directory has one.
+func judgeUnwritten(found []symbolFile) {
+	written := map[string]bool{}
+	for _, file := range found {
+		if file.info.Kind == buildid.KindMemfault && file.BuildID != "" {
+			written[filepath.Dir(file.Path)] = true
+		}
+	}
+	for i := range found {
+		file := &found[i]
+		if errors.Is(file.info.Missing, buildid.ErrUnwritten) && !written[filepath.Dir(file.Path)] {
+			file.Skipped, file.Err = "", inPart("file", file.Path, invalid("SymbolsDir: %w", noBuildID(file.info)))
+		}
+	}
+}
+
+// chooseBest returns the index of the best file of each build ID, in their order.
+func chooseBest(found []symbolFile) []int {
 	var chosen []int
 	place := map[string]int{} // in chosen
 	for i, file := range found {
@@ -141,11 +176,20 @@ func chooseLargest(found []symbolFile) []int {
 		case !met:
 			place[file.BuildID] = len(chosen)
 			chosen = append(chosen, i)
-		case file.size > found[chosen[at]].size:
+		case file.isBetter(&found[chosen[at]]):
 			chosen[at] = i
 		}
 	}
 	return chosen
+}
+
+// isBetter reports whether the file has debug information that other lacks, and otherwise whether it
+// is larger.
+func (f *symbolFile) isBetter(other *symbolFile) bool {
+	if f.info.HasDebugInfo != other.info.HasDebugInfo {
+		return f.info.HasDebugInfo
+	}
+	return f.size > other.size
 }
 
 func (s *UploadsService) uploadPath(ctx context.Context, project ProjectRef, path string, options SymbolsDirOptions, opts []CallOption) (*UploadResult, error) {

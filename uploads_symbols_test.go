@@ -359,7 +359,10 @@ func TestSymbols_WithoutDebugInfo(t *testing.T) {
 	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 	require.ErrorContains(t, err, "no debug information (.debug_info)")
 	_, err = client.Uploads.Symbols(t.Context(), sink, file(debug), memfault.SymbolsOptions{})
-	require.ErrorContains(t, err, "no GNU build ID")
+	require.ErrorContains(t, err, "File: a.elf: the ELF file has no GNU build ID and no Memfault build ID, and SymbolsOptions identify no software version")
+	require.ErrorIs(t, err, memfault.ErrNoBuildID)
+	_, err = client.Uploads.Symbols(t.Context(), sink, stripped, memfault.SymbolsOptions{})
+	require.NotErrorIs(t, err, memfault.ErrNoBuildID, "the debug information is missing")
 	assert.Empty(t, cloud.Requests(""), "nothing must be sent")
 
 	_, err = client.Uploads.Symbols(t.Context(), sink, file(debug), memfault.SymbolsOptions{SoftwareType: "main", SoftwareVersion: "1.0.0"})
@@ -390,4 +393,164 @@ func TestSymbolsDir_SkipsWithoutDebugInfo(t *testing.T) {
 	assert.Empty(t, results[1].Skipped)
 	assert.False(t, results[1].Result.AlreadyUploaded, "the larger file without debug information must not win")
 	assert.Len(t, cloud.Uploads(), 1)
+}
+
+// fileWith returns a file with the given content.
+func fileWith(name string, content []byte) *memfault.File {
+	return &memfault.File{Name: name, Size: int64(len(content)), Content: bytes.NewReader(content)}
+}
+
+// A version can have symbols of another build. Only a build ID proves that a file is there.
+func TestSymbolsIfMissing_AnotherBuildOfTheVersion(t *testing.T) {
+	build := func(n byte) []byte {
+		return elffile.File{Sections: []elffile.Section{{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte{n}}}}.Bytes()
+	}
+	for name, builds := range map[string][2][]byte{
+		"ELF without a build ID": {build(1), build(2)},
+		"mapping":                {[]byte("com.acme.App -> a:\n"), []byte("com.acme.App -> b:\n")},
+		"not written":            {firmwareELF(1, elffile.DebugInfo(1)).Bytes(), firmwareELF(1, elffile.DebugInfo(2)).Bytes()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cloud, client := newCloud(t)
+			options := memfault.SymbolsOptions{SoftwareType: "main", SoftwareVersion: "1.0.0", IfMissing: true}
+			for _, content := range builds {
+				result, err := client.Uploads.Symbols(t.Context(), sink, fileWith("a.elf", content), options)
+				require.NoError(t, err)
+				assert.Equal(t, &memfault.UploadResult{MD5: md5Of(content), Size: int64(len(content))}, result)
+			}
+			require.Len(t, cloud.Uploads(), 2)
+			assert.Empty(t, cloud.Requests("software_versions.retrieve"), "what the version has proves nothing")
+		})
+	}
+}
+
+// After a 409, the file is there only if its build ID is known, or if the version has it.
+func TestSymbols_ConflictNeedsProof(t *testing.T) {
+	mapping := []byte("com.acme.App -> a:\n")
+	version := memfault.SymbolsOptions{SoftwareType: "com.acme", SoftwareVersion: "1.0:1"}
+	another := memfault.SymbolsOptions{SoftwareType: "com.acme", SoftwareVersion: "1.1:2"}
+	legacy := func(ctx context.Context, client *memfault.Client, content []byte, o memfault.SymbolsOptions) (*memfault.UploadResult, error) {
+		return client.Uploads.SymbolsLegacy(ctx, sink, o.SoftwareType, o.SoftwareVersion, fileWith("mapping.txt", content))
+	}
+	current := func(ctx context.Context, client *memfault.Client, content []byte, o memfault.SymbolsOptions) (*memfault.UploadResult, error) {
+		return client.Uploads.Symbols(ctx, sink, fileWith("mapping.txt", content), o)
+	}
+	for name, upload := range map[string]func(context.Context, *memfault.Client, []byte, memfault.SymbolsOptions) (*memfault.UploadResult, error){"symbols": current, "legacy": legacy} {
+		t.Run(name, func(t *testing.T) {
+			cloud, client := newCloud(t)
+			for _, before := range []bool{false, true} {
+				result, err := upload(t.Context(), client, mapping, version)
+				require.NoError(t, err)
+				assert.Equal(t, &memfault.UploadResult{AlreadyUploaded: before, MD5: md5Of(mapping), Size: int64(len(mapping))}, result)
+			}
+			for _, other := range []string{"com.acme.App -> b:\n", "com.acme.App -> a:\nand more"} {
+				_, err := upload(t.Context(), client, []byte(other), another)
+				require.NoError(t, err)
+				_, err = upload(t.Context(), client, mapping, another)
+				require.ErrorIs(t, err, memfault.ErrConflict)
+				require.ErrorContains(t, err, "software version 1.1:2 of type com.acme has other symbols")
+			}
+
+			cloud.Fail(memfaulttest.Fault{Operation: "symbols.download", Status: http.StatusForbidden})
+			_, err := upload(t.Context(), client, mapping, version)
+			require.ErrorIs(t, err, memfault.ErrConflict)
+			require.ErrorContains(t, err, "whether the file is there cannot be looked up")
+		})
+	}
+}
+
+func TestSymbols_MemfaultBuildID(t *testing.T) {
+	cloud, client := newCloud(t)
+	content := firmwareELF(3, elffile.BuildID(binary.BigEndian, []byte{1, 2})).Bytes()
+	for _, before := range []bool{false, true} {
+		result, err := client.Uploads.Symbols(t.Context(), sink, fileWith("zephyr.elf", content), memfault.SymbolsOptions{IfMissing: true})
+		require.NoError(t, err)
+		assert.Equal(t, before, result.AlreadyUploaded)
+	}
+	assert.Len(t, cloud.Uploads(), 1)
+	assert.NotContains(t, cloud.Uploads()[0].Commit, "software_version")
+	for _, head := range cloud.Requests("symbols.exists_by_gnu_build_id") {
+		assert.True(t, strings.HasSuffix(head.Path, "/symbols-by-gnu-build-id/"+memfaultIDText), head.Path)
+	}
+	result, err := client.Uploads.Symbols(t.Context(), sink, fileWith("zephyr.elf", content), memfault.SymbolsOptions{})
+	require.NoError(t, err)
+	assert.True(t, result.AlreadyUploaded, "after a 409")
+
+	requests := len(cloud.Requests(""))
+	_, err = client.Uploads.Symbols(t.Context(), sink, fileWith("a.elf", firmwareELF(1).Bytes()), memfault.SymbolsOptions{})
+	require.ErrorIs(t, err, memfault.ErrNoBuildID)
+	require.ErrorContains(t, err, "run the step after the build that writes it")
+	assert.Len(t, cloud.Requests(""), requests, "nothing must be sent")
+	_, err = client.Uploads.Symbols(t.Context(), sink, fileWith("a.elf", firmwareELF(1).Bytes()), memfault.SymbolsOptions{SoftwareType: "main", SoftwareVersion: "1.0.0"})
+	require.NoError(t, err, "the device then reports only its version")
+}
+
+// resultsOf returns the results by their paths in the directory.
+func resultsOf(t *testing.T, dir string, results []memfault.SymbolsDirResult) map[string]memfault.SymbolsDirResult {
+	t.Helper()
+	named := map[string]memfault.SymbolsDirResult{}
+	for _, r := range results {
+		name, err := filepath.Rel(dir, r.Path)
+		require.NoError(t, err)
+		named[filepath.ToSlash(name)] = r
+	}
+	return named
+}
+
+func TestSymbolsDir_MemfaultBuildID(t *testing.T) {
+	cloud, client := newCloud(t)
+	plain := elffile.File{Sections: []elffile.Section{elffile.DebugInfo(3)}}
+	object := plain
+	object.Type = elf.ET_REL
+	unlinked := firmwareELF(1)
+	unlinked.Type = elf.ET_REL
+	noContent := firmwareELF(3)
+	noContent.OnlyKeepDebug()
+	dir := symbolsTree(t, map[string][]byte{
+		"zephyr/zephyr.elf":      firmwareELF(3).Bytes(),
+		"zephyr/zephyr_pre0.elf": firmwareELF(1).Bytes(),
+		"zephyr/build_id.c.obj":  unlinked.Bytes(),
+		"app/app.elf":            firmwareELF(1).Bytes(),
+		"boot/boot.elf":          plain.Bytes(),
+		"boot/boot.o":            object.Bytes(),
+		"debug/app.debug":        noContent.Bytes(),
+		"boot/boot.bin":          make([]byte, 100),
+	})
+	results, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{})
+	require.ErrorIs(t, err, memfault.ErrNoBuildID)
+	require.ErrorContains(t, err, "1 of 5 files")
+	named := resultsOf(t, dir, results)
+	require.Len(t, named, 5)
+	assert.Equal(t, memfaultIDText, named["zephyr/zephyr.elf"].BuildID)
+	assert.False(t, named["zephyr/zephyr.elf"].Result.AlreadyUploaded)
+	require.ErrorContains(t, named["app/app.elf"].Err, "fw_build_id.py")
+	for name, reason := range map[string]string{
+		"zephyr/zephyr_pre0.elf": "fw_build_id.py",
+		"boot/boot.elf":          "the ELF file has no GNU build ID and no Memfault build ID",
+		"debug/app.debug":        "objcopy --only-keep-debug",
+	} {
+		assert.Contains(t, named[name].Skipped, reason, name)
+		require.NoError(t, named[name].Err, name)
+	}
+	assert.Len(t, cloud.Uploads(), 1)
+}
+
+// Debug information counts more than size.
+func TestSymbolsDir_WithoutDebugInfoPrefersDebugInfo(t *testing.T) {
+	cloud, client := newCloud(t)
+	id := elffile.BuildID(binary.LittleEndian, []byte{0xC0, 0xFF, 0xEE, 1})
+	text := elffile.Section{Name: ".text", Type: elf.SHT_PROGBITS, Flags: elf.SHF_ALLOC, Content: make([]byte, 15_000)}
+	stripped := elffile.File{Sections: []elffile.Section{id, text}}
+	debug := elffile.File{Sections: []elffile.Section{id, text, elffile.DebugInfo(4000)}}
+	debug.OnlyKeepDebug()
+	dir := symbolsTree(t, map[string][]byte{
+		"app": stripped.Bytes(), "app.debug": debug.Bytes(), "copy.debug": debug.Bytes(), "z": stripped.Bytes(),
+	})
+	results, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, memfault.SymbolsDirOptions{WithoutDebugInfo: true})
+	require.NoError(t, err)
+	require.Len(t, cloud.Uploads(), 1)
+	assert.Equal(t, "app.debug", cloud.Uploads()[0].Name)
+	for name, r := range resultsOf(t, dir, results) {
+		assert.Equal(t, name != "app.debug", r.Result.AlreadyUploaded, name)
+	}
 }

@@ -113,7 +113,7 @@ func (s *Server) AddSoftwareVersions(versions ...SoftwareVersion) {
 	s.cloud.AddSoftwareVersions(convert(versions, func(v SoftwareVersion) fakecloud.SoftwareVersion { return fakecloud.SoftwareVersion(v) })...)
 }
 
-// AddBuildID adds the GNU build ID of symbols that Memfault has.
+// AddBuildID adds the build ID of symbols that Memfault has, in lowercase hexadecimal.
 func (s *Server) AddBuildID(id string) { s.cloud.AddBuildID(id) }
 
 // AddOrganization adds an organization with one project. Both have the given slug. It

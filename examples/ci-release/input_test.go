@@ -25,6 +25,9 @@ func TestRelease_BadInput(t *testing.T) {
 	damaged, objects, plain := file("damaged/a.elf", "\x7fELF damaged"), filepath.Join(b.dir, "objects"), filepath.Join(b.dir, "plain.elf")
 	writeFile(t, filepath.Join(objects, "a.o"), elfFile(0, elf.ET_REL, 1))
 	writeFile(t, plain, elfFile(0, elf.ET_EXEC, 1))
+	unwritten := filepath.Join(b.dir, "unwritten", "app", "app.elf")
+	writeFile(t, unwritten, memfaulttest.SymbolFileWith(memfaulttest.SymbolFileOptions{GNUBuildID: []byte{1}, Unwritten: true, Is32Bit: true}))
+	writeFile(t, filepath.Join(b.dir, "unwritten", "boot.elf"), memfaulttest.SymbolFile([]byte{2}))
 	payload := []string{"-payload", b.payload, "-version", "1.0.0", "-hardware-version", "evt"}
 	with := func(more ...string) []string { return append(payload[:6:6], more...) }
 	for name, test := range map[string]struct {
@@ -56,8 +59,9 @@ func TestRelease_BadInput(t *testing.T) {
 		"missing symbols":        {[]string{"-symbols", "nowhere"}, "-symbols: stat nowhere: no such file"},
 		"not an ELF file":        {[]string{"-symbols", text}, text + " is not a linked ELF file: pass the file that the linker wrote"},
 		"damaged ELF file":       {[]string{"-symbols", filepath.Dir(damaged)}, damaged + " is a damaged ELF file: build it again"},
-		"only object files":      {[]string{"-symbols", objects}, "no ELF file with debug information and a GNU build ID: compile with -g and link with -Wl,--build-id"},
-		"no build ID":            {[]string{"-symbols", plain}, "no ELF file with debug information and a GNU build ID"},
+		"only object files":      {[]string{"-symbols", objects}, "no ELF file with debug information and a build ID: compile with -g, and link with -Wl,--build-id or use the Memfault build ID of the firmware SDK"},
+		"no build ID":            {[]string{"-symbols", plain}, "no ELF file with debug information and a build ID"},
+		"build ID not written":   {[]string{"-symbols", filepath.Dir(filepath.Dir(unwritten))}, unwritten + ": its Memfault build ID was not written; run scripts/fw_build_id.py of the firmware SDK after the build"},
 		"promote without flags":  {[]string{"promote"}, "missing flags"},
 		"promote 2.5":            {[]string{"promote", "-version", "1.0.0", "-cohort", "beta", "-rollout", "2.5"}, "only whole percentages"},
 	} {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -46,6 +47,27 @@ func TestRelease_Twice(t *testing.T) {
 		assert.Equal(t, 2, strings.Count(second.out, "Memfault has them\n"))
 		assert.Equal(t, 2, strings.Count(second.out, "Memfault has it\n"))
 		assert.Contains(t, second.out, "active already")
+	})
+}
+
+// Firmware that is not linked with a GNU build ID has a Memfault one, which devices report.
+func TestRelease_MemfaultBuildID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud, dir := newCloud(t), t.TempDir()
+		id := []byte("\xb1\xb2\xb3\xb4\xb5\xb6\xb7\xb8\xb9\xba\xbb\xbc\xbd\xbe\xbf\xc0\xc1\xc2\xc3\xc4")
+		writeFile(t, filepath.Join(dir, "zephyr.elf"), memfaulttest.SymbolFileWith(memfaulttest.SymbolFileOptions{MemfaultBuildID: id, GNUBuildID: []byte{1}, BigEndian: true}))
+		writeFile(t, filepath.Join(dir, "zephyr_pre0.elf"), memfaulttest.SymbolFileWith(memfaulttest.SymbolFileOptions{Unwritten: true}))
+		for _, want := range []string{"/zephyr.elf: uploaded ", "/zephyr.elf: Memfault has them\n"} {
+			o := run(t.Context(), t, cloud, "-symbols", dir)
+			o.requireCode(t, exitDone, "")
+			assert.Contains(t, o.out, want)
+			assert.Contains(t, o.out, "/zephyr_pre0.elf: skipped: its Memfault build ID was not written")
+		}
+		assert.Len(t, cloud.Uploads(), 1)
+		client := cloud.Client(t)
+		there, err := client.Uploads.SymbolsExist(t.Context(), cloud.Project(), "b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4")
+		require.NoError(t, err)
+		assert.True(t, there)
 	})
 }
 

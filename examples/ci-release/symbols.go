@@ -21,7 +21,7 @@ import (
 type symbolFile struct {
 	path    string
 	size    int64
-	buildID string
+	buildID memfault.ELFBuildID
 	skipped string // why its symbols are not uploaded
 }
 
@@ -63,10 +63,37 @@ func findSymbols(ctx context.Context, root string) ([]symbolFile, error) {
 		return nil, badInput("-symbols: %s is not a linked ELF file: pass the file that the linker wrote", root)
 	}
 	usable := func(f symbolFile) bool { return f.skipped == "" }
+	if err := checkUnwritten(found); err != nil {
+		return nil, err
+	}
 	if chooseLargest(found); !slices.ContainsFunc(found, usable) {
-		return nil, badInput("-symbols: %s has no ELF file with debug information and a GNU build ID: compile with -g and link with -Wl,--build-id", root)
+		return nil, badInput("-symbols: %s has no ELF file with debug information and a build ID: compile with -g, and "+linkAdvice, root)
 	}
 	return found, nil
+}
+
+const linkAdvice = "link with -Wl,--build-id or use the Memfault build ID of the firmware SDK"
+
+// checkUnwritten returns an error for a file whose Memfault build ID was not written, unless
+// another file of its directory has one: then it is an intermediate result of the build.
+func checkUnwritten(found []symbolFile) error {
+	written := map[string]bool{}
+	for _, file := range found {
+		if file.buildID.Kind == memfault.BuildIDKindMemfault && file.buildID.ID != "" {
+			written[filepath.Dir(file.path)] = true
+		}
+	}
+	for _, file := range found {
+		if file.isUnwritten() && !written[filepath.Dir(file.path)] {
+			return badInput("-symbols: %s: %s", file.path, file.skipped)
+		}
+	}
+	return nil
+}
+
+// isUnwritten reports whether the step of the build that writes the build ID is missing.
+func (f symbolFile) isUnwritten() bool {
+	return f.buildID.Kind == memfault.BuildIDKindMemfault && f.buildID.ID == ""
 }
 
 // inspect returns nil for a file that is not an executable or a library.
@@ -88,12 +115,16 @@ func inspect(path string) (*symbolFile, error) {
 		return nil, badInput("-symbols: %s is a damaged ELF file: build it again (%v)", path, err)
 	}
 	found := &symbolFile{path: path, size: file.Size}
-	found.buildID, err = memfault.GNUBuildID(file.Content)
+	found.buildID, err = memfault.BuildID(file.Content)
 	switch {
+	case err != nil && !errors.Is(err, memfault.ErrNoBuildID):
+		return nil, badInput("-symbols: %s is a damaged ELF file: build it again (%v)", path, err)
 	case err != nil && parsed.Type == elf.ET_REL: // an object file
 		return nil, nil
+	case found.isUnwritten():
+		found.skipped = "its Memfault build ID was not written; run scripts/fw_build_id.py of the firmware SDK after the build"
 	case err != nil:
-		found.skipped = "it has no GNU build ID; link with -Wl,--build-id"
+		found.skipped = "it has no build ID that a device reports; " + linkAdvice
 	case !hasDebugInfo(parsed):
 		found.skipped = "it has no debug information"
 	}
@@ -114,14 +145,14 @@ func chooseLargest(found []symbolFile) {
 		if file.skipped != "" {
 			continue
 		}
-		other := largest[file.buildID]
+		other := largest[file.buildID.ID]
 		if other != nil && other.size >= file.size {
 			file, other = other, file
 		}
 		if other != nil {
 			other.skipped = fmt.Sprintf("%s has the same build ID", file.path)
 		}
-		largest[file.buildID] = file
+		largest[file.buildID.ID] = file
 	}
 }
 
@@ -156,7 +187,7 @@ func (r *release) uploadSymbolFile(ctx context.Context, symbols symbolFile) erro
 	}
 	event := event{Step: stepSymbols, State: stateUnchanged, Subject: symbols.path, Text: "Memfault has them"}
 	if r.cli.DryRun {
-		there, err := r.client.Uploads.SymbolsExist(ctx, r.project, symbols.buildID)
+		there, err := r.client.Uploads.SymbolsExist(ctx, r.project, symbols.buildID.ID)
 		if err == nil && !there {
 			event.State, event.Text = stateWould, "would upload "+size(symbols.size)
 		}

@@ -1,10 +1,13 @@
-// Package buildid reads the GNU build ID of ELF files, and whether they have debug
-// information.
+// Package buildid reads the build ID of ELF files, and whether they have debug information.
 //
-// It promises that no file makes it panic, that it reads at most 1 MiB of the notes of a
-// section or segment, also if the section is compressed, and that an error of the reader is
-// always returned: it never looks like a file without a build ID. Files of both byte orders
-// and both classes are read, with and without sections.
+// A build ID is a GNU build ID, which the linker writes into a note, or a Memfault build ID,
+// which a step after the build writes behind the symbol g_memfault_build_id. If the file has
+// the symbol, it decides which of them the software reports.
+//
+// The package promises that no file makes it panic, and that an error of the reader is always
+// returned: it never looks like a file without a build ID. It reads symbols in blocks of 48 KiB,
+// once, and at most 1 MiB of the notes of a section or segment, also if the section is
+// compressed. Files of both byte orders and both classes are read, with and without sections.
 package buildid
 
 import (
@@ -19,9 +22,31 @@ import (
 // ErrNotELF is returned if a file is not an ELF file.
 var ErrNotELF = errors.New("not an ELF file")
 
+// Reasons why a file has no build ID, besides an unknown form of it.
+var (
+	ErrNone      = errors.New("the ELF file has no GNU build ID and no Memfault build ID")
+	ErrUnwritten = errors.New("the ELF file has no Memfault build ID yet: run the step after the build that writes it, " +
+		"scripts/fw_build_id.py of the firmware SDK")
+	ErrNoContent = errors.New("the content of g_memfault_build_id is not in the ELF file, as after objcopy --only-keep-debug")
+)
+
+// Kind is the kind of a build ID.
+type Kind int
+
+// Kinds of build IDs.
+const (
+	KindNone Kind = iota
+	KindGNU
+	KindMemfault
+)
+
 // Info describes an ELF file.
 type Info struct {
-	BuildID      string // in lowercase hexadecimal; "" if the file has none
+	Type         elf.Type
+	Kind         Kind   // of the build ID; also KindMemfault if it is not written yet
+	BuildID      string // that the software reports, in lowercase hexadecimal; "" if there is none
+	Missing      error  // why BuildID is empty
+	GNUBuildID   string // "" if the file has none
 	HasDebugInfo bool   // the file has a section .debug_info or .zdebug_info with content
 }
 
@@ -67,11 +92,41 @@ func inspect(source *source) (info Info, err error) {
 	if err != nil {
 		return info, err
 	}
+	info.Type = file.Type
 	for _, section := range file.Sections {
 		if (section.Name == ".debug_info" || section.Name == ".zdebug_info") && section.Type != elf.SHT_NOBITS && section.FileSize > 0 {
 			info.HasDebugInfo = true
 		}
 	}
+	if info.GNUBuildID, err = findGNU(file); err != nil {
+		return info, err
+	}
+	err = info.choose(file)
+	return info, err
+}
+
+// choose sets the build ID that the software reports.
+func (i *Info) choose(file *elf.File) error {
+	id, err := findMemfault(file)
+	switch {
+	case err == nil:
+		i.Kind, i.BuildID = KindMemfault, id
+	case errors.Is(err, ErrUnwritten):
+		i.Kind, i.Missing = KindMemfault, err
+	case errors.Is(err, errUnknown), errors.Is(err, ErrNoContent):
+		i.Missing = err // a GNU build ID would be the wrong one
+	case !errors.Is(err, ErrNone):
+		return err
+	case i.GNUBuildID != "":
+		i.Kind, i.BuildID = KindGNU, i.GNUBuildID
+	default:
+		i.Missing = err
+	}
+	return nil
+}
+
+// findGNU returns "" if there is no GNU build ID.
+func findGNU(file *elf.File) (id string, err error) {
 	// Sections first: in a file that contains only the symbols, the sections are right,
 	// while the segments describe content that the file lacks.
 	for _, section := range file.Sections {
@@ -79,8 +134,8 @@ func inspect(source *source) (info Info, err error) {
 			continue
 		}
 		id, problem := findNote(section.Open(), section.Size, file.ByteOrder, section.Addralign)
-		if info.BuildID = id; id != "" {
-			return info, nil
+		if id != "" {
+			return id, nil
 		}
 		if err == nil {
 			err = problem
@@ -90,12 +145,11 @@ func inspect(source *source) (info Info, err error) {
 		if segment.Type != elf.PT_NOTE || segment.Filesz > maxNotes {
 			continue
 		}
-		id, _ := findNote(segment.Open(), segment.Filesz, file.ByteOrder, segment.Align)
-		if info.BuildID = id; id != "" {
-			return info, nil
+		if id, _ = findNote(segment.Open(), segment.Filesz, file.ByteOrder, segment.Align); id != "" {
+			return id, nil
 		}
 	}
-	return info, err
+	return "", err
 }
 
 const (

@@ -41,6 +41,11 @@ func inSegment(order binary.AppendByteOrder, content []byte, align uint64) []byt
 	return elffile.File{Order: order, Segments: []elffile.Segment{{Align: align, Content: content}}}.Bytes()
 }
 
+// gnu returns what Inspect reads in an executable with a GNU build ID.
+func gnu(id string) buildid.Info {
+	return buildid.Info{Type: elf.ET_EXEC, Kind: buildid.KindGNU, BuildID: id, GNUBuildID: id}
+}
+
 func TestInspect_Forms(t *testing.T) {
 	for name, content := range map[string][]byte{
 		"section, little-endian":    inSection(little, notes(little, id, 4)),
@@ -57,7 +62,7 @@ func TestInspect_Forms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, err := buildid.Inspect(bytes.NewReader(content))
 			require.NoError(t, err)
-			assert.Equal(t, buildid.Info{BuildID: "c0ffee0102"}, got)
+			assert.Equal(t, gnu("c0ffee0102"), got)
 		})
 	}
 }
@@ -72,7 +77,7 @@ func TestInspect_NoBuildID(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, err := buildid.Inspect(bytes.NewReader(content))
 			require.NoError(t, err)
-			assert.Zero(t, got)
+			assert.Equal(t, buildid.Info{Type: elf.ET_EXEC, Missing: buildid.ErrNone}, got)
 		})
 	}
 }
@@ -121,7 +126,7 @@ func TestInspect_SegmentWithoutContent(t *testing.T) {
 	content := inSegment(little, notes(little, id, 4), 4)
 	got, err := buildid.Inspect(bytes.NewReader(content[:len(content)-20]))
 	require.NoError(t, err)
-	assert.Zero(t, got)
+	assert.Empty(t, got.BuildID)
 }
 
 func TestInspect_DebugInfo(t *testing.T) {
@@ -141,11 +146,13 @@ func TestInspect_DebugInfo(t *testing.T) {
 			for _, sections := range [][]elffile.Section{{c.section, elffile.BuildID(little, id)}, {elffile.BuildID(little, id), c.section}} {
 				got, err := buildid.Inspect(bytes.NewReader(elffile.File{Sections: sections}.Bytes()))
 				require.NoError(t, err)
-				assert.Equal(t, buildid.Info{BuildID: "c0ffee0102", HasDebugInfo: c.want}, got)
+				want := gnu("c0ffee0102")
+				want.HasDebugInfo = c.want
+				assert.Equal(t, want, got)
 			}
 			got, err := buildid.Inspect(bytes.NewReader(elffile.File{Sections: []elffile.Section{c.section}}.Bytes()))
 			require.NoError(t, err)
-			assert.Equal(t, buildid.Info{HasDebugInfo: c.want}, got)
+			assert.Equal(t, c.want, got.HasDebugInfo)
 		})
 	}
 }
@@ -208,7 +215,7 @@ func TestInspect_HugeSection(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	got, err := buildid.Inspect(bytes.NewReader(content))
 	require.NoError(t, err)
-	assert.Zero(t, got)
+	assert.Empty(t, got.BuildID)
 	runtime.ReadMemStats(&after)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20), "only 1 MiB may be decompressed")
 }
@@ -220,6 +227,12 @@ func FuzzInspect(f *testing.F) {
 	f.Add(inSegment(big, notes(big, id, 4), 4), int64(100))
 	f.Add(elffile.File{Sections: []elffile.Section{{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: []byte("x")}}}.Bytes(), int64(0))
 	f.Add([]byte("\x7fELF"), int64(-1))
+	for _, form := range forms() {
+		file := form
+		file.AddMemfaultBuildID(3, sha1)
+		f.Add(file.Bytes(), int64(-1))
+		f.Add(file.Bytes(), int64(1200))
+	}
 	f.Fuzz(func(t *testing.T, content []byte, failsAt int64) {
 		reader := &watched{ReaderAt: bytes.NewReader(content)}
 		if failsAt >= 0 {
@@ -234,10 +247,13 @@ func FuzzInspect(f *testing.F) {
 		}
 		_, err = elf.NewFile(bytes.NewReader(content))
 		require.NoError(t, err)
-		found, err := hex.DecodeString(got.BuildID)
-		require.NoError(t, err)
-		if !bytes.Contains(content, found) {
-			require.True(t, compressed(content), "the build ID is not in the file")
+		require.Equal(t, got.BuildID == "", got.Missing != nil)
+		for _, id := range []string{got.BuildID, got.GNUBuildID} {
+			found, err := hex.DecodeString(id)
+			require.NoError(t, err)
+			if !bytes.Contains(content, found) {
+				require.True(t, compressed(content), "the build ID is not in the file")
+			}
 		}
 	})
 }
@@ -282,7 +298,9 @@ func FuzzInspect_BuildID(f *testing.F) {
 		}
 		got, err := buildid.Inspect(bytes.NewReader(file))
 		require.NoError(t, err)
-		require.Equal(t, buildid.Info{BuildID: hex.EncodeToString(id)}, got)
+		if require.Equal(t, hex.EncodeToString(id), got.BuildID); len(id) > 0 {
+			require.Equal(t, gnu(hex.EncodeToString(id)), got)
+		}
 	})
 }
 

@@ -18,18 +18,24 @@
 // first chunk was cut off and the second one began right after it; text of that form after
 // such a chunk is taken for a chunk.
 //
-// A line that consists of hexadecimal digits is a chunk as well: at least 8 digits, one of
-// them 0 to 9, and at most 1 MiB. Blanks and terminal escape sequences around the digits are
-// ignored. Such a line is a damaged chunk if the number of digits is odd, if one in 8 of its
-// characters or fewer is another letter, a question mark, a control character or not ASCII,
-// or if it has one other punctuation mark and an even number of characters. Lines end with
-// \n, \r\n or \r.
+// A line that consists of hexadecimal digits is a chunk as well, if it begins with the header of
+// a chunk: one of 00, 08, 40, 48, 80 and C0. It has at least 8 digits and at most 1 MiB, and
+// may have blanks around them, and also between all bytes. Terminal escape sequences are ignored.
+// Lines end with \n, \r\n or \r.
+//
+// Such a line is a damaged chunk if one in 8 of its characters or fewer is another letter, a
+// question mark, a control character or not ASCII, or if it has one other punctuation mark and
+// an even number of characters. If the number of characters is odd, or blanks between bytes are
+// missing, the line is a damaged chunk only if the line before or after it is a chunk in
+// hexadecimal; empty lines do not count. Otherwise it is ordinary text: numbers of subscribers
+// begin with 00 too.
+//
+// The log is in an encoding that is a superset of ASCII, or in UTF-16 with a byte order mark.
 //
 // # What is not recognized
 //
 // A chunk whose MC: is damaged, a hexadecimal chunk with more damage than that, and any chunk
-// in an encoding that is not a superset of ASCII, such as UTF-16. Ordinary text that has the
-// form of a chunk is returned as a chunk.
+// in another encoding. Ordinary text that has the form of a chunk is returned as a chunk.
 package chunkexport
 
 import (
@@ -41,8 +47,10 @@ import (
 	"iter"
 )
 
-// maxText is the largest number of characters of a chunk.
-const maxText = 1 << 20
+const (
+	maxText   = 1 << 20  // the largest number of characters of a chunk
+	blockSize = 64 << 10 // bytes of the log in a read
+)
 
 var errTooLong = errors.New("longer than 1 MiB")
 
@@ -63,12 +71,16 @@ func (e *Error) Unwrap() error { return e.Err }
 // chunks before are returned. The caller can keep the chunks.
 func Decode(log io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		s := scanner{at: place{line: 1}}
-		reader := bufio.NewReaderSize(log, 64<<10)
+		reader := bufio.NewReaderSize(&sticky{r: log}, blockSize)
+		form := detect(reader)
+		_, _ = reader.Discard(form.mark) // it is in the buffer
+		s := scanner{at: place{line: 1}, form: form}
+		var buffer []byte
+		if form.order != nil {
+			buffer = make([]byte, 0, blockSize/2)
+		}
 		for {
-			_, err := reader.Peek(1)
-			block, _ := reader.Peek(reader.Buffered()) // it is in the buffer
-			_, _ = reader.Discard(len(block))          // block stays valid until the next Peek
+			block, err := form.next(reader, buffer)
 			for len(block) > 0 {
 				if block = block[s.skip(block):]; len(block) == 0 {
 					break
@@ -92,10 +104,10 @@ func Decode(log io.Reader) iter.Seq2[[]byte, error] {
 	}
 }
 
-// place is where a byte is.
+// place is where a character is.
 type place struct {
 	line   int
-	offset int64
+	offset int64 // in characters, after the byte order mark
 }
 
 // result is a chunk or a damaged one.
@@ -104,9 +116,10 @@ type result struct {
 	err   error
 }
 
-// scanner finds chunks byte by byte.
+// scanner finds chunks character by character.
 type scanner struct {
-	at      place // of the next byte
+	form    encoding
+	at      place // of the next character
 	afterCR bool
 	base64  base64Scanner
 	hex     hexScanner
@@ -157,7 +170,11 @@ func (s *scanner) end(broken bool) {
 func (s *scanner) chunk(content []byte) { s.found = append(s.found, result{chunk: content}) }
 
 func (s *scanner) damaged(at place, err error) {
-	s.found = append(s.found, result{err: &Error{at.line, at.offset, err}})
+	s.found = append(s.found, result{err: s.errorAt(at, err)})
+}
+
+func (s *scanner) errorAt(at place, err error) *Error {
+	return &Error{at.line, int64(s.form.mark) + at.offset*int64(s.form.width()), err}
 }
 
 func (s *scanner) yield(yield func([]byte, error) bool) bool {

@@ -3,6 +3,7 @@ package chunkexport_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf16"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -133,46 +135,151 @@ func TestDecode_DamagedFirstCharacter(t *testing.T) {
 }
 
 func TestDecode_Hex(t *testing.T) {
+	const odd, oddHeld = "encoding/hex: odd length hex string", "080b0c0d0"
 	for name, c := range map[string]struct {
 		log  string
 		want []string
 	}{
-		"alone":             {"0a0b0c0d", []string{"0a0b0c0d"}},
-		"both cases":        {"0a0B0c0D0e\nMC:CQ==:\r\n0A0B0C0D\r\n", []string{"0a0b0c0d0e", "09", "0a0b0c0d"}},
-		"line end is \\r":   {"0a0b0c0d\r01020304\r", []string{"0a0b0c0d", "01020304"}},
-		"blanks":            {"  0a0b0c0d \t\n", []string{"0a0b0c0d"}},
-		"colors":            {"\x1b[0;37m0a0b0c0d\x1b[0m\n\x1b[2K\r\x1b701020304\x1b8\n", []string{"0a0b0c0d", "01020304"}},
-		"escape cut off":    {"x\x1b[\n01020304\n\x1b\n05060708\n", []string{"01020304", "05060708"}},
-		"two words":         {"0a0b0c0d 0a0b0c0d\n", nil},
+		"alone":             {"080b0c0d", []string{"080b0c0d"}},
+		"each first byte":   {"000b0c0d\n080b0c0d\n400b0c0d\n480b0c0d\n800b0c0d\nc00b0c0d\nC00B0C0D\n", []string{"000b0c0d", "080b0c0d", "400b0c0d", "480b0c0d", "800b0c0d", "c00b0c0d", "c00b0c0d"}},
+		"both cases":        {"080B0c0D0e\nMC:CQ==:\r\n080B0C0D\r\n", []string{"080b0c0d0e", "09", "080b0c0d"}},
+		"line end is \\r":   {"080b0c0d\r00020304\r", []string{"080b0c0d", "00020304"}},
+		"blanks":            {"  080b0c0d \t\n", []string{"080b0c0d"}},
+		"colors":            {"\x1b[0;37m080b0c0d\x1b[0m\n\x1b[2K\r\x1b700020304\x1b8\n", []string{"080b0c0d", "00020304"}},
+		"escape cut off":    {"x\x1b[\n00020304\n\x1b\n08060708\n", []string{"00020304", "08060708"}},
+		"two words":         {"080b0c0d 080b0c0d\n", nil},
 		"text":              {"feedbacks decadence 12345678 is prose\nfeedface\n", nil},
-		"too short":         {"0a0b0c\n0a0b0cz\n", nil},
-		"text glued":        {"x=0a0b0c0d0a0b0c0d\n0a0b0c0d0a0b0c0d.\n", nil},
-		"MC: in the line":   {"0a0b0c0d0a0b0c0dMC:\n", []string{cutLine}},
-		"odd":               {"0a0b0c0d0\n", []string{"1: encoding/hex: odd length hex string"}},
-		"damaged":           {"0a0b0czd0e0f0001\n", []string{"1: encoding/hex: invalid byte: U+007A 'z'"}},
-		"first damaged":     {"!a0b0c0d\n", []string{"1: encoding/hex: invalid byte: U+0021 '!'"}},
-		"last damaged":      {"0a0b0c0?\n", []string{"1: encoding/hex: invalid byte: U+003F '?'"}},
-		"damaged to NUL":    {"0a0b\x000c0d0e\n", []string{"1: encoding/hex: odd length hex string"}},
-		"damaged to colon":  {"0a0b:c0d\n", []string{"1: encoding/hex: invalid byte: U+003A ':'"}},
-		"two damaged in 16": {"0a0b0czzze0f0001\n0a0b0czz0e0f0001\n", []string{"2: encoding/hex: invalid byte: U+007A 'z'"}},
+		"too short":         {"080b0c\n080b0cz\n", nil},
+		"text glued":        {"x=080b0c0d080b0c0d\n080b0c0d080b0c0d.\n", nil},
+		"MC: in the line":   {"080b0c0d080b0c0dMC:\n", []string{cutLine}},
+		"damaged":           {"080b0czd0e0f0001\n", []string{"1: encoding/hex: invalid byte: U+007A 'z'"}},
+		"first damaged":     {"!80b0c0d\n", []string{"1: encoding/hex: invalid byte: U+0021 '!'"}},
+		"second damaged":    {"0z0b0c0d\nz10b0c0d\n", []string{"1: encoding/hex: invalid byte: U+007A 'z'"}},
+		"last damaged":      {"080b0c0?\n", []string{"1: encoding/hex: invalid byte: U+003F '?'"}},
+		"damaged to NUL":    {"080b\x000c0d0e0f0\n", []string{"1: encoding/hex: invalid byte: U+0000"}},
+		"damaged to colon":  {"080b:c0d\n", []string{"1: encoding/hex: invalid byte: U+003A ':'"}},
+		"two damaged in 16": {"080b0czzze0f0001\n080b0czz0e0f0001\n", []string{"2: encoding/hex: invalid byte: U+007A 'z'"}},
 		"a UUID":            {"123e4567-e89b-12d3-a456-426614174000\n", nil},
 		"an address":        {"20000000:deadbeef\n", nil},
 		"a time":            {"12:34:56\n2026-02-23T10:00:00Z\n12345678,\n", nil},
+
+		"an IMEI":             {"350000000000006\n860000000000000\n", nil},
+		"an IMSI":             {"262010000000000\n001010123456789\n", nil},
+		"a MAC":               {"AC233F00AABB\nfc:23:3f:00:aa:bb\n", nil},
+		"a date":              {"20261130\n20261130145449\n", nil},
+		"a commit":            {"358c6d1b2c9f6a0e4d5c7b8a99887766554433ff\n", nil},
+		"an odd line, text":   {"text\n" + oddHeld + "\ntext\n080b0c0d\n", []string{"080b0c0d"}},
+		"odd, alone":          {oddHeld, nil},
+		"odd after a chunk":   {"080b0c0d\n\r\n" + oddHeld + "\n", []string{"080b0c0d", "3: " + odd}},
+		"odd before a chunk":  {oddHeld + "\n\n080b0c0d", []string{"1: " + odd, "080b0c0d"}},
+		"odd, between":        {"080b0c0d\n" + oddHeld + "\n080b0c0d\n", []string{"080b0c0d", "2: " + odd, "080b0c0d"}},
+		"odd, beside base64":  {"MC:CQ==:\n" + oddHeld + "\nMC:CQ==:\n", []string{"09", "09"}},
+		"odd lines":           {oddHeld + "\n" + oddHeld + "\n080b0c0d", []string{"2: " + odd, "080b0c0d"}},
+		"odd, other start":    {"080b0c0d\n1a0b0c0d0\n080b0c0d", []string{"080b0c0d", "080b0c0d"}},
+		"odd, then damaged":   {oddHeld + "\n080b0czd0e0f0001\n" + oddHeld, []string{"2: encoding/hex: invalid byte: U+007A 'z'"}},
+		"odd and damaged":     {"080b0c0d\n080b0czd0e0f00010\n", []string{"080b0c0d", "2: encoding/hex: invalid byte: U+007A 'z'"}},
+		"odd before MC: only": {oddHeld + "\nMC:A\n080b0c0d", []string{"2: cut off at the end of the line", "080b0c0d"}},
+
+		"spaces":                {"08 0b 0c 0D\n\t08  0b\t0c 0d 0e \r\n", []string{"080b0c0d", "080b0c0d0e"}},
+		"spaces and colors":     {"\x1b[32m08 0b \x1b[0m0c 0d\n", []string{"080b0c0d"}},
+		"spaces, other start":   {"0a 0b 0c 0d\n", nil},
+		"spaces, too few":       {"08 0b 0c\n", nil},
+		"spaces, words":         {"08 0b 0c 0d text\n08:00 0b 0c 0d\nI am an ox so be it\n", nil},
+		"groups of four":        {"080b 0c0d 0e0f\n", nil},
+		"a digit is missing":    {"080b0c0d\n08 01 02 03 04 5 06 07 08\n", []string{"080b0c0d", "2: " + odd}},
+		"a space is missing":    {"08 01 0203 04 05 06 07 08 09\n080b0c0d\n", []string{"1: uneven groups of digits", "080b0c0d"}},
+		"both, without a chunk": {"08 01 02 03 04 5 06 07 08\n08 01 0203 04 05 06 07 08 09\n", nil},
+		"a letter between":      {"080b0c0d\n08 01 02 03 04 z5 06 07\n", []string{"080b0c0d", "2: encoding/hex: invalid byte: U+007A 'z'"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := decode(t, strings.NewReader(c.log))
-			if name == "damaged to NUL" {
-				require.Len(t, got, 1)
-				return
-			}
-			assert.Equal(t, c.want, got)
+			assert.Equal(t, c.want, decode(t, strings.NewReader(c.log)))
 			assert.Equal(t, c.want, decode(t, iotest.OneByteReader(strings.NewReader(c.log))), "byte by byte")
 		})
 	}
 }
 
+// inUTF16 returns a text in UTF-16 with a byte order mark.
+func inUTF16(order binary.AppendByteOrder, text string) string {
+	b := order.AppendUint16(nil, 0xfeff)
+	for _, c := range utf16.Encode([]rune(text)) {
+		b = order.AppendUint16(b, c)
+	}
+	return string(b)
+}
+
+func TestDecode_Encodings(t *testing.T) {
+	log := "Prüfung 😀\r\nMC:AQID:\r\n080b0c0d\r\nMC:C\r\n08 0b 0c 0d\r\nmore: MC:CQ==:"
+	want := []string{"010203", "080b0c0d", "4: cut off at the end of the line", "080b0c0d", "09"}
+	for name, encoded := range map[string]string{
+		"UTF-8":            log,
+		"UTF-8 with BOM":   "\xef\xbb\xbf" + log,
+		"UTF-16LE":         inUTF16(binary.LittleEndian, log),
+		"UTF-16BE":         inUTF16(binary.BigEndian, log),
+		"a byte too many":  inUTF16(binary.LittleEndian, log) + "M",
+		"not UTF-16":       "\xff\xfe" + log,
+		"not UTF-16 big":   "\xfe\xff" + log,
+		"marks of nothing": "\xff" + log,
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, want, decode(t, strings.NewReader(encoded)))
+			assert.Equal(t, want, decode(t, iotest.OneByteReader(strings.NewReader(encoded))), "byte by byte")
+			assert.Equal(t, want, decode(t, iotest.DataErrReader(strings.NewReader(encoded))), "with the end")
+		})
+	}
+	assert.Equal(t, []string{"080b0c0d"}, decode(t, strings.NewReader("\xef\xbb\xbf080b0c0d")), "the mark is not a part of the line")
+	assert.Equal(t, []string{"080b0c0d"}, decode(t, strings.NewReader(inUTF16(binary.BigEndian, "080b0c0d"))))
+	for _, short := range []string{"\xef", "\xef\xbb", "\xef\xbb\xbf", "\xff", "\xff\xfe", "\xfe\xff\x00"} {
+		assert.Empty(t, decode(t, strings.NewReader(short)))
+	}
+}
+
+// The offset of a damaged chunk is in the bytes of the log.
+func TestDecode_EncodingPlace(t *testing.T) {
+	log := "äx\nMC:C\n080b0c0d\n080b0c0d0\n"
+	for name, c := range map[string]struct {
+		log string
+		at  []int64
+	}{
+		"UTF-8":    {"\xef\xbb\xbf" + log, []int64{7, 21}},
+		"UTF-16LE": {inUTF16(binary.LittleEndian, log), []int64{8, 36}},
+		"UTF-16BE": {inUTF16(binary.BigEndian, log), []int64{8, 36}},
+	} {
+		var at []int64
+		for _, err := range chunkexport.Decode(strings.NewReader(c.log)) {
+			var damage *chunkexport.Error
+			if errors.As(err, &damage) {
+				at = append(at, damage.Offset)
+			}
+		}
+		assert.Equal(t, c.at, at, name)
+	}
+}
+
+// An error of the reader is returned, also if it comes with the byte order mark.
+func TestDecode_EncodingReaderFails(t *testing.T) {
+	for _, start := range []string{"", "\xef", "\xef\xbb\xbf", "\xff", "\xff\xfe", "\xff\xfeM", inUTF16(binary.LittleEndian, "MC:AQID:")} {
+		read := false
+		reader := readFunc(func(p []byte) (int, error) {
+			if read {
+				return 0, io.EOF // as a connection that forgets its error
+			}
+			read = true
+			return copy(p, start), io.ErrClosedPipe
+		})
+		var last error
+		for _, err := range chunkexport.Decode(reader) {
+			last = err
+		}
+		assert.Equal(t, io.ErrClosedPipe, last, "%q", start)
+	}
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
 func TestDecode_Place(t *testing.T) {
-	log := "x\r\n\r\r\ny MC:A\rMC:A\n\n  0a0b0c0d0\r\nMC:AQMC:BAUG: MC: QID:\nMC:"
+	log := "x\r\n\r\r\ny MC:A\rMC:A\n\n  080b0c0?\r\nMC:AQMC:BAUG: MC: QID:\nMC:"
 	type place struct {
 		line   int
 		offset int
@@ -188,7 +295,7 @@ func TestDecode_Place(t *testing.T) {
 	assert.Equal(t, []place{
 		{3, strings.Index(log, "MC:A\r")},
 		{4, strings.Index(log, "MC:A\n")},
-		{6, strings.Index(log, "0a0b")},
+		{6, strings.Index(log, "080b")},
 		{7, strings.Index(log, "MC:AQ")},
 		{7, strings.Index(log, "MC: Q")},
 		{8, len(log) - 3},
@@ -271,6 +378,8 @@ func TestDecode_BoundedMemory(t *testing.T) {
 		"blank":          "MC: " + strings.Repeat("A", 4000),
 		"escape":         `MC:\u002b` + strings.Repeat(`\/`, 1000),
 		"terminal":       "\x1b[" + strings.Repeat("0;", 2000),
+		"odd":            strings.Repeat("0", 999) + "\n",
+		"spaces":         strings.Repeat("00 ", 1000),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, during runtime.MemStats
@@ -296,9 +405,9 @@ func TestDecode_ReaderFails(t *testing.T) {
 		"MC:AAMC:":           {"000302"},
 		"MC:AAMC:BA==":       {"000302"},
 		"MC:AQID:\nMC:BA==":  {"010203"},
-		"MC:AQID:\n0a0b0c0d": {"010203"},
-		"MC:AQID:\n0a0b0c0":  {"010203"},
-		"0a0b0c0d\nMC: BA=":  {"0a0b0c0d"},
+		"MC:AQID:\n080b0c0d": {"010203"},
+		"MC:AQID:\n080b0c0":  {"010203"},
+		"080b0c0d\nMC: BA=":  {"080b0c0d"},
 		"MC:A\nMC:":          {cutLine},
 		"":                   nil,
 	} {
@@ -323,7 +432,7 @@ func TestDecode_ReaderFails(t *testing.T) {
 }
 
 func TestDecode_StopsWithLoop(t *testing.T) {
-	for _, log := range []string{"MC:AQID:MC:BA==:", "MC:AMC:BA==:", "0a0b0c0d\n0a0b0c0d", "MC:AAMC:", "MC:", "0a0b0c0d"} {
+	for _, log := range []string{"MC:AQID:MC:BA==:", "MC:AMC:BA==:", "080b0c0d\n080b0c0d", "MC:AAMC:", "MC:", "080b0c0d"} {
 		n := 0
 		for range chunkexport.Decode(io.MultiReader(strings.NewReader(log), iotest.ErrReader(io.ErrClosedPipe))) {
 			n++
@@ -355,7 +464,10 @@ func TestDecode_Live(t *testing.T) {
 
 // FuzzDecode checks that nothing but a chunk or an error is returned, in order.
 func FuzzDecode(f *testing.F) {
-	f.Add("a MC:AQID: b\n0a0b0c0d\nMC:AA=A:MC:")
+	f.Add("a MC:AQID: b\n080b0c0d\n08 0b 0c 0d\n080b0c0d0\nMC:AA=A:MC:")
+	f.Add(inUTF16(binary.BigEndian, "a MC:AQID: b\n080b0c0d\nMC:A"))
+	f.Add(inUTF16(binary.LittleEndian, "a MC:AQID: b\n080b0c0d\nMC:A"))
+	f.Add("\xef\xbb\xbf080b0c0d\n")
 	f.Add("MC:AQMC:AQMC:\\u002b:")
 	f.Fuzz(func(t *testing.T, log string) {
 		found := decode(t, strings.NewReader(log))
@@ -373,6 +485,8 @@ func FuzzDecode_EveryChunk(f *testing.F) {
 	f.Add(`\u001b[0mMC: a`, []byte{1, 2, 3}, `\u00`, []byte{0, 3, 2}, "AAMC")
 	f.Add("MC:AA\\/", []byte{0, 3, 2}, "MC:", []byte{0, 3, 2}, "AAAA :")
 	f.Add("\xff\xfeM", []byte{0, 3, 2}, "MC", []byte{0, 3, 2}, "\r")
+	f.Add("\xff\xfe", []byte{8, 3, 2, 1}, "\r\n", []byte{0xc0, 3, 2, 1}, " 00")
+	f.Add("080b0c0d0", []byte{8, 3, 2, 1}, "080b0c0d0", []byte{0x40, 3, 2, 1}, "08 0b")
 	f.Fuzz(func(t *testing.T, before string, first []byte, between string, second []byte, after string) {
 		if len(first) > 0 && len(second) > 0 {
 			requireEveryChunk(t, before, first, between, second, after)
@@ -383,7 +497,7 @@ func FuzzDecode_EveryChunk(f *testing.F) {
 // The same with text made of what the scanner looks for.
 func TestDecode_EveryChunk(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	parts := []string{"M", "C", ":", "MC:", "A", "AA", "AAM", "=", `\/`, `\u00`, `2b`, "\x1b", "[0m", "\n", "\r", " ", "0a0b0c0d", "MC"}
+	parts := []string{"M", "C", ":", "MC:", "A", "AA", "AAM", "=", `\/`, `\u00`, `2b`, "\x1b", "[0m", "\n", "\r", " ", "080b0c0d", "08 0b", "\xef\xbb\xbf", "MC"}
 	text := func() string {
 		var b strings.Builder
 		for range random.IntN(7) {
@@ -391,26 +505,38 @@ func TestDecode_EveryChunk(t *testing.T) {
 		}
 		return b.String()
 	}
-	chunks := [][]byte{{0, 3, 2}, {1}, {4, 5, 6, 7}, {0xaa, 0x33, 2, 0, 3, 2}, {0, 0}}
-	for range 4000 {
+	chunks := [][]byte{{0, 3, 2}, {1}, {8, 5, 6, 7}, {0xc0, 0x33, 2, 0, 3, 2}, {0, 0}}
+	for range 1000 {
 		requireEveryChunk(t, text(), chunks[random.IntN(len(chunks))], text(), chunks[random.IntN(len(chunks))], text())
 	}
 }
 
+// requireEveryChunk looks for the chunks in each form and encoding.
 func requireEveryChunk(t *testing.T, before string, first []byte, between string, second []byte, after string) {
 	t.Helper()
+	if strings.HasPrefix(before, "\xff\xfe") || strings.HasPrefix(before, "\xfe\xff") {
+		before = " " + before // the log would be in another encoding
+	}
 	a, b := base64.StdEncoding.EncodeToString(first), base64.StdEncoding.EncodeToString(second)
-	afterFirst, afterSecond := between+"MC:"+b+":"+after, after
-	if cutOff(a, afterFirst) || cutOff(b, afterSecond) {
+	if afterFirst := between + "MC:" + b + ":" + after; !cutOff(a, afterFirst) && !cutOff(b, after) {
+		requireInEncodings(t, before+"MC:"+a+":"+afterFirst, first, second)
+	}
+	const headers = "\x00\x08\x40\x48\x80\xc0"
+	if len(first) < 4 || len(second) < 4 || !strings.Contains(headers, string(first[:1])) || !strings.Contains(headers, string(second[:1])) {
 		return
 	}
-	found := decode(t, strings.NewReader(before+"MC:"+a+":"+afterFirst))
-	requireInOrder(t, found, first, second)
-	if len(first) < 4 || len(second) < 4 || !strings.ContainsAny(hex.EncodeToString(first), "0123456789") || !strings.ContainsAny(hex.EncodeToString(second), "0123456789") {
-		return
+	requireInEncodings(t, before+"\n"+hex.EncodeToString(first)+"\n"+between+"\r"+hex.EncodeToString(second)+"\r"+after, first, second)
+	requireInEncodings(t, fmt.Sprintf("%s\n% x\n%s\r% X\r%s", before, first, between, second, after), first, second)
+}
+
+func requireInEncodings(t *testing.T, log string, chunks ...[]byte) {
+	t.Helper()
+	requireInOrder(t, decode(t, strings.NewReader(log)), chunks...)
+	requireInOrder(t, decode(t, strings.NewReader("\xef\xbb\xbf"+log)), chunks...)
+	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+		// Its first characters can be outside of ASCII, as far as there are few of them.
+		requireInOrder(t, decode(t, strings.NewReader(inUTF16(order, "\n"+log))), chunks...)
 	}
-	found = decode(t, strings.NewReader(before+"\n"+hex.EncodeToString(first)+"\n"+between+"\r"+hex.EncodeToString(second)+"\r"+after))
-	requireInOrder(t, found, first, second)
 }
 
 // cutOff reports whether text makes a chunk right before it look as if it were cut off: the

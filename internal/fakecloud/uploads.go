@@ -1,11 +1,7 @@
 package fakecloud
 
 import (
-	"bytes"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"net/http"
 	"reflect"
 	"slices"
@@ -65,7 +61,7 @@ func (c *Cloud) AcceptEqualFiles() {
 	c.uploads.anywhere = true
 }
 
-// AddBuildID adds the GNU build ID of symbols that the default project has.
+// AddBuildID adds the build ID of symbols that the default project has.
 func (c *Cloud) AddBuildID(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -184,25 +180,12 @@ func (u keptUpload) isForSame(other keptUpload) bool {
 		u.Commit["hardware_version"] == other.Commit["hardware_version"]
 }
 
+// headBuildID knows the builds whose symbols were uploaded, by the build ID that the software
+// reports. UNCERTAIN(build-id-head): whether Memfault knows a Memfault build ID here; its
+// command-line tool looks for it here.
 func headBuildID(r *request) reply {
 	if !slices.Contains(r.project.builds, r.PathValue("gnu_build_id")) {
 		return notFound("Not found")
 	}
 	return reply{status: http.StatusOK}
-}
-
-// buildIDIn returns the GNU build ID of a little-endian ELF file, or "" if the first 64 MiB of
-// the file do not contain it.
-func buildIDIn(file *blob) string {
-	if !bytes.HasPrefix(file.start, []byte("\x7fELF")) {
-		return ""
-	}
-	content, _ := io.ReadAll(io.NewSectionReader(file, 0, 64<<20)) // the rest counts as absent
-	at := bytes.Index(content, []byte("\x03\x00\x00\x00GNU\x00"))
-	if at < 4 {
-		return ""
-	}
-	size := int(binary.LittleEndian.Uint32(content[at-4:]))
-	id := content[at+8:]
-	return hex.EncodeToString(id[:min(size, len(id))])
 }

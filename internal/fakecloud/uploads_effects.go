@@ -2,14 +2,16 @@ package fakecloud
 
 import (
 	"time"
+
+	"github.com/memfault-go/memfault/internal/buildid"
 )
 
 // unknownSerial is the device of a coredump that is uploaded without a serial. The real cloud
 // reads the serial in the coredump; the fake cloud does not decode coredumps.
 const unknownSerial = "UNKNOWN"
 
-// applyUpload applies the consequences of an uploaded file. It does not read the content, only
-// the fields that were uploaded with it.
+// applyUpload applies the consequences of an uploaded file. Of the content, it reads only the
+// build ID of symbols.
 func (c *Cloud) applyUpload(u keptUpload) {
 	p := u.project
 	device := traitsIn(u.Commit)
@@ -45,8 +47,8 @@ func traitsIn(fields map[string]any) traits {
 }
 
 func (c *Cloud) applySymbols(p *project, u keptUpload) {
-	if id := buildIDIn(u.file); id != "" {
-		p.builds = append(p.builds, id)
+	if info, _ := buildid.Inspect(u.file); info.BuildID != "" { // the cloud accepts any file
+		p.builds = append(p.builds, info.BuildID)
 	}
 	version, _ := u.Commit["software_version"].(map[string]any)
 	if text, ok := version["version"].(string); ok {

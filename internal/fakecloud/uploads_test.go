@@ -2,6 +2,7 @@ package fakecloud_test
 
 import (
 	"crypto/md5"
+	"encoding/binary"
 	"net/url"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/internal/fakecloud/elffile"
 )
 
 func payload(version, hardware, more string) string {
@@ -72,8 +74,8 @@ func TestSymbols_KeepRevisionAndBuildIDPerProject(t *testing.T) {
 	assert.Equal(t, "abc", version.at("data.revision"))
 	assert.Equal(t, "ELF", x.ok(x.get("/symbols/"+text(version.at("data.symbol_file.id"))+"/download")).text)
 
-	const elf = "\x7fELF....\x04\x00\x00\x00\x04\x00\x00\x00\x03\x00\x00\x00GNU\x00\xde\xad\xbe\xef"
-	x.ok(x.upload("/symbols", elf, ""))
+	file := elffile.File{Order: binary.BigEndian, Sections: []elffile.Section{elffile.BuildID(binary.BigEndian, []byte{0xde, 0xad, 0xbe, 0xef})}}
+	x.ok(x.upload("/symbols", string(file.Bytes()), ""))
 	assert.Equal(t, 200, x.console("HEAD", "/symbols-by-gnu-build-id/deadbeef", "").status)
 	token := x.cloud.AddOrganization("other")
 	other := x.do("HEAD", "/api/v0/organizations/other/projects/other/symbols-by-gnu-build-id/deadbeef", "", "Authorization", "Bearer "+token)

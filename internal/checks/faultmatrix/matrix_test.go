@@ -35,6 +35,7 @@ var sentinels = map[string]error{
 	"ErrRateLimited":        memfault.ErrRateLimited,
 	"ErrUnavailable":        memfault.ErrUnavailable,
 	"ErrWrongCredential":    memfault.ErrWrongCredential,
+	"ErrNoBuildID":          memfault.ErrNoBuildID,
 	"ErrNotReady":           memfault.ErrNotReady,
 	"ErrDeviceFull":         memfault.ErrDeviceFull,
 	"ErrNotDelivered":       memfault.ErrNotDelivered,

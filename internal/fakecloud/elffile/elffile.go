@@ -6,12 +6,16 @@ import (
 	"encoding/binary"
 )
 
-// File describes a 64-bit ELF file. Its segments and sections are stored in order, after
-// the headers.
+// File describes an ELF file. Its segments and sections are stored in order, after the
+// headers.
 type File struct {
 	Order    binary.AppendByteOrder // little-endian if nil
+	Class    elf.Class              // 64-bit if 0
+	Type     elf.Type               // an executable if 0
+	Machine  elf.Machine            // ARM if 0
 	Segments []Segment
-	Sections []Section // without the section of the names, which Bytes adds
+	Sections []Section // without those of symbols and names, which Bytes adds
+	Symbols  []Symbol
 }
 
 // Segment is a segment of notes.
@@ -25,9 +29,20 @@ type Section struct {
 	Name    string
 	Type    elf.SectionType
 	Flags   elf.SectionFlag
+	Address uint64
 	Align   uint64
 	Content []byte
 	Size    uint64 // in the section header; the length of Content if 0
+
+	link, entrySize uint64
+}
+
+// Symbol is a data object.
+type Symbol struct {
+	Name    string
+	Section string // its name; undefined if empty
+	Value   uint64
+	Size    uint64
 }
 
 // Note returns a note, padded to the alignment.
@@ -41,7 +56,12 @@ func Note(order binary.AppendByteOrder, kind uint32, name string, content []byte
 
 // BuildID returns a section that contains a GNU build ID.
 func BuildID(order binary.AppendByteOrder, id []byte) Section {
-	return Section{Name: ".note.gnu.build-id", Type: elf.SHT_NOTE, Align: 4, Content: Note(order, 3, "GNU", id, 4)}
+	return Section{Name: ".note.gnu.build-id", Type: elf.SHT_NOTE, Flags: elf.SHF_ALLOC, Align: 4, Content: Note(order, 3, "GNU", id, 4)}
+}
+
+// DebugInfo returns a section of debug information with the given size.
+func DebugInfo(size int) Section {
+	return Section{Name: ".debug_info", Type: elf.SHT_PROGBITS, Align: 1, Content: make([]byte, size)}
 }
 
 func pad(b []byte, align int) []byte {
@@ -51,31 +71,49 @@ func pad(b []byte, align int) []byte {
 	return b
 }
 
-const (
-	headerSize  = 64
-	segmentSize = 56
-	sectionSize = 64
-)
+func (f *File) class() elf.Class {
+	if f.Class == 0 {
+		return elf.ELFCLASS64
+	}
+	return f.Class
+}
+
+func (f *File) order() binary.AppendByteOrder {
+	if f.Order == nil {
+		return binary.LittleEndian
+	}
+	return f.Order
+}
+
+// word appends a number of the size of an address.
+func (f *File) word(b []byte, n uint64) []byte {
+	if f.class() == elf.ELFCLASS32 {
+		return f.order().AppendUint32(b, uint32(n)) //nolint:gosec // tests use small numbers
+	}
+	return f.order().AppendUint64(b, n)
+}
+
+// sizes returns the sizes of the header of a file, and of the entries that describe a segment,
+// a section and a symbol.
+func (f *File) sizes() (header, segment, section, symbol int) {
+	if f.class() == elf.ELFCLASS32 {
+		return 52, 32, 40, elf.Sym32Size
+	}
+	return 64, 56, 64, elf.Sym64Size
+}
 
 // Bytes returns the file.
 func (f File) Bytes() []byte {
-	order := f.Order
-	if order == nil {
-		order = binary.LittleEndian
-	}
+	order := f.order()
 	sections := f.sections()
-	b := f.header(order, len(sections))
-	at := uint64(headerSize + segmentSize*len(f.Segments) + sectionSize*len(sections))
+	headerSize, segmentSize, sectionSize, _ := f.sizes()
+	b := f.header(len(sections))
+	at := uint64(headerSize + segmentSize*len(f.Segments) + sectionSize*len(sections)) //nolint:gosec // positive
 	var contents []byte
 	for _, s := range f.Segments {
-		size := uint64(len(s.Content))
-		b = order.AppendUint32(b, uint32(elf.PT_NOTE))
-		b = order.AppendUint32(b, 0)
-		for _, n := range []uint64{at, 0, 0, size, size, s.Align} {
-			b = order.AppendUint64(b, n)
-		}
+		b = f.segment(b, s, at)
 		contents = append(contents, s.Content...)
-		at += size
+		at += uint64(len(s.Content))
 	}
 	name := uint32(1)
 	for i, s := range sections {
@@ -90,21 +128,47 @@ func (f File) Bytes() []byte {
 			b = order.AppendUint32(b, 0)
 		}
 		b = order.AppendUint32(b, uint32(s.Type))
-		for _, n := range []uint64{uint64(s.Flags), 0, at, size, 0, s.Align, 0} {
-			b = order.AppendUint64(b, n)
+		for _, n := range []uint64{uint64(s.Flags), s.Address, at, size} {
+			b = f.word(b, n)
 		}
+		b = order.AppendUint32(b, uint32(s.link)) //nolint:gosec // an index
+		b = order.AppendUint32(b, 0)
+		b = f.word(f.word(b, s.Align), s.entrySize)
 		contents = append(contents, s.Content...)
 		at += uint64(len(s.Content))
 	}
 	return append(b, contents...)
 }
 
-// sections returns all sections: the null section, those of the file, and their names.
-func (f File) sections() []Section {
+func (f *File) segment(b []byte, s Segment, at uint64) []byte {
+	size := uint64(len(s.Content))
+	b = f.order().AppendUint32(b, uint32(elf.PT_NOTE))
+	numbers := []uint64{at, 0, 0, size, size, s.Align}
+	if f.class() == elf.ELFCLASS32 {
+		numbers = []uint64{at, 0, 0, size, size, 0, s.Align} // the flags are elsewhere
+	} else {
+		b = f.order().AppendUint32(b, 0)
+	}
+	for _, n := range numbers {
+		b = f.word(b, n)
+	}
+	return b
+}
+
+// sections returns all sections: the null section, those of the file, its symbols, and the
+// names.
+func (f *File) sections() []Section {
 	if len(f.Sections) == 0 {
 		return nil
 	}
 	all := append([]Section{{}}, f.Sections...)
+	if len(f.Symbols) > 0 {
+		table, names := f.symbolTable()
+		_, _, _, entry := f.sizes()
+		all = append(all,
+			Section{Name: ".symtab", Type: elf.SHT_SYMTAB, Align: 4, Content: table, link: uint64(len(all) + 1), entrySize: uint64(entry)}, //nolint:gosec // positive
+			Section{Name: ".strtab", Type: elf.SHT_STRTAB, Align: 1, Content: names})
+	}
 	names := []byte{0}
 	all = append(all, Section{Name: ".shstrtab", Type: elf.SHT_STRTAB, Align: 1})
 	for _, s := range all[1:] {
@@ -114,16 +178,50 @@ func (f File) sections() []Section {
 	return all
 }
 
-func (f File) header(order binary.AppendByteOrder, sections int) []byte {
+func (f *File) symbolTable() (table, names []byte) {
+	order := f.order()
+	_, _, _, entry := f.sizes()
+	table, names = make([]byte, entry), []byte{0}
+	for _, s := range f.Symbols {
+		index := uint16(elf.SHN_UNDEF)
+		for i, section := range f.Sections {
+			if section.Name == s.Section {
+				index = uint16(i + 1) //nolint:gosec // tests use few sections
+			}
+		}
+		info := elf.ST_INFO(elf.STB_GLOBAL, elf.STT_OBJECT)
+		table = order.AppendUint32(table, uint32(len(names))) //nolint:gosec // tests use short names
+		if f.class() == elf.ELFCLASS32 {
+			table = f.word(f.word(table, s.Value), s.Size)
+			table = order.AppendUint16(append(table, info, 0), index)
+		} else {
+			table = order.AppendUint16(append(table, info, 0), index)
+			table = f.word(f.word(table, s.Value), s.Size)
+		}
+		names = append(append(names, s.Name...), 0)
+	}
+	return table, names
+}
+
+func (f *File) header(sections int) []byte {
+	order := f.order()
 	data := elf.ELFDATA2LSB
 	if order.String() == binary.BigEndian.String() {
 		data = elf.ELFDATA2MSB
 	}
-	b := append([]byte(elf.ELFMAG), byte(elf.ELFCLASS64), byte(data), 1)
+	kind, machine := f.Type, f.Machine
+	if kind == 0 {
+		kind = elf.ET_EXEC
+	}
+	if machine == 0 {
+		machine = elf.EM_ARM
+	}
+	b := append([]byte(elf.ELFMAG), byte(f.class()), byte(data), 1)
 	b = append(b, make([]byte, 16-len(b))...)
-	b = order.AppendUint16(b, uint16(elf.ET_EXEC))
-	b = order.AppendUint16(b, uint16(elf.EM_ARM))
+	b = order.AppendUint16(b, uint16(kind))
+	b = order.AppendUint16(b, uint16(machine))
 	b = order.AppendUint32(b, 1)
+	headerSize, segmentSize, sectionSize, _ := f.sizes()
 	segmentsAt, sectionsAt := 0, 0
 	if len(f.Segments) > 0 {
 		segmentsAt = headerSize
@@ -132,7 +230,7 @@ func (f File) header(order binary.AppendByteOrder, sections int) []byte {
 		sectionsAt = headerSize + segmentSize*len(f.Segments)
 	}
 	for _, n := range []int{0, segmentsAt, sectionsAt} {
-		b = order.AppendUint64(b, uint64(n)) //nolint:gosec // positive
+		b = f.word(b, uint64(n)) //nolint:gosec // positive
 	}
 	b = order.AppendUint32(b, 0)
 	for _, n := range []int{headerSize, segmentSize, len(f.Segments), sectionSize, sections, max(sections, 1) - 1} {

@@ -9,6 +9,7 @@ func Open() []OpenMark {
 		{"alert-id", "no operation to list alerts is known"},
 		{"app-paths", "they are pages of the web application, which accepts no credential of the API"},
 		{"artifact-url-expired", "it requires a wait of six hours"},
+		{"build-id-head", "it requires the symbols of a build with a Memfault build ID, which cannot be removed again"},
 		{"config-revision", "a response contains a number, not its meaning"},
 		{"config-wrong-key", "the operation is a POST, and a wrong key on it may count against the project"},
 		{"install-delete", "it requires the deletion of a real install, because none can be created"},
