@@ -82,22 +82,25 @@ type Sender struct {
 	ctx    context.Context // of all requests; ends when the Sender is closed
 	cancel context.CancelCauseFunc
 
-	mu      sync.Mutex
-	devices devices    // that have pending items or running done functions
-	ready   deviceList // whose next batch can be sent
-	outage  deviceList // that are held until the outage ends or their wait does
-	timed   timedQueue // that wait for a time
-	timer   *time.Timer
-	timerAt time.Duration // 0 if the timer is not set
-	room    room
-	brake   brake
-	pause   pause
-	asking  bool // Config.Changed has not returned
-	epochs  epochs
-	stats   Stats
-	closed  bool
-	abort   abort
-	running int // done functions that have not returned
+	mu         sync.Mutex
+	devices    devices      // that have pending items or running done functions
+	memory     memory       // of devices without pending items
+	ready      readyDevices // whose next batch can be sent
+	outage     deviceList   // that are held until the outage ends or their wait does
+	held       int          // devices that wait until a time
+	unreported deviceList   // after an abort: whose items no goroutine reports yet
+	timed      timedQueue   // that wait for a time
+	timer      *time.Timer
+	timerAt    time.Duration // 0 if the timer is not set
+	room       room
+	brake      brake
+	pause      pause
+	asking     bool // Config.Changed has not returned
+	epochs     epochs
+	stats      Stats
+	closed     bool
+	abort      abort
+	running    int // done functions that have not returned
 }
 
 // New returns a [Sender].
@@ -148,6 +151,9 @@ func (s *Sender) queue(w *waiter) {
 	d := s.devices.get(w.device)
 	if d == nil {
 		d = s.devices.add(w.device, s.brake.accepted)
+		if at, ok := s.memory.accepted(w.device); ok {
+			d.standing, d.accepted = proven, at
+		}
 		s.charge(d, deviceCost(w.device))
 	}
 	s.charge(d, itemCost(w.content, w.done))
@@ -173,7 +179,7 @@ type Stats struct {
 	PendingItems       int   // neither accepted nor reported
 	PendingBytes       int64 // of pending items, bookkeeping included
 	Devices            int   // with pending items or running done functions
-	Held               int   // devices that wait after a failure
+	Held               int   // devices that wait after a failure, or for a probe
 	Paused             error // why no requests are sent; nil if they are
 	Accepted, Reported int64 // items
 	Requests           int64
@@ -186,5 +192,9 @@ func (s *Sender) Stats() Stats {
 	defer s.mu.Unlock()
 	stats := s.stats
 	stats.PendingBytes, stats.Devices, stats.Paused = s.room.used, s.devices.len(), s.pause.err
+	stats.Held = s.held + s.ready[failing].n
+	if s.brake.braked || s.pause.err != nil {
+		stats.Held = s.held + s.ready.len()
+	}
 	return stats
 }

@@ -62,6 +62,7 @@ type fleet struct {
 	length        time.Duration // of the faults
 	tail          time.Duration // of the run after the faults
 	learning      time.Duration // after the start of the faults; chunks sent meanwhile are not measured
+	seed          uint64
 
 	mu       sync.Mutex
 	began    time.Time
@@ -71,6 +72,7 @@ type fleet struct {
 	lastAt   time.Duration   // when a healthy chunk was accepted last
 	silence  time.Duration   // the longest time without one
 	waits    []time.Duration // of measured chunks of healthy devices
+	lateAt   time.Duration   // after the start of the faults: when the last chunk was sent that waited for more than 5 s
 	waiting  map[*sentChunk]struct{}
 }
 
@@ -82,7 +84,7 @@ type result struct {
 	late           float64       // share of them that was not accepted
 	silence        time.Duration
 	requests       int
-	full           time.Duration
+	full, lateAt   time.Duration
 }
 
 func (f *fleet) now() time.Duration { return time.Since(f.began) }
@@ -127,7 +129,7 @@ func (f *fleet) run() (result, error) {
 	}
 	sender := client.Chunks.NewSender(memfault.ChunkSenderOptions{})
 	ctx := context.Background()
-	order := rand.New(rand.NewPCG(1, 2)).Perm(f.sick + f.healthy) //nolint:gosec // a fixed order
+	order := rand.New(rand.NewPCG(f.seed, 0)).Perm(f.sick + f.healthy) //nolint:gosec // a fixed order
 	end := f.start + f.length + f.tail
 	f.lastAt = f.start
 	for at := time.Duration(0); at < end; at += f.interval {
@@ -138,6 +140,7 @@ func (f *fleet) run() (result, error) {
 			}
 		}
 	}
+	time.Sleep(end - f.now())
 	measured := f.result()
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
@@ -175,6 +178,9 @@ func (f *fleet) accepted(chunk *sentChunk) {
 		f.silence = max(f.silence, at-max(f.lastAt, f.start))
 	}
 	f.lastAt = at
+	if f.failing(chunk.at) && at-chunk.at > 5*time.Second {
+		f.lateAt = max(f.lateAt, chunk.at-f.start)
+	}
 	if f.measures(chunk) {
 		f.waits = append(f.waits, at-chunk.at)
 		delete(f.waiting, chunk)
@@ -191,7 +197,7 @@ func (f *fleet) result() result {
 	for chunk := range f.waiting {
 		f.waits = append(f.waits, f.now()-chunk.at)
 	}
-	r := result{silence: f.silence, requests: f.requests, full: f.fullAt}
+	r := result{silence: f.silence, requests: f.requests, full: f.fullAt, lateAt: f.lateAt}
 	if n := len(f.waits); n > 0 {
 		slices.Sort(f.waits)
 		r.p50, r.p99, r.most = f.waits[n/2], f.waits[n*99/100], f.waits[n-1]

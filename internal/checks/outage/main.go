@@ -25,6 +25,7 @@ func main() {
 	testing.Init() // synctest needs a testing.T
 	rows := flag.String("rows", "", "measure only rows whose name matches this regular expression")
 	starts := flag.Bool("starts", false, "let the devices fail from the start of the sender")
+	seed := flag.Uint64("seed", 1, "seed of the order of the devices")
 	flag.Parse()
 	pattern, err := regexp.Compile(*rows)
 	if err != nil {
@@ -39,7 +40,10 @@ func main() {
 				continue
 			}
 			if pattern.MatchString(row.name) {
-				tests = append(tests, testing.InternalTest{Name: row.name, F: func(t *testing.T) { table.print(t, row, *starts) }})
+				tests = append(tests, testing.InternalTest{Name: row.name, F: func(t *testing.T) {
+					row.fleet.seed = *seed
+					table.print(t, row, *starts)
+				}})
 			}
 		}
 	}
@@ -107,7 +111,7 @@ func (t *table) header() string {
 	if t.all {
 		return fmt.Sprintf("%-42s %10s %22s\n", "all devices fail", "requests", "full speed after")
 	}
-	return fmt.Sprintf("%-42s %9s %9s %9s %9s %9s %9s\n", "sick + healthy", "p50", "p99", "longest", "silence", "not sent", "requests")
+	return fmt.Sprintf("%-42s %9s %9s %9s %9s %9s %9s %9s\n", "sick + healthy", "p50", "p99", "longest", "not sent", "silence", "late until", "requests")
 }
 
 func (t *table) print(test *testing.T, r row, starts bool) {
@@ -126,7 +130,7 @@ func (t *table) print(test *testing.T, r row, starts bool) {
 		wait = got.full
 		fmt.Printf("%-42s %10d %22s\n", r.name, got.requests, short(got.full))
 	} else {
-		fmt.Printf("%-42s %9s %9s %9s %9s %8.1f%% %9d\n", r.name, short(got.p50), short(got.p99), short(got.most), short(got.silence), 100*got.late, got.requests)
+		fmt.Printf("%-42s %9s %9s %9s %8.1f%% %9s %10s %9d\n", r.name, short(got.p50), short(got.p99), short(got.most), 100*got.late, short(got.silence), short(got.lateAt), got.requests)
 	}
 	if r.wait > 0 && wait > r.wait {
 		test.Errorf("%s: %v is more than %v", r.name, wait, r.wait)
