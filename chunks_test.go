@@ -145,3 +145,18 @@ func ExampleChunksService_NewSender() {
 	// accepted: true
 	// [[1 2 3] [4 5 6]]
 }
+
+// The page of a captive portal is no success of an operation that returns nothing, even if its
+// body is empty. Memfault's own responses can have that type as well.
+func TestChunks_EmptyPage(t *testing.T) {
+	respond := func(status int) *memfault.Client {
+		return newClient(t, memfault.ProjectKey("d3b0"), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return newResponse(status, "", "Content-Type", "text/html; charset=utf-8")
+		})}))
+	}
+	err := respond(200).Chunks.Upload(t.Context(), "A", [][]byte{{1}})
+	require.ErrorIs(t, err, memfault.ErrNoAnswer)
+	require.ErrorContains(t, err, "HTML page")
+	require.NoError(t, respond(202).Chunks.Upload(t.Context(), "A", [][]byte{{1}}))
+	require.ErrorIs(t, respond(200).DeviceConfig.UpdateAttributes(t.Context(), "A", nil), memfault.ErrNoAnswer)
+}
