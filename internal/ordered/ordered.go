@@ -193,7 +193,7 @@ func (s *Sender) Stats() Stats {
 	stats := s.stats
 	stats.PendingBytes, stats.Devices, stats.Paused = s.room.used, s.devices.len(), s.pause.err
 	stats.Held = s.held + s.ready[failing].n
-	if s.brake.braked || s.pause.err != nil {
+	if s.probes() {
 		stats.Held = s.held + s.ready.len()
 	}
 	return stats

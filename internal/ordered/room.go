@@ -68,15 +68,23 @@ func (s *Sender) hasRoom(w *waiter) bool {
 	return s.stats.PendingItems == 0 || s.room.used+cost <= s.config.MaxPending
 }
 
+// heldShare is the part of the room that devices which wait after a failure can have, in
+// quarters.
+const heldShare = 3
+
 // deviceHasRoom reports whether the bounds of its device leave room for an item. The first
 // item of a device fits always. A Send does not wait for a device that waits after a failure,
-// because others would wait for that Send. s.mu must be held.
+// or for a probe, because others would wait for that Send. s.mu must be held.
 func (s *Sender) deviceHasRoom(w *waiter) bool {
 	d, cost := s.devices.get(w.device), itemCost(w.content, w.done)
-	switch {
-	case d == nil || d.items.n == 0:
+	if d == nil || d.items.n == 0 {
 		return true
-	case d.waits && (s.room.waiting.Len() > 0 || !s.hasRoom(w) || s.room.held+cost > s.config.MaxPending/4*3):
+	}
+	waits, held := d.waits, s.room.held
+	if s.probes() && d.standing != proven { // perhaps all that is pending waits
+		waits, held = true, s.room.used
+	}
+	if waits && (s.room.waiting.Len() > 0 || !s.hasRoom(w) || held+cost > s.config.MaxPending/4*heldShare) {
 		return false
 	}
 	return d.used+cost <= s.config.MaxPendingPerDevice

@@ -71,10 +71,12 @@ func (s *Sender) dispatch() {
 	s.setTimer()
 }
 
+// probes reports whether nothing but probes is sent. s.mu must be held.
+func (s *Sender) probes() bool { return s.brake.braked || s.pause.err != nil }
+
 // next returns the next request, or nil if none can be sent now. s.mu must be held.
 func (s *Sender) next() *request {
-	now, paused := s.now(), s.pause.err != nil
-	probe := paused || s.brake.braked
+	now, paused, probe := s.now(), s.pause.err != nil, s.probes()
 	turn := s.ready.turn(&s.brake, now, probe)
 	switch {
 	case s.abort.err != nil || !s.brake.hasSlot():
