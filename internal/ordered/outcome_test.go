@@ -364,11 +364,12 @@ func TestOutcome_OwnAcceptanceIsNoOther(t *testing.T) {
 				return ordered.Outcome{}
 			}
 			return outcome(ordered.Failed)
-		}, func(c *ordered.Config) { c.Backoff = func(int) time.Duration { return time.Second } })
+		}, func(c *ordered.Config) {
+			c.BatchItems = 1
+			c.Backoff = func(int) time.Duration { return time.Second }
+		})
 		told := newLedger()
-		told.send(t, s, "A", "00000")
-		synctest.Wait()
-		told.send(t, s, "A", "00001") // fails without others
+		told.send(t, s, "A", "00000", "00001") // the second fails without others
 		synctest.Wait()
 		for i := range 9 {
 			told.send(t, s, "OTHER", fmt.Sprint(i))
