@@ -146,7 +146,7 @@ func ExampleChunksService_NewSender() {
 	// [[1 2 3] [4 5 6]]
 }
 
-// The page of a captive portal is no success of an operation that returns nothing, even if its
+// The page of a captive portal is not a success of an operation that returns nothing, even if its
 // body is empty. Memfault's own responses can have that type as well.
 func TestChunks_EmptyPage(t *testing.T) {
 	respond := func(status int) *memfault.Client {

@@ -188,7 +188,7 @@ func (r *reply) readNothing(resp *http.Response) error {
 	return nil
 }
 
-// isEmptyPage reports whether a success without a body is one that the operation is not known
+// isEmptyPage reports whether a success without a body has a status that the operation is not known
 // to have, and an HTML page: Memfault's own have the known status.
 func isEmptyPage(op *operation.Operation, resp *http.Response) bool {
 	return !slices.Contains(op.Success, resp.StatusCode) && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")

@@ -35,6 +35,7 @@ var layers = map[string][]string{
 	"internal/coverage/readme": {"internal/coverage"},
 	"internal/chunkjournal":    {".", "internal/arrivals", "memfaulttest"},
 	"internal/uploadrss":       {".", "internal/process", "memfaulttest"},
+	"internal/checks/outage":   {"."},
 	"internal/soak":            {".", "internal/arrivals", "internal/elftest", "internal/process", "memfaulttest"},
 	"examples/quickstart":      {".", "memfaulttest"},
 	"examples/fakecloud":       {".", "internal/operation", "memfaulttest"},

@@ -13,9 +13,9 @@ const (
 	longestProbe   = 4 * time.Second // the next probe is sent after it even if this one has no outcome
 )
 
-// What failures mean: while a batch was accepted in the last seconds, and fewer failures than
-// this share of the largest limit followed, they are failures of devices. Otherwise, they are
-// failures of the service.
+// What failures mean: while a batch was accepted in the last seconds, and fewer devices failed
+// since than this many times the largest limit, they are failures of devices. Otherwise, they
+// are failures of the service.
 const (
 	servingFor      = 20 * time.Second
 	servingFailures = 3
@@ -62,7 +62,7 @@ type brake struct {
 
 	// Since a batch was accepted:
 	failures    int // all
-	first       int // of devices that did not fail before
+	first       int // of devices that had not failed before
 	failed      row
 	throttled   row
 	misdirected row

@@ -8,6 +8,17 @@
 // [Config.GiveUpAfter] and [Sender.Close] end the wait. Memory is bounded. The number of
 // requests is bounded while the service is unavailable.
 //
+// No device waits for another, although a failure shows the state of the service as well as
+// that of its device. While a batch was accepted in the last 20 seconds, and not followed by
+// failures of three times as many devices as requests are allowed in flight, failures are those
+// of devices. Otherwise they are failures of the service: each halves the requests in flight,
+// and at one the Sender only probes, every 0.5 to 4.4 seconds. An accepted batch doubles them,
+// and ends the waits of two devices that failed while none was accepted. Devices whose last batch
+// was accepted are first, also for probes; then those of which nothing is known; then those that
+// failed, with at most a quarter of the requests. In each fourth turn this order is reversed, so
+// that no device waits forever. A device that failed shares three quarters of the memory with the
+// others that did.
+//
 // The package does not know how a request is made: [Config.Send] sends a batch and returns
 // an Outcome, which decides what happens to the batch, to its device and to the Sender.
 package ordered

@@ -10,10 +10,10 @@ type Kind int
 const (
 	// Accepted: the items are reported with nil.
 	Accepted Kind = iota
-	// Unavailable: the service is unavailable. The batch is kept, the device waits, and the
-	// [Sender] sends fewer requests. If several devices fail, the next accepted batch ends
-	// their waits. A device that fails again although others are served waits for its own
-	// time. If RetryAfter is set, the device waits at least for that time, at most an hour.
+	// Unavailable: the service is unavailable. The batch is kept, and the device waits. Unless
+	// batches were accepted lately, the [Sender] sends fewer requests. If no others are served,
+	// the batches that are accepted later end the wait. If RetryAfter is set, the device waits
+	// at least for that time, at most an hour.
 	Unavailable
 	// Lost: there was no response. This is [Unavailable], but the request may have been too
 	// large, or an item may be at fault: a request above 64 KiB that is lost again is split,
@@ -24,13 +24,14 @@ const (
 	// too, this is [Unavailable]. If it happens repeatedly while others are served, the batch
 	// is split. A single item is [Rejected] after ten such failures.
 	Failed
-	// Throttled: the batch is kept, and the device waits for RetryAfter, at most an hour.
+	// Throttled: the batch is kept, and the device waits for RetryAfter, at most an hour. If
+	// several devices have this outcome in a row, it is [Unavailable].
 	Throttled
 	// Refused: no request can succeed, whatever its items. The batch is kept, and the [Sender]
 	// pauses: it sends nothing but probes until one is [Accepted], [TooMuch] or [Rejected]. If
 	// the same device has this outcome again after the pause, only that device waits.
 	Refused
-	// Misdirected: the response says nothing of the items; perhaps the address is wrong, or a
+	// Misdirected: the response does not concern the items; perhaps the address is wrong, or a
 	// proxy responded. The batch is kept, and the device waits. If it happens repeatedly while
 	// others are served, this is [Rejected]. If it happens to several devices and none is
 	// served, the [Sender] pauses.
@@ -145,7 +146,7 @@ func (s *Sender) accept(r *request) {
 	s.release()
 }
 
-// misdirect handles a response that says nothing of the items. It reports whether a pause
+// misdirect handles a response that does not concern the items. It reports whether a pause
 // begins.
 func (s *Sender) misdirect(r *request, err error, served bool) (paused bool) {
 	d, row := r.device, &s.brake.misdirected

@@ -329,7 +329,7 @@ func TestOutcome_SendPanicsOrExits(t *testing.T) {
 	}
 }
 
-// A response that says nothing of the items rejects them only if others are served meanwhile.
+// A response that does not concern the items rejects them only if others are served meanwhile.
 func TestOutcome_MisdirectedWhileOthersAreServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0

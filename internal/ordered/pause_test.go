@@ -285,7 +285,7 @@ func TestPause_OnPauseMayBlock(t *testing.T) {
 	})
 }
 
-// Several devices in a row whose responses say nothing of their items pause the Sender.
+// Several devices in a row whose responses do not concern their items pause the Sender.
 func TestPause_SeveralMisdirectedDevices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

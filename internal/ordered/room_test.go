@@ -357,7 +357,7 @@ func TestRoom_ManyHeldDevicesStopNoOther(t *testing.T) {
 	})
 }
 
-// The room that held devices share is free again when they are accepted or given up.
+// The room that held devices share is free again when they are accepted or reported.
 func TestRoom_HeldDevicesReturnTheirRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -377,7 +377,7 @@ func TestRoom_HeldDevicesReturnTheirRoom(t *testing.T) {
 			return items
 		}
 		first := fill("A")
-		time.Sleep(100 * time.Minute) // the items are given up
+		time.Sleep(100 * time.Minute) // the items are reported
 		require.Zero(t, s.Stats().PendingItems)
 		start = time.Now()
 		assert.Equal(t, first, fill("A"))

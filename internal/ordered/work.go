@@ -76,6 +76,9 @@ func (s *Sender) probes() bool { return s.brake.braked || s.pause.err != nil }
 
 // next returns the next request, or nil if none can be sent now. s.mu must be held.
 func (s *Sender) next() *request {
+	if s.ready.len() == 0 && !s.brake.braked {
+		return nil
+	}
 	now, paused, probe := s.now(), s.pause.err != nil, s.probes()
 	turn := s.ready.turn(&s.brake, now, probe)
 	switch {
