@@ -48,10 +48,10 @@ type brake struct {
 	limit      int // of requests in flight
 	most       int // the largest limit
 	live       int // requests in flight that the limit counts
-	stale      int // requests in flight that were sent before the last recovery
+	stale      int // requests in flight that it counts no longer
 	sick       int // requests in flight of devices whose last batch failed
 	turn       int // requests sent
-	recoveries int // how often a batch was accepted while braked
+	recoveries int // how often it stopped counting those in flight
 
 	braked bool
 	probes int           // consecutive failures of a probe
