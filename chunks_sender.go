@@ -13,9 +13,10 @@ var (
 	// ErrSenderClosed is returned by [ChunkSender.Send] after [ChunkSender.Close], and by
 	// [ChunkSender.Flush] if Close stops waiting first.
 	ErrSenderClosed = errors.New("memfault: the chunk sender is closed")
-	// ErrDeviceFull is returned by [ChunkSender.Send] if the pending chunks of the device
-	// leave no room; see [ChunkSenderOptions.MaxPendingPerDevice]. Send succeeds again after
-	// done was called for enough of them.
+	// ErrDeviceFull is returned by [ChunkSender.Send] if the pending chunks of the device, or
+	// of all devices that wait after a failure, leave no room; see
+	// [ChunkSenderOptions.MaxPendingPerDevice]. Send succeeds again after done was called for
+	// enough of them.
 	ErrDeviceFull = errors.New("memfault: too many pending chunks of this device")
 	// ErrNotDelivered is reported for a chunk that Memfault neither accepted nor rejected,
 	// because [ChunkSenderOptions.GiveUpAfter] has passed or [ChunkSender.Close] stopped
@@ -34,18 +35,28 @@ var (
 //     batch and retries, until the bad chunk is isolated. The same applies if a large request
 //     is lost repeatedly, or if requests of this device repeatedly end in a 500 or without a
 //     response while those of other devices succeed; then a single chunk is reported after
-//     ten attempts. Any other rejection concerns all chunks of the batch.
+//     ten attempts. A 422 concerns all chunks of the batch. So does another status below
+//     500, such as 404, if it stays while other devices are accepted.
 //   - [ChunkSenderOptions.GiveUpAfter] passes, or [ChunkSender.Close] stops waiting.
 //
-// If there is no response, or 500, 502, 503, 504 or 529, the device waits for a random,
-// growing time as in the client's [RetryPolicy], whose MaxAttempts has no effect here, and
-// the sender halves the number of requests in flight. While nothing succeeds, it only sends
-// a probe every 0.5 to 4 seconds, so that an outage costs few requests. After a 429, or one
-// of these statuses with Retry-After, the device waits at least for the requested time, at
-// most one hour. A 401 or 403, or an error of the [Authenticator] or the [RateLimiter],
-// pauses the sender: it sends nothing but a probe after 1 second, and then after growing
-// waits of up to 5 minutes. With a [ProjectKeyFunc], it also asks for the key about once a
-// second, and sends a probe as soon as the key has changed.
+// If there is no response, or a response of a proxy, or 500, 502, 503, 504 or 529, the device
+// waits for a random, growing time as in the client's [RetryPolicy], whose MaxAttempts has no
+// effect here. After a 429, or one of these statuses with Retry-After, the device waits at least
+// for the requested time, at most one hour. Other devices do not wait: while chunks of some
+// devices are accepted, those whose last request failed get at most a quarter of the requests,
+// and the others get theirs first.
+//
+// If nothing is accepted for 20 seconds, or if three times Concurrency devices fail in a row, this
+// is an outage: the sender halves the number of requests in flight with each failure, and then
+// only sends a probe every 0.5 to 4.4 seconds, so that an outage costs few requests. A 429 of
+// several devices in a row is such a failure. Each accepted request doubles the number.
+//
+// A 401 or 403, an error of the [Authenticator] or the [RateLimiter], or several devices in a
+// row with another status that concerns no chunk, such as 404, pauses the sender: it sends nothing
+// but a probe after 1 second, and then after growing waits of up to 5 minutes, or up to 10 seconds
+// while there are chunks of a device that was accepted before. With a [ProjectKeyFunc], it also
+// asks for the key about once a second, and sends a probe as soon as the key has changed, five
+// times in a pause.
 //
 // The requests do not carry the context of a Send. An Authenticator, a RateLimiter and an
 // observer see a context without values that ends only when Close stops waiting. If one of
@@ -77,8 +88,9 @@ func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 // Send queues a copy of chunk for the device. If there is no room for it, Send blocks until
 // there is, or until ctx ends. Sends that block get room in the order in which they were
 // called. If ctx has already ended, Send fails even if there is room. ctx has no effect after
-// Send has returned. If the device's share of the memory is used up, Send fails with
-// [ErrDeviceFull] immediately. A chunk must not be empty.
+// Send has returned. If the device's share of the memory is used up, or if the device waits after
+// a failure and there is no room, Send fails with [ErrDeviceFull] immediately. A chunk must not
+// be empty.
 //
 // If Send returns nil, done is called exactly once: with nil after Memfault has accepted the
 // chunk, otherwise with the error. An error that matches [ErrNotDelivered] means that the chunk

@@ -66,8 +66,6 @@ func (r *rejectedCredential) changed(ctx context.Context) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.value == value { // no request was rejected meanwhile
-		r.value = now
-	}
+	r.value = now
 	return true
 }

@@ -69,6 +69,29 @@ func TestChunkSender_ChangedKeyIsRejectedToo(t *testing.T) {
 	})
 }
 
+// A function that returns another wrong key each time costs a few probes more, not two each
+// second.
+func TestChunkSender_AnotherWrongKeyEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked, valid atomic.Int64
+		gate := &gatekeeper{valid: "valid"}
+		sender := newRotatingSender(t, gate, func(context.Context) (string, error) {
+			if valid.Load() > 0 {
+				return "valid", nil
+			}
+			return fmt.Sprint("wrong-", asked.Add(1)), nil
+		}, memfault.ChunkSenderOptions{})
+		require.NoError(t, sender.Send(t.Context(), "A", []byte{1}, nil))
+		time.Sleep(time.Hour)
+		assert.LessOrEqual(t, len(gate.requests()), 60)
+		assert.LessOrEqual(t, asked.Load(), int64(80))
+		valid.Store(1)
+		start := time.Now()
+		require.NoError(t, sender.Close(t.Context()))
+		assert.LessOrEqual(t, time.Since(start), 5*time.Minute)
+	})
+}
+
 // The responses to other calls with the same credential do not hide the change.
 func TestChunkSender_OtherCallsSeeChangedKeyFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

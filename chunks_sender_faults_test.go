@@ -27,6 +27,7 @@ import (
 // What happens to a batch of two chunks after each outcome, while other devices are served.
 func TestChunkSender_Outcomes(t *testing.T) {
 	const accepted, reported, split, kept, paused = "accepted", "reported", "split and reported", "kept", "kept, sender paused"
+	const alone = "kept, and reported when others are accepted"
 	respond := func(status int, header ...string) roundTripper {
 		return func(*http.Request) (*http.Response, error) { return newResponse(status, "", header...) }
 	}
@@ -40,12 +41,14 @@ func TestChunkSender_Outcomes(t *testing.T) {
 		"202": {respond(202), accepted}, "200": {respond(200), accepted},
 		"400": {respond(400), split}, "413": {respond(413), split},
 		"401": {respond(401), paused}, "403": {respond(403), paused},
-		"404": {respond(404), reported}, "409": {respond(409), reported}, "411": {respond(411), reported}, "415": {respond(415), reported},
-		"422": {respond(422), reported}, "405": {respond(405), reported},
+		"404": {respond(404), alone}, "409": {respond(409), alone}, "411": {respond(411), alone}, "415": {respond(415), alone},
+		"405": {respond(405), alone}, "410": {respond(410), alone}, "451": {respond(451), alone},
+		"422": {respond(422), reported},
 		"captive portal": {func(*http.Request) (*http.Response, error) {
 			return newResponse(200, "<!DOCTYPE html><html>log in</html>", "Content-Type", "text/html")
 		}, kept},
-		"302": {respond(302, "Location", "http://portal.example/"), kept}, "408": {respond(408), kept},
+		"captive portal without a body": {respond(200, "Content-Type", "text/html; charset=utf-8"), kept},
+		"302":                           {respond(302, "Location", "http://portal.example/"), kept}, "408": {respond(408), kept},
 		"429": {respond(429), kept}, "429 Retry-After": {respond(429, "Retry-After", "9"), kept},
 		"500": {respond(500), kept}, "501": {respond(501), kept}, "521": {respond(521), kept},
 		"502": {respond(502), kept}, "503": {respond(503), kept}, "503 Retry-After": {respond(503, "Retry-After", "9"), kept},
@@ -76,6 +79,13 @@ func TestChunkSender_Outcomes(t *testing.T) {
 				ledger.send(t, sender, "A", chunkTexts(3)...)
 				close(gate)
 				time.Sleep(2 * time.Minute)
+				if test.want == alone {
+					assert.NotContains(t, ledger.results, "A "+chunkText(1))
+					for i := range 120 { // others are accepted
+						ledger.send(t, sender, "C", chunkText(i))
+						time.Sleep(time.Second)
+					}
+				}
 				ledger.send(t, sender, "B", "b")
 				time.Sleep(10 * time.Second)
 				synctest.Wait()
@@ -84,13 +94,15 @@ func TestChunkSender_Outcomes(t *testing.T) {
 				case accepted:
 					assert.Equal(t, []error{nil}, ledger.results["A "+chunkText(2)])
 					assert.Equal(t, 2, requests)
-				case reported, split:
+				case reported, split, alone:
 					for _, chunk := range chunkTexts(3)[1:] {
 						status, err := strconv.Atoi(name)
 						require.NoError(t, err)
 						requireError(t, ledger.results["A "+chunk][0], status)
 					}
-					assert.Equal(t, map[string]int{reported: 2, split: 4}[test.want], requests)
+					if test.want != alone {
+						assert.Equal(t, map[string]int{reported: 2, split: 4}[test.want], requests)
+					}
 				default:
 					assert.False(t, done)
 					assert.Greater(t, requests, 2, "it is retried")
@@ -107,6 +119,37 @@ func TestChunkSender_Outcomes(t *testing.T) {
 				_ = sender.Close(ended)
 				ledger.count(t)
 			})
+		})
+	}
+}
+
+// A wrong address, or a proxy that responds instead of Memfault, costs no chunk: several devices
+// in a row with such a status pause the sender.
+func TestChunkSender_MisdirectedForSeconds(t *testing.T) {
+	for _, status := range []int{404, 405, 410, 451} {
+		synctest.Test(t, func(t *testing.T) {
+			start, pauses := time.Now(), []error(nil)
+			options := memfault.ChunkSenderOptions{OnPause: func(err error) { pauses = append(pauses, err) }}
+			sender := senderOver(t, options, func(*http.Request) (*http.Response, error) {
+				time.Sleep(50 * time.Millisecond)
+				if since := time.Since(start); since > 20*time.Second && since < 30*time.Second {
+					return newResponse(status, "")
+				}
+				return newResponse(202, "")
+			})
+			ledger := newChunkLedger()
+			for i := range 60 {
+				for device := range 100 {
+					ledger.send(t, sender, fmt.Sprint(device), chunkText(i))
+					time.Sleep(10 * time.Millisecond)
+				}
+			}
+			require.NoError(t, sender.Close(t.Context()))
+			accepted, reported := ledger.count(t)
+			assert.Equal(t, 6000, accepted)
+			assert.Zero(t, reported)
+			require.Len(t, pauses, 1)
+			requireError(t, pauses[0], status)
 		})
 	}
 }

@@ -30,16 +30,19 @@ type ChunkSenderOptions struct {
 	// MaxPendingPerDevice is the same limit for one device, so that a device that must wait
 	// does not use up the memory of all. Send fails with [ErrDeviceFull] beyond it. It always
 	// accepts a chunk of a device that has no pending ones. The default is an eighth of
-	// MaxPendingBytes.
+	// MaxPendingBytes. In addition, the devices that wait after a failure share three quarters
+	// of MaxPendingBytes: beyond it, Send fails for them in the same way. In an outage and
+	// in a pause, this applies to all devices but those whose last chunks were accepted.
 	MaxPendingPerDevice int64
 
 	// GiveUpAfter is how long a chunk is kept before it is reported with the last error of
-	// its device, which then also matches [ErrNotDelivered]. A request in flight is not interrupted. By default, chunks are kept until
-	// Memfault accepts or rejects them.
+	// its device, which then also matches [ErrNotDelivered]. A request in flight is not
+	// interrupted. By default, chunks are kept until Memfault accepts or rejects them.
 	GiveUpAfter time.Duration
 
 	// OnPause is called when the sender pauses because no request can succeed: after a 401 or
-	// 403, or an error of the [Authenticator] or the [RateLimiter]. It is called once for
+	// 403, an error of the [Authenticator] or the [RateLimiter], or several devices in a row
+	// with a status such as 404, which does not concern their chunks. It is called once for
 	// each pause, with that error, and may take its time. It must not panic. A pause ends
 	// when a probe shows that the credential is valid. If a device that was rejected with 401
 	// or 403 is rejected again after the pause, only that device waits, and OnPause is not
@@ -154,7 +157,7 @@ type ChunkSenderStats struct {
 	PendingChunks int   // neither accepted nor reported
 	PendingBytes  int64 // memory of pending chunks, bookkeeping included
 	Devices       int   // with pending chunks or running done functions
-	HeldDevices   int   // waiting after a failure
+	HeldDevices   int   // waiting after a failure, or for the probe of an outage or a pause
 	Paused        error // why the sender is paused; nil if not
 
 	Accepted int64 // chunks that Memfault accepted

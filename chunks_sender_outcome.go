@@ -43,6 +43,8 @@ func statusOutcome(response *Error) ordered.Kind {
 		return ordered.Lost
 	case http.StatusTooManyRequests:
 		return ordered.Throttled
+	case http.StatusUnprocessableEntity:
+		return ordered.Rejected
 	default:
 		switch {
 		case unavailable(status) || status < 400:
@@ -50,7 +52,7 @@ func statusOutcome(response *Error) ordered.Kind {
 		case status >= 500:
 			return ordered.Failed
 		}
-		return ordered.Rejected
+		return ordered.Misdirected // such as 404, 405 and 410
 	}
 }
 

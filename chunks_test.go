@@ -314,3 +314,18 @@ func ExampleParseChunksURL() {
 	// ABCD1234 https://chunks.memfault.com
 	// a chunk
 }
+
+// The page of a captive portal is not a success of an operation that returns nothing, even if its
+// body is empty. Memfault's own responses can have that type as well.
+func TestChunks_EmptyPage(t *testing.T) {
+	respond := func(status int) *memfault.Client {
+		return newClient(t, memfault.ProjectKey("d3b0"), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return newResponse(status, "", "Content-Type", "text/html; charset=utf-8")
+		})}))
+	}
+	err := respond(200).Chunks.Upload(t.Context(), "A", [][]byte{{1}})
+	require.ErrorIs(t, err, memfault.ErrNoAnswer)
+	require.ErrorContains(t, err, "HTML page")
+	require.NoError(t, respond(202).Chunks.Upload(t.Context(), "A", [][]byte{{1}}))
+	require.ErrorIs(t, respond(200).DeviceConfig.UpdateAttributes(t.Context(), "A", nil), memfault.ErrNoAnswer)
+}

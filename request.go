@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/hashicorp/go-retryablehttp"
 
@@ -180,10 +182,18 @@ func (r *reply) read(resp *http.Response) error {
 func (r *reply) readNothing(resp *http.Response) error {
 	r.call.timer.Finish(lateBodyLimit, errLateBody)
 	_, _ = r.body.ReadFrom(io.LimitReader(resp.Body, maxErrorBody))
-	if isHTML(r.body.Bytes()) {
-		return r.fail(resp, "unexpected HTML page")
+	if isHTML(r.body.Bytes()) || r.body.Len() == 0 && isEmptyPage(r.call.op, resp) {
+		err := r.fail(resp, "unexpected HTML page")
+		r.call.decodeError.kind = ErrNoAnswer
+		return err
 	}
 	return nil
+}
+
+// isEmptyPage reports whether a success without a body has a status that the operation is not known
+// to have, and an HTML page: Memfault's own have the known status.
+func isEmptyPage(op *operation.Operation, resp *http.Response) bool {
+	return !slices.Contains(op.Success, resp.StatusCode) && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
 }
 
 // fail ends the call with a response that no retry can improve.

@@ -177,20 +177,21 @@ func TestBrake_HalvesAndDoubles(t *testing.T) {
 			defer mu.Unlock()
 			return inFlight
 		}
+		steps := func(n int, k ordered.Kind) (inFlight int) {
+			for range n {
+				inFlight = step(k)
+			}
+			return inFlight
+		}
 		synctest.Wait()
 		assert.Equal(t, 16, inFlight)
-		step(ordered.Unavailable) // to 8
-		for range 7 {
-			step(ordered.Throttled) // changes nothing
-		}
-		assert.Equal(t, 8, step(ordered.Rejected))
+		step(ordered.Unavailable) // to 8: nothing was accepted
+		assert.Equal(t, 8, steps(10, ordered.Rejected), "a rejection changes nothing")
 		assert.Equal(t, 16, step(ordered.Accepted))
-		step(ordered.Unavailable)
+		assert.Equal(t, 16, steps(47, ordered.Unavailable), "while others are served, devices are at fault")
+		step(ordered.Unavailable) // to 8: so many in a row are an outage
 		step(ordered.Unavailable) // to 4
-		for range 10 {
-			step(ordered.Throttled)
-		}
-		assert.Equal(t, 4, step(ordered.Throttled))
+		assert.Equal(t, 4, steps(20, ordered.Rejected))
 		assert.Equal(t, 8, step(ordered.Accepted))
 		mu.Lock()
 		kind = ordered.Accepted

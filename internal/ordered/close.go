@@ -74,23 +74,20 @@ func (s *Sender) startAbort(err error) {
 	}
 	s.abort.err, s.abort.drained = err, make(chan struct{})
 	s.abort.check(s.devices.len())
-	s.ready = deviceList{} // from now on the devices to be reported
-	workers := 0
 	for _, d := range s.devices.byName {
 		if d.state != ready && d.state != held {
 			continue
 		}
 		d.state, d.prev, d.next, d.index = idle, nil, nil, -1
 		s.proceed(d)
-		s.ready.push(d)
-		workers++
+		s.unreported.push(d)
 	}
-	s.outage, s.timed, s.stats.Held = deviceList{}, nil, 0
+	s.ready, s.outage, s.timed, s.held = readyDevices{}, deviceList{}, nil, 0
 	s.setTimer()
 	s.cancel(err)
-	for range min(workers, abortWorkers) {
-		d := s.ready.first
-		s.ready.remove(d)
+	for range min(s.unreported.n, abortWorkers) {
+		d := s.unreported.first
+		s.unreported.remove(d)
 		go s.report(d, d.turn)
 	}
 	go s.watchAbort()

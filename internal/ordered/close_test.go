@@ -336,3 +336,21 @@ func TestDone_PanicEndsTheProcess(t *testing.T) {
 	require.Error(t, err)
 	assert.Contains(t, string(output), "panic: a bug of the caller")
 }
+
+// A Flush that ends together with Close, at a moment in which it also checks whether a done
+// function is stuck, reports that its items are settled.
+func TestFlush_SettledWhileClosing(t *testing.T) {
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
+				time.Sleep(5 * time.Second)
+				return ordered.Outcome{}
+			})
+			require.NoError(t, s.Send(t.Context(), "A", []byte{1}, nil))
+			result := make(chan error, 1)
+			go func() { result <- s.Flush(t.Context()) }()
+			requireClosed(t, s)
+			require.NoError(t, <-result)
+		})
+	}
+}

@@ -8,6 +8,17 @@
 // [Config.GiveUpAfter] and [Sender.Close] end the wait. Memory is bounded. The number of
 // requests is bounded while the service is unavailable.
 //
+// No device waits for another, although a failure shows the state of the service as well as
+// that of its device. While a batch was accepted in the last 20 seconds, and not followed by
+// failures of three times as many devices as requests are allowed in flight, failures are those
+// of devices. Otherwise they are failures of the service: each halves the requests in flight,
+// and at one the Sender only probes, every 0.5 to 4.4 seconds. An accepted batch doubles them,
+// and ends the waits of two devices that failed while none was accepted. Devices whose last batch
+// was accepted are first, also for probes; then those of which nothing is known; then those that
+// failed, with at most a quarter of the requests. In each fourth turn this order is reversed, so
+// that no device waits forever. A device that failed shares three quarters of the memory with the
+// others that did.
+//
 // The package does not know how a request is made: [Config.Send] sends a batch and returns
 // an Outcome, which decides what happens to the batch, to its device and to the Sender.
 package ordered
@@ -82,22 +93,25 @@ type Sender struct {
 	ctx    context.Context // of all requests; ends when the Sender is closed
 	cancel context.CancelCauseFunc
 
-	mu      sync.Mutex
-	devices devices    // that have pending items or running done functions
-	ready   deviceList // whose next batch can be sent
-	outage  deviceList // that are held until the outage ends or their wait does
-	timed   timedQueue // that wait for a time
-	timer   *time.Timer
-	timerAt time.Duration // 0 if the timer is not set
-	room    room
-	brake   brake
-	pause   pause
-	asking  bool // Config.Changed has not returned
-	epochs  epochs
-	stats   Stats
-	closed  bool
-	abort   abort
-	running int // done functions that have not returned
+	mu         sync.Mutex
+	devices    devices      // that have pending items or running done functions
+	memory     memory       // of devices without pending items
+	ready      readyDevices // whose next batch can be sent
+	outage     deviceList   // that are held until the outage ends or their wait does
+	held       int          // devices that wait until a time
+	unreported deviceList   // after an abort: whose items no goroutine reports yet
+	timed      timedQueue   // that wait for a time
+	timer      *time.Timer
+	timerAt    time.Duration // 0 if the timer is not set
+	room       room
+	brake      brake
+	pause      pause
+	asking     bool // Config.Changed has not returned
+	epochs     epochs
+	stats      Stats
+	closed     bool
+	abort      abort
+	running    int // done functions that have not returned
 }
 
 // New returns a [Sender].
@@ -148,6 +162,9 @@ func (s *Sender) queue(w *waiter) {
 	d := s.devices.get(w.device)
 	if d == nil {
 		d = s.devices.add(w.device, s.brake.accepted)
+		if at, ok := s.memory.accepted(w.device); ok {
+			d.standing, d.accepted = proven, at
+		}
 		s.charge(d, deviceCost(w.device))
 	}
 	s.charge(d, itemCost(w.content, w.done))
@@ -173,7 +190,7 @@ type Stats struct {
 	PendingItems       int   // neither accepted nor reported
 	PendingBytes       int64 // of pending items, bookkeeping included
 	Devices            int   // with pending items or running done functions
-	Held               int   // devices that wait after a failure
+	Held               int   // devices that wait after a failure, or for a probe
 	Paused             error // why no requests are sent; nil if they are
 	Accepted, Reported int64 // items
 	Requests           int64
@@ -186,5 +203,9 @@ func (s *Sender) Stats() Stats {
 	defer s.mu.Unlock()
 	stats := s.stats
 	stats.PendingBytes, stats.Devices, stats.Paused = s.room.used, s.devices.len(), s.pause.err
+	stats.Held = s.held + s.ready[failing].n
+	if s.probes() {
+		stats.Held = s.held + s.ready.len()
+	}
 	return stats
 }

@@ -10,10 +10,10 @@ type Kind int
 const (
 	// Accepted: the items are reported with nil.
 	Accepted Kind = iota
-	// Unavailable: the service is unavailable. The batch is kept, the device waits, and the
-	// [Sender] sends fewer requests. If several devices fail, the next accepted batch ends
-	// their waits. A device that fails again although others are served waits for its own
-	// time. If RetryAfter is set, the device waits at least for that time, at most an hour.
+	// Unavailable: the service is unavailable. The batch is kept, and the device waits. Unless
+	// batches were accepted lately, the [Sender] sends fewer requests. If no others are served,
+	// the batches that are accepted later end the wait. If RetryAfter is set, the device waits
+	// at least for that time, at most an hour.
 	Unavailable
 	// Lost: there was no response. This is [Unavailable], but the request may have been too
 	// large, or an item may be at fault: a request above 64 KiB that is lost again is split,
@@ -24,12 +24,18 @@ const (
 	// too, this is [Unavailable]. If it happens repeatedly while others are served, the batch
 	// is split. A single item is [Rejected] after ten such failures.
 	Failed
-	// Throttled: the batch is kept, and the device waits for RetryAfter, at most an hour.
+	// Throttled: the batch is kept, and the device waits for RetryAfter, at most an hour. If
+	// several devices have this outcome in a row, it is [Unavailable].
 	Throttled
 	// Refused: no request can succeed, whatever its items. The batch is kept, and the [Sender]
 	// pauses: it sends nothing but probes until one is [Accepted], [TooMuch] or [Rejected]. If
 	// the same device has this outcome again after the pause, only that device waits.
 	Refused
+	// Misdirected: the response does not concern the items; perhaps the address is wrong, or a
+	// proxy responded. The batch is kept, and the device waits. If it happens repeatedly while
+	// others are served, this is [Rejected]. If it happens to several devices and none is
+	// served, the [Sender] pauses.
+	Misdirected
 	// TooMuch: a smaller batch may be accepted. The batch is split; a single item is
 	// [Rejected].
 	TooMuch
@@ -45,11 +51,10 @@ type Outcome struct {
 }
 
 const (
-	longestHold   = time.Hour // whatever the service asks for
-	largeRequest  = 64 << 10  // bytes; a larger request can be lost because of its size
-	lossesToSplit = 2         // of a large request
-	ownToSplit    = 3         // failures of a batch while others are served
-	ownToReport   = 10        // the same, of a single item
+	largeRequest  = 64 << 10 // bytes; a larger request can be lost because of its size
+	lossesToSplit = 2        // of a large request
+	ownToSplit    = 3        // failures of a batch while others are served
+	ownToReport   = 10       // the same, of a single item
 )
 
 // finish handles the outcome of a request and continues with its device.
@@ -66,6 +71,7 @@ func (s *Sender) finish(r *request, o Outcome) {
 	if r.pauseProbe {
 		s.pause.probed(o.Kind == Accepted || o.Kind == TooMuch || o.Kind == Rejected, s.now())
 	}
+	s.setWaits(d, d.failures > 0 || d.refused)
 	s.proceed(d)
 	s.dispatch()
 	report, turn := d.state == reporting, d.turn
@@ -91,25 +97,27 @@ func (s *Sender) decide(r *request, o Outcome) (paused bool) {
 	case Accepted:
 		s.accept(r)
 	case Unavailable:
-		s.fail(r, served)
-		if o.RetryAfter > 0 { // no acceptance ends the wait that the service asked for
-			d.outage = 0
-			d.until = max(d.until, later(now, min(o.RetryAfter, longestHold)))
-		}
+		s.fail(r, served, o.RetryAfter)
 	case Lost:
 		s.lose(r, o.Err, served)
 	case Failed:
 		s.failAlone(r, o.Err, served)
 	case Throttled:
-		s.brake.throttled(now)
-		s.hold(d, min(o.RetryAfter, longestHold), 0)
+		to := failing
+		if s.brake.throttle(r, now) && !served {
+			to = affected
+		}
+		s.hold(d, o.RetryAfter, to)
 	case Refused:
 		if d.refused && s.pause.err == nil {
-			s.hold(d, pauseWait(d.failures), 0)
+			s.hold(d, pauseWait(d.failures), failing)
 		} else {
 			paused = s.pause.begin(o.Err, now)
 		}
 		d.refused = true
+		s.stand(d, failing)
+	case Misdirected:
+		paused = s.misdirect(r, o.Err, served)
 	case TooMuch:
 		s.brake.responded(now)
 		s.split(r, o.Err, true)
@@ -130,19 +138,36 @@ func (s *Sender) accept(r *request) {
 	}
 	s.complete(d, len(r.items), nil)
 	d.failures, d.refused = 0, false
-	s.release(s.brake.accept())
+	s.stand(d, proven)
+	s.brake.accept(s.now())
 	d.acceptedBefore = s.brake.accepted
+	s.release()
+}
+
+// misdirect handles a response that does not concern the items. It reports whether a pause
+// begins.
+func (s *Sender) misdirect(r *request, err error, served bool) (paused bool) {
+	d, row := r.device, &s.brake.misdirected
+	others := row.hasOthers(d)
+	row.add(d)
+	s.countOwn(d, served)
+	if d.ownFailures >= ownToSplit {
+		s.brake.responded(s.now())
+		s.complete(d, len(r.items), err)
+		return false
+	}
+	s.hold(d, 0, failing)
+	return others && s.pause.begin(err, s.now())
 }
 
 // fail handles a failure of the service.
-func (s *Sender) fail(r *request, served bool) {
-	d := r.device
-	s.brake.fail(r, s.now())
-	outage := s.brake.outage
-	if served && d.failures > 0 { // again: the next accepted batch of others must not end its wait
-		outage = 0
+func (s *Sender) fail(r *request, served bool, asked time.Duration) {
+	d, standing := r.device, affected
+	if served { // the accepted batches of others must not end its wait
+		standing = failing
 	}
-	s.hold(d, 0, outage)
+	s.brake.fail(r, s.now())
+	s.hold(d, asked, standing)
 }
 
 // lose handles a request that had no response.
@@ -158,20 +183,20 @@ func (s *Sender) lose(r *request, err error, served bool) {
 	case !single && (large || d.ownFailures >= ownToSplit):
 		s.split(r, err, served)
 	}
-	s.fail(r, served)
+	s.fail(r, served, 0)
 }
 
 // failAlone handles a failure that the service or the items of the device may have caused.
 func (s *Sender) failAlone(r *request, err error, served bool) {
 	d := r.device
 	s.countOwn(d, served)
-	if s.brake.othersFailed(d) || !served && d.failures > 0 {
-		s.fail(r, served)
+	if s.brake.failed.hasOthers(d) || !served && d.failures > 0 {
+		s.fail(r, served, 0)
 		return
 	}
-	s.brake.notice(d)
+	s.brake.failed.add(d)
 	if !served {
-		s.hold(d, 0, s.brake.outage)
+		s.hold(d, 0, affected)
 		return
 	}
 	switch single := len(r.items) == 1; {
@@ -181,7 +206,7 @@ func (s *Sender) failAlone(r *request, err error, served bool) {
 	case !single && d.ownFailures >= ownToSplit:
 		s.split(r, err, true)
 	}
-	s.hold(d, 0, 0)
+	s.hold(d, 0, failing)
 }
 
 // countOwn counts a failure while others were served. If others failed as well, the service
@@ -190,7 +215,7 @@ func (s *Sender) failAlone(r *request, err error, served bool) {
 func (s *Sender) countOwn(d *device, served bool) {
 	switch {
 	case !served:
-	case s.brake.othersFailed(d):
+	case s.brake.failed.hasOthers(d):
 		d.ownFailures /= 2
 	default:
 		d.ownFailures++
@@ -212,28 +237,4 @@ func (s *Sender) split(r *request, err error, sure bool) {
 	}
 	d.fit.reject(int64(n), r.bytes, sure)
 	d.retry, d.losses, d.ownFailures = 0, 0, 0
-}
-
-// hold makes a device wait for as long as it was asked to, and at least for a growing wait.
-// outage is the number of the outage that is the reason, or 0.
-func (s *Sender) hold(d *device, asked time.Duration, outage int64) {
-	d.until = later(s.now(), max(asked, s.config.Backoff(d.failures)))
-	d.failures++
-	d.outage = outage
-}
-
-// release handles an accepted batch for the devices that are held because of failures of
-// the service: if these were an outage, their waits end.
-func (s *Sender) release(outageOver bool) {
-	for d := s.outage.first; d != nil; d = s.outage.first {
-		s.unschedule(d)
-		d.outage = 0
-		if outageOver {
-			d.until = 0
-		}
-		s.schedule(d)
-	}
-	if outageOver {
-		s.brake.outage++
-	}
 }

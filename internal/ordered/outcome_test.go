@@ -328,3 +328,86 @@ func TestOutcome_SendPanicsOrExits(t *testing.T) {
 		})
 	}
 }
+
+// A response that does not concern the items rejects them only if others are served meanwhile.
+func TestOutcome_MisdirectedWhileOthersAreServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		s := newSender(func(_ context.Context, device string, items [][]byte) ordered.Outcome {
+			if device == "OTHER" || string(items[0]) == "00000" {
+				return ordered.Outcome{}
+			}
+			requests++
+			return outcome(ordered.Misdirected)
+		}, func(c *ordered.Config) { c.OnPause = func(error) { t.Error("one device does not pause the others") } })
+		told := newLedger()
+		told.send(t, s, "A", "00000")
+		synctest.Wait()
+		told.send(t, s, "A", "00001")
+		time.Sleep(time.Hour)
+		assert.NotContains(t, told.results, "A 00001", "no other is served")
+		for i := range 3 {
+			assert.NotContains(t, told.results, "A 00001", "%d failures while others were served", i)
+			told.send(t, s, "OTHER", fmt.Sprint(i))
+			time.Sleep(time.Minute)
+		}
+		require.ErrorIs(t, told.results["A 00001"], errStatus)
+		requireClosed(t, s)
+	})
+}
+
+// The item that a device had accepted itself does not count as another that is served.
+func TestOutcome_OwnAcceptanceIsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSender(func(_ context.Context, device string, items [][]byte) ordered.Outcome {
+			if device == "OTHER" || string(items[0]) == "00000" {
+				return ordered.Outcome{}
+			}
+			return outcome(ordered.Failed)
+		}, func(c *ordered.Config) {
+			c.BatchItems = 1
+			c.Backoff = func(int) time.Duration { return time.Second }
+		})
+		told := newLedger()
+		told.send(t, s, "A", "00000", "00001") // the second fails without others
+		synctest.Wait()
+		for i := range 9 {
+			told.send(t, s, "OTHER", fmt.Sprint(i))
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		assert.NotContains(t, told.results, "A 00001", "others were served before nine failures of ten")
+		told.send(t, s, "OTHER", "9")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.ErrorIs(t, told.results["A 00001"], errStatus)
+		requireClosed(t, s)
+	})
+}
+
+// The end of an outage does not end a wait that the service asked for.
+func TestOutcome_AskedWaitOutlastsOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
+			if time.Since(start) >= time.Minute {
+				return ordered.Outcome{}
+			}
+			o := outcome(ordered.Unavailable)
+			if device == "ASKED" {
+				o.RetryAfter = 2 * time.Hour
+			}
+			return o
+		}, func(c *ordered.Config) {
+			c.Backoff, c.Concurrency = func(int) time.Duration { return 10 * time.Minute }, 2
+		})
+		told := newLedger()
+		for _, device := range []string{"ASKED", "A", "B"} {
+			told.send(t, s, device, "1")
+		}
+		requireClosed(t, s)
+		assert.Equal(t, time.Hour, told.times["ASKED 1"], "at most an hour")
+		assert.LessOrEqual(t, told.times["A 1"], 65*time.Second)
+		assert.LessOrEqual(t, told.times["B 1"], 65*time.Second)
+	})
+}

@@ -74,3 +74,23 @@ func TestPause_ChangedBlocks(t *testing.T) {
 		assert.Equal(t, int64(10), requests.Load())
 	})
 }
+
+// If Changed always returns true, the waits between probes grow all the same.
+func TestPause_ChangedAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked, requests atomic.Int64
+		start := time.Now()
+		s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
+			if requests.Add(1); time.Since(start) < time.Hour {
+				return outcome(ordered.Refused)
+			}
+			return ordered.Outcome{}
+		}, func(c *ordered.Config) { c.Changed = func(context.Context) bool { return asked.Add(1) > 0 } })
+		require.NoError(t, s.Send(t.Context(), "A", []byte{1}, nil))
+		time.Sleep(time.Hour)
+		assert.LessOrEqual(t, requests.Load(), int64(40))
+		assert.Equal(t, int64(5), asked.Load())
+		requireClosed(t, s)
+		assert.LessOrEqual(t, time.Since(start), time.Hour+5*time.Minute)
+	})
+}

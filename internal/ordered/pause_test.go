@@ -284,3 +284,63 @@ func TestPause_OnPauseMayBlock(t *testing.T) {
 		close(blocked)
 	})
 }
+
+// Several devices in a row whose responses do not concern their items pause the Sender.
+func TestPause_SeveralMisdirectedDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var pauses, requests atomic.Int64
+		s := newSender(func(context.Context, string, [][]byte) ordered.Outcome {
+			time.Sleep(10 * time.Millisecond)
+			if time.Since(start) < time.Hour {
+				requests.Add(1)
+				return outcome(ordered.Misdirected)
+			}
+			return ordered.Outcome{}
+		}, func(c *ordered.Config) { c.OnPause = func(error) { pauses.Add(1) } })
+		told := newLedger()
+		for d := range 200 {
+			told.send(t, s, fmt.Sprint(d), names(10)...)
+		}
+		time.Sleep(time.Minute)
+		require.ErrorIs(t, s.Stats().Paused, errStatus)
+		assert.Equal(t, 200, s.Stats().Held, "all wait for the probe")
+		requireClosed(t, s)
+		accepted, _ := told.count(t)
+		assert.Equal(t, 2000, accepted)
+		assert.Equal(t, int64(1), pauses.Load())
+		assert.Less(t, requests.Load(), int64(64+30))
+	})
+}
+
+// A device that was accepted before shows within seconds that a pause concerns others only.
+func TestPause_RefusedDeviceDelaysOthersForSeconds(t *testing.T) {
+	for _, refused := range []int{1, 10} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
+				if device[0] == 'R' && time.Since(start) >= 5*time.Minute {
+					return outcome(ordered.Refused)
+				}
+				return ordered.Outcome{}
+			})
+			told := newLedger()
+			var longest time.Duration
+			for range 65 {
+				for d := range refused {
+					require.NoError(t, s.Send(t.Context(), fmt.Sprint("R", d), []byte{1}, nil))
+				}
+				time.Sleep(30 * time.Second)
+				sent := time.Now()
+				require.NoError(t, s.Send(t.Context(), "HEALTHY", []byte{1}, func(error) { longest = max(longest, time.Since(sent)) }))
+				time.Sleep(30 * time.Second)
+			}
+			assert.Equal(t, int64(65+5*refused), s.Stats().Accepted)
+			assert.LessOrEqual(t, longest, 10*time.Second)
+			told.count(t)
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, _ = s.Close(ended, ctxError)
+		})
+	}
+}

@@ -60,6 +60,7 @@ type device struct {
 	reports   itemList // neither pending nor reported
 	reportErr error    // of reports
 	used      int64    // bytes, bookkeeping included
+	waits     bool     // after a failure; see room.held
 
 	state   state
 	request *request // in flight
@@ -67,6 +68,8 @@ type device struct {
 	retry   int      // so many of them are sent again as one batch; 0 if the next batch is new
 	fit     *fit     // nil unless a batch was too much
 
+	standing       standing
+	accepted       time.Duration // when its last batch was, if it is proven
 	failures       int           // consecutive
 	lastErr        error         // of the last outcome
 	refused        bool          // since a batch was accepted
@@ -74,7 +77,7 @@ type device struct {
 	ownFailures    int           // failures of the first items alone; see countOwn
 	acceptedBefore int64         // brake.accepted at the last outcome
 	until          time.Duration // held until then
-	outage         int64         // brake.outage if the wait ends with the outage, otherwise 0
+	asked          bool          // the service asked for the wait: it does not end earlier
 
 	turn    int // of the goroutine that calls done functions
 	calling *item
@@ -103,7 +106,7 @@ func (m *devices) add(name string, accepted int64) *device {
 	if m.byName == nil {
 		m.byName = map[string]*device{}
 	}
-	d := &device{name: strings.Clone(name), index: -1, acceptedBefore: accepted}
+	d := &device{name: strings.Clone(name), index: -1, standing: unknown, acceptedBefore: accepted}
 	m.byName[d.name] = d
 	m.most = max(m.most, len(m.byName))
 	return d
@@ -121,7 +124,10 @@ func (m *devices) remove(d *device) {
 }
 
 // deviceList is a first-in, first-out list of devices.
-type deviceList struct{ first, last *device }
+type deviceList struct {
+	first, last *device
+	n           int
+}
 
 func (l *deviceList) push(d *device) {
 	if d.prev = l.last; l.last == nil {
@@ -130,9 +136,11 @@ func (l *deviceList) push(d *device) {
 		l.last.next = d
 	}
 	l.last = d
+	l.n++
 }
 
 func (l *deviceList) remove(d *device) {
+	l.n--
 	if d.prev == nil {
 		l.first = d.next
 	} else {

@@ -53,10 +53,9 @@ func (s *Sender) reportLocked(d *device, turn int) {
 		for d.state == reporting && d.turn == turn {
 			s.reportNext(d)
 		}
-		if d = nil; s.abort.err != nil && s.ready.first != nil { // see startAbort
-			d = s.ready.first
+		if d = s.unreported.first; d != nil {
 			turn = d.turn
-			s.ready.remove(d)
+			s.unreported.remove(d)
 		}
 	}
 }

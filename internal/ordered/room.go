@@ -36,6 +36,7 @@ func allocated(n int) int64 {
 // room bounds the memory of pending items.
 type room struct {
 	used    int64
+	held    int64     // of it, by devices that wait after a failure
 	waiting list.List // *waiter; Sends that wait for room, in order
 }
 
@@ -67,16 +68,55 @@ func (s *Sender) hasRoom(w *waiter) bool {
 	return s.stats.PendingItems == 0 || s.room.used+cost <= s.config.MaxPending
 }
 
-// deviceHasRoom reports whether the bound of its device leaves room for an item. The first
-// item of a device fits always. s.mu must be held.
+// heldShare is the part of the room that devices which wait after a failure can have, in
+// quarters.
+const heldShare = 3
+
+// deviceHasRoom reports whether the bounds of its device leave room for an item. The first
+// item of a device fits always. A Send does not wait for a device that waits after a failure,
+// or for a probe, because others would wait for that Send. s.mu must be held.
 func (s *Sender) deviceHasRoom(w *waiter) bool {
-	d := s.devices.get(w.device)
-	return d == nil || d.items.n == 0 || d.used+itemCost(w.content, w.done) <= s.config.MaxPendingPerDevice
+	d, cost := s.devices.get(w.device), itemCost(w.content, w.done)
+	if d == nil || d.items.n == 0 {
+		return true
+	}
+	waits, held := d.waits, s.room.held
+	if s.probes() && d.standing != proven { // perhaps all that is pending waits
+		waits, held = true, s.room.used
+	}
+	if waits && (s.room.waiting.Len() > 0 || !s.hasRoom(w) || held+cost > s.config.MaxPending/4*heldShare) {
+		return false
+	}
+	return d.used+cost <= s.config.MaxPendingPerDevice
 }
 
 func (s *Sender) charge(d *device, cost int64) {
 	d.used += cost
 	s.room.used += cost
+	if d.waits {
+		s.room.held += cost
+	}
+}
+
+// setWaits sets whether a device waits after a failure. s.mu must be held.
+func (s *Sender) setWaits(d *device, waits bool) {
+	if d.waits == waits {
+		return
+	}
+	if d.waits = waits; !waits {
+		s.room.held -= d.used
+		return
+	}
+	s.room.held += d.used
+	for place := s.room.waiting.Front(); place != nil; {
+		w, _ := place.Value.(*waiter)
+		place = place.Next()
+		if w.device == d.name {
+			s.room.waiting.Remove(w.place)
+			w.result <- ErrDeviceFull
+		}
+	}
+	s.admit() // a smaller item may fit
 }
 
 // admit queues the items of waiting Sends in order, while there is room. s.mu must be held.

@@ -313,3 +313,113 @@ func TestRoom_DrainedDeviceMakesRoom(t *testing.T) {
 		requireClosed(t, s)
 	})
 }
+
+// Many devices that are held do not fill the memory: the others have a quarter for themselves.
+func TestRoom_ManyHeldDevicesStopNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
+			if device[0] == 'H' {
+				return ordered.Outcome{Kind: ordered.Throttled, RetryAfter: time.Hour, Err: errStatus}
+			}
+			return ordered.Outcome{}
+		}, func(c *ordered.Config) { c.MaxPending, c.MaxPendingPerDevice = 80_000, 10_000 })
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for i := range 20 {
+			require.NoError(t, s.Send(ctx, fmt.Sprint(i), make([]byte, 100), nil))
+		}
+		synctest.Wait()
+		for h := range 9 {
+			device := fmt.Sprint("H", h)
+			require.NoError(t, s.Send(ctx, device, make([]byte, 100), nil))
+			synctest.Wait()
+			err := error(nil)
+			for err == nil {
+				err = s.Send(ctx, device, make([]byte, 100), nil)
+			}
+			require.ErrorIs(t, err, ordered.ErrDeviceFull)
+		}
+		assert.LessOrEqual(t, s.Stats().PendingBytes, int64(62_000))
+		assert.GreaterOrEqual(t, s.Stats().PendingBytes, int64(59_000))
+		for i := range 1000 {
+			require.NoError(t, s.Send(ctx, fmt.Sprint(i%20), make([]byte, 100), nil))
+			if i%20 == 0 {
+				synctest.Wait()
+			}
+		}
+		synctest.Wait()
+		assert.Equal(t, int64(1020), s.Stats().Accepted)
+		assert.Zero(t, time.Since(start))
+		ended, stop := context.WithCancel(t.Context())
+		stop()
+		_, _ = s.Close(ended, ctxError)
+	})
+}
+
+// The room that held devices share is free again when they are accepted or reported.
+func TestRoom_HeldDevicesReturnTheirRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
+			if time.Since(start) < time.Hour {
+				return ordered.Outcome{Kind: ordered.Throttled, RetryAfter: 2 * time.Hour, Err: errStatus}
+			}
+			return ordered.Outcome{}
+		}, func(c *ordered.Config) {
+			c.MaxPending, c.MaxPendingPerDevice, c.GiveUpAfter = 80_000, 80_000, 90*time.Minute
+		})
+		fill := func(device string) (items int) {
+			for err := error(nil); err == nil; items++ {
+				err = s.Send(t.Context(), device, make([]byte, 100), nil)
+				synctest.Wait()
+			}
+			return items
+		}
+		first := fill("A")
+		time.Sleep(100 * time.Minute) // the items are reported
+		require.Zero(t, s.Stats().PendingItems)
+		start = time.Now()
+		assert.Equal(t, first, fill("A"))
+		time.Sleep(100 * time.Minute)
+		requireClosed(t, s)
+	})
+}
+
+// A Send that waits for room for a device that is held makes way.
+func TestRoom_HeldDevicesSendMakesWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gates := map[string]chan struct{}{"A": make(chan struct{}), "B": make(chan struct{})}
+		s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
+			if gate := gates[device]; gate != nil {
+				<-gate
+			}
+			if device == "A" {
+				return ordered.Outcome{Kind: ordered.Throttled, RetryAfter: time.Hour, Err: errStatus}
+			}
+			return ordered.Outcome{}
+		}, func(c *ordered.Config) { c.MaxPending, c.MaxPendingPerDevice = 20_000, 16_000 })
+		require.NoError(t, s.Send(t.Context(), "A", make([]byte, 5_000), nil))
+		require.NoError(t, s.Send(t.Context(), "B", make([]byte, 11_000), nil))
+		results := map[string]chan error{"A": make(chan error, 1), "C": make(chan error, 1)}
+		for _, device := range []string{"A", "C"} {
+			go func() {
+				size := map[string]int{"A": 9_000, "C": 10}[device]
+				results[device] <- s.Send(t.Context(), device, make([]byte, size), nil)
+			}()
+			synctest.Wait()
+		}
+		require.Empty(t, results["C"], "it came later")
+		close(gates["A"])
+		synctest.Wait()
+		require.Len(t, results["A"], 1)
+		require.ErrorIs(t, <-results["A"], ordered.ErrDeviceFull)
+		require.Len(t, results["C"], 1)
+		require.NoError(t, <-results["C"])
+		require.ErrorIs(t, s.Send(t.Context(), "A", make([]byte, 9_000), nil), ordered.ErrDeviceFull)
+		close(gates["B"])
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, _ = s.Close(ended, ctxError)
+	})
+}

@@ -16,6 +16,7 @@ type request struct {
 
 	recovery   int  // brake.recoveries when it was sent
 	probe      bool // of the brake
+	sick       bool // the device was failing
 	pauseProbe bool
 }
 
@@ -23,14 +24,14 @@ type request struct {
 // held.
 func (s *Sender) schedule(d *device) {
 	d.wake = s.expiry(d)
-	if d.outage != 0 && d.outage < s.brake.outage { // it ended while done functions were called
-		d.until = 0
+	if d.standing == affected && d.acceptedBefore < s.brake.accepted { // while done functions were called
+		s.forgive(d)
 	}
 	if d.until > s.now() {
 		d.state = held
-		s.stats.Held++
+		s.held++
 		d.wake = min(d.wake, d.until)
-		if d.outage == s.brake.outage {
+		if d.standing == affected && !d.asked {
 			s.outage.push(d)
 		}
 	} else {
@@ -48,8 +49,8 @@ func (s *Sender) unschedule(d *device) {
 	case ready:
 		s.ready.remove(d)
 	case held:
-		s.stats.Held--
-		if d.outage == s.brake.outage {
+		s.held--
+		if d.standing == affected && !d.asked {
 			s.outage.remove(d)
 		}
 	default:
@@ -70,26 +71,35 @@ func (s *Sender) dispatch() {
 	s.setTimer()
 }
 
+// probes reports whether nothing but probes is sent. s.mu must be held.
+func (s *Sender) probes() bool { return s.brake.braked || s.pause.err != nil }
+
 // next returns the next request, or nil if none can be sent now. s.mu must be held.
 func (s *Sender) next() *request {
-	if s.abort.err != nil {
+	if s.ready.len() == 0 && !s.brake.braked {
 		return nil
 	}
-	d := s.ready.first
-	if d == nil && (!s.brake.braked || s.pause.err != nil) {
-		return nil
-	}
-	now, paused := s.now(), s.pause.err != nil
+	now, paused, probe := s.now(), s.pause.err != nil, s.probes()
+	turn := s.ready.turn(&s.brake, now, probe)
 	switch {
-	case paused && (!s.pause.allows(now) || !s.brake.hasSlot()):
+	case s.abort.err != nil || !s.brake.hasSlot():
+		return nil
+	case paused && (turn == standings || !s.pause.allows(turn, now)):
 		return nil
 	case !paused && !s.brake.allows(now):
 		return nil
 	}
-	if d == nil { // the wait between probes is enough
-		if d = s.outage.first; d == nil {
-			return nil
-		}
+	var d *device
+	switch {
+	case turn == standings && s.brake.braked:
+		d = s.outage.first // the wait between probes is enough
+	case turn < standings && probe:
+		d = s.ready[turn].latest()
+	case turn < standings:
+		d = s.ready[turn].first
+	}
+	if d == nil {
+		return nil
 	}
 	s.unschedule(d)
 	d.state = sending
@@ -182,13 +192,14 @@ func (s *Sender) nextTime() time.Duration {
 	if s.mayAsk() {
 		at = min(at, s.pause.nextAsk)
 	}
+	turn := s.ready.turn(&s.brake, 0, true)
 	switch {
 	case !s.brake.hasSlot():
 	case s.pause.err != nil:
-		if !s.pause.probing && s.ready.first != nil {
-			at = min(at, s.pause.next)
+		if !s.pause.probing && turn < standings {
+			at = min(at, s.pause.due(turn))
 		}
-	case s.brake.braked && (s.ready.first != nil || s.outage.first != nil):
+	case (s.brake.braked || s.brake.next > s.now()) && (turn < standings || s.outage.first != nil):
 		at = min(at, s.brake.next)
 	}
 	return at
