@@ -28,6 +28,9 @@ func (r *release) check(ctx context.Context) error {
 		if err := r.checkBoard(ctx, p.board); err != nil {
 			return err
 		}
+		if err := r.checkPayload(ctx, p); err != nil {
+			return err
+		}
 	}
 	return nil
 }
