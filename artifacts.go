@@ -157,8 +157,9 @@ func (o ArtifactUploadOptions) form(content *filePayload) (contentType string, e
 //
 // Download sends no credential, and the client's credential is not checked. The URL must use
 // https, or plain http on loopback or after [WithInsecureHTTP]. A URL from
-// [ReleasesService.Latest] is valid for six hours. UNCERTAIN(artifact-url-expired): how the server
-// responds afterwards.
+// [ReleasesService.Latest] is valid for six hours, and contains its end in the parameter expires,
+// in Unix seconds. UNCERTAIN(artifact-url-expired): which status the server responds with
+// afterwards.
 //
 // If the size or a checksum of the file differs from the artifact's, Download fails with a
 // [*ChecksumError]. Then w contains the wrong bytes, so do not use them before Download has

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -119,7 +118,7 @@ func ParseChunksURL(address string) (ChunksAddress, error) {
 		return fail("the host must be " + chunksHost + " or " + chunksHostNRF + ", without a port")
 	case !ok || err != nil || strings.Contains(segment, "/"):
 		return fail("the path must be " + chunksPath + " and one segment")
-	case checkSegment(serial) != nil || !utf8.ValidString(serial) || strings.ContainsFunc(serial, isControl):
+	case checkSegment(serial) != nil || checkName(serial) != nil:
 		return fail("invalid serial")
 	}
 	return ChunksAddress{DeviceSerial: serial, BaseURL: "https://" + chunksHost}, nil

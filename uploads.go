@@ -103,7 +103,11 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 	if file.Size > maxUploadSize {
 		return nil, invalid("File: %s: %d bytes are more than the 5 GiB of one upload: %w", file.Name, file.Size, ErrTooLarge)
 	}
-	if _, err := payloadOf(kind.fields); err != nil { // before the file is sent
+	fields, err := payloadOf(kind.fields) // before the file is sent
+	if err == nil {
+		err = checkNamesInBody(fields.content)
+	}
+	if err != nil {
 		return nil, invalid("%s: %w", commit.Name, err)
 	}
 	kind.prepare.Size = file.Size
