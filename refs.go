@@ -163,7 +163,7 @@ func AppURL(project ProjectRef, page AppPage) string {
 	url := "https://app.memfault.com"
 	segments := append([]string{"organizations", project.Organization, "projects", project.Project}, page.segments[:page.count]...)
 	for _, segment := range segments {
-		if checkSegment(segment) != nil || checkName(segment) != nil {
+		if checkSegment(segment) != nil {
 			return ""
 		}
 		url += "/" + escapeSegment(segment)

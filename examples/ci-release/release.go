@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -27,7 +28,7 @@ const (
 type releaseCmd struct {
 	Symbols         string   `placeholder:"PATH" help:"ELF file, or directory tree with ELF files, whose symbols Memfault needs."`
 	Payload         []string `sep:"none" placeholder:"[BOARD=]FILE" help:"Payload for each board, or for one of them; can be repeated."`
-	Version         string   `help:"Semantic version of the release."`
+	Version         string   `help:"Version of the release."`
 	SoftwareType    string   `default:"main" help:"Software type of the release."`
 	HardwareVersion []string `placeholder:"BOARD,..." help:"Hardware versions of the boards."`
 	Cohort          string   `placeholder:"SLUG" help:"Cohort to deploy to. Without it, the build is only uploaded."`
@@ -36,7 +37,7 @@ type releaseCmd struct {
 	Revision        string   `help:"Commit of the build."`
 	waitFlags
 
-	version  *semver.Version
+	version  *semver.Version // nil if the version is not a semantic one, so that it has no known order
 	symbols  []symbolFile
 	payloads []payload // one for each board
 	notes    string
@@ -70,20 +71,18 @@ func (c *releaseCmd) readFlags() error {
 	case c.Rollout != percent(int(c.Rollout)):
 		return badInput("-rollout %s: only whole percentages are possible", c.Rollout)
 	case c.Version != "":
-		var err error
-		c.version, err = parseVersion(c.Version)
-		return err
+		if !versionForm.MatchString(c.Version) || strings.TrimSpace(c.Version) != c.Version {
+			return badInput("-version %q: Memfault accepts 1 to 128 letters, digits, spaces and -_.+:\\()[]/", c.Version)
+		}
+		if version, err := semver.StrictNewVersion(c.Version); err == nil {
+			c.version = version
+		}
 	}
 	return nil
 }
 
-func parseVersion(text string) (*semver.Version, error) {
-	version, err := semver.StrictNewVersion(text)
-	if err != nil {
-		return nil, badInput("-version %q is not a semantic version: use one such as 1.4.0 or 1.4.0+ci.77", text)
-	}
-	return version, nil
-}
+// versionForm is the documented form of a version.
+var versionForm = regexp.MustCompile(`^[-a-zA-Z0-9_.+:\\()\[\]/ ]{1,128}$`)
 
 // readPayloads assigns a file to each board, and reads the release notes.
 func (c *releaseCmd) readPayloads() error {

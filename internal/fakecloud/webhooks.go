@@ -1,7 +1,6 @@
 package fakecloud
 
-import (
-)
+import ()
 
 // Types of the webhooks that the cloud sends by itself.
 const (
