@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -17,15 +18,21 @@ import (
 // firmware SDK outputs it. Only Memfault can decode it.
 type ChunksService struct{ client *Client }
 
-// Upload uploads chunks of one device, in order, in one request: a single chunk as it is,
-// several as multipart/mixed. Memfault requires that the chunks of a device arrive one request
-// after the other, in the order in which its packetizer created them. A [ChunkSender] does
-// both for many devices. A repeated chunk does no harm, so a lost request is retried.
+// Upload uploads chunks of one device, in order, in requests of at most 500 chunks, one after the
+// other: a single chunk as it is, several as multipart/mixed. Memfault requires that the chunks
+// of a device arrive in the order in which its packetizer created them, and never in two
+// requests at the same time. A [ChunkSender] does both for many devices. A repeated chunk does
+// no harm, so a lost request is retried.
+//
+// If a request fails, Memfault has accepted the chunks of the requests before it, and the later
+// chunks are not sent. The text of the error contains the number of accepted chunks, if there are
+// any. It is safe to upload all chunks again.
 //
 // Success means that Memfault queued the chunks, not that it could decode them. A chunk
 // must not be empty; it can be short, because the last chunk of a message can be. If Upload
 // fails with [ErrTooLarge] or [ErrBadRequest], the cause can be any of the chunks, or their
-// total size.
+// total size. Memfault does not document a limit; its command-line tool sends 500 chunks a
+// request.
 //
 // Credentials: [ProjectKey].
 //
@@ -37,8 +44,21 @@ func (s *ChunksService) Upload(ctx context.Context, deviceSerial string, chunks 
 	if i := slices.IndexFunc(chunks, func(chunk []byte) bool { return len(chunk) == 0 }); i >= 0 {
 		return invalid("chunks.upload: chunk %d must not be empty", i)
 	}
-	return exec(ctx, clientOf(s), operation.ChunksUpload, requestParams{path: []string{deviceSerial}, body: chunkPayload(chunks)}, opts)
+	for accepted := 0; accepted < len(chunks); accepted += chunksPerRequest {
+		batch := chunks[accepted:min(accepted+chunksPerRequest, len(chunks))]
+		err := exec(ctx, clientOf(s), operation.ChunksUpload, requestParams{path: []string{deviceSerial}, body: chunkPayload(batch)}, opts)
+		if err != nil && accepted > 0 {
+			return fmt.Errorf("%w; Memfault has accepted the first %d of %d chunks", err, accepted, len(chunks))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// chunksPerRequest is the largest number of chunks in a request.
+const chunksPerRequest = 500
 
 // CheckProjectKey checks the project key without uploading anything. It sends an upload
 // without a body, which Memfault rejects with 411, because of its length, if the key is valid.
@@ -118,7 +138,7 @@ func ParseChunksURL(address string) (ChunksAddress, error) {
 		return fail("the host must be " + chunksHost + " or " + chunksHostNRF + ", without a port")
 	case !ok || err != nil || strings.Contains(segment, "/"):
 		return fail("the path must be " + chunksPath + " and one segment")
-	case checkSegment(serial) != nil || checkName(serial) != nil:
+	case checkSegment(serial) != nil || !utf8.ValidString(serial) || strings.ContainsFunc(serial, isControl):
 		return fail("invalid serial")
 	}
 	return ChunksAddress{DeviceSerial: serial, BaseURL: "https://" + chunksHost}, nil

@@ -26,18 +26,12 @@ func formOf(field string) *regexp.Regexp {
 	}
 }
 
-// checkNames rejects data with a serial, a slug or a version that cannot exist. In the path it
-// checks only the serial of chunks, because other paths name what exists.
+// checkNames rejects data with a serial, a slug or a version that cannot exist. Of the path it
+// checks only the serial of chunks: other paths and all queries name what exists, and anything else
+// is not found.
 func checkNames(r *request) (reply, bool) {
 	if r.op == operation.ChunksUpload && !slugForm.MatchString(r.PathValue("device_serial")) {
 		return invalid("device_serial", wrongForm), false
-	}
-	if r.op == operation.ReleasesLatest || r.op == operation.ReleasesLatestURL || r.op == operation.DeviceAttributesUpdateProjectKey {
-		for field, values := range r.query {
-			if form := formOf(field); form != nil && values[0] != "" && !form.MatchString(values[0]) {
-				return invalid(field, wrongForm), false
-			}
-		}
 	}
 	var body any
 	if json.Unmarshal(r.body, &body) != nil {

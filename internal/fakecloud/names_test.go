@@ -21,7 +21,6 @@ func TestNames_WrongFormIsRejected(t *testing.T) {
 	x := newTester(t)
 	for _, serial := range []string{"AA:BB:CC:DD:EE:FF", "S1\n", "a b", "Küche", long} {
 		assert.Equal(t, 400, x.do("POST", "/api/v0/chunks/"+url.PathEscape(serial), "a chunk 123", keyHeader, fakecloud.ProjectKey, "Content-Type", "application/octet-stream").status, serial)
-		assert.Equal(t, 400, x.keyed("GET", "/api/v0/releases/latest?hardware_version=evt-1&software_type=main&device_serial="+url.QueryEscape(serial), "").status, serial)
 		quoted := jsonOf(serial)
 		assert.Equal(t, 400, x.console("POST", "/devices", `{"device_serial":`+quoted+`,"hardware_version":"evt-1"}`).status, serial)
 		event := x.keyed("POST", "/api/v0/events", `[{"type":"heartbeat","sdk_version":"0.5.0","device_serial":`+quoted+`,"hardware_version":"evt-1","software_type":"main","software_version":"1.0.0"}]`)
