@@ -86,8 +86,8 @@ type ArtifactUploadResult struct {
 // [UploadsService.Symbols]: Upload is the older way.
 //
 // Memfault accepts the file and processes it later. Uploading a file again is not an error;
-// see [UploadResult]. Upload sends one request, and it is not retried once it may have reached
-// Memfault. [WithProgress] reports the progress of the upload.
+// see [UploadResult]. Upload sends the file in one request, which is not retried once it may have
+// reached Memfault, and then requests the release, for [UploadResult.Previous]. [WithProgress] reports the progress of the upload.
 //
 // Memfault's documents disagree about the form of the request. It is sent as
 // multipart/form-data.
@@ -108,15 +108,16 @@ func (s *ArtifactsService) Upload(ctx context.Context, project ProjectRef, relea
 		return nil, invalid("File: %s: %w", file.Name, err)
 	}
 	var response Response
-	existing := func(ctx context.Context, md5 string) (bool, string, error) {
-		return findArtifact(ctx, clientOf(s), project, releaseVersion, options.HardwareVersion, md5, opts)
+	place := &destination{
+		client: clientOf(s), project: project, release: releaseVersion, hardwareVersion: options.HardwareVersion,
+		kind: options.Type, buildID: options.BuildID, opts: opts,
 	}
-	request := singleUpload{operation.ArtifactsUploadForRelease, project.path(releaseVersion), contentType, content, existing}
+	request := singleUpload{operation.ArtifactsUploadForRelease, project.path(releaseVersion), contentType, content, place.lookup}
 	result, err := request.send(ctx, clientOf(s), withExtraResponse(opts, &response))
 	if err != nil {
 		return nil, err
 	}
-	return &ArtifactUploadResult{UploadResult: *result, Location: response.Header.Get("Location")}, nil
+	return &ArtifactUploadResult{UploadResult: *place.complete(ctx, result), Location: response.Header.Get("Location")}, nil
 }
 
 // form sets the parts of the body before and after the file, and returns the content type of
@@ -156,8 +157,9 @@ func (o ArtifactUploadOptions) form(content *filePayload) (contentType string, e
 //
 // Download sends no credential, and the client's credential is not checked. The URL must use
 // https, or plain http on loopback or after [WithInsecureHTTP]. A URL from
-// [ReleasesService.Latest] is valid for six hours. UNCERTAIN(artifact-url-expired): how the server
-// responds afterwards.
+// [ReleasesService.Latest] is valid for six hours, and contains its end in the parameter expires,
+// in Unix seconds. UNCERTAIN(artifact-url-expired): which status the server responds with
+// afterwards.
 //
 // If the size or a checksum of the file differs from the artifact's, Download fails with a
 // [*ChecksumError]. Then w contains the wrong bytes, so do not use them before Download has

@@ -115,7 +115,7 @@ func (s *ChunkSender) Send(ctx context.Context, deviceSerial string, chunk []byt
 	case int64(len(chunk)) > s.options.MaxPendingBytes:
 		return invalid("ChunkSender.Send: chunk of %d bytes is larger than MaxPendingBytes: %w", len(chunk), ErrTooLarge)
 	}
-	if err := checkSegment(deviceSerial); err != nil {
+	if err := errors.Join(checkSegment(deviceSerial), checkName(deviceSerial)); err != nil {
 		return invalid("ChunkSender.Send: device_serial %w", err)
 	}
 	switch err := s.engine.Send(ctx, deviceSerial, chunk, done); {

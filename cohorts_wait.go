@@ -28,7 +28,10 @@ import (
 //
 // Memfault: https://docs.memfault.com/api/cohorts
 func (s *CohortsService) WaitForVersion(ctx context.Context, project ProjectRef, cohortSlug, version string, share float64, options WaitOptions, opts ...CallOption) (*VersionCounts, error) {
+	badVersion := checkName(version)
 	switch {
+	case badVersion != nil:
+		return nil, invalid("WaitForVersion: version %w", badVersion)
 	case version == "":
 		return nil, invalid("WaitForVersion: version must not be empty")
 	case !(share > 0 && share <= 1): // also NaN

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -199,9 +200,18 @@ func (a DeviceAttribute) value() json.RawMessage {
 }
 
 // Value returns the value of an attribute as JSON. A device that never set the attribute has
-// no value.
+// no value. As in Memfault, case does not matter in key.
 func (a DeviceAttributes) Value(key string) (value json.RawMessage, ok bool) {
-	value = a[key].value()
+	attribute, exact := a[key]
+	if !exact {
+		for other := range a {
+			if strings.EqualFold(other, key) {
+				attribute = a[other]
+				break
+			}
+		}
+	}
+	value = attribute.value()
 	return value, value != nil
 }
 
@@ -224,7 +234,7 @@ func (a DeviceAttributes) Float(key string) (value float64, ok bool) {
 // are whole; a number that int64 cannot represent exactly is not returned.
 func (a DeviceAttributes) Int(key string) (value int64, ok bool) {
 	number, ok := attributeAs[json.Number](a, key)
-	if !ok || a[key].value()[0] == '"' { // json.Number accepts a string too
+	if raw, _ := a.Value(key); !ok || raw[0] == '"' { // json.Number accepts a string too
 		return 0, false
 	}
 	if value, err := number.Int64(); err == nil {

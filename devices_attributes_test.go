@@ -135,3 +135,24 @@ func ExampleDevicesService_AttributeMap_typedValues() {
 	// battery: 81
 	// no owner
 }
+
+func TestAttributes_KeysAreCaseInsensitive(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddDevices(memfaulttest.Device{Serial: "A", Attributes: map[string]any{"Battery_Pct": 7}})
+	require.NoError(t, client.Devices.UpdateAttributes(t.Context(), sink, "A", []memfault.AttributeValue{{StringKey: "BATTERY_pct", Value: 8}}))
+	attributes, err := client.Devices.AttributeMap(t.Context(), sink, "A")
+	require.NoError(t, err)
+	assert.Len(t, attributes, 1, "both keys name the same metric")
+	for _, key := range []string{"battery_pct", "Battery_Pct"} {
+		value, ok := attributes.Int(key)
+		assert.True(t, ok, key)
+		assert.Equal(t, int64(8), value, key)
+	}
+	_, ok := attributes.Int("battery")
+	assert.False(t, ok)
+	found, err := client.Devices.ListAttributes(sink, "A", memfault.DeviceAttributeListOptions{Query: "batt*"}).Collect(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, found, 1)
+	_, err = client.Metrics.CreateCustomMetric(t.Context(), sink, memfault.CustomMetricCreate{StringKey: "battery_PCT", DataType: memfault.DataTypeInt})
+	require.ErrorIs(t, err, memfault.ErrConflict)
+}

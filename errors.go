@@ -134,9 +134,10 @@ type Error struct {
 	// contain that key.
 	Body []byte
 
-	kind  error // overrides the kind that the status stands for
-	cause error
-	hint  string // what may be the reason, for the text
+	kind   error // overrides the kind that the status stands for
+	cause  error
+	hint   string // what may be the reason, for the text
+	noSlug bool   // whether the path of the request contained no slug that can be wrong
 }
 
 // Error returns one line of about 1 KiB at most: the operation, the status and the API's
@@ -157,7 +158,7 @@ func (e *Error) Error() string {
 	if text := e.message(); text != "" {
 		b.WriteString(": " + text)
 	}
-	if e.StatusCode == http.StatusInternalServerError {
+	if e.StatusCode == http.StatusInternalServerError && !e.noSlug {
 		// UNCERTAIN(unknown-slug-500): seen by one author only.
 		b.WriteString(" (Memfault may also respond with 500 if the organization or project slug does not exist)")
 	}

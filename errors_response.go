@@ -30,7 +30,7 @@ func newResponseError(c *call, resp *http.Response, body []byte) *Error {
 func newStatusError(c *call, resp *http.Response, body []byte) *Error {
 	e, hide := newResponseError(c, resp, body), c.redactor()
 	e.RetryAfter, _ = retryAfter(resp)
-	e.hint = c.hint(resp.StatusCode)
+	e.hint, e.noSlug = c.hint(resp.StatusCode), !strings.Contains(c.op.Path, "/organizations/")
 	var envelope struct {
 		Error   json.RawMessage `json:"error"`
 		Message json.RawMessage `json:"message"`

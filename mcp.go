@@ -16,9 +16,16 @@ import (
 //
 // These tools were observed: issue.list (argument sort), issue.get, issue.get_traces (argument
 // limit), trace.get (arguments include_logs and include_all_threads), device.get and
-// device.get_attributes. UNCERTAIN(mcp-tools): the other arguments and the form of the results,
-// whether Memfault requires the request initialize before the others (the package does not send
-// it), and which credentials it accepts beside an organization token.
+// device.get_attributes. Memfault's hosted server, which requires OAuth and which the package does
+// not call, also has projects.list, device.search (a condition over software_version, cohort,
+// hardware_version, last_seen, first_seen, attributes and time series), device.getAttributes,
+// device.listReboots and metrics.list. It pages by the argument cursor and the result nextCursor.
+// [MCPService.ListTools] returns the names that a server has.
+//
+// UNCERTAIN(mcp-tools): whether the tools of the hosted server are offered here too, the other
+// arguments and the form of the results, whether Memfault requires the request initialize before
+// the others (the package does not send it), and which credentials it accepts beside an
+// organization token.
 //
 // A JSON-RPC error is an [*Error] with its code and message; Details contains its data. Its
 // status is that of the HTTP response, usually 200. It is of the kind [ErrBadRequest] if the
@@ -34,6 +41,21 @@ type MCPTool struct {
 	InputSchema  json.RawMessage `json:"inputSchema"`  // a JSON Schema of the arguments
 	OutputSchema json.RawMessage `json:"outputSchema"` // a JSON Schema of the result, or nil
 	Annotations  json.RawMessage `json:"annotations"`  // hints, or nil
+}
+
+// Ping checks that the server responds to the credential. It has no effect.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
+// Not documented by Memfault; every server of the Model Context Protocol must respond to ping.
+func (s *MCPService) Ping(ctx context.Context, project ProjectRef, opts ...CallOption) error {
+	var result map[string]json.RawMessage
+	r, err := s.call(ctx, project, "ping", map[string]any{}, &result, opts)
+	if err != nil {
+		return err
+	}
+	r.release()
+	return nil
 }
 
 // ListTools returns the tools that can be called.

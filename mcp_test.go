@@ -214,3 +214,10 @@ func ExampleMCPService_CallTool() {
 	// Output:
 	// Watchdog at pump_start
 }
+
+func TestMCP_Ping(t *testing.T) {
+	cloud, client := newCloud(t)
+	require.NoError(t, client.MCP.Ping(t.Context(), sink))
+	cloud.Fail(memfaulttest.Fault{Operation: "mcp.call", Status: 403})
+	require.ErrorIs(t, client.MCP.Ping(t.Context(), sink), memfault.ErrForbidden)
+}

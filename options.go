@@ -50,13 +50,14 @@ const (
 	// methods for it. Requests to it fail with [ErrWrongCredential] if the client uses another
 	// built-in credential than an [OrganizationToken], so a [ProjectKey] is never sent there.
 	//
-	// Lists of nRF Cloud are not read by [NewPager]: if there is a next page, the response
-	// contains pageNextToken, which the next request repeats in its query. See the example
-	// of [Client.Do]. The older paths of nRF Cloud, directly below /v1/, respond with 401 to an
+	// Lists of nRF Cloud are not read by [NewPager]: a response contains items, the total of the
+	// page, and, if there is a next page, pageNextToken, which the next request repeats in its
+	// query. The parameter pageLimit limits a page. See the example of [Client.Do]. The older paths of nRF Cloud, directly below /v1/, respond with 401 to an
 	// organization token.
 	//
-	// UNCERTAIN(nrf-cloud-lists): in which field the items of a list are, and whether nRF Cloud
-	// requires the header x-nrfcloud-tenantid, which one program sends; see [WithHeader].
+	// UNCERTAIN(nrf-cloud-lists): whether lists below an organization have this form too, which was
+	// observed below /v1/. Some programs send the header x-nrfcloud-tenantid, which is optional where
+	// it was observed; see [WithHeader].
 	HostNRFCloud
 )
 

@@ -96,6 +96,8 @@ func newList[T any](client *Client, op *operation.Operation, path []string, quer
 	values, queryErr := queryValues(query)
 	if queryErr != nil {
 		queryErr = invalid("%s: %w", op.Name, queryErr)
+	} else {
+		queryErr = checkNamesInQuery(op, values)
 	}
 	return newPager[T](client, op, expanded, values, options, opts, errors.Join(err, queryErr))
 }

@@ -87,8 +87,10 @@ type DeviceRecordingListOptions struct {
 // ListForDevice returns the custom data recordings of a device. If the device does not exist,
 // ListForDevice fails with [ErrNotFound].
 //
-// One program warns that Memfault ignores PerPage and sends the oldest recordings first.
-// UNCERTAIN(recordings-per-page): whether it does.
+// One program warns that Memfault ignores PerPage and sends the oldest recordings first. A test of
+// the same chip maker takes the first of one recording as the newest, with StartTime and EndTime
+// exchanged, and passes. UNCERTAIN(recordings-per-page): the order of the list, and whether Memfault
+// honors PerPage, StartTime and EndTime.
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //

@@ -117,37 +117,51 @@ func pathID(id int64) string {
 	return strconv.FormatInt(id, 10)
 }
 
-// AppPage identifies a page of Memfault's web app below a project. [AppDevice], [AppIssue],
-// [AppRelease] and [AppCohort] create one; the zero value is the project itself.
+// AppPage identifies a page of Memfault's web app below a project. [AppDevice], [AppIssue] and the
+// other functions create one; the zero value is the project itself.
 type AppPage struct {
-	resource, id string
+	segments [4]string
+	count    int
+}
+
+func appPage(segments ...string) AppPage {
+	var page AppPage
+	page.count = copy(page.segments[:], segments)
+	return page
 }
 
 // AppDevice is the page of a device.
-func AppDevice(deviceSerial string) AppPage { return AppPage{"devices", deviceSerial} }
+func AppDevice(deviceSerial string) AppPage { return appPage("devices", deviceSerial) }
 
 // AppIssue is the page of an issue.
-func AppIssue(issueID int64) AppPage { return AppPage{"issues", pathID(issueID)} }
+func AppIssue(issueID int64) AppPage { return appPage("issues", pathID(issueID)) }
 
 // AppRelease is the page of a release.
-func AppRelease(version string) AppPage { return AppPage{"releases", version} }
+func AppRelease(version string) AppPage { return appPage("releases", version) }
+
+// AppDeltaRelease is the page of a delta release.
+func AppDeltaRelease(from, to string) AppPage { return appPage("delta-releases", from, to) }
+
+// AppSoftwareVersion is the page of a version of the software type with the given name.
+func AppSoftwareVersion(softwareType, version string) AppPage {
+	return appPage("software", softwareType, "versions", version)
+}
 
 // AppCohort is the page of a cohort.
-func AppCohort(cohortSlug string) AppPage { return AppPage{"cohorts", cohortSlug} }
+func AppCohort(cohortSlug string) AppPage { return appPage("cohorts", cohortSlug) }
 
 // AppURL returns the address of a page in Memfault's web app, for links in dashboards and
 // messages. It returns "" if a slug, a serial or a version is empty, "." or "..", or an ID is
-// less than 1. It sends nothing and does not check that the page exists.
+// less than 1. It sends nothing and does not check that the page exists. The slug "-" stands for
+// the user's own organization or project.
 //
-// Not documented by Memfault; the host app.memfault.com was observed only in Memfault's
-// command-line tool. UNCERTAIN(app-paths): the paths; they are those of the API's resources,
+// Not documented by Memfault; observed only in Memfault's command-line tool (releases, delta
+// releases and software versions) and in a link of another program (devices).
+// UNCERTAIN(app-paths): the paths of issues and cohorts; they are those of the API's resources,
 // without /api/v0.
 func AppURL(project ProjectRef, page AppPage) string {
 	url := "https://app.memfault.com"
-	segments := []string{"organizations", project.Organization, "projects", project.Project}
-	if page != (AppPage{}) {
-		segments = append(segments, page.resource, page.id)
-	}
+	segments := append([]string{"organizations", project.Organization, "projects", project.Project}, page.segments[:page.count]...)
 	for _, segment := range segments {
 		if checkSegment(segment) != nil {
 			return ""

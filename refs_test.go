@@ -16,12 +16,14 @@ import (
 func TestAppURL(t *testing.T) {
 	const below = "https://app.memfault.com/organizations/acme/projects/smart-sink"
 	for want, page := range map[string]memfault.AppPage{
-		below:                                   {},
-		below + "/devices/ABCD1234":             memfault.AppDevice("ABCD1234"),
-		below + "/devices/A%20B%2FC%3Fx%3D1%23": memfault.AppDevice("A B/C?x=1#"),
-		below + "/issues/42":                    memfault.AppIssue(42),
-		below + "/releases/1.0.0-rc.1%2B7":      memfault.AppRelease("1.0.0-rc.1+7"),
-		below + "/cohorts/beta":                 memfault.AppCohort("beta"),
+		below:                                     {},
+		below + "/devices/ABCD1234":               memfault.AppDevice("ABCD1234"),
+		below + "/devices/A%20B%2FC%3Fx%3D1%23":   memfault.AppDevice("A B/C?x=1#"),
+		below + "/issues/42":                      memfault.AppIssue(42),
+		below + "/releases/1.0.0-rc.1%2B7":        memfault.AppRelease("1.0.0-rc.1+7"),
+		below + "/cohorts/beta":                   memfault.AppCohort("beta"),
+		below + "/delta-releases/1.0.0/1.1.0%2Bb": memfault.AppDeltaRelease("1.0.0", "1.1.0+b"),
+		below + "/software/main/versions/1.0%2Fa": memfault.AppSoftwareVersion("main", "1.0/a"),
 	} {
 		assert.Equal(t, want, memfault.AppURL(memfault.ProjectRef{Organization: "acme", Project: "smart-sink"}, page))
 	}
@@ -31,6 +33,7 @@ func TestAppURL(t *testing.T) {
 func TestAppURL_InvalidInput(t *testing.T) {
 	for _, page := range []memfault.AppPage{
 		memfault.AppDevice(""), memfault.AppDevice(".."), memfault.AppIssue(0), memfault.AppIssue(-1), memfault.AppRelease("."), memfault.AppCohort(""),
+		memfault.AppDeltaRelease("", "1"), memfault.AppDeltaRelease("1", ""), memfault.AppSoftwareVersion("main", ""), memfault.AppSoftwareVersion("", "1"),
 	} {
 		assert.Empty(t, memfault.AppURL(sink, page))
 	}

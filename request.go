@@ -62,7 +62,18 @@ func (c *Client) call(ctx context.Context, op *operation.Operation, params reque
 	if err != nil {
 		return nil, err
 	}
-	return c.send(ctx, &call{client: c, op: op, options: opts, once: params.once}, target, params.body)
+	body := params.body
+	if body != nil {
+		content, err := payloadOf(body)
+		if err == nil {
+			err = checkNamesInBody(content.content)
+		}
+		if err != nil {
+			return nil, invalid("%s: %w", op.Name, err)
+		}
+		body = content
+	}
+	return c.send(ctx, &call{client: c, op: op, options: opts, once: params.once}, target, body)
 }
 
 // requestURL returns the URL of a row of the table.
@@ -77,6 +88,9 @@ func (c *Client) requestURL(op *operation.Operation, params requestParams) (*url
 	values, err := queryValues(params.query)
 	if err != nil {
 		return nil, invalid("%s: %w", op.Name, err)
+	}
+	if err := checkNamesInQuery(op, values); err != nil {
+		return nil, err
 	}
 	return c.core.target(op, path, values)
 }

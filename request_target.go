@@ -73,7 +73,7 @@ func expand(op *operation.Operation, values []string) (string, error) {
 		if value == "" && strings.HasSuffix(name, "_id") {
 			return "", invalid("%s: %s must not be empty or less than 1", op.Name, name)
 		}
-		if err := checkSegment(value); err != nil {
+		if err := errors.Join(checkSegment(value), checkName(value)); err != nil {
 			return "", invalid("%s: %s %w", op.Name, name, err)
 		}
 		b.WriteString(escapeSegment(value))

@@ -86,11 +86,9 @@ func (s *SoftwareService) CreateType(ctx context.Context, project ProjectRef, cr
 
 // ListVersions returns the versions of the software type with the given name.
 //
-// UNCERTAIN(software-versions-list): whether the operation exists.
-//
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
-// Not documented by Memfault; observed only in a third-party outline of the API.
+// Memfault: https://docs.memfault.com/api/list-software-versions
 func (s *SoftwareService) ListVersions(project ProjectRef, softwareType string, options SoftwareVersionListOptions, opts ...CallOption) *Pager[SoftwareVersion] {
 	return list[SoftwareVersion](clientOf(s), operation.SoftwareVersionsList, project.path(softwareType), options, opts)
 }
@@ -102,7 +100,7 @@ func (s *SoftwareService) ListVersions(project ProjectRef, softwareType string, 
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
-// Not documented by Memfault; observed only in Memfault's own debugger script.
+// Memfault: https://docs.memfault.com/api/retrieve-a-software-version
 func (s *SoftwareService) GetVersion(ctx context.Context, project ProjectRef, softwareType, version string, opts ...CallOption) (*SoftwareVersion, error) {
 	return fetch[SoftwareVersion](ctx, clientOf(s), operation.SoftwareVersionsRetrieve, requestParams{path: project.path(softwareType, version)}, opts)
 }

@@ -15,8 +15,9 @@ import (
 // Most uploads consist of three requests: the first asks for the upload URL, the second sends
 // the file there without a credential, and the third describes the file. If the second fails,
 // it is retried from the start of the file. [WithProgress] reports its progress, and
-// [WithResponse] returns the response to the last request. RawCoredump, SymbolsLegacy and
-// ImportTrace send one request; SymbolsExist uploads nothing.
+// [WithResponse] returns the response to the last request. OTAPayload also requests the release, for
+// [UploadResult.Previous]. RawCoredump, SymbolsLegacy and ImportTrace send one request; SymbolsExist
+// uploads nothing.
 //
 // Uploading a file again is not an error; see [UploadResult]. If a file exceeds Memfault's
 // limit, the upload fails with [ErrTooLarge], but only after the whole file was sent; the
@@ -31,12 +32,21 @@ type UploadsService struct{ client *Client }
 
 // UploadResult describes a completed upload.
 type UploadResult struct {
-	// AlreadyUploaded reports whether Memfault already had this file, for the same version and
-	// hardware version. Only symbols, payloads and artifacts can be looked up. For any other
-	// file, it reports whether Memfault rejected the file with 409.
+	// AlreadyUploaded reports whether Memfault already had this file, for the same version,
+	// hardware version and software type. Only symbols, payloads and artifacts can be looked up.
+	// For any other file, it reports whether Memfault rejected the file with 409.
 	AlreadyUploaded bool
 	MD5             string // lowercase hexadecimal; empty if the file was not read completely
 	Size            int64  // bytes
+
+	// Previous contains the files with other content that the release has for the hardware
+	// version, because they were uploaded before. Devices may be offered one of them instead of this file. Only
+	// [UploadsService.OTAPayload] and [ArtifactsService.Upload] look for such files. The files can
+	// be of other software types, because Memfault does not return the type of a file.
+	Previous []Artifact
+	// PreviousUnknown is the reason why these methods could not determine Previous, such as a
+	// token that may only upload. It is empty if Previous is complete.
+	PreviousUnknown string
 }
 
 // upload describes the requests for one kind of file.
@@ -92,7 +102,11 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 	if file.Size > maxUploadSize {
 		return nil, invalid("File: %s: %d bytes are more than the 5 GiB of one upload: %w", file.Name, file.Size, ErrTooLarge)
 	}
-	if _, err := payloadOf(kind.fields); err != nil { // before the file is sent
+	fields, err := payloadOf(kind.fields) // before the file is sent
+	if err == nil {
+		err = checkNamesInBody(fields.content)
+	}
+	if err != nil {
 		return nil, invalid("%s: %w", commit.Name, err)
 	}
 	kind.prepare.Size = file.Size
@@ -103,8 +117,12 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 	body := map[string]any{"file": map[string]string{"token": token, "md5": sum, "name": file.baseName()}}
 	maps.Copy(body, kind.fields)
 	err = exec(ctx, clientOf(s), commit, requestParams{path: project.path(), body: body}, opts)
-	if err != nil && !errors.Is(err, ErrConflict) {
+	switch {
+	case err == nil || errors.Is(err, ErrConflict):
+	case errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrTemporary): // it was not rejected
 		return nil, fmt.Errorf("%w; the file itself arrived, and it is safe to upload it again", err)
+	default:
+		return nil, err
 	}
 	return kind.existing.result(ctx, file, sum, err)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -241,7 +242,7 @@ func TestImportTrace_FlatForm(t *testing.T) {
 	trace := memfault.TraceImport{
 		DeviceIdentity: traits, Reason: "segfault",
 		Processes: []memfault.ImportedProcess{{PID: 7, Name: "sinkd", Threads: []memfault.ImportedThread{{
-			Registers: map[string]any{"pc": "0x10"}, StackFrames: []memfault.ImportedFrame{{Function: "main", File: "main.c", LineNumber: 3, AbsAddress: 16}},
+			Registers: map[string]any{"pc": "0x10"}, StackFrames: []memfault.ImportedFrame{{Function: "abort"}, {Function: "main", File: "main.c", LineNumber: 3, AbsAddress: 16}},
 		}}}},
 	}
 	require.ErrorIs(t, client.Uploads.ImportTrace(t.Context(), trace), memfault.ErrWrongCredential)
@@ -251,4 +252,53 @@ func TestImportTrace_FlatForm(t *testing.T) {
 	assert.Equal(t, "S1", imported["device_serial"])
 	assert.NotContains(t, imported, "device")
 	assert.NotContains(t, imported, "captured_date")
+	thread := imported["processes"].([]any)[0].(map[string]any)["threads"].([]any)[0].(map[string]any)
+	assert.Equal(t, map[string]any{
+		"registers": map[string]any{"pc": "0x10"},
+		"stacktrace": []any{
+			map[string]any{"index": 0., "function": "abort"},
+			map[string]any{"index": 1., "function": "main", "file": "main.c", "lineno": 3., "abs_address": 16.},
+		},
+	}, thread)
+	traces, err := client.WithAuth(memfault.OrganizationToken(organizationToken)).Traces.List(sink, memfault.TraceListOptions{}).Collect(t.Context())
+	require.NoError(t, err)
+	require.Len(t, traces, 1)
+	assert.Contains(t, traces[0].Title, "abort", "the fake cloud reads the frames")
+}
+
+func TestUploadSymbols_StatusAccepted(t *testing.T) {
+	_, client := newCloud(t)
+	file, _ := fileOf("mapping.txt", "a -> b:", 100)
+	var response memfault.Response
+	_, err := client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{SoftwareType: "main", SoftwareVersion: "1.0.0"}, memfault.WithResponse(&response))
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusAccepted, response.StatusCode)
+}
+
+func TestReleaseArtifacts_ServedByTheFake(t *testing.T) {
+	cloud, client := newCloud(t)
+	var prepared struct {
+		UploadURL string `json:"upload_url"`
+		Token     string `json:"token"`
+	}
+	const project = "/api/v0/organizations/acme/projects/smart-sink"
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Method: http.MethodPost, Path: project + "/upload"}, &prepared))
+	put, err := http.NewRequestWithContext(t.Context(), http.MethodPut, prepared.UploadURL, strings.NewReader("a payload"))
+	require.NoError(t, err)
+	stored, err := http.DefaultClient.Do(put)
+	require.NoError(t, err)
+	require.NoError(t, stored.Body.Close())
+	body := map[string]any{
+		"file": map[string]any{"token": prepared.Token}, "hardware_version": "evt-1", "must_pass_through": false, "notes": "",
+		"software_version": map[string]any{"version": "1.0.0", "software_type": "main", "revision": "r"},
+	}
+	var response memfault.Response
+	request := memfault.Request{Method: http.MethodPost, Path: project + "/release-artifacts", Body: body}
+	require.NoError(t, client.Do(t.Context(), request, nil, memfault.WithResponse(&response)))
+	assert.Equal(t, http.StatusAccepted, response.StatusCode)
+	release, err := client.Releases.Get(t.Context(), sink, "1.0.0")
+	require.NoError(t, err)
+	require.Len(t, release.Artifacts, 1)
+	assert.Equal(t, md5Of([]byte("a payload")), release.Artifacts[0].MD5)
+	assert.Equal(t, "ota_payload", cloud.Uploads()[0].Kind)
 }

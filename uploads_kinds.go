@@ -210,11 +210,14 @@ func (d *DeviceIdentity) validate(options string) error {
 	return required(options, "Device.DeviceSerial", d.DeviceSerial, "Device.HardwareVersion", d.HardwareVersion, "Device.SoftwareVersion", d.SoftwareVersion)
 }
 
-// required returns an error for the first empty field. Each field is preceded by its name.
+// required returns an error for the first name that is empty or cannot exist. Each name is
+// preceded by its field.
 func required(options string, fields ...string) error {
 	for pair := range slices.Chunk(fields, 2) {
-		if name, value := pair[0], pair[1]; value == "" {
-			return invalid("%s: %s must not be empty", options, name)
+		if field, name := pair[0], pair[1]; name == "" {
+			return invalid("%s: %s must not be empty", options, field)
+		} else if err := checkName(name); err != nil {
+			return invalid("%s: %s %w", options, field, err)
 		}
 	}
 	return nil

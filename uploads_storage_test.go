@@ -169,7 +169,7 @@ func TestUpload_FailedCommitReportsArrivedFile(t *testing.T) {
 		file, _ := fileOf("a.bin", "", 5000)
 		_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 		require.ErrorIs(t, err, c.kind, name)
-		require.ErrorContains(t, err, "the file itself arrived, and it is safe to upload it again", name)
+		assert.Equal(t, name == "lost", strings.Contains(err.Error(), "the file itself arrived, and it is safe to upload it again"), name)
 		result, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 		require.NoError(t, err, name)
 		assert.Equal(t, name == "lost", result.AlreadyUploaded, "a lost commit was carried out")
@@ -198,7 +198,7 @@ func TestOTAPayload_ContentElsewhereIsConflict(t *testing.T) {
 		"release 2.0.0 has no file for hardware version pvt":             func(o *memfault.OTAPayloadOptions) { o.HardwareVersion = "pvt" },
 		"release 2.0.0 has another file for hardware version dvt, b.bin": func(o *memfault.OTAPayloadOptions) { o.HardwareVersion = "dvt" },
 		"release 2.0.1 does not exist":                                   func(o *memfault.OTAPayloadOptions) { o.SoftwareVersion = "2.0.1" },
-		"there is no delta release from 1.9.0 to 2.0.0":                  func(o *memfault.OTAPayloadOptions) { o.DeltaFrom = "1.9.0" },
+		"Memfault does not return the files of a delta release":          func(o *memfault.OTAPayloadOptions) { o.DeltaFrom = "1.9.0" },
 	} {
 		_, err = upload(file, change)
 		require.ErrorIs(t, err, memfault.ErrConflict, want)
@@ -210,14 +210,6 @@ func TestOTAPayload_ContentElsewhereIsConflict(t *testing.T) {
 	_, err = upload(file, same)
 	require.ErrorIs(t, err, memfault.ErrConflict)
 	require.ErrorContains(t, err, "cannot be looked up")
-
-	delta, _ := fileOf("d.bin", "delta", 5000)
-	fromOld := func(o *memfault.OTAPayloadOptions) { o.DeltaFrom = "1.9.0" }
-	for _, before := range []bool{false, true} {
-		result, err := upload(delta, fromOld)
-		require.NoError(t, err)
-		assert.Equal(t, before, result.AlreadyUploaded)
-	}
 }
 
 func TestOTAPayload_IfMissingSendsOnce(t *testing.T) {

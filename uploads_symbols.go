@@ -56,7 +56,7 @@ func (o SymbolsOptions) upload() (upload, error) {
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
-// Not documented by Memfault; observed only in Memfault's own programs.
+// Memfault: https://docs.memfault.com/api/upload-symbol-file
 func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *File, options SymbolsOptions, opts ...CallOption) (*UploadResult, error) {
 	kind, err := options.upload()
 	if err != nil {

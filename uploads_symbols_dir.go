@@ -52,7 +52,7 @@ type SymbolsDirResult struct {
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
-// Not documented by Memfault; observed only in Memfault's command-line tool.
+// Memfault: https://docs.memfault.com/api/upload-symbol-file
 func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir string, options SymbolsDirOptions, opts ...CallOption) ([]SymbolsDirResult, error) {
 	switch {
 	case ctx == nil:

@@ -90,8 +90,9 @@ func TestUpload_ThreeRequests(t *testing.T) {
 	assert.Equal(t, 1, progress.requireForward(t, 100_000))
 
 	seen := cloud.Requests("")
-	require.Len(t, seen, 3)
+	require.Len(t, seen, 4)
 	prepare, put, commit := seen[0], seen[1], seen[2]
+	assert.Equal(t, "releases.retrieve", seen[3].Operation, "for the other files of the release")
 	assert.Equal(t, "upload.prepare_basic_auth", prepare.Operation)
 	assert.Equal(t, "application/json", prepare.Header.Get("Content-Type"))
 	assert.Equal(t, putFile, put.Operation)

@@ -2,6 +2,7 @@ package memfault
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -29,7 +30,24 @@ type ImportedThread struct {
 	State       string          `json:"state,omitempty"`
 	Crashed     bool            `json:"crashed,omitempty"`
 	Registers   map[string]any  `json:"registers,omitempty"` // by name; UNCERTAIN(trace-import-registers): form of a value
-	StackFrames []ImportedFrame `json:"stackframes,omitempty"`
+	StackFrames []ImportedFrame `json:"-"`                   // sent as stacktrace, each with its index; the innermost first
+}
+
+// MarshalJSON encodes the thread in the form of the only program that is known to import traces.
+func (t ImportedThread) MarshalJSON() ([]byte, error) {
+	type thread ImportedThread
+	type frame struct {
+		Index int `json:"index"`
+		ImportedFrame
+	}
+	var frames []frame
+	for i, f := range t.StackFrames {
+		frames = append(frames, frame{i, f})
+	}
+	return json.Marshal(struct {
+		thread
+		StackTrace []frame `json:"stacktrace,omitempty"`
+	}{thread(t), frames})
 }
 
 // ImportedFrame is a frame of the stack of an [ImportedThread].
@@ -49,9 +67,11 @@ type ImportedFrame struct {
 // ImportTrace uploads a crash that another system recorded. Memfault accepts the crash and
 // processes it later. The request is not retried once it may have reached Memfault.
 //
-// The fields are sent in the form that Memfault documents, those of the device at the top level. A
-// demonstration by Memfault successfully sent them in a field named device instead.
-// UNCERTAIN(trace-import-frames): whether Memfault accepts both forms.
+// The fields of the device are sent at the top level, as Memfault documents them. The frames are
+// sent as stacktrace, like a demonstration by Memfault that works; it sent the fields of the device
+// in a field named device instead.
+// UNCERTAIN(trace-import-frames): whether Memfault reads the frames of both forms, and stackframes,
+// which its documentation names instead of stacktrace.
 // UNCERTAIN(trace-import-host): whether the host is right, because no document contains it.
 //
 // Credentials: [ProjectKey].

@@ -127,6 +127,9 @@ func (s *Server) AddReports(reports ...Report) {
 	s.cloud.AddReports(convert(reports, func(r Report) fakecloud.Report { return fakecloud.Report(r) })...)
 }
 
+// AlertIDs returns the IDs of the alerts. No operation that lists them is known.
+func (s *Server) AlertIDs() []int64 { return s.cloud.AlertIDs() }
+
 // AddAlerts adds alerts with the given titles, and returns their IDs.
 func (s *Server) AddAlerts(titles ...string) []int64 { return convert(titles, s.cloud.AddAlert) }
 

@@ -165,5 +165,5 @@ func (s *Server) webhookBody(event memfault.WebhookEvent) ([]byte, error) {
 	if _, ok := body["project"]; !ok {
 		body["project"] = map[string]any{"id": event.Project.ID, "slug": event.Project.Slug}
 	}
-	return json.Marshal(body)
+	return fakecloud.JSON(body)
 }

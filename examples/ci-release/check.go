@@ -28,6 +28,9 @@ func (r *release) check(ctx context.Context) error {
 		if err := r.checkBoard(ctx, p.board); err != nil {
 			return err
 		}
+		if err := r.checkPayload(ctx, p); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -92,7 +95,9 @@ func (r *release) checkDeployments(ctx context.Context) error {
 					r.Version, d.RolloutPercent, r.Cohort, r.Version, r.Cohort, strings.TrimSuffix(r.share().String(), "%"))}
 			}
 			r.deployment = &d
-		case err != nil || other.LessThan(r.version) || other.String() == r.Version:
+		case r.version == nil && targetOf(d.Release) != r.Version:
+			r.note(stepCheck, "%s is active on %s, and may shadow %s, because the order of the two versions is not known (ci-release pull deactivates it)", targetOf(d.Release), r.Cohort, r.Version)
+		case r.version == nil || err != nil || other.LessThan(r.version) || other.String() == r.Version:
 		case other.Equal(r.version):
 			r.note(stepCheck, "%s is active on %s and has the same precedence: devices that run it are not offered %s", other, r.Cohort, r.Version)
 		default:

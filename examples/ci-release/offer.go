@@ -86,7 +86,7 @@ func (r *release) proveOffer(ctx context.Context, p payload) error {
 // be updated, because it runs this version or a higher one, asks like one without a version.
 func (r *release) currentVersion(device memfault.Device) string {
 	running := runningVersion(device)
-	if parsed, err := semver.StrictNewVersion(running); err != nil || !parsed.LessThan(r.version) {
+	if parsed, err := semver.StrictNewVersion(running); err != nil || r.version == nil || !parsed.LessThan(r.version) {
 		return ""
 	}
 	return running
@@ -108,6 +108,9 @@ func runningVersion(device memfault.Device) string {
 func (r *release) isNotReached(latest *memfault.LatestRelease) bool {
 	if !latest.UpdateAvailable || latest.IsDelta && latest.Version == r.Version {
 		return true
+	}
+	if r.version == nil { // older or newer cannot be distinguished
+		return latest.Version != r.Version && shareOf(r.deployment) < 100
 	}
 	offered, err := semver.StrictNewVersion(latest.Version)
 	return err == nil && offered.LessThan(r.version)

@@ -16,7 +16,12 @@ func TestOffer_OtherBytes(t *testing.T) {
 		cloud.AddReleases(memfaulttest.Release{Version: "1.4.2+ci.77", Artifacts: []memfaulttest.Artifact{
 			{HardwareVersion: "evt", Content: []byte("the payload of another build")},
 		}})
+		would := run(t.Context(), t, cloud, b.flags("-dry-run")...)
+		would.requireCode(t, exitDone, "")
+		const note = "check       note: release 1.4.2+ci.77 has another payload for evt, firmware.bin (MD5 19a4f0b9f4ac433629d2ff997a3ec9fc), and devices may be offered either: raise -version\n"
+		assert.Contains(t, would.out, note)
 		o := run(t.Context(), t, cloud, b.flags()...)
+		assert.Contains(t, o.out, note)
 		o.requireCode(t, exitFailed, "offer: evt: VerifyOffer: device SINK-0 is offered release 1.4.2+ci.77")
 		assert.Contains(t, o.err, "done: check, symbols, payload, deployment; left: offer\n")
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -27,7 +28,7 @@ const (
 type releaseCmd struct {
 	Symbols         string   `placeholder:"PATH" help:"ELF file, or directory tree with ELF files, whose symbols Memfault needs."`
 	Payload         []string `sep:"none" placeholder:"[BOARD=]FILE" help:"Payload for each board, or for one of them; can be repeated."`
-	Version         string   `help:"Semantic version of the release."`
+	Version         string   `help:"Version of the release."`
 	SoftwareType    string   `default:"main" help:"Software type of the release."`
 	HardwareVersion []string `placeholder:"BOARD,..." help:"Hardware versions of the boards."`
 	Cohort          string   `placeholder:"SLUG" help:"Cohort to deploy to. Without it, the build is only uploaded."`
@@ -36,7 +37,7 @@ type releaseCmd struct {
 	Revision        string   `help:"Commit of the build."`
 	waitFlags
 
-	version  *semver.Version
+	version  *semver.Version // nil if the version is not a semantic one, so that it has no known order
 	symbols  []symbolFile
 	payloads []payload // one for each board
 	notes    string
@@ -70,20 +71,18 @@ func (c *releaseCmd) readFlags() error {
 	case c.Rollout != percent(int(c.Rollout)):
 		return badInput("-rollout %s: only whole percentages are possible", c.Rollout)
 	case c.Version != "":
-		var err error
-		c.version, err = parseVersion(c.Version)
-		return err
+		if !versionForm.MatchString(c.Version) || strings.TrimSpace(c.Version) != c.Version {
+			return badInput("-version %q: Memfault accepts 1 to 128 letters, digits, spaces and -_.+:\\()[]/", c.Version)
+		}
+		if version, err := semver.StrictNewVersion(c.Version); err == nil {
+			c.version = version
+		}
 	}
 	return nil
 }
 
-func parseVersion(text string) (*semver.Version, error) {
-	version, err := semver.StrictNewVersion(text)
-	if err != nil {
-		return nil, badInput("-version %q is not a semantic version: use one such as 1.4.0 or 1.4.0+ci.77", text)
-	}
-	return version, nil
-}
+// versionForm is the documented form of a version.
+var versionForm = regexp.MustCompile(`^[-a-zA-Z0-9_.+:\\()\[\]/ ]{1,128}$`)
 
 // readPayloads assigns a file to each board, and reads the release notes.
 func (c *releaseCmd) readPayloads() error {
@@ -193,7 +192,7 @@ func (r *release) uploadPayload(ctx context.Context, p payload) error {
 	defer func() { _ = file.Close() }() // it was only read
 	event := event{Step: stepPayload, State: stateUnchanged, Subject: p.path + " for " + p.board, Text: "Memfault has it"}
 	if r.cli.DryRun {
-		there, err := r.hasPayload(ctx, p, file)
+		there, _, err := r.storedPayloads(ctx, p, file)
 		if err == nil && !there {
 			event.State, event.Text = stateWould, "would upload "+size(file.Size)
 		}
@@ -218,20 +217,53 @@ func (r *release) uploadPayload(ctx context.Context, p payload) error {
 	return nil
 }
 
-// hasPayload reports whether the release has the same file for the board.
-func (r *release) hasPayload(ctx context.Context, p payload, file *memfault.File) (bool, error) {
+// storedPayloads returns the payloads of the release for a board: whether the local file is one
+// of them, and those with other content. Files of another software type are left out, as far as
+// that is known: the type of a file is the primary one of its board.
+func (r *release) storedPayloads(ctx context.Context, p payload, file *memfault.File) (there bool, others []memfault.Artifact, err error) {
 	stored, err := r.client.Releases.Get(ctx, r.project, r.Version)
 	if errors.Is(err, memfault.ErrNotFound) {
-		return false, nil
+		return false, nil, nil
 	}
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	sum, err := hashOf(file)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
-	return slices.ContainsFunc(stored.Artifacts, func(a memfault.Artifact) bool {
-		return a.HardwareVersion.Name == p.board && strings.EqualFold(a.MD5, sum.md5)
-	}), nil
+	for _, artifact := range stored.Artifacts {
+		primary := artifact.HardwareVersion.PrimarySoftwareType
+		switch {
+		case artifact.HardwareVersion.Name != p.board || artifact.Type == memfault.ArtifactTypeSymbols:
+		case primary == nil || primary.Name != r.SoftwareType:
+		case strings.EqualFold(artifact.MD5, sum.md5):
+			there = true
+		default:
+			others = append(others, artifact)
+		}
+	}
+	return there, others, nil
+}
+
+// checkPayload reports another payload of the release for the board. Then devices may be offered
+// either, and the offer is the proof.
+func (r *release) checkPayload(ctx context.Context, p payload) error {
+	file, err := memfault.OpenFile(p.path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	_, others, err := r.storedPayloads(ctx, p, file)
+	switch {
+	case errors.Is(err, memfault.ErrForbidden):
+		r.note(stepCheck, "whether release %s has another payload for %s cannot be found out, because the credential may not read releases", r.Version, p.board)
+		return nil
+	case err != nil:
+		return err
+	}
+	for _, other := range others {
+		r.note(stepCheck, "release %s has another payload for %s, %s (MD5 %s), and devices may be offered either: raise -version", r.Version, p.board, other.Filename, other.MD5)
+	}
+	return nil
 }

@@ -118,6 +118,39 @@ func TestRelease_JSON(t *testing.T) {
 	})
 }
 
+// Public projects ship versions that are not semantic.
+func TestRelease_OtherVersions(t *testing.T) {
+	for _, version := range []string{"2.6.4.1", "v4.9.148", "2026.02.23", "1.0", "mfw_nrf91x1_2.0.4"} {
+		t.Run(version, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cloud, b := newCloud(t), newBuild(t)
+				flags := replaceFlag(b.flags(), "-version", version)
+				done := run(t.Context(), t, cloud, flags...)
+				done.requireCode(t, exitDone, "")
+				assert.Contains(t, done.out, "is offered the bytes of "+b.payload)
+				run(t.Context(), t, cloud, flags...).requireCode(t, exitDone, "")
+				assert.Len(t, cloud.Uploads(), 4)
+			})
+		})
+	}
+}
+
+// The same bytes as another software type are not this release.
+func TestRelease_PayloadOfAnotherType(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud, b := newCloud(t), newBuild(t)
+		only := []string{"-payload", b.payload, "-version", "1.1.0", "-hardware-version", "evt"}
+		run(t.Context(), t, cloud, only...).requireCode(t, exitDone, "")
+		modem := append(only, "-software-type", "modem")
+		would := run(t.Context(), t, cloud, append(modem, "-dry-run")...)
+		would.requireCode(t, exitDone, "")
+		assert.Contains(t, would.out, "would upload")
+		run(t.Context(), t, cloud, modem...).requireCode(t, exitDone, "")
+		require.Len(t, cloud.Uploads(), 2)
+		assert.Equal(t, "modem", cloud.Uploads()[1].Commit["software_version"].(map[string]any)["software_type"])
+	})
+}
+
 // steps are the operations of a release, in order.
 var steps = []string{
 	"cohorts.retrieve", "cohorts.list_devices", "deployments.list", "symbols.exists_by_gnu_build_id",

@@ -95,5 +95,7 @@ func writeJSON[T any](w http.ResponseWriter, items []T) {
 		items = []T{}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(items) // the client may be gone
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(items) // the client may be gone
 }

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"strconv"
 	texttemplate "text/template"
 
 	"github.com/memfault-go/memfault"
@@ -58,6 +59,10 @@ func newContent(cloud *memfaulttest.Server, url string) content {
 		"curl '" + url + "/fake/requests?operation=chunks.upload'",
 		"curl '" + url + "/fake/fail' -d '{\"operation\":\"devices.list\",\"status\":503,\"times\":3}'",
 		"curl '" + url + "/fake/'",
+	}
+	for _, id := range cloud.AlertIDs() {
+		alert := project + "/alerts/" + strconv.FormatInt(id, 10)
+		c.Commands = append(c.Commands, "curl -u ':"+c.Token+"' -X PATCH -H 'Content-Type: application/json' -d '{\"notify_on_incident_end\":true}' '"+alert+"'")
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -84,7 +85,7 @@ func (c config) session(arguments int) (*session, error) {
 		return nil, err
 	}
 	s := &session{
-		recorder: recorder, client: client, project: project, organizationToken: os.Getenv("MEMFAULT_ORG_TOKEN") != "",
+		recorder: recorder, client: client, project: project, chunks: cmp.Or(c.url, "https://chunks.memfault.com"), organizationToken: os.Getenv("MEMFAULT_ORG_TOKEN") != "",
 		strings: map[string]bool{}, known: map[string]string{}, marks: map[string]verdict{},
 	}
 	email, password, userKey := os.Getenv("MEMFAULT_EMAIL"), os.Getenv("MEMFAULT_PASSWORD"), os.Getenv("MEMFAULT_API_KEY")

@@ -14,6 +14,7 @@ type session struct {
 	client   *memfault.Client   // with the first credential of the environment
 	others   []*memfault.Client // with the other credentials of the environment
 	project  memfault.ProjectRef
+	chunks   string // address of the chunks host
 
 	organizationToken bool // whether client has one
 

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/memfault-go/memfault"
 	"github.com/memfault-go/memfault/internal/operation"
@@ -57,6 +60,7 @@ func writeSteps() []step {
 			return createDeployment(ctx, s, c)
 		}, func(s *session, deployment *memfault.Deployment) { s.keepID("own deployment", deployment.ID) }),
 		alreadyActive(),
+		chunkOfUnknownLength(),
 		conflict("release that is deployed", "own deployment", func(ctx context.Context, s *session, c *memfault.Client) error {
 			return c.Releases.Delete(ctx, s.scratch, s.known["own release"])
 		}),
@@ -99,6 +103,42 @@ func conflict(name, need string, send func(context.Context, *session, *memfault.
 		judge: func(_ *session, r *result, got *exchange, _ error) {
 			if wantStatus(r, got, http.StatusConflict) {
 				judgeError(r, got, wrongError)
+			}
+		},
+	}
+}
+
+// chunkOfUnknownLength asks whether a chunk needs a Content-Length. The content type is wrong on
+// purpose: Memfault checks it after the length, so that no data stays.
+func chunkOfUnknownLength() check {
+	const name = "chunks-transfer-encoding"
+	return check{
+		name: "chunk of unknown length", mark: name,
+		send: func(ctx context.Context, s *session, c *memfault.Client) error {
+			key, err := c.Projects.GetProjectKey(ctx, s.scratch)
+			if err != nil {
+				return err
+			}
+			body := io.MultiReader(strings.NewReader("not a chunk")) // hides the length
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.chunks+"/api/v0/chunks/"+s.known["own name"], body)
+			if err != nil {
+				return err
+			}
+			if err := memfault.ProjectKey(key).Authenticate(req); err != nil {
+				return err
+			}
+			req.Header.Set("Content-Type", "text/plain")
+			resp, err := s.recorder.RoundTrip(req)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(io.Discard, resp.Body)
+			return errors.Join(err, resp.Body.Close())
+		},
+		judge: func(s *session, r *result, got *exchange, err error) {
+			r.Reason = "the status is " + strconv.Itoa(got.status)
+			if err == nil {
+				s.decide(name, got.status != http.StatusLengthRequired, r.Reason, r.Reason)
 			}
 		},
 	}

@@ -27,6 +27,17 @@ func (c *Cloud) AddAlert(title string) int64 {
 	return added.id
 }
 
+// AlertIDs returns the IDs of the alerts of the default project.
+func (c *Cloud) AlertIDs() []int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ids []int64
+	for _, a := range c.seeded.diagnostics.alerts {
+		ids = append(ids, a.id)
+	}
+	return ids
+}
+
 func (c *Cloud) alertHandlers() map[*operation.Operation]handler {
 	alerts := func(p *project) []*alert { return p.diagnostics.alerts }
 	return map[*operation.Operation]handler{operation.AlertsUpdate: withID("Alert", "alert_id", alerts, updateAlert)}

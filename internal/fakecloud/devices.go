@@ -14,8 +14,7 @@ type device struct {
 	serial                string
 	nickname, description string
 	ownerRef              string
-	hardwareVersion       string
-	hardwareGuessed       bool // whether no request has named the hardware version yet
+	hardwareVersion       string // empty if nothing has named it yet
 	cohort                *cohort
 	softwareType          string
 	softwareVersion       string // last reported
@@ -40,28 +39,28 @@ type Reboot struct {
 
 // deviceView is a device in a response. It is a struct because large fleets are listed.
 type deviceView struct {
-	ID                 int64   `json:"id"`
-	Serial             string  `json:"device_serial"`
-	Nickname           string  `json:"nickname"`
-	Description        string  `json:"description"`
-	Hardware           nameRef `json:"hardware_version"`
-	Cohort             slugRef `json:"cohort"`
-	Project            slugRef `json:"project"`
-	FirstSeen          stamp   `json:"first_seen"`
-	LastSeen           stamp   `json:"last_seen"`
-	Version            any     `json:"last_seen_software_version"`
-	Attributes         string  `json:"attributes_resolution"`
-	AttributesManually any     `json:"attributes_manual_resolution"`
-	Debugging          string  `json:"debugging_resolution"`
-	DebuggingManually  any     `json:"debugging_manual_resolution"`
-	Timeseries         string  `json:"timeseries_resolution"`
-	TimeseriesManually any     `json:"timeseries_manual_resolution"`
-	DeveloperMode      bool    `json:"server_side_developer_mode"`
-	FleetSampling      *int64  `json:"fleet_sampling_configuration"`
-	AssignedConfig     int     `json:"assigned_config_revision"`
-	ReportedConfig     *int    `json:"reported_config_revision"`
-	Created            stamp   `json:"created_date"`
-	Updated            stamp   `json:"updated_date"`
+	ID                 int64    `json:"id"`
+	Serial             string   `json:"device_serial"`
+	Nickname           string   `json:"nickname"`
+	Description        string   `json:"description"`
+	Hardware           *nameRef `json:"hardware_version"`
+	Cohort             slugRef  `json:"cohort"`
+	Project            slugRef  `json:"project"`
+	FirstSeen          stamp    `json:"first_seen"`
+	LastSeen           stamp    `json:"last_seen"`
+	Version            any      `json:"last_seen_software_version"`
+	Attributes         string   `json:"attributes_resolution"`
+	AttributesManually any      `json:"attributes_manual_resolution"`
+	Debugging          string   `json:"debugging_resolution"`
+	DebuggingManually  any      `json:"debugging_manual_resolution"`
+	Timeseries         string   `json:"timeseries_resolution"`
+	TimeseriesManually any      `json:"timeseries_manual_resolution"`
+	DeveloperMode      bool     `json:"server_side_developer_mode"`
+	FleetSampling      *int64   `json:"fleet_sampling_configuration"`
+	AssignedConfig     int      `json:"assigned_config_revision"`
+	ReportedConfig     *int     `json:"reported_config_revision"`
+	Created            stamp    `json:"created_date"`
+	Updated            stamp    `json:"updated_date"`
 }
 
 type nameRef struct {
@@ -75,9 +74,25 @@ type slugRef struct {
 	Slug string `json:"slug"`
 }
 
+// textOrNull returns nil for an empty text.
+func textOrNull(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
+
+// deviceView returns the form of a device in responses to users.
+//
+// UNCERTAIN(device-without-hardware): what the hardware version is if no data has named it, as
+// after a chunk alone. Here it is null.
 func (p *project) deviceView(d *device) deviceView {
+	var hardware *nameRef
+	if d.hardwareVersion != "" {
+		hardware = &nameRef{d.hardwareVersion}
+	}
 	return deviceView{
-		ID: d.id, Serial: d.serial, Nickname: d.nickname, Description: d.description, Hardware: nameRef{d.hardwareVersion},
+		ID: d.id, Serial: d.serial, Nickname: d.nickname, Description: d.description, Hardware: hardware,
 		Cohort: d.cohort.ref(), Project: p.ref(), FirstSeen: stamp(d.firstSeen), LastSeen: stamp(d.lastSeen),
 		Version:    p.softwareVersionRef(d.softwareType, d.softwareVersion),
 		Attributes: "normal", Debugging: "normal", Timeseries: "normal",

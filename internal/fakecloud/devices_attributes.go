@@ -44,7 +44,7 @@ func (m *customMetric) fits(value any) bool {
 	return kind == m.dataType || kind == "INT" && m.dataType == "FLOAT"
 }
 
-// listAttributes filters by the key, in which * stands for any characters. The list contains
+// listAttributes filters by the key, in which case does not matter and * stands for any characters. The list contains
 // the metrics that custom-metrics created too, with the state null until the device has a value.
 func listAttributes(r *request, d *device) reply {
 	q := r.query.Get("q")
@@ -54,7 +54,7 @@ func listAttributes(r *request, d *device) reply {
 			all = append(all, attribute{metric: m})
 		}
 	}
-	attributes := filter(all, func(a attribute) bool { return q == "" || wildcard(q, a.metric.key) })
+	attributes := filter(all, func(a attribute) bool { return q == "" || wildcard(strings.ToLower(q), strings.ToLower(a.metric.key)) })
 	return list(r, attributes, func(a attribute) object { return a.view() })
 }
 

@@ -47,9 +47,6 @@ func (c *Cloud) updateDevice(r *request, d *device) reply {
 		change(&d.description, body.Description)
 		change(&d.ownerRef, body.OwnerRef)
 		change(&d.developerMode, body.DeveloperMode)
-		if body.HardwareVersion != nil {
-			d.hardwareGuessed = false
-		}
 		if body.Sampling != nil {
 			d.sampling = body.Sampling
 		}

@@ -56,8 +56,7 @@ type traits struct{ serial, hardware, softwareType, version string }
 func (c *Cloud) received(p *project, t traits, current bool) *device {
 	d := p.device(t.serial)
 	if d == nil {
-		d = c.seedDevice(p, Device{Serial: t.serial, SoftwareType: t.softwareType})
-		d.hardwareGuessed = true
+		d = c.newDevice(p, Device{Serial: t.serial, SoftwareType: t.softwareType, HardwareVersion: t.hardware})
 	}
 	typeName := cmp.Or(t.softwareType, d.softwareType, primarySoftwareType)
 	if t.hardware != "" {
@@ -67,8 +66,8 @@ func (c *Cloud) received(p *project, t traits, current bool) *device {
 		c.ensureRelease(p, typeName, t.version)
 	}
 	p.fleet.change(d, func() {
-		if t.hardware != "" && d.hardwareGuessed {
-			d.hardwareVersion, d.hardwareGuessed = t.hardware, false
+		if d.hardwareVersion == "" {
+			d.hardwareVersion = t.hardware
 		}
 		if t.version != "" && (current || d.softwareVersion == "") {
 			d.softwareType, d.softwareVersion = typeName, t.version
@@ -83,7 +82,7 @@ func (c *Cloud) received(p *project, t traits, current bool) *device {
 
 // refView is the form of a device in another resource.
 func (d *device) refView() object {
-	return object{"id": d.id, "device_serial": d.serial, "hardware_version": d.hardwareVersion}
+	return object{"id": d.id, "device_serial": d.serial, "hardware_version": textOrNull(d.hardwareVersion)}
 }
 
 func releaseRef(version string) object {

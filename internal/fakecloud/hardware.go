@@ -67,6 +67,9 @@ func (c *Cloud) createHardwareVersion(r *request) reply {
 	if body.Name == "" || body.PrimarySoftwareType == "" {
 		return invalid("name", "Missing data for required field.")
 	}
+	if !versionForm.MatchString(body.Name) {
+		return invalid("name", wrongForm)
+	}
 	if r.project.softwareType(body.PrimarySoftwareType) == nil {
 		return unknownSoftwareType(body.PrimarySoftwareType)
 	}

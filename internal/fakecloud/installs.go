@@ -45,7 +45,7 @@ func (c *Cloud) AddInstalls(installs ...Install) {
 // ref is the form of a device in another resource in older responses, before the hardware
 // version became an object.
 func (d *device) ref() object {
-	return object{"id": d.id, "device_serial": d.serial, "hardware_version": d.hardwareVersion}
+	return object{"id": d.id, "device_serial": d.serial, "hardware_version": textOrNull(d.hardwareVersion)}
 }
 
 func (i *install) view() object {

@@ -50,6 +50,8 @@ func callMCP(r *request) reply {
 		return rpcResult(call.ID, object{
 			"protocolVersion": "2025-06-18", "capabilities": object{"tools": object{}}, "serverInfo": object{"name": "fakecloud", "version": "0"},
 		})
+	case "ping":
+		return rpcResult(call.ID, object{})
 	case "tools/list":
 		return rpcResult(call.ID, object{"tools": toolViews()})
 	case "tools/call":
@@ -57,7 +59,7 @@ func callMCP(r *request) reply {
 			return rpcError(call.ID, -32602, "Unknown tool: "+call.Params.Name)
 		}
 		result, ok := r.callTool(call.Params.Name, call.Params.Arguments)
-		text, _ := json.Marshal(result) // a value that other responses contain
+		text, _ := JSON(result) // a value that other responses contain
 		if message, isText := result.(string); isText {
 			text = []byte(message)
 		}

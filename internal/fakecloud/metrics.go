@@ -1,9 +1,11 @@
 package fakecloud
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -23,9 +25,10 @@ func (m *customMetric) detail() object {
 	}
 }
 
+// metric finds a metric by its key, in which case does not matter.
 func (p *project) metric(key string) *customMetric {
 	for _, m := range p.diagnostics.metrics {
-		if m.key == key {
+		if strings.EqualFold(m.key, key) {
 			return m
 		}
 	}
@@ -74,6 +77,7 @@ func (c *Cloud) createCustomMetric(r *request) reply {
 	if refused, ok := r.decode(&body); !ok {
 		return refused
 	}
+	body.DataType = cmp.Or(body.DataType, "INT")
 	switch {
 	case body.StringKey == "":
 		return invalid("string_key", "Missing data for required field.")

@@ -145,7 +145,7 @@ func TestRaw_BodyFraming(t *testing.T) {
 	const chunked = "Transfer-Encoding: chunked\n\n3\nabc\n0\n\n"
 	w := newWire(t)
 	for name, text := range map[string]string{
-		"chunked":     "POST /api/v0/chunks/S1 HTTP/1.1\nHost: {host}\nMemfault-Project-Key: {key}\nContent-Type: application/octet-stream\n" + chunked,
+		"no chunk":    "POST /api/v0/chunks/S1 HTTP/1.1\nHost: {host}\nMemfault-Project-Key: {key}\nContent-Type: application/octet-stream\nTransfer-Encoding: chunked\n\n0\n\n",
 		"no length":   "POST /api/v0/chunks/S1 HTTP/1.1\nHost: {host}\nMemfault-Project-Key: {key}\nContent-Type: application/octet-stream\n\n",
 		"zero length": "POST /api/v0/chunks/S1 HTTP/1.1\nHost: {host}\nMemfault-Project-Key: {key}\nContent-Length: 0\n\n",
 		"raw coredump": "POST /api/v0/upload/coredump HTTP/1.1\nHost: {host}\nMemfault-Project-Key: {key}\n" +
@@ -156,6 +156,9 @@ func TestRaw_BodyFraming(t *testing.T) {
 	bad := w.send("POST /api/v0/chunks/S1 HTTP/1.1\nHost: {host}\nMemfault-Project-Key: wrong\nContent-Length: 0\n\n")
 	assert.Equal(t, 403, bad.status, "the key is checked first")
 	assert.Empty(t, w.cloud.Chunks("S1"))
+	relay := w.send("POST /api/v0/chunks/S1 HTTP/1.1\nHost: {host}\nMemfault-Project-Key: {key}\nContent-Type: application/octet-stream\n" + chunked)
+	assert.Equal(t, 202, relay.status, "a public relay sends chunks like this")
+	assert.Equal(t, [][]byte{[]byte("abc")}, w.cloud.Chunks("S1"))
 	json := "{\"name\":\"beta\"}"
 	a := w.send(fmt.Sprintf("POST %s/cohorts HTTP/1.1\nHost: {host}\nAuthorization: Bearer {token}\nContent-Type: application/json\nTransfer-Encoding: chunked\n\n%x\n%s\n0\n\n", root, len(json), json))
 	assert.Equal(t, 200, a.status, "JSON may be chunked")

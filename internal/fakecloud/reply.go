@@ -1,7 +1,6 @@
 package fakecloud
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -42,7 +41,7 @@ func (a reply) with(name, value string) reply {
 }
 
 func bare(value any) reply {
-	body, err := json.Marshal(value)
+	body, err := JSON(value)
 	if err != nil {
 		panic(err) // cannot happen with the types of this package
 	}

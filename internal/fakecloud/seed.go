@@ -41,13 +41,21 @@ func (c *Cloud) AddDevices(devices ...Device) {
 }
 
 func (c *Cloud) seedDevice(p *project, d Device) *device {
+	d.HardwareVersion = cmp.Or(d.HardwareVersion, defaultHardware)
+	return c.newDevice(p, d)
+}
+
+// newDevice adds a device, whose hardware version may be unknown.
+func (c *Cloud) newDevice(p *project, d Device) *device {
 	d.SoftwareType = cmp.Or(d.SoftwareType, primarySoftwareType)
-	hardware := c.ensureHardware(p, cmp.Or(d.HardwareVersion, defaultHardware), d.SoftwareType)
+	if d.HardwareVersion != "" {
+		c.ensureHardware(p, d.HardwareVersion, d.SoftwareType)
+	}
 	if d.SoftwareVersion != "" {
 		c.ensureRelease(p, d.SoftwareType, d.SoftwareVersion)
 	}
 	added := &device{
-		id: c.newID(), serial: d.Serial, hardwareVersion: hardware.name, cohort: c.ensureCohort(p, cmp.Or(d.Cohort, "default")),
+		id: c.newID(), serial: d.Serial, hardwareVersion: d.HardwareVersion, cohort: c.ensureCohort(p, cmp.Or(d.Cohort, "default")),
 		softwareType: d.SoftwareType, softwareVersion: d.SoftwareVersion,
 		nickname: d.Nickname, description: d.Description, ownerRef: d.OwnerRef,
 		firstSeen: cmp.Or(d.FirstSeen, d.LastSeen), lastSeen: d.LastSeen, reboots: slices.Clone(d.Reboots),

@@ -119,7 +119,7 @@ func (c *Cloud) respond(r *request) reply {
 	if !ok {
 		return fail(http.StatusNotImplemented, "fakecloud does not serve "+r.op.Name)
 	}
-	for _, step := range []func(*request) (reply, bool){c.authenticate, c.resolveProject, checkTimes} {
+	for _, step := range []func(*request) (reply, bool){c.authenticate, c.resolveProject, checkTimes, checkNames} {
 		if refused, ok := step(r); !ok {
 			return refused
 		}

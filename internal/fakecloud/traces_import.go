@@ -7,7 +7,9 @@ import (
 	"time"
 )
 
-// applyTrace creates a trace from an imported trace.
+// applyTrace creates a trace from an imported trace. Of its two known forms it reads stacktrace,
+// which works. UNCERTAIN(trace-import-frames): whether Memfault reads stackframes, which its
+// documentation names.
 //
 // Memfault needs about 5 seconds until the trace has an issue; in the fake cloud, it has one
 // immediately.
@@ -31,7 +33,7 @@ func (c *Cloud) applyTrace(p *project, device, body map[string]any) {
 	function := ""
 	for i, thread := range threads {
 		frames := []object{}
-		for j, frame := range append(objects(thread["stacktrace"]), objects(thread["stackframes"])...) {
+		for j, frame := range objects(thread["stacktrace"]) {
 			frames = append(frames, object{
 				"index": j, "address": 0, "function": frame["function"], "file": frame["file"], "lineno": frame["lineno"], "context": []object{},
 			})

@@ -81,7 +81,7 @@ func (c *Cloud) uploadHandlers() map[*operation.Operation]handler {
 	}
 	for kind, ids := range map[string][]*operation.Operation{
 		"symbols":               {operation.UploadCommitSymbols},
-		"ota_payload":           {operation.UploadCommitOTAPayload},
+		"ota_payload":           {operation.UploadCommitOTAPayload, operation.ReleaseArtifactsCreate},
 		"sbom":                  {operation.UploadCommitSBOM},
 		"coredump":              {operation.UploadCommitCoredump, operation.UploadCommitCoredumpProject},
 		"elf_coredump":          {operation.UploadCommitELFCoredump, operation.UploadCommitELFCoredumpProject},

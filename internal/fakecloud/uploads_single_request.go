@@ -77,6 +77,9 @@ func (c *Cloud) uploadArtifact(r *request, rel *release) reply {
 			return invalid(field, "Missing data for required field.")
 		}
 	}
+	if !versionForm.MatchString(fields["hardware_version"]) {
+		return invalid("hardware_version", wrongForm)
+	}
 	if !slices.Contains([]string{"firmware", "symbols"}, fields["type"]) {
 		return invalid("type", "Not a valid choice.")
 	}
@@ -143,6 +146,9 @@ func (c *Cloud) importTrace(r *request) reply {
 	}
 	device := body
 	if nested, ok := body["device"].(map[string]any); ok { // as a demo program of Memfault sends it
+		if body["device_serial"] != nil {
+			return invalid("device", "Unknown field.") // only one form at a time
+		}
 		device = nested
 	}
 	for _, field := range []string{"device_serial", "hardware_version", "software_version", "software_type"} {

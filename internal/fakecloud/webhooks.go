@@ -1,8 +1,6 @@
 package fakecloud
 
-import (
-	"encoding/json"
-)
+import ()
 
 // Types of the webhooks that the cloud sends by itself.
 const (
@@ -53,6 +51,6 @@ func (c *Cloud) sendWebhook(p *project, kind string, body object) {
 		return
 	}
 	body["type"], body["project"] = kind, object{"id": p.id, "slug": p.slug}
-	encoded, _ := json.Marshal(body) // never fails
+	encoded, _ := JSON(body) // never fails
 	c.webhooks.send(kind, encoded)
 }

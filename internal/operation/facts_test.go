@@ -49,6 +49,7 @@ projects.data_routes                        GET    api         {P}/data-routes  
 
 artifacts.upload_for_release                POST   api         {P}/releases/{}/artifacts                                         console                     202     none   once  documented
 artifacts.list_for_release                  GET    api         {P}/releases/{}/artifacts                                         console                     200     list   again documented
+release_artifacts.create                    POST   api         {P}/release-artifacts                                             console                     202     none   once  documented
 releases.create                             POST   api         {P}/releases                                                      console                     200     object once  documented
 releases.list                               GET    api         {P}/releases                                                      console                     200     list   again documented
 releases.retrieve                           GET    api         {P}/releases/{}                                                   console                     200     object again documented
@@ -114,9 +115,9 @@ installs.retrieve                           GET    api         {P}/installs/{}  
 installs.delete                             DELETE api         {P}/installs/{}                                                   console                     204     none   again documented
 software_types.list                         GET    api         {P}/software_types                                                console                     200     list   again observed
 software_types.create                       POST   api         {P}/software_types                                                console                     200     object once  documented
-software_versions.list                      GET    api         {P}/software_types/{}/software_versions                           console                     200     list   again assumed
+software_versions.list                      GET    api         {P}/software_types/{}/software_versions                           console                     200     list   again documented
 software_versions.create                    POST   api         {P}/software_types/{}/software_versions                           console                     200     object once  documented
-software_versions.retrieve                  GET    api         {P}/software_types/{}/software_versions/{}                        console                     200     object again observed
+software_versions.retrieve                  GET    api         {P}/software_types/{}/software_versions/{}                        console                     200     object again documented
 software_versions.upload_symbols_legacy     POST   files       {P}/software_types/{}/software_versions/{}/artifacts/symbols      user,organization?          2xx     none   once  observed
 hardware_versions.create                    POST   api         {P}/hardware_versions                                             console                     200     object once  observed
 alerts.update                               PATCH  api         {P}/alerts/{}                                                     console                     200     object again observed
@@ -139,9 +140,9 @@ upload.commit_mar_project                   POST   files       {P}/mar          
 upload.commit_custom_data_recording_project POST   files       {P}/custom-data-recording                                         console                     2xx     none   once  observed
 upload.commit_elf_coredump_project          POST   files       {P}/elf_coredumps                                                 console                     2xx     none   once  observed
 upload.commit_xed_project                   POST   files       {P}/qc/x                                                          console                     2xx     none   once  observed
-upload.commit_symbols                       POST   files       {P}/symbols                                                       console                     2xx     none   once  observed
+upload.commit_symbols                       POST   files       {P}/symbols                                                       console                     200,202 none   once  documented
 symbols.exists_by_gnu_build_id              HEAD   files       {P}/symbols-by-gnu-build-id/{}                                    console                     2xx     none   again observed
-upload.commit_ota_payload                   POST   files       {P}/releases/ota_payload                                          console                     2xx     none   once  observed
+upload.commit_ota_payload                   POST   files       {P}/releases/ota_payload                                          console                     200,202 none   once  observed
 upload.commit_sbom                          POST   files       {P}/sboms                                                         console                     2xx     none   once  observed
 
 tasks.get_status                            GET    api         /api/v0/queue/{}                                                  console,project?            200     bare   again documented

@@ -28,6 +28,9 @@ var (
 	ArtifactsUploadForRelease = row("artifacts.upload_for_release", "POST", API, project+"/releases/{release_version}/artifacts", Console, Empty, documented, 202)
 	ArtifactsListForRelease   = row("artifacts.list_for_release", "GET", API, project+"/releases/{release_version}/artifacts", Console, List, documented, 200)
 
+	ReleaseArtifactsCreate = row("release_artifacts.create", "POST", API, project+"/release-artifacts", Console, Empty, documented, 202).
+				without("`Uploads.OTAPayload` sends `upload.commit_ota_payload` instead, as Memfault's own programs do")
+
 	ReleasesCreate    = row("releases.create", "POST", API, project+"/releases", Console, Data, documented, 200)
 	ReleasesList      = row("releases.list", "GET", API, project+"/releases", Console, List, documented, 200)
 	ReleasesRetrieve  = row("releases.retrieve", "GET", API, project+"/releases/{release_version}", Console, Data, documented, 200)
@@ -112,9 +115,9 @@ var (
 	SoftwareTypesList   = row("software_types.list", "GET", API, project+"/software_types", Console, List, 0, 200)
 	SoftwareTypesCreate = row("software_types.create", "POST", API, project+"/software_types", Console, Data, documented, 200)
 
-	SoftwareVersionsList                = row("software_versions.list", "GET", API, project+"/software_types/{software_type}/software_versions", Console, List, assumed, 200)
+	SoftwareVersionsList                = row("software_versions.list", "GET", API, project+"/software_types/{software_type}/software_versions", Console, List, documented, 200)
 	SoftwareVersionsCreate              = row("software_versions.create", "POST", API, project+"/software_types/{software_type_slug}/software_versions", Console, Data, documented, 200)
-	SoftwareVersionsRetrieve            = row("software_versions.retrieve", "GET", API, project+"/software_types/{software_type}/software_versions/{version}", Console, Data, 0, 200)
+	SoftwareVersionsRetrieve            = row("software_versions.retrieve", "GET", API, project+"/software_types/{software_type}/software_versions/{version}", Console, Data, documented, 200)
 	SoftwareVersionsUploadSymbolsLegacy = row("software_versions.upload_symbols_legacy", "POST", Files, project+"/software_types/{software_type}/software_versions/{version}/artifacts/symbols", Console, Empty, 0, 200)
 
 	HardwareVersionsCreate = row("hardware_versions.create", "POST", API, project+"/hardware_versions", Console, Data, 0, 200)
@@ -140,11 +143,11 @@ var (
 	UploadCommitCustomDataRecordingProject = row("upload.commit_custom_data_recording_project", "POST", Files, project+"/custom-data-recording", Console, Empty, 0, 200)
 	UploadCommitELFCoredumpProject         = row("upload.commit_elf_coredump_project", "POST", Files, project+"/elf_coredumps", Console, Empty, 0, 200)
 	UploadCommitXEDProject                 = row("upload.commit_xed_project", "POST", Files, project+"/qc/x", Console, Empty, 0, 200)
-	UploadCommitSymbols                    = row("upload.commit_symbols", "POST", Files, project+"/symbols", Console, Empty, 0, 200)
+	UploadCommitSymbols                    = row("upload.commit_symbols", "POST", Files, project+"/symbols", Console, Empty, documented, 202, 200)
 
 	SymbolsExistsByGNUBuildID = row("symbols.exists_by_gnu_build_id", "HEAD", Files, project+"/symbols-by-gnu-build-id/{gnu_build_id}", Console, Empty, 0, 200)
 
-	UploadCommitOTAPayload = row("upload.commit_ota_payload", "POST", Files, project+"/releases/ota_payload", Console, Empty, 0, 200)
+	UploadCommitOTAPayload = row("upload.commit_ota_payload", "POST", Files, project+"/releases/ota_payload", Console, Empty, 0, 200, 202)
 	UploadCommitSBOM       = row("upload.commit_sbom", "POST", Files, project+"/sboms", Console, Empty, 0, 200)
 
 	TasksGetStatus = row("tasks.get_status", "GET", API, "/api/v0/queue/{task_id}", Console|ProjectKey, Bare, documented, 200)

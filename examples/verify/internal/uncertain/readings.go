@@ -56,10 +56,6 @@ func readings() []Mark {
 			Confirms: "no field about files", Refutes: "a field such as artifacts",
 		},
 		{
-			Name: "software-versions-list", Question: "Does software_versions.list exist?",
-			Confirms: "success", Refutes: "404 or 405",
-		},
-		{
 			Name: "event-log-exists", Question: "Does event_log.list still exist?",
 			Confirms: "success", Refutes: "404, 405 or 410",
 		},

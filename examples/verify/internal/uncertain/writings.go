@@ -12,6 +12,10 @@ func writings() []Mark {
 			Confirms: "a message with already active, whatever the status", Refutes: "success, or another message",
 		},
 		{
+			Name: "chunks-transfer-encoding", Question: "Does chunks.upload accept a body of unknown length?", Write: true,
+			Confirms: "the content type is rejected, which is checked after the length", Refutes: "411",
+		},
+		{
 			Name: "deployment-update-fields", Question: "Does deployments.update accept rollout_percent and status?", Write: true,
 			Confirms: "both have the new value afterwards", Refutes: "400, or the old value of one",
 		},
