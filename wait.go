@@ -61,7 +61,7 @@ func poll[T any](ctx context.Context, options WaitOptions, look func() (T, bool,
 			return found, nil
 		case err == nil:
 			last = nil
-		case ctx.Err() != nil:
+		case isContextError(err) && !errors.Is(err, ErrTemporary):
 			return none, afterError(err, last)
 		case !errors.Is(err, ErrTemporary):
 			return none, err
