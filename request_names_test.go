@@ -90,7 +90,7 @@ func TestNames_RejectedBeforeAnythingIsSent(t *testing.T) {
 		},
 		"sender": func(ctx context.Context) error {
 			sender := key.Chunks.NewSender(memfault.ChunkSenderOptions{})
-			defer func() { require.NoError(t, sender.Close(context.Background())) }()
+			defer func() { require.NoError(t, sender.Close(context.WithoutCancel(ctx))) }()
 			return sender.Send(ctx, bad, []byte("a chunk of a device"), nil)
 		},
 	} {

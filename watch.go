@@ -209,7 +209,8 @@ func (s watchSource[T]) fetch(opts []CallOption) func(context.Context, time.Time
 
 // final reports whether an error ends the watch.
 func (s watchSource[T]) final(err error) bool {
-	return !errors.Is(err, ErrTemporary) && !errors.Is(err, errListShrank) && !(s.missing && errors.Is(err, ErrNotFound))
+	survives := errors.Is(err, ErrTemporary) || errors.Is(err, errListShrank) || s.missing && errors.Is(err, ErrNotFound)
+	return !survives
 }
 
 // retryAfterOf returns the wait that a response demands, at most an hour.

@@ -189,12 +189,12 @@ func eachBlock(section *elf.Section, overlap int, do func(block []byte, at uint6
 	buffer := make([]byte, overlap+blockSize)
 	kept := 0
 	for at := uint64(0); at < section.Size; {
-		n := int(min(blockSize, section.Size-at))                                  //nolint:gosec // at most blockSize
-		if read, err := section.ReadAt(buffer[kept:kept+n], int64(at)); read < n { //nolint:gosec // an offset beyond the file fails
+		n := int(min(blockSize, section.Size-at))
+		if read, err := section.ReadAt(buffer[kept:kept+n], int64(at)); read < n {
 			return err
 		}
-		do(buffer[:kept+n], at-uint64(kept)) //nolint:gosec // positive
-		at += uint64(n)                      //nolint:gosec // positive
+		do(buffer[:kept+n], at-uint64(kept))
+		at += uint64(n) //nolint:gosec // positive
 		keep := min(overlap, kept+n)
 		copy(buffer, buffer[kept+n-keep:kept+n])
 		kept = keep

@@ -58,7 +58,7 @@ func literalEnd(text []byte) int {
 func appendString(to []byte, text string) []byte {
 	to = append(to, '"')
 	for _, r := range text {
-		switch short := bytes.IndexByte([]byte("\"\\\b\f\n\r\t"), byte(r)); {
+		switch short := bytes.IndexByte([]byte("\"\\\b\f\n\r\t"), byte(r)); { //nolint:gosec // only compared for ASCII
 		case r < 0x80 && short >= 0:
 			to = append(to, '\\', `"\bfnrt`[short])
 		case r >= ' ' && r <= '~':

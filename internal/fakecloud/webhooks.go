@@ -1,7 +1,5 @@
 package fakecloud
 
-import ()
-
 // Types of the webhooks that the cloud sends by itself.
 const (
 	webhookIssueCreated   = "issue.created"

@@ -78,7 +78,7 @@ func (m *memory) find(name string) (entry *acceptedDevice, tag uint32) {
 		m.seed, m.entries = maphash.MakeSeed(), make([]acceptedDevice, memorySize)
 	}
 	hash := maphash.String(m.seed, name)
-	return &m.entries[hash%memorySize], uint32(hash>>32) | 1 //nolint:gosec // the upper half; a free entry has 0
+	return &m.entries[hash%memorySize], uint32(hash>>32) | 1 // the upper half; a free entry has 0
 }
 
 // accepted returns when the last batch of a device was accepted.

@@ -361,7 +361,7 @@ func TestRoom_ManyHeldDevicesStopNoOther(t *testing.T) {
 func TestRoom_HeldDevicesReturnTheirRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		s := newSender(func(_ context.Context, device string, _ [][]byte) ordered.Outcome {
+		s := newSender(func(_ context.Context, _ string, _ [][]byte) ordered.Outcome {
 			if time.Since(start) < time.Hour {
 				return ordered.Outcome{Kind: ordered.Throttled, RetryAfter: 2 * time.Hour, Err: errStatus}
 			}

@@ -19,8 +19,8 @@ const (
 // in .rodata whose pointer leads to the ID in .data, and the symbols of both. Only the struct has
 // a symbol if the type is GNU. The Order and the Class must be set before.
 func (f *File) AddMemfaultBuildID(kind byte, id []byte) {
-	const before = 12 // bytes of other data
-	info := append(make([]byte, before), kind, byte(len(id)), 6, 0)
+	const before = 12                                               // bytes of other data
+	info := append(make([]byte, before), kind, byte(len(id)), 6, 0) //nolint:gosec // tests use short IDs
 	if f.class() == elf.ELFCLASS64 {
 		info = append(info, make([]byte, 4)...)
 	}
@@ -33,7 +33,7 @@ func (f *File) AddMemfaultBuildID(kind byte, id []byte) {
 	)
 	f.Symbols = append(f.Symbols,
 		Symbol{Name: "main", Section: ".text", Value: ROMAddress - 64, Size: 16},
-		Symbol{Name: "g_memfault_build_id", Section: ".rodata", Value: ROMAddress + before, Size: uint64(len(info) - before)},
+		Symbol{Name: "g_memfault_build_id", Section: ".rodata", Value: ROMAddress + before, Size: uint64(len(info) - before)}, //nolint:gosec // positive
 	)
 	if kind != GNU {
 		f.Symbols = append(f.Symbols, Symbol{Name: "g_memfault_sdk_derived_build_id", Section: ".data", Value: RAMAddress + before, Size: uint64(len(id))})

@@ -186,7 +186,7 @@ func (f *File) symbolTable() (table, names []byte) {
 		index := uint16(elf.SHN_UNDEF)
 		for i, section := range f.Sections {
 			if section.Name == s.Section {
-				index = uint16(i + 1) //nolint:gosec // tests use few sections
+				index = uint16(i + 1)
 			}
 		}
 		info := elf.ST_INFO(elf.STB_GLOBAL, elf.STT_OBJECT)
