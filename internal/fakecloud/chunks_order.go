@@ -8,13 +8,15 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// maxWaiting limits the chunks that chunkWatch remembers of one device. The oldest go first.
+// maxWaiting limits the chunks that chunkWatch remembers of one device. The oldest go first. Of
+// the accepted ones, it remembers at least so many.
 const maxWaiting = 10_000
 
 // chunkWatch watches whether a client sends the chunks of a device in order. It cannot decode
 // them, so it watches retries: it remembers the chunks of requests that failed and may be
 // retried. If another chunk is accepted first, those before it are overtaken. If an overtaken
-// chunk is accepted after all, the client changed the order.
+// chunk is accepted after all, the client changed the order. A chunk that was accepted before
+// overtakes none: a relay that was killed sends again what it had not noted as accepted.
 //
 // It compares content, so it cannot distinguish two chunks with the same content. If a client
 // drops a chunk after another one overtook it, and the device then sends the same bytes again,
@@ -22,7 +24,23 @@ const maxWaiting = 10_000
 type chunkWatch struct {
 	seed    maphash.Seed
 	waiting map[watchedDevice][]waitingChunk
+	done    map[watchedDevice]*doneChunks
 }
+
+// doneChunks are the hashes of the last chunks of a device that were accepted.
+type doneChunks struct{ recent, older map[uint64]bool }
+
+func (d *doneChunks) add(hash uint64) {
+	if len(d.recent) >= maxWaiting {
+		d.recent, d.older = nil, d.recent
+	}
+	if d.recent == nil {
+		d.recent = map[uint64]bool{}
+	}
+	d.recent[hash] = true
+}
+
+func (d *doneChunks) has(hash uint64) bool { return d != nil && (d.recent[hash] || d.older[hash]) }
 
 type watchedDevice struct {
 	project *project
@@ -35,7 +53,7 @@ type waitingChunk struct {
 }
 
 func newChunkWatch() chunkWatch {
-	return chunkWatch{seed: maphash.MakeSeed(), waiting: map[watchedDevice][]waitingChunk{}}
+	return chunkWatch{seed: maphash.MakeSeed(), waiting: map[watchedDevice][]waitingChunk{}, done: map[watchedDevice]*doneChunks{}}
 }
 
 func (w *chunkWatch) hashes(chunks [][]byte) []uint64 {
@@ -64,6 +82,9 @@ func (w *chunkWatch) failed(device watchedDevice, chunks [][]byte) {
 			unmatched = slices.Delete(unmatched, at, at+1)
 			continue
 		}
+		if w.done[device].has(hash) {
+			continue
+		}
 		waiting = append(waiting, waitingChunk{hash: hash})
 	}
 	w.waiting[device] = waiting[max(0, len(waiting)-maxWaiting):]
@@ -87,12 +108,19 @@ func (w *chunkWatch) remove(device watchedDevice, at int) {
 // accepted reports whether the chunks of a request arrived in order.
 func (w *chunkWatch) accepted(device watchedDevice, chunks [][]byte) bool {
 	inOrder := true
-	if len(w.waiting[device]) == 0 {
-		return true
+	done := w.done[device]
+	if done == nil {
+		done = &doneChunks{}
+		w.done[device] = done
 	}
 	for _, hash := range w.hashes(chunks) {
 		waiting := w.waiting[device]
 		at := find(waiting, hash)
+		repeated := at < 0 && done.has(hash)
+		done.add(hash)
+		if repeated {
+			continue
+		}
 		before := at
 		if at < 0 {
 			before = len(waiting)
