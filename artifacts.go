@@ -94,7 +94,7 @@ type ArtifactUploadResult struct {
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
-// Memfault: https://docs.memfault.com/api/artifacts
+// Memfault: https://docs.memfault.com/api/upload-artifact-for-release
 func (s *ArtifactsService) Upload(ctx context.Context, project ProjectRef, releaseVersion string, file *File, options ArtifactUploadOptions, opts ...CallOption) (*ArtifactUploadResult, error) {
 	if err := required("ArtifactUploadOptions", "Type", string(options.Type), "HardwareVersion", options.HardwareVersion); err != nil {
 		return nil, err

@@ -75,7 +75,7 @@ func (s *CohortsService) List(project ProjectRef, options CohortListOptions, opt
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
-// Memfault: https://docs.memfault.com/api/retrieve-cohort
+// Memfault: https://docs.memfault.com/api/retrieve-a-cohort
 func (s *CohortsService) Get(ctx context.Context, project ProjectRef, cohortSlug string, opts ...CallOption) (*Cohort, error) {
 	return fetch[Cohort](ctx, clientOf(s), operation.CohortsRetrieve, requestParams{path: project.path(cohortSlug)}, opts)
 }

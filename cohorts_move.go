@@ -35,7 +35,7 @@ type MoveDevicesResult struct {
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
-// Memfault: https://docs.memfault.com/api/update-device
+// Memfault: https://docs.memfault.com/api/update-a-device
 func (s *CohortsService) MoveDevices(ctx context.Context, project ProjectRef, cohortSlug string, deviceSerials []string, options MoveDevicesOptions, opts ...CallOption) ([]MoveDevicesResult, error) {
 	switch {
 	case ctx == nil:

@@ -155,7 +155,7 @@ func (s *DeploymentsService) Create(ctx context.Context, project ProjectRef, cre
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
-// Memfault: https://docs.memfault.com/api/update-deployment
+// Memfault: https://docs.memfault.com/api/update-a-deployment
 func (s *DeploymentsService) Update(ctx context.Context, project ProjectRef, deploymentID int64, update DeploymentUpdate, opts ...CallOption) (*Deployment, error) {
 	return fetch[Deployment](ctx, clientOf(s), operation.DeploymentsUpdate, requestParams{path: project.path(pathID(deploymentID)), body: update}, opts)
 }

@@ -170,7 +170,7 @@ func compareDeployments(a, b Deployment) int {
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
-// Memfault: https://docs.memfault.com/api/update-deployment
+// Memfault: https://docs.memfault.com/api/update-a-deployment
 func (s *DeploymentsService) SetRolloutPercent(ctx context.Context, project ProjectRef, deploymentID int64, percent int, opts ...CallOption) (*Deployment, error) {
 	if percent < 1 || percent > 100 {
 		return nil, invalid("SetRolloutPercent: percent must be between 1 and 100, got %d", percent)

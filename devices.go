@@ -198,7 +198,7 @@ func (d DeviceCreate) device() *Device {
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
-// Memfault: https://docs.memfault.com/api/update-device
+// Memfault: https://docs.memfault.com/api/update-a-device
 func (s *DevicesService) Update(ctx context.Context, project ProjectRef, deviceSerial string, update DeviceUpdate, opts ...CallOption) (*Device, error) {
 	return fetch[Device](ctx, clientOf(s), operation.DevicesUpdate, requestParams{path: project.path(deviceSerial), body: update}, opts)
 }

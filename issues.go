@@ -124,7 +124,7 @@ func (s *IssuesService) Get(ctx context.Context, project ProjectRef, issueID int
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
-// Memfault: https://docs.memfault.com/api/update-issue
+// Memfault: https://docs.memfault.com/api/update-an-issue
 func (s *IssuesService) Update(ctx context.Context, project ProjectRef, issueID int64, update IssueUpdate, opts ...CallOption) (*Issue, error) {
 	return fetch[Issue](ctx, clientOf(s), operation.IssuesUpdate, requestParams{path: project.path(pathID(issueID)), body: update}, opts)
 }

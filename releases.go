@@ -85,7 +85,7 @@ func (s *ReleasesService) Get(ctx context.Context, project ProjectRef, releaseVe
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
-// Memfault: https://docs.memfault.com/api/create-release
+// Memfault: https://docs.memfault.com/api/create-a-release
 func (s *ReleasesService) Create(ctx context.Context, project ProjectRef, create ReleaseCreate, opts ...CallOption) (*Release, error) {
 	return fetch[Release](ctx, clientOf(s), operation.ReleasesCreate, requestParams{path: project.path(), body: create}, opts)
 }

@@ -78,6 +78,10 @@ func (e *OfferError) Is(target error) bool {
 // deployment shadowed the release; [OfferError.Version] distinguishes both
 // cases.
 //
+// A release can take some minutes until it is offered: tests of a chip maker allow 4 minutes after
+// a deployment. A program should call VerifyOffer again within that time before it reports a
+// failure.
+//
 // If the device is offered something else, or nothing, VerifyOffer fails with an [*OfferError].
 // If the downloaded file differs from Memfault's own checksums, it fails with a
 // [*ChecksumError]. Its other errors are those of Latest and [ArtifactsService.Download]. Both
