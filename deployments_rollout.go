@@ -47,7 +47,7 @@ func (d DeploymentCreate) has(active Deployment) bool {
 //
 // If the release is active with another type, or as a staged rollout with another percentage,
 // Ensure changes nothing and fails with a [*DeploymentMismatchError]; see
-// [DeploymentsService.SetRolloutPercent]. It does not compare ExtraInfo. If the response to the
+// [DeploymentsService.EnsureRollout]. It does not compare ExtraInfo. If the response to the
 // deployment is lost, Ensure looks whether Memfault carried it out. If Memfault rejects the
 // deployment for another reason, Ensure fails as [DeploymentsService.Create] does.
 //
@@ -88,6 +88,63 @@ func isAlreadyActive(err error) bool {
 	}
 	text := strings.ToLower(rejected.Message + string(rejected.Details))
 	return errors.Is(err, ErrConflict) || strings.Contains(text, "already active")
+}
+
+// RolloutOptions configures [DeploymentsService.EnsureRollout].
+type RolloutOptions struct {
+	// Replace deactivates the deployment and creates another one if Memfault rejects the change
+	// of its percentage. In between, devices are not offered the release.
+	Replace bool
+}
+
+// EnsureRollout creates a staged rollout, or raises its percentage if the release is already
+// active on the cohort with a lower one. It never lowers a percentage and never changes a full
+// deployment: it returns the deployment as it is, whose reach is the requested one or wider. It
+// is safe to call EnsureRollout again, also after a replacement that was interrupted.
+//
+// Memfault is not known to change a percentage; see [DeploymentsService.SetRolloutPercent]. If
+// it rejects the change, EnsureRollout fails with its error, unless [RolloutOptions.Replace] is
+// set.
+//
+// Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
+//
+// Memfault: https://docs.memfault.com/api/create-deployment
+func (s *DeploymentsService) EnsureRollout(ctx context.Context, project ProjectRef, create DeploymentCreate, options RolloutOptions, opts ...CallOption) (*Deployment, error) {
+	if create.Type != DeploymentTypeStagedRollout {
+		return nil, invalid("EnsureRollout: Type must be %s, got %q", DeploymentTypeStagedRollout, create.Type)
+	}
+	if err := create.validate(); err != nil {
+		return nil, err
+	}
+	selection, err := s.find(ctx, project, DeploymentSelector{Cohort: create.Cohort, Release: create.Release}, opts)
+	if err != nil {
+		return nil, err
+	}
+	active := selection.active()
+	if len(active) == 0 {
+		return s.Ensure(ctx, project, create, opts...)
+	}
+	widest := slices.MaxFunc(active, func(a, b Deployment) int { return cmp.Compare(a.reach(), b.reach()) })
+	if widest.reach() >= create.RolloutPercent {
+		return &widest, nil
+	}
+	raised, err := s.SetRolloutPercent(ctx, project, widest.ID, create.RolloutPercent, opts...)
+	rejected := errors.Is(err, ErrBadRequest) || errors.Is(err, ErrUnexpectedResponse) && !errors.Is(err, ErrTemporary)
+	if !rejected || !options.Replace {
+		return raised, err
+	}
+	if err := s.DeactivateByID(ctx, project, widest.ID, opts...); err != nil {
+		return nil, err
+	}
+	return s.Ensure(ctx, project, create, opts...)
+}
+
+// reach returns the percentage of the devices that are offered the release.
+func (d *Deployment) reach() int {
+	if d.Type == DeploymentTypeStagedRollout {
+		return d.RolloutPercent
+	}
+	return 100
 }
 
 // Active returns the deployments that are active on a cohort, those with the highest version

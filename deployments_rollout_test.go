@@ -2,7 +2,6 @@ package memfault_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -281,36 +280,102 @@ func ExampleDeploymentsService_Ensure_jobRunTwice() {
 	// active: 1.4.0
 }
 
+func TestEnsureRollout(t *testing.T) {
+	staged := func(percent int) memfault.DeploymentCreate {
+		return memfault.DeploymentCreate{
+			Type: memfault.DeploymentTypeStagedRollout, RolloutPercent: percent, Release: memfault.ReleaseVersion("1.0.0"), Cohort: "default",
+		}
+	}
+	for name, test := range map[string]struct {
+		active  []memfaulttest.Deployment
+		options memfault.RolloutOptions
+		reject  bool // changes
+		percent int
+		want    int // percentage of the result; 100 for a full deployment
+		kind    error
+		sent    []string // writing operations
+	}{
+		"created":              {percent: 10, want: 10, sent: []string{"deployments.create"}},
+		"raised":               {active: []memfaulttest.Deployment{{Release: "1.0.0", RolloutPercent: 10}}, percent: 50, want: 50, sent: []string{"deployments.update"}},
+		"unchanged":            {active: []memfaulttest.Deployment{{Release: "1.0.0", RolloutPercent: 50}}, percent: 50, want: 50},
+		"never lowered":        {active: []memfaulttest.Deployment{{Release: "1.0.0", RolloutPercent: 50}}, percent: 10, want: 50},
+		"full stays full":      {active: []memfaulttest.Deployment{{Release: "1.0.0"}}, options: memfault.RolloutOptions{Replace: true}, percent: 50, want: 100},
+		"of another release":   {active: []memfaulttest.Deployment{{Release: "0.9.0", RolloutPercent: 50}}, percent: 10, want: 10, sent: []string{"deployments.create"}},
+		"rejected":             {active: []memfaulttest.Deployment{{Release: "1.0.0", RolloutPercent: 10}}, reject: true, percent: 50, kind: memfault.ErrBadRequest, sent: []string{"deployments.update"}},
+		"rejected, not needed": {active: []memfaulttest.Deployment{{Release: "1.0.0", RolloutPercent: 50}}, reject: true, percent: 50, want: 50},
+		"replaced": {
+			active: []memfaulttest.Deployment{{Release: "1.0.0", RolloutPercent: 10}}, options: memfault.RolloutOptions{Replace: true}, reject: true, percent: 50, want: 50,
+			sent: []string{"deployments.update", "deployments.deactivate", "deployments.create"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cloud, client := newCloud(t)
+			cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"})
+			cloud.AddDeployments(test.active...)
+			if test.reject {
+				cloud.Fail(memfaulttest.Fault{Operation: "deployments.update", Status: http.StatusBadRequest})
+			}
+			got, err := client.Deployments.EnsureRollout(t.Context(), sink, staged(test.percent), test.options)
+			var sent []string
+			for _, request := range cloud.Requests("") {
+				if request.Method != http.MethodGet {
+					sent = append(sent, request.Operation)
+				}
+			}
+			assert.Equal(t, test.sent, sent)
+			if test.kind != nil {
+				require.ErrorIs(t, err, test.kind)
+				return
+			}
+			require.NoError(t, err)
+			assert.True(t, got.Status.IsActive())
+			if test.want == 100 {
+				assert.Equal(t, memfault.DeploymentTypeNormal, got.Type)
+			} else {
+				assert.Equal(t, test.want, got.RolloutPercent)
+			}
+			again, err := client.Deployments.EnsureRollout(t.Context(), sink, staged(test.percent), test.options)
+			require.NoError(t, err)
+			assert.Equal(t, got.ID, again.ID, "safe to call again")
+		})
+	}
+}
+
+// A temporary failure is not a rejection: nothing is replaced.
+func TestEnsureRollout_TemporaryFailureReplacesNothing(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddDeployments(memfaulttest.Deployment{Release: "1.0.0", RolloutPercent: 10})
+	create := memfault.DeploymentCreate{
+		Type: memfault.DeploymentTypeStagedRollout, RolloutPercent: 50, Release: memfault.ReleaseVersion("1.0.0"), Cohort: "default",
+	}
+	for _, status := range []int{403, 429, 500, 503} {
+		cloud.Fail(memfaulttest.Fault{Operation: "deployments.update", Status: status})
+		_, err := client.Deployments.EnsureRollout(t.Context(), sink, create, memfault.RolloutOptions{Replace: true}, memfault.WithoutRetry())
+		requireError(t, err, status)
+		cloud.Heal()
+	}
+	assert.Zero(t, cloud.RequestCount("deployments.deactivate"))
+	_, err := client.Deployments.EnsureRollout(t.Context(), sink, memfault.DeploymentCreate{Type: memfault.DeploymentTypeNormal}, memfault.RolloutOptions{})
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+}
+
 // A job takes a staged rollout to half of the devices. Whether Memfault allows it to change
-// the percentage is not known. If not, the job deploys the release again.
-func ExampleDeploymentsService_SetRolloutPercent_raiseOrReplace() {
-	cloud, err := memfaulttest.Start()
+// the percentage is not known. If not, the release is deployed again.
+func ExampleDeploymentsService_EnsureRollout() {
+	cloud, err := memfaulttest.Start() // instead of the real cloud
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cloud.Close()
 	cloud.AddDeployments(memfaulttest.Deployment{Release: "1.4.0", RolloutPercent: 10})
-	client, ctx, project := cloud.Client(nil), context.Background(), cloud.Project()
+	client, project := cloud.Client(nil), cloud.Project()
 
-	create := memfault.DeploymentCreate{
+	deployment, err := client.Deployments.EnsureRollout(context.Background(), project, memfault.DeploymentCreate{
 		Type: memfault.DeploymentTypeStagedRollout, RolloutPercent: 50, Release: memfault.ReleaseVersion("1.4.0"), Cohort: "default",
-	}
-	deployment, err := client.Deployments.Ensure(ctx, project, create)
-	var mismatch *memfault.DeploymentMismatchError
-	if errors.As(err, &mismatch) {
-		fmt.Println("now at", mismatch.Active.RolloutPercent, "percent")
-		deployment, err = client.Deployments.SetRolloutPercent(ctx, project, mismatch.Active.ID, create.RolloutPercent)
-		if errors.Is(err, memfault.ErrBadRequest) || errors.Is(err, memfault.ErrUnexpectedResponse) {
-			if err = client.Deployments.DeactivateByID(ctx, project, mismatch.Active.ID); err == nil {
-				deployment, err = client.Deployments.Create(ctx, project, create)
-			}
-		}
-	}
+	}, memfault.RolloutOptions{Replace: true})
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("now at", deployment.RolloutPercent, "percent")
-	// Output:
-	// now at 10 percent
-	// now at 50 percent
+	// Output: now at 50 percent
 }
