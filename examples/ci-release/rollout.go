@@ -19,7 +19,7 @@ type promoteCmd struct {
 	Version string  `required:"" help:"Version of the release."`
 	Cohort  string  `required:"" placeholder:"SLUG" help:"Cohort of the deployment."`
 	Rollout percent `required:"" placeholder:"50" help:"New share of the cohort's devices that are offered the release."`
-	Replace bool    `help:"Deactivate the deployment and create another one. In between, devices are not offered the release."`
+	Replace bool    `help:"If Memfault rejects the change, deactivate the deployment and create another one. In between, devices are not offered the release."`
 	waitFlags
 }
 
@@ -59,7 +59,7 @@ func (c *promoteCmd) promote(ctx context.Context, s *session) (*memfault.Deploym
 	case s.cli.DryRun:
 		event.State, event.Text = stateWould, fmt.Sprintf("would offer it to %s of the devices", c.Rollout)
 	default:
-		if active, err = c.raise(ctx, s, active); err != nil {
+		if active, err = c.raise(ctx, s); err != nil {
 			return nil, err
 		}
 		event.State, event.Text = stateDone, describe(active)
@@ -68,23 +68,16 @@ func (c *promoteCmd) promote(ctx context.Context, s *session) (*memfault.Deploym
 	return active, nil
 }
 
-// raise changes the deployment, or replaces it. A replacement that was interrupted continues
-// with the creation.
-func (c *promoteCmd) raise(ctx context.Context, s *session, active *memfault.Deployment) (*memfault.Deployment, error) {
-	if !c.Replace {
-		raised, err := s.client.Deployments.SetRolloutPercent(ctx, s.project, active.ID, int(c.Rollout))
-		if errors.Is(err, memfault.ErrUnexpectedResponse) || errors.Is(err, memfault.ErrBadRequest) {
-			return nil, fmt.Errorf("%w; Memfault is not known to change a rollout: the flag -replace deactivates it and creates another one", err)
-		}
-		return raised, err
+// raise changes the deployment, or replaces it if Memfault rejects that. A replacement that was
+// interrupted continues with the creation.
+func (c *promoteCmd) raise(ctx context.Context, s *session) (*memfault.Deployment, error) {
+	create := deploymentOf(c.Version, c.Cohort, c.Rollout)
+	create.Type, create.RolloutPercent = memfault.DeploymentTypeStagedRollout, int(c.Rollout) // also for 100 %
+	raised, err := s.client.Deployments.EnsureRollout(ctx, s.project, create, memfault.RolloutOptions{Replace: c.Replace})
+	if !c.Replace && (errors.Is(err, memfault.ErrUnexpectedResponse) || errors.Is(err, memfault.ErrBadRequest)) {
+		return nil, fmt.Errorf("%w; Memfault is not known to change a rollout: the flag -replace deactivates it and creates another one", err)
 	}
-	if active != nil {
-		if err := s.client.Deployments.DeactivateByID(ctx, s.project, active.ID); err != nil {
-			return nil, err
-		}
-		s.note(stepPromote, "deactivated deployment %d", active.ID)
-	}
-	return s.client.Deployments.Ensure(ctx, s.project, deploymentOf(c.Version, c.Cohort, c.Rollout))
+	return raised, err
 }
 
 // deployments returns all deployments of a release to a cohort, including those that are not

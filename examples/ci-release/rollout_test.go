@@ -89,6 +89,7 @@ func TestPromote_ReplaceInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := newRollout(t)
 		ctx, interrupt := context.WithCancel(t.Context())
+		cloud.Fail(memfaulttest.Fault{Operation: "deployments.update", Status: 400})
 		cloud.Fail(memfaulttest.Fault{Operation: "deployments.create", Before: interrupt, Delay: time.Hour})
 		run(ctx, t, cloud, rolloutArgs("promote", "-rollout", "50", "-replace")...).requireCode(t, exitInterrupted, "run the same command again")
 		cloud.Heal()
@@ -112,6 +113,9 @@ func TestRollout_FaultAtEachStep(t *testing.T) {
 			t.Run(name+" "+operation, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					cloud := newRollout(t)
+					if name == "replace" {
+						cloud.Fail(memfaulttest.Fault{Operation: "deployments.update", Status: 400})
+					}
 					cloud.Fail(memfaulttest.Fault{Operation: operation, DropResponse: true})
 					first := run(t.Context(), t, cloud, test.args...)
 					if operation == "deployments.create" {
