@@ -23,7 +23,9 @@ const issueConcurrency = 4
 type IssueDownloadOptions struct {
 	Format      CoredumpFormat // defaults to the uploaded format
 	Concurrency int            // requests in flight; defaults to 4
-	Since       Timestamp      // only traces that are not older; all by default
+	// Since leaves out traces that were captured before, by the clock of their device; see
+	// [TraceListOptions]. By default, all traces count.
+	Since Timestamp
 	// WaitReady is how long to wait for each coredump that Memfault is still processing. By
 	// default, it fails with [ErrNotReady] without a wait.
 	WaitReady time.Duration

@@ -15,7 +15,8 @@ type Reboot struct {
 	SoftwareVersion   *SoftwareVersionRef `json:"software_version"`
 }
 
-// RebootListOptions filters reboots.
+// RebootListOptions filters reboots. Since is compared with the time of the reboot by the clock of
+// the device: reboots of a device whose clock is behind are not found.
 type RebootListOptions struct {
 	ListOptions
 	Since Timestamp `url:"since,omitempty"`

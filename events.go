@@ -50,6 +50,10 @@ const (
 // EventListOptions filters and sorts events. The sort keys are [SortReceivedDate] and
 // [SortCapturedDate].
 //
+// UNCERTAIN(event-since): with which time Since and Until are compared. If it is the time at which
+// the device captured the event, by its own clock, events of a device whose clock is wrong are
+// not found.
+//
 // UNCERTAIN(events-sort-created-date): whether Memfault also accepts [SortCreatedDate], which its
 // example uses but its table of keys does not list.
 type EventListOptions struct {

@@ -80,6 +80,9 @@ const (
 
 // IssueListOptions filters and sorts issues. The sort keys are [SortLastSeen],
 // [SortFirstSeen], [SortDeviceCount] and [SortTraceCount].
+//
+// The times are those of the traces of an issue, by the clocks of their devices. An issue whose
+// only traces are from devices with a wrong clock is not found by a recent time.
 type IssueListOptions struct {
 	ListOptions
 	Status         []IssueStatus `url:"status,omitempty"`

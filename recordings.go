@@ -77,7 +77,9 @@ func (r CustomDataRecording) MarshalJSON() ([]byte, error) {
 	return json.Marshal(written)
 }
 
-// DeviceRecordingListOptions filters the recordings of a device.
+// DeviceRecordingListOptions filters the recordings of a device. StartTime and EndTime are compared
+// with the times of a recording by the clock of the device: recordings of a device whose clock is
+// wrong are not found.
 type DeviceRecordingListOptions struct {
 	ListOptions
 	StartTime Timestamp `url:"start_time,omitempty"`

@@ -90,7 +90,21 @@ type TraceFaults struct {
 	Registers []TraceRegister `json:"registers"`
 }
 
+// ArrivedAt returns when Memfault received the trace: ReceivedDate, otherwise CreatedDate. If the
+// response contains neither, it returns CapturedDate, which is a time of the device's clock.
+func (t *Trace) ArrivedAt() Timestamp {
+	return firstTime(t.ReceivedDate, t.CreatedDate, t.CapturedDate)
+}
+
+// Version returns the software version that the device ran.
+func (t *Trace) Version() string { return t.Release.Version }
+
 // TraceListOptions filters traces. There is no filter by device.
+//
+// Since and Until are compared with the time at which the device captured the trace, by its own
+// clock (UNCERTAIN(trace-since)). Traces of a device whose clock is wrong, such as one that was
+// never set, are not found. A program that asks for recent traces lists them without Since and
+// compares [Trace.ArrivedAt], or uses [TracesService.Watch].
 type TraceListOptions struct {
 	ListOptions
 	Issue int64     `url:"issue,omitempty"` // ID of an issue

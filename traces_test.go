@@ -128,3 +128,28 @@ func ExampleTracesService_List_ofIssue() {
 	// 2025-02-27T13:00:00Z ABCD1235 Watchdog
 	// 2025-02-27T12:00:00Z ABCD1234 Watchdog
 }
+
+func TestTrace_ArrivedAtAndVersion(t *testing.T) {
+	captured, received, created := memfault.NewTimestamp(time.Unix(0, 0)), memfault.NewTimestamp(time.Unix(2000, 0)), memfault.NewTimestamp(time.Unix(1000, 0))
+	trace := memfault.Trace{CapturedDate: captured, ReceivedDate: received, CreatedDate: created, Release: memfault.ReleaseRef{Version: "1.2.3"}}
+	assert.Equal(t, received, trace.ArrivedAt())
+	trace.ReceivedDate = memfault.Timestamp{}
+	assert.Equal(t, created, trace.ArrivedAt())
+	trace.CreatedDate = memfault.Timestamp{}
+	assert.Equal(t, captured, trace.ArrivedAt())
+	assert.Equal(t, "1.2.3", trace.Version())
+}
+
+// A device whose clock was never set crashes now. Since does not find its trace; ArrivedAt does.
+func TestTraces_DeviceWithWrongClock(t *testing.T) {
+	cloud, client := newCloud(t)
+	cloud.AddTraces(memfaulttest.Trace{DeviceSerial: "A", Captured: time.Unix(60, 0)})
+	hourAgo := time.Now().Add(-time.Hour)
+	found, err := client.Traces.List(sink, memfault.TraceListOptions{Since: memfault.NewTimestamp(hourAgo)}).Collect(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, found)
+	all, err := client.Traces.List(sink, memfault.TraceListOptions{}).Collect(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	assert.True(t, all[0].ArrivedAt().After(hourAgo), "arrived at %v", all[0].ArrivedAt())
+}

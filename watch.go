@@ -59,6 +59,11 @@ type WatchOptions struct {
 	MinInterval time.Duration // 15 s by default
 	MaxInterval time.Duration // 5 min by default, at least MinInterval
 
+	// Once ends the watch when it has caught up: after the first poll that read everything. A
+	// job that runs each night stores the cursor of the last item, or the one from OnPoll, and
+	// the next run yields what is new since, with the guarantees above.
+	Once bool
+
 	// Lookback is the time by which items can be late and are still found; 24 hours by
 	// default. Each method describes which time is meant.
 	Lookback time.Duration
@@ -130,7 +135,7 @@ func runWatch[T any](ctx context.Context, source watchSource[T], options WatchOp
 	}
 	config := watch.Config[T]{
 		Fetch: source.fetch(opts), Overlap: watchOverlap, Behind: options.Lookback, MaxSeen: watchMaxSeen, MaxBatch: watchMaxBatch,
-		MinInterval: options.MinInterval, MaxInterval: options.MaxInterval,
+		MinInterval: options.MinInterval, MaxInterval: options.MaxInterval, Once: options.Once,
 		Final: source.final, RetryAfter: retryAfterOf, OnError: options.OnError,
 	}
 	if source.byDevice {

@@ -365,6 +365,38 @@ func TestWatch_ListShrinksWhilePaging(t *testing.T) {
 	})
 }
 
+// A job that runs each night reads what is new since the stored cursor.
+func TestWatch_Once(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud, client := newCloudInBubble(t, memfault.WithRetry(memfault.RetryPolicy{MaxAttempts: 1}))
+		addTrace := func(serial string) { cloud.AddTraces(memfaulttest.Trace{DeviceSerial: serial, Captured: time.Now()}) }
+		run := func(start memfault.WatchCursor) (serials []string, next memfault.WatchCursor) {
+			options := memfault.WatchOptions{Start: start, Once: true, OnPoll: func(c memfault.WatchCursor) { next = c }}
+			for found, err := range client.Traces.Watch(t.Context(), sink, options) {
+				require.NoError(t, err)
+				serials = append(serials, found.Item.Device.DeviceSerial)
+				next = found.Cursor()
+			}
+			return serials, next
+		}
+		addTrace("before")
+		got, cursor := run(memfault.WatchNow)
+		assert.Empty(t, got)
+		require.NotEqual(t, memfault.WatchNow, cursor)
+		for night := range 3 {
+			time.Sleep(24 * time.Hour)
+			addTrace(fmt.Sprint("night ", night))
+			cloud.Fail(memfaulttest.Fault{Status: http.StatusServiceUnavailable, Times: 2})
+			began := time.Now()
+			got, cursor = run(cursor)
+			assert.Equal(t, []string{fmt.Sprint("night ", night)}, got)
+			assert.Less(t, time.Since(began), 5*time.Minute)
+		}
+		got, _ = run(cursor)
+		assert.Empty(t, got, "nothing new")
+	})
+}
+
 func TestWatch_BreakStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)

@@ -43,6 +43,8 @@ type Config[T any] struct {
 	// MinInterval to MaxInterval.
 	MinInterval, MaxInterval time.Duration
 
+	Once bool // Run returns nil after the first poll that read everything
+
 	Final      func(error) bool          // reports whether an error of Fetch ends Run
 	RetryAfter func(error) time.Duration // shortest pause after an error
 	OnError    func(error)               // is called for each error that is not final
@@ -80,6 +82,9 @@ func Run[T any](ctx context.Context, config Config[T], start State, yield func(T
 		}
 		if w.finish(found); found.truncated && yielded > 0 {
 			continue
+		}
+		if w.Once {
+			return nil
 		}
 		if yielded > 0 {
 			pause = w.MinInterval
