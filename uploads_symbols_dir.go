@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"sync"
 
 	"github.com/memfault-go/memfault/internal/buildid"
 	"github.com/memfault-go/memfault/internal/operation"
@@ -21,14 +22,24 @@ type SymbolsDirOptions struct {
 	Concurrency int // files uploaded concurrently; defaults to 8
 	// WithoutDebugInfo also uploads ELF files without debug information (.debug_info).
 	WithoutDebugInfo bool
+
+	// DryRun uploads nothing: it only asks which symbols Memfault has. A file that would be
+	// uploaded has a result without Result, Skipped and Err.
+	DryRun bool
+	// OnFile is called with the result of each file as soon as it is known. Calls do not overlap.
+	OnFile func(SymbolsDirResult)
+	// OnProgress is called like the function of [WithProgress], with the path of the file. Calls
+	// for different files can overlap.
+	OnProgress func(path string, sent, total int64)
 }
 
 // SymbolsDirResult describes what happened to one file in [UploadsService.SymbolsDir].
 type SymbolsDirResult struct {
 	Path    string
+	Size    int64         // in bytes; 0 if the file could not be read
 	BuildID string        // in hexadecimal; empty if it could not be read
 	Skipped string        // why the file was left out; empty if it was not
-	Result  *UploadResult // nil if Err or Skipped is set
+	Result  *UploadResult // nil if Err or Skipped is set, and in a dry run if nothing is there
 	Err     error         // why the file was not read or not uploaded
 }
 
@@ -48,7 +59,8 @@ type SymbolsDirResult struct {
 // order of filepath.WalkDir. It also returns an error that joins the errors of all failed files;
 // each contains the path of its file. A failed file does not stop the others, and it is safe to
 // call SymbolsDir again. If the context ends, the remaining files fail with its error.
-// [WithResponse] and [WithProgress] are ignored, because there is one of each for every file.
+// [WithResponse] and [WithProgress] are ignored, because there is one of each for every file; use
+// [SymbolsDirOptions.OnFile] and [SymbolsDirOptions.OnProgress].
 //
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
@@ -76,19 +88,48 @@ func (s *UploadsService) SymbolsDir(ctx context.Context, project ProjectRef, dir
 	opts = append(opts[:len(opts):len(opts)], WithResponse(nil), WithProgress(nil))
 	judgeUnwritten(found)
 	chosen := chooseBest(found)
+	report := fileReports{report: options.OnFile, reported: make([]bool, len(found))}
+	for i, file := range found {
+		if file.Err != nil || file.Skipped != "" {
+			report.file(i, file.SymbolsDirResult)
+		}
+	}
 	parallel.Do(len(chosen), workers, func(i int) {
 		file := &found[chosen[i]]
 		var err error
-		file.Result, err = s.uploadPath(ctx, project, file.Path, options, opts)
+		file.Result, err = s.uploadPath(ctx, project, file.SymbolsDirResult, options, opts)
 		file.Err = inPart("file", file.Path, err)
+		report.file(chosen[i], file.SymbolsDirResult)
 	})
-	return shareOutcomes(found, chosen)
+	results, err := shareOutcomes(found, chosen)
+	for i, result := range results {
+		report.file(i, result)
+	}
+	return results, err
+}
+
+// fileReports calls OnFile once for each file, one call after the other.
+type fileReports struct {
+	report   func(SymbolsDirResult)
+	mu       sync.Mutex
+	reported []bool
+}
+
+func (r *fileReports) file(i int, result SymbolsDirResult) {
+	if r.report == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.reported[i] {
+		r.reported[i] = true
+		r.report(result)
+	}
 }
 
 // symbolFile is a file that SymbolsDir found.
 type symbolFile struct {
 	SymbolsDirResult
-	size int64
 	info buildid.Info
 }
 
@@ -131,7 +172,7 @@ func inspect(path string, options SymbolsDirOptions) symbolFile {
 		return result
 	}
 	defer file.Close() //nolint:errcheck // the file was only read
-	result.size = file.Size
+	result.Size = file.Size
 	result.info, err = buildid.Inspect(file.Content)
 	result.BuildID = result.info.BuildID
 	switch {
@@ -189,14 +230,24 @@ func (f *symbolFile) isBetter(other *symbolFile) bool {
 	if f.info.HasDebugInfo != other.info.HasDebugInfo {
 		return f.info.HasDebugInfo
 	}
-	return f.size > other.size
+	return f.Size > other.Size
 }
 
-func (s *UploadsService) uploadPath(ctx context.Context, project ProjectRef, path string, options SymbolsDirOptions, opts []CallOption) (*UploadResult, error) {
+func (s *UploadsService) uploadPath(ctx context.Context, project ProjectRef, found SymbolsDirResult, options SymbolsDirOptions, opts []CallOption) (*UploadResult, error) {
 	if ctx.Err() != nil {
 		return nil, contextError(ctx)
 	}
-	file, err := OpenFile(path)
+	if options.DryRun {
+		exists, err := s.SymbolsExist(ctx, project, found.BuildID, opts...)
+		if err != nil || !exists {
+			return nil, err
+		}
+		return &UploadResult{AlreadyUploaded: true, Size: found.Size}, nil
+	}
+	if options.OnProgress != nil {
+		opts = append(opts[:len(opts):len(opts)], WithProgress(func(sent, total int64) { options.OnProgress(found.Path, sent, total) }))
+	}
+	file, err := OpenFile(found.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -214,10 +265,14 @@ func shareOutcomes(found []symbolFile, chosen []int) ([]SymbolsDirResult, error)
 	var failed []error
 	for i, file := range found {
 		if first := byID[file.BuildID]; file.Result == nil && file.Err == nil && file.Skipped == "" {
-			if first.Err != nil {
+			switch {
+			case first.Path == file.Path: // of a dry run
+			case first.Err != nil:
 				file.Err = inPart("file", file.Path, first.Err)
-			} else {
-				file.Result = &UploadResult{AlreadyUploaded: true, Size: file.size}
+			case first.Result == nil:
+				file.Skipped = "it has the build ID of " + first.Path
+			default:
+				file.Result = &UploadResult{AlreadyUploaded: true, Size: file.Size}
 			}
 		}
 		if results[i] = file.SymbolsDirResult; file.Err != nil {

@@ -554,3 +554,61 @@ func TestSymbolsDir_WithoutDebugInfoPrefersDebugInfo(t *testing.T) {
 		assert.Equal(t, name != "app.debug", r.Result.AlreadyUploaded, name)
 	}
 }
+
+func TestSymbolsDir_Reports(t *testing.T) {
+	cloud, client := newCloud(t)
+	dir := t.TempDir()
+	write := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+		return path
+	}
+	id := func(b byte) []byte { return bytes.Repeat([]byte{b}, 20) }
+	there := write("a.elf", memfaulttest.SymbolFile(id(1)))
+	fresh := write("b.elf", memfaulttest.SymbolFile(id(2)))
+	stripped := write("c.elf", memfaulttest.SymbolFileWith(memfaulttest.SymbolFileOptions{GNUBuildID: id(3), WithoutDebugInfo: true}))
+	twin := write("d.elf", memfaulttest.SymbolFile(id(2)))
+	file, err := memfault.OpenFile(there)
+	require.NoError(t, err)
+	defer file.Close()
+	_, err = client.Uploads.Symbols(t.Context(), sink, file, memfault.SymbolsOptions{})
+	require.NoError(t, err)
+
+	run := func(options memfault.SymbolsDirOptions) map[string]memfault.SymbolsDirResult {
+		reported := map[string]memfault.SymbolsDirResult{}
+		options.OnFile = func(r memfault.SymbolsDirResult) {
+			assert.NotContains(t, reported, r.Path, "reported twice")
+			reported[r.Path] = r
+		}
+		results, err := client.Uploads.SymbolsDir(t.Context(), sink, dir, options)
+		require.NoError(t, err)
+		require.Len(t, reported, len(results))
+		for _, r := range results {
+			assert.Equal(t, r, reported[r.Path])
+		}
+		return reported
+	}
+	sent := cloud.RequestCount("upload.put_file")
+	dry := run(memfault.SymbolsDirOptions{DryRun: true})
+	assert.Equal(t, sent, cloud.RequestCount("upload.put_file"), "a dry run uploads nothing")
+	assert.Equal(t, sent, cloud.RequestCount("upload.prepare_basic_auth"))
+	require.NotNil(t, dry[there].Result)
+	assert.True(t, dry[there].Result.AlreadyUploaded)
+	assert.Nil(t, dry[fresh].Result, "would be uploaded")
+	assert.Empty(t, dry[fresh].Skipped)
+	assert.Contains(t, dry[twin].Skipped, fresh)
+	assert.NotEmpty(t, dry[stripped].Skipped)
+	assert.Equal(t, file.Size, dry[there].Size)
+
+	var mu sync.Mutex
+	progress := map[string]int64{}
+	done := run(memfault.SymbolsDirOptions{OnProgress: func(path string, sent, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		progress[path] = sent
+		assert.Positive(t, total)
+	}})
+	assert.Equal(t, map[string]int64{fresh: done[fresh].Size}, progress)
+	assert.False(t, done[fresh].Result.AlreadyUploaded)
+	assert.True(t, done[twin].Result.AlreadyUploaded)
+}
