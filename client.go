@@ -1,6 +1,7 @@
 package memfault
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/http"
@@ -196,9 +197,19 @@ func (c *core) newHTTPClient() *http.Client {
 	return &client
 }
 
+// Times of the pings with which a transport finds out that an HTTP/2 connection is dead.
+const (
+	sendPingAfter = 15 * time.Second // without a frame from the server
+	pingTimeout   = 15 * time.Second
+)
+
 // newTransport keeps enough idle connections to one host for the concurrent requests of a
 // prefetching Pager and of a chunk sender. The default of net/http is two, so that nearly
 // every request would open a new connection.
+//
+// It also sends pings on HTTP/2 connections. A NAT or a load balancer can forget a connection
+// without closing it. By default, net/http uses such a connection for every request until the
+// system gives up, after about 15 minutes.
 func newTransport() *http.Transport {
 	transport, ok := http.DefaultTransport.(*http.Transport)
 	if ok {
@@ -210,6 +221,11 @@ func newTransport() *http.Transport {
 			IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: time.Second,
 		}
 	}
+	if transport.HTTP2 == nil {
+		transport.HTTP2 = &http.HTTP2Config{}
+	}
+	transport.HTTP2.SendPingTimeout = cmp.Or(transport.HTTP2.SendPingTimeout, sendPingAfter)
+	transport.HTTP2.PingTimeout = cmp.Or(transport.HTTP2.PingTimeout, pingTimeout)
 	transport.MaxIdleConns = 512
 	transport.MaxIdleConnsPerHost = 128
 	return transport
