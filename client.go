@@ -2,6 +2,7 @@ package memfault
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -226,9 +227,32 @@ func newTransport() *http.Transport {
 	}
 	transport.HTTP2.SendPingTimeout = cmp.Or(transport.HTTP2.SendPingTimeout, sendPingAfter)
 	transport.HTTP2.PingTimeout = cmp.Or(transport.HTTP2.PingTimeout, pingTimeout)
+	transport.OnProxyConnectResponse = refusalOfProxy(transport.OnProxyConnectResponse)
 	transport.MaxIdleConns = 512
 	transport.MaxIdleConnsPerHost = 128
 	return transport
+}
+
+// refusalOfProxy returns a hook that names the proxy that refuses a connection; net/http returns
+// only the text of the status. A status that asks for another request or another credential is final.
+func refusalOfProxy(next func(context.Context, *url.URL, *http.Request, *http.Response) error) func(context.Context, *url.URL, *http.Request, *http.Response) error {
+	return func(ctx context.Context, proxy *url.URL, req *http.Request, resp *http.Response) error {
+		if next != nil {
+			if err := next(ctx, proxy, req, resp); err != nil {
+				return err
+			}
+		}
+		if resp.StatusCode == http.StatusOK {
+			return nil
+		}
+		err := fmt.Errorf("the proxy %s refused the connection: %d %s", proxy.Host, resp.StatusCode, statusText(resp.StatusCode))
+		switch {
+		case resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode/100 != 4:
+			return err
+		default:
+			return &permanentError{err}
+		}
+	}
 }
 
 // redirectPolicy follows redirects of GET and HEAD only: net/http would turn another method

@@ -128,7 +128,11 @@ func (c *call) failure(ctx context.Context, resp *http.Response, err error) erro
 	case err == nil:
 		return nil
 	}
-	return &noResponseError{call: c, cause: c.hideCause(withoutURL(err))}
+	err = withoutURL(err)
+	if quotesURL(err) {
+		err = errors.New("the response contains an invalid URL")
+	}
+	return &noResponseError{call: c, cause: c.hideCause(err)}
 }
 
 // deletedBefore reports whether a 404 is due to an earlier attempt of the same call, whose

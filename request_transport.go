@@ -122,6 +122,8 @@ func (t *attemptTransport) attempt(c *call, req *http.Request, cancel context.Ca
 	case err != nil:
 		if fired := timer.Fired(); fired != nil {
 			err = fired
+		} else if quotesURL(err) {
+			err = permanent("the transport cannot parse a URL, such as the address of a proxy; it is not shown because it may contain a password")
 		}
 	case resp == nil:
 		err = permanent("the http.RoundTripper returned neither a response nor an error")
