@@ -245,7 +245,7 @@ func refusalOfProxy(next func(context.Context, *url.URL, *http.Request, *http.Re
 		if resp.StatusCode == http.StatusOK {
 			return nil
 		}
-		err := fmt.Errorf("the proxy %s refused the connection: %d %s", proxy.Host, resp.StatusCode, statusText(resp.StatusCode))
+		err := proxyError(fmt.Sprintf("the proxy %s refused the connection: %d %s", proxy.Host, resp.StatusCode, statusText(resp.StatusCode)))
 		switch {
 		case resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode/100 != 4:
 			return err
@@ -254,6 +254,11 @@ func refusalOfProxy(next func(context.Context, *url.URL, *http.Request, *http.Re
 		}
 	}
 }
+
+// proxyError is why a proxy did not connect to the host. Nothing of the request was sent.
+type proxyError string
+
+func (e proxyError) Error() string { return string(e) }
 
 // redirectPolicy follows redirects of GET and HEAD only: net/http would turn another method
 // into a GET, or send its body to a host that the caller did not choose. attemptTransport adds

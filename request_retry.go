@@ -122,7 +122,8 @@ func (c *call) retryable(err error) bool {
 // neverLeft reports whether no connection could be established.
 func neverLeft(err error) bool {
 	var network *net.OpError
-	return errors.As(err, &network) && network.Op == "dial"
+	var proxy proxyError
+	return errors.As(err, &network) && network.Op == "dial" || errors.As(err, &proxy)
 }
 
 func isPermanent(err error) bool {
