@@ -63,20 +63,25 @@ type WebhookProject struct {
 	Slug string `json:"slug"`
 }
 
-// UnmarshalJSON decodes a project. The ID can be a number or a string.
+// UnmarshalJSON decodes a project. The ID can be a number or a string. Instead of an object, a
+// string is the slug, and a number is the ID. A value of any other form is ignored.
 func (p *WebhookProject) UnmarshalJSON(data []byte) error {
+	*p = WebhookProject{}
 	var project struct {
 		ID   json.RawMessage `json:"id"`
-		Slug string          `json:"slug"`
+		Slug json.RawMessage `json:"slug"`
 	}
-	if err := json.Unmarshal(data, &project); err != nil {
-		return err
+	if json.Unmarshal(data, &project) != nil {
+		project.Slug = data
+		if data[0] != '"' {
+			project.ID = data
+		}
 	}
+	_ = json.Unmarshal(project.Slug, &p.Slug) // "" if it is not a string
 	id, err := strconv.ParseInt(strings.Trim(string(project.ID), `"`), 10, 64)
-	if err != nil {
-		id = 0 // ParseInt returns the nearest int64 for an ID out of range
+	if err == nil { // otherwise ParseInt returns the nearest int64 for an ID out of range
+		p.ID = id
 	}
-	*p = WebhookProject{ID: id, Slug: project.Slug}
 	return nil
 }
 

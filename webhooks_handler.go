@@ -27,7 +27,8 @@ const (
 
 // WebhookOptions are the options of [NewWebhookHandler].
 //
-// The handler distinguishes deliveries by their Memfault-Delivery header. If Memfault repeats
+// The handler distinguishes deliveries by their Memfault-Delivery header and their body, because
+// the signature does not cover the header. If Memfault repeats
 // one of the last deliveries for which the function succeeded, the handler responds with 200
 // and does not call the function. A repeated delivery that arrives while the function runs
 // waits for the outcome. After a success it gets the same response; otherwise the function is
@@ -127,26 +128,40 @@ func (h *webhookHandler) receive(w http.ResponseWriter, r *http.Request) (*Webho
 }
 
 // readWebhook returns the body of a request, or the status with which it is rejected. It limits
-// the time of the body unless the server does, which by default waits forever.
+// the time of the body unless the server does, which by default waits forever. It does not need
+// a deadline of the connection, which many a ResponseWriter does not offer: once the response
+// is sent, net/http ends the Read that is still in flight.
 func readWebhook(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
-	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
-	connection := http.NewResponseController(w)
-	limited := (server == nil || server.ReadTimeout <= 0) &&
-		connection.SetReadDeadline(time.Now().Add(webhookBodyLimit)) == nil
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxWebhookBody))
-	tooLarge := (*http.MaxBytesError)(nil)
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, http.StatusRequestEntityTooLarge
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, http.StatusRequestTimeout
-	case err != nil:
-		return nil, http.StatusBadRequest
+	read := make(chan error, 1)
+	go func() {
+		err := errors.New("reading the body panicked")
+		defer func() { _ = recover(); read <- err }()
+		body, err = io.ReadAll(io.LimitReader(r.Body, maxWebhookBody+1))
+	}()
+	var late <-chan time.Time // never, if the server has a limit
+	if server, _ := r.Context().Value(http.ServerContextKey).(*http.Server); server == nil || server.ReadTimeout <= 0 {
+		timer := time.NewTimer(webhookBodyLimit)
+		defer timer.Stop()
+		late = timer.C
 	}
-	if limited { // the limit would end the context of the function
-		_ = connection.SetReadDeadline(time.Time{})
+	reject := func(status int) ([]byte, int) {
+		w.Header().Set("Connection", "close") // net/http would wait for the rest of the body
+		return nil, status
 	}
-	return body, http.StatusOK
+	select {
+	case <-late:
+		return reject(http.StatusRequestTimeout)
+	case err := <-read:
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return reject(http.StatusRequestTimeout)
+		case err != nil:
+			return nil, http.StatusBadRequest
+		case len(body) > maxWebhookBody:
+			return reject(http.StatusRequestEntityTooLarge)
+		}
+		return body, http.StatusOK
+	}
 }
 
 // deliver calls the function, unless it has succeeded for the same delivery.
@@ -154,7 +169,8 @@ func (h *webhookHandler) deliver(r *http.Request, event *WebhookEvent) (status i
 	if event.Delivery == "" {
 		return h.call(r, event)
 	}
-	key := sha256.Sum256([]byte(event.Delivery))
+	body := sha256.Sum256(event.Payload) // the header is not signed
+	key := sha256.Sum256(append(body[:], event.Delivery...))
 	for {
 		delivery, first := h.deliveries.begin(key)
 		if first {
