@@ -173,7 +173,13 @@ func watchBody(req *http.Request, timer *stall.Timer) {
 	if req.Body == nil {
 		return
 	}
-	req.Body = timer.RequestBody(req.Body, errHeaderTimeout)
+	watch := func(body io.ReadCloser) io.ReadCloser {
+		if file, ok := body.(*fileReader); ok {
+			file.endWith(req.Context())
+		}
+		return timer.RequestBody(body, errHeaderTimeout)
+	}
+	req.Body = watch(req.Body)
 	if open := req.GetBody; open != nil {
 		opened := 0
 		req.GetBody = func() (io.ReadCloser, error) {
@@ -184,7 +190,7 @@ func watchBody(req *http.Request, timer *stall.Timer) {
 			if err != nil {
 				return nil, err
 			}
-			return timer.RequestBody(body, errHeaderTimeout), nil
+			return watch(body), nil
 		}
 	}
 }
