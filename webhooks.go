@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,6 +18,9 @@ import (
 // ErrWebhookSignature is returned by [VerifyWebhook] if the signature of a webhook delivery is
 // missing or wrong.
 var ErrWebhookSignature = errors.New("memfault: wrong webhook signature")
+
+// wrappedSecret is a problem that would otherwise end as a wrong signature.
+const wrappedSecret = "a secret must not begin or end with white space, or be in quotes"
 
 const (
 	deliveryHeader  = "Memfault-Delivery"
@@ -104,7 +108,8 @@ func (e *WebhookEvent) Decode(out any) error {
 // a secret can be rotated. Empty secrets are ignored. The comparison takes constant time.
 //
 // If the signature is missing or wrong, VerifyWebhook fails with [ErrWebhookSignature]. If all
-// secrets are empty, or if there are none, it fails with [ErrInvalidArgument].
+// secrets are empty, if there are none, or if one begins or ends with white space or is in quotes,
+// it fails with [ErrInvalidArgument].
 //
 // The signature covers the body alone, without a time or the ID of the delivery. It does not
 // prevent that someone who has a signed body sends it again.
@@ -116,6 +121,9 @@ func (e *WebhookEvent) Decode(out any) error {
 func VerifyWebhook(header http.Header, body []byte, secrets ...string) error {
 	if !anyNotEmpty(secrets) {
 		return invalid("VerifyWebhook: secrets must not be empty")
+	}
+	if slices.ContainsFunc(secrets, isWrapped) {
+		return invalid("VerifyWebhook: " + wrappedSecret)
 	}
 	signature := header.Get(signatureHeader)
 	if signature == "" {

@@ -63,8 +63,10 @@ func (o WebhookOptions) Format(f fmt.State, _ rune) {
 // Other requests are rejected: with 405 if the method is not POST, with 413 if the body is
 // longer than 1 MiB, with 408 if the body is not complete within the ReadTimeout of the
 // [http.Server] or, by default, within 1 minute, with 401 if the signature is missing or
-// wrong, and with 400 if [ParseWebhook] fails. If all secrets are empty, if there are none, or
-// if function is nil, the handler rejects every request with 500 and a text with the reason.
+// wrong, and with 400 if [ParseWebhook] fails. For each of these reasons, the first such request
+// is written to the ErrorLog, too. If all secrets are empty, if there are none, if one begins or
+// ends with white space or is in quotes, or if function is nil, the handler rejects every request
+// with 500 and a text with the reason.
 //
 // UNCERTAIN(webhook-repeats): after which responses, and how often, Memfault repeats a delivery.
 //
@@ -75,6 +77,8 @@ func NewWebhookHandler(options WebhookOptions, function func(context.Context, *W
 	switch {
 	case !anyNotEmpty(h.secrets):
 		h.misuse = "memfault: NewWebhookHandler: Secrets must not be empty"
+	case slices.ContainsFunc(h.secrets, isWrapped):
+		h.misuse = "memfault: NewWebhookHandler: Secrets: " + wrappedSecret
 	case function == nil:
 		h.misuse = "memfault: NewWebhookHandler: nil function"
 	}
@@ -86,6 +90,7 @@ type webhookHandler struct {
 	function   func(context.Context, *WebhookEvent) error
 	misuse     string // why no request can be served
 	deliveries webhookDeliveries
+	rejections sync.Map // reasons that were logged
 }
 
 func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) {
@@ -93,9 +98,11 @@ func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, h.misuse, http.StatusInternalServerError)
 		return
 	}
-	event, status := h.receive(w, r)
+	event, status, reason := h.receive(w, r)
 	if event != nil {
 		status = h.deliver(r, event)
+	} else if _, logged := h.rejections.LoadOrStore(reason, true); !logged {
+		logTo(r, h.hideSecrets(fmt.Sprintf("memfault: webhook request rejected with %d: %s; further ones are not logged", status, reason)))
 	}
 	if status == http.StatusOK {
 		w.WriteHeader(status)
@@ -104,27 +111,36 @@ func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, http.StatusText(status), status)
 }
 
-// receive returns the event of a request, or the status with which it is rejected.
-func (h *webhookHandler) receive(w http.ResponseWriter, r *http.Request) (*WebhookEvent, int) {
+// receive returns the event of a request, or the status with which it is rejected and the reason.
+func (h *webhookHandler) receive(w http.ResponseWriter, r *http.Request) (event *WebhookEvent, status int, reason string) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return nil, http.StatusMethodNotAllowed
+		return nil, http.StatusMethodNotAllowed, "the method is not POST"
 	}
 	var body []byte
 	if r.Body != nil { // nil only in tests that call the handler directly
-		var status int
 		if body, status = readWebhook(w, r); status != http.StatusOK {
-			return nil, status
+			return nil, status, "the body cannot be read: " + http.StatusText(status)
 		}
 	}
 	if VerifyWebhook(r.Header, body, h.secrets...) != nil {
-		return nil, http.StatusUnauthorized
+		switch {
+		case r.Header.Get(signatureHeader) == "":
+			return nil, http.StatusUnauthorized, "the header " + signatureHeader + " is missing"
+		case len(body) == 0:
+			return nil, http.StatusUnauthorized, "the body is empty, and its signature is wrong; a middleware may have read it"
+		default:
+			return nil, http.StatusUnauthorized, "the signature is wrong"
+		}
 	}
 	event, err := ParseWebhook(r.Header, body)
 	if err != nil {
-		return nil, http.StatusBadRequest
+		if len(body) == 0 {
+			return nil, http.StatusBadRequest, "the body is empty"
+		}
+		return nil, http.StatusBadRequest, "the body is not an event"
 	}
-	return event, http.StatusOK
+	return event, http.StatusOK, ""
 }
 
 // readWebhook returns the body of a request, or the status with which it is rejected. It limits
@@ -207,14 +223,18 @@ func (h *webhookHandler) call(r *http.Request, event *WebhookEvent) (status int)
 
 // log writes to the log that net/http uses for the request. A stack is written below the text.
 func (h *webhookHandler) log(r *http.Request, event *WebhookEvent, text string, stack []byte) {
+	if stack != nil {
+		text += "\n" + string(stack)
+	}
+	logTo(r, h.hideSecrets("memfault: webhook "+oneLine(string(event.Type), 80)+": "+text))
+}
+
+func logTo(r *http.Request, text string) {
 	logger := log.Default()
 	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && server.ErrorLog != nil {
 		logger = server.ErrorLog
 	}
-	if stack != nil {
-		text += "\n" + string(stack)
-	}
-	logger.Print(h.hideSecrets("memfault: webhook " + oneLine(string(event.Type), 80) + ": " + text))
+	logger.Print(text)
 }
 
 // hideSecrets redacts the secrets of the webhook.

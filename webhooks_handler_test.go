@@ -520,3 +520,40 @@ func ExampleNewWebhookHandler() {
 	// 200
 	// 200
 }
+
+func TestWebhook_SecretCopiedWithSurroundings(t *testing.T) {
+	for _, secret := range []string{webhookSecret + "\n", " " + webhookSecret, `"` + webhookSecret + `"`} {
+		err := memfault.VerifyWebhook(memfault.SignWebhook(webhookSecret, []byte(issueCreated)), []byte(issueCreated), secret)
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+		assert.NotContains(t, err.Error(), webhookSecret)
+		recorder := httptest.NewRecorder()
+		memfault.NewWebhookHandler(memfault.WebhookOptions{Secrets: []string{webhookSecret, secret}}, succeed).ServeHTTP(recorder, newDelivery(t.Context(), "d"))
+		assert.Equal(t, 500, recorder.Code)
+		assert.Contains(t, recorder.Body.String(), "white space")
+		assert.NotContains(t, recorder.Body.String(), webhookSecret)
+	}
+}
+
+// A line for each kind of rejection says why, but a flood of requests fills no log.
+func TestWebhookHandler_LogsKindsOfRejections(t *testing.T) {
+	var logged bytes.Buffer
+	handler := newWebhookHandler(0, succeed)
+	for range 3 {
+		for _, change := range []func(r *http.Request){
+			func(r *http.Request) { r.Header.Del("X-Signature-SHA256") },
+			func(r *http.Request) { r.Header.Set("X-Signature-SHA256", "s3cret") },
+			func(r *http.Request) { r.Body = http.NoBody },
+			func(r *http.Request) { r.Method = http.MethodGet },
+			func(*http.Request) {},
+		} {
+			r := newDelivery(logTo(&logged), "d-1")
+			change(r)
+			handler.ServeHTTP(httptest.NewRecorder(), r)
+		}
+	}
+	assert.Equal(t, 4, strings.Count(logged.String(), "\n"), logged.String())
+	for _, reason := range []string{"X-Signature-SHA256 is missing", "signature is wrong", "body is empty", "not POST"} {
+		assert.Contains(t, logged.String(), reason)
+	}
+	assert.NotContains(t, logged.String(), "s3cret")
+}
