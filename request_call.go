@@ -33,9 +33,10 @@ type call struct {
 	credential   string       // of the last attempt, if it rotates; empty if it was not sent
 	renewed      bool         // a rejected credential was asked for again
 	lastResponse *http.Response
-	lastError    *Error // the last response that failed
-	decodeError  *Error // a success whose body could not be read
-	maybeDone    bool   // an attempt without a response may have been carried out
+	lastError    *Error        // the last response that failed
+	decodeError  *Error        // a success whose body could not be read
+	tooLate      time.Duration // the last response asked for a wait beyond the deadline of the call
+	maybeDone    bool          // an attempt without a response may have been carried out
 }
 
 type callKey struct{}
@@ -121,10 +122,14 @@ func (c *call) failure(ctx context.Context, resp *http.Response, err error) erro
 	case err != nil && c.decodeError != nil && errors.Is(err, c.decodeError):
 		return c.decodeError
 	case err == nil && !succeeded(resp):
-		if c.deletedBefore(resp) {
+		switch {
+		case c.deletedBefore(resp):
 			return nil
+		case c.tooLate > 0:
+			return &noResponseError{call: c, cause: fmt.Errorf("%w before the end of the wait of %v that the response asks for", context.DeadlineExceeded, c.tooLate)}
+		default:
+			return c.lastError
 		}
-		return c.lastError
 	case err == nil:
 		return nil
 	}

@@ -32,12 +32,12 @@ const (
 )
 
 // waits returns the least and the most time of all waits before n retries. Each wait is random
-// within a window that doubles, but at least the time in Retry-After.
+// within a window that doubles, after the time in Retry-After.
 func waits(n int, retryAfter time.Duration) (least, most time.Duration) {
 	for i := range n {
 		window := min(firstWindow<<i, lastWindow)
 		least += retryAfter
-		most += max(window, retryAfter)
+		most += retryAfter + window
 	}
 	return least, most
 }
