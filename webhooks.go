@@ -168,6 +168,7 @@ func ParseWebhook(header http.Header, body []byte) (*WebhookEvent, error) {
 		Type    WebhookType    `json:"type"`
 		Project WebhookProject `json:"project"`
 	}
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	if err := json.Unmarshal(body, &envelope); err != nil {
 		return nil, invalid("ParseWebhook: %w", err)
 	}
