@@ -134,7 +134,9 @@ func placeOf(text []byte, out any) string {
 	if !json.Valid(text) {
 		return ""
 	}
-	fits := func(part []byte) bool { return json.Unmarshal(part, reflect.New(reflect.TypeOf(out).Elem()).Interface()) == nil }
+	fits := func(part []byte) bool {
+		return json.Unmarshal(part, reflect.New(reflect.TypeOf(out).Elem()).Interface()) == nil
+	}
 	const deepest = 16
 	var fields []string
 	item := ""
