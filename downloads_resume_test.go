@@ -248,7 +248,7 @@ func TestDownload_RetryAfter(t *testing.T) {
 		require.NoError(t, err)
 		assert.InDelta(t, 10.25, s.waits()[0].Seconds(), 0.25)
 		assert.LessOrEqual(t, s.waits()[1], 500*time.Millisecond)
-		assert.InDelta(t, 20.25, s.waits()[2].Seconds(), 0.25)
+		assert.InDelta(t, 20.5, s.waits()[2].Seconds(), 0.5)
 	})
 }
 

@@ -403,6 +403,20 @@ func TestBatch_KnowsOnlyItsItems(t *testing.T) {
 	assert.Equal(t, 100, len(b.known)) //nolint:testifylint // Len would print the keys
 }
 
+// Once items were left out, a newer one must not be yielded before them.
+func TestBatch_LeavesOutOnlyTheNewest(t *testing.T) {
+	b := newBatch[int](10, nil)
+	for _, i := range append(rand.Perm(20), 20, 21, 22, 23, 24) {
+		b.add(Position{Time: int64(i), Key: uint64(i)}, i)
+	}
+	b.sort()
+	assert.True(t, b.truncated)
+	require.Len(t, b.items, 10)
+	for i, item := range b.items {
+		assert.Equal(t, i, item.value)
+	}
+}
+
 func TestRun_ReportsEachPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &list{}
