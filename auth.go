@@ -101,10 +101,23 @@ func (c credential) validate() error {
 		return fail("it must not contain control characters")
 	case strings.Contains(s.user, ":"):
 		return fail("the email must not contain a colon")
+	case c.kind != operation.Password && isWrapped(s.value):
+		return fail("the secret must not begin or end with white space, or be in quotes")
+	case basic && isWrapped(s.user):
+		return fail("the email must not begin or end with white space, or be in quotes")
 	case !basic && strings.ContainsFunc(s.value, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return fail("it contains a character that a header cannot contain")
 	}
 	return nil
+}
+
+// isWrapped reports whether a text begins or ends with white space, or is in quotes, as one that
+// was copied with its surroundings. Memfault would reject it without a reason.
+func isWrapped(text string) bool {
+	if strings.TrimSpace(text) != text {
+		return true
+	}
+	return len(text) > 1 && text[0] == text[len(text)-1] && strings.Contains("\"'`", text[:1])
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
@@ -170,11 +183,15 @@ func AuthFromEnv() (Authenticator, error) {
 }
 
 // ProjectFromEnv returns the project whose slugs are in the variables MEMFAULT_ORG and
-// MEMFAULT_PROJECT. If one is not set, it fails with [ErrInvalidArgument].
+// MEMFAULT_PROJECT. If one is not set, begins or ends with white space, or is in quotes, it fails
+// with [ErrInvalidArgument].
 func ProjectFromEnv() (ProjectRef, error) {
 	project := ProjectRef{Organization: os.Getenv("MEMFAULT_ORG"), Project: os.Getenv("MEMFAULT_PROJECT")}
 	if project.Organization == "" || project.Project == "" {
 		return ProjectRef{}, invalid("no project in the environment: set MEMFAULT_ORG and MEMFAULT_PROJECT to its slugs")
+	}
+	if isWrapped(project.Organization) || isWrapped(project.Project) {
+		return ProjectRef{}, invalid("environment: MEMFAULT_ORG and MEMFAULT_PROJECT must not begin or end with white space, or be in quotes")
 	}
 	return project, nil
 }

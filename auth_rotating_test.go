@@ -311,6 +311,42 @@ func TestRotatingCredential_FailingFunction(t *testing.T) {
 	}
 }
 
+// A question that was asked before the 401 can have an older result. It must be asked again.
+func TestRotatingCredential_QuestionInFlightIsOlderThan401(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32
+		slow, rejects := make(chan struct{}), make(chan struct{})
+		auth := memfault.OrganizationTokenFunc(func(context.Context) (string, error) {
+			switch asked.Add(1) {
+			case 1:
+				return "oat_old", nil
+			case 2:
+				<-slow
+				return "oat_old", nil
+			default:
+				return "oat_new", nil
+			}
+		})
+		client := newClient(t, auth, memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.Header.Get("Authorization") == "Bearer oat_new" {
+				return newResponse(200, `{"data":{"id":1}}`)
+			}
+			<-rejects
+			return newResponse(401, "")
+		})}))
+		var calls sync.WaitGroup
+		for range 2 {
+			calls.Go(func() { assert.NoError(t, get(t.Context(), client)) })
+			synctest.Wait() // until the first waits for its response, and the second for the token
+		}
+		close(rejects)
+		synctest.Wait() // until the first has joined the question of the second
+		close(slow)
+		calls.Wait()
+		assert.EqualValues(t, 3, asked.Load())
+	})
+}
+
 func TestRotatingCredential_OneQuestionForManyAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked, running atomic.Int64

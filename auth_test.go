@@ -263,3 +263,33 @@ func ExampleNewClientFromEnv() {
 	fmt.Println(device.DeviceSerial)
 	// Output: ABCD1234
 }
+
+func TestCredentials_CopiedWithSurroundings(t *testing.T) {
+	for name, auth := range map[string]memfault.Authenticator{
+		"newline":       memfault.OrganizationToken("oat_s3cret\n"),
+		"space":         memfault.OrganizationToken(" oat_s3cret"),
+		"quotes":        memfault.OrganizationToken(`"oat_s3cret"`),
+		"single quotes": memfault.ProjectKey("'s3cret'"),
+		"backquotes":    memfault.ProjectKey("`s3cret`"),
+		"API key":       memfault.BasicAPIKey("jane@acme.example", `"s3cret"`),
+		"space at key":  memfault.BasicAPIKey("jane@acme.example", "s3cret "),
+		"email":         memfault.BasicAPIKey(" jane@acme.example", "s3cret"),
+		"wide space":    memfault.BasicAPIKey("jane@acme.example", "s3cret\u00a0"),
+	} {
+		_, err := memfault.NewClient(auth)
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
+		assert.NotContains(t, err.Error(), "s3cret")
+	}
+	for name, auth := range map[string]memfault.Authenticator{
+		"password": memfault.BasicPassword("jane@acme.example", ` "p w" `), "a quote": memfault.ProjectKey(`"`), "a quote inside": memfault.ProjectKey(`a"b`),
+	} {
+		_, err := memfault.NewClient(auth)
+		require.NoError(t, err, name)
+	}
+	t.Setenv("MEMFAULT_ORG", "acme")
+	for _, slug := range []string{"sink ", "sink\n", `"sink"`, "\tsink"} {
+		t.Setenv("MEMFAULT_PROJECT", slug)
+		_, err := memfault.ProjectFromEnv()
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, slug)
+	}
+}

@@ -1,6 +1,8 @@
 package memfault
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -196,9 +198,19 @@ func (c *core) newHTTPClient() *http.Client {
 	return &client
 }
 
+// Times of the pings with which a transport finds out that an HTTP/2 connection is dead.
+const (
+	sendPingAfter = 15 * time.Second // without a frame from the server
+	pingTimeout   = 15 * time.Second
+)
+
 // newTransport keeps enough idle connections to one host for the concurrent requests of a
 // prefetching Pager and of a chunk sender. The default of net/http is two, so that nearly
 // every request would open a new connection.
+//
+// It also sends pings on HTTP/2 connections. A NAT or a load balancer can forget a connection
+// without closing it. By default, net/http uses such a connection for every request until the
+// system gives up, after about 15 minutes.
 func newTransport() *http.Transport {
 	transport, ok := http.DefaultTransport.(*http.Transport)
 	if ok {
@@ -210,10 +222,43 @@ func newTransport() *http.Transport {
 			IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: time.Second,
 		}
 	}
+	if transport.HTTP2 == nil {
+		transport.HTTP2 = &http.HTTP2Config{}
+	}
+	transport.HTTP2.SendPingTimeout = cmp.Or(transport.HTTP2.SendPingTimeout, sendPingAfter)
+	transport.HTTP2.PingTimeout = cmp.Or(transport.HTTP2.PingTimeout, pingTimeout)
+	transport.OnProxyConnectResponse = refusalOfProxy(transport.OnProxyConnectResponse)
 	transport.MaxIdleConns = 512
 	transport.MaxIdleConnsPerHost = 128
 	return transport
 }
+
+// refusalOfProxy returns a hook that names the proxy that refuses a connection; net/http returns
+// only the text of the status. A status that asks for another request or another credential is final.
+func refusalOfProxy(next func(context.Context, *url.URL, *http.Request, *http.Response) error) func(context.Context, *url.URL, *http.Request, *http.Response) error {
+	return func(ctx context.Context, proxy *url.URL, req *http.Request, resp *http.Response) error {
+		if next != nil {
+			if err := next(ctx, proxy, req, resp); err != nil {
+				return err
+			}
+		}
+		if resp.StatusCode == http.StatusOK {
+			return nil
+		}
+		err := proxyError(fmt.Sprintf("the proxy %s refused the connection: %d %s", proxy.Host, resp.StatusCode, statusText(resp.StatusCode)))
+		switch {
+		case resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode/100 != 4:
+			return err
+		default:
+			return &permanentError{err}
+		}
+	}
+}
+
+// proxyError is why a proxy did not connect to the host. Nothing of the request was sent.
+type proxyError string
+
+func (e proxyError) Error() string { return string(e) }
 
 // redirectPolicy follows redirects of GET and HEAD only: net/http would turn another method
 // into a GET, or send its body to a host that the caller did not choose. attemptTransport adds

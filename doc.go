@@ -118,8 +118,9 @@
 // a retry; see [Response.Attempts].
 //
 // Before the next attempt, the client waits for a random time, within a window that doubles
-// from 0.5 s to 30 s, but at least for the time in the Retry-After header (seconds or a
-// date). If that time is longer than [RetryPolicy.MaxWait], the call fails immediately; a
+// from 0.5 s to 30 s, and before that for the time in the Retry-After header (seconds or a
+// date). If that time is longer than [RetryPolicy.MaxWait], or ends after the deadline of the
+// context, the call fails immediately; a
 // [ChunkSender] waits all the same. If the context ends during a wait, the call ends; the
 // error also contains the last response.
 //

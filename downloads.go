@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -34,8 +35,11 @@ import (
 // file is requested again, and its beginning is compared with what was written. If the file
 // has changed in the meantime, the download fails, because a writer cannot go back.
 type DownloadResult struct {
-	Size        int64  // bytes
-	Filename    string // from the server, without directories; can be empty
+	Size int64 // bytes
+	// Filename is the name from the server, without directories; it can be empty. Characters
+	// that are not allowed on Windows are replaced by underscores, a name that is reserved there
+	// begins with one, and a name is at most 255 bytes long.
+	Filename    string
 	ContentType string
 	MD5         string // of the written bytes, in hexadecimal
 	SHA256      string // like MD5
@@ -135,7 +139,8 @@ func (d *download) write(w io.Writer, part []byte) error {
 	return nil
 }
 
-// filename returns the last element of the name in a Content-Disposition header.
+// filename returns the last element of the name in a Content-Disposition header, as a name that
+// a file can have on every system.
 func filename(disposition string) string {
 	_, parameters, err := mime.ParseMediaType(disposition)
 	if err != nil {
@@ -145,5 +150,48 @@ func filename(disposition string) string {
 	if checkSegment(name) != nil || name == "/" || strings.ContainsFunc(name, isControl) {
 		return ""
 	}
-	return name
+	return portableName(name)
+}
+
+// portableName changes what a name of a file cannot contain on some systems: Windows rejects
+// some characters, a dot or a space at the end, and the names of devices, also before a dot.
+// Most systems limit a name to 255 bytes.
+func portableName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`<>:"|?*`, r) {
+			return '_'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "_"))
+	device, _, _ := strings.Cut(name, ".")
+	if isDevice(strings.ToUpper(strings.TrimRight(device, " "))) {
+		name = "_" + name
+	}
+	if name = strings.TrimRight(name, ". "); len(name) <= maxFilename {
+		return name
+	}
+	extension := path.Ext(name)
+	if len(extension) > maxExtension {
+		extension = ""
+	}
+	kept := strings.ToValidUTF8(name[:maxFilename-len(extension)], "") // a character can be cut off
+	return strings.TrimRight(kept, ". ") + extension
+}
+
+const (
+	maxFilename  = 255 // bytes
+	maxExtension = 32  // bytes
+)
+
+// isDevice reports whether a name in capital letters is that of a device of Windows.
+func isDevice(name string) bool {
+	switch name {
+	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
+		return true
+	}
+	digit, ok := strings.CutPrefix(name, "COM")
+	if !ok {
+		digit, ok = strings.CutPrefix(name, "LPT")
+	}
+	return ok && utf8.RuneCountInString(digit) == 1 && strings.Contains("0123456789¹²³", digit)
 }

@@ -90,6 +90,9 @@ func (d *download) retry(waits int, cause error) error {
 	if errors.As(cause, &lost) {
 		d.response = nil // its Retry-After is not about the broken connection
 	} else if !d.retryable(policy, cause) {
+		if d.call.tooLate > 0 {
+			return d.call.failure(d.ctx, d.response, nil)
+		}
 		return cause
 	}
 	wait := time.NewTimer(policy.backoff(0, 0, waits, d.response))
@@ -116,6 +119,7 @@ func (d *download) retryable(policy RetryPolicy, cause error) bool {
 		return false
 	}
 	again, _ := policy.check(context.WithValue(d.ctx, callKey{}, &call), d.response, cause) // never fails
+	d.call.tooLate = call.tooLate
 	return again
 }
 

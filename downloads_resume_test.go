@@ -246,9 +246,9 @@ func TestDownload_RetryAfter(t *testing.T) {
 		}}
 		_, err := download(t.Context(), newScriptedClient(t, s), 1, io.Discard)
 		require.NoError(t, err)
-		assert.Equal(t, 10*time.Second, s.waits()[0])
+		assert.InDelta(t, 10.25, s.waits()[0].Seconds(), 0.25)
 		assert.LessOrEqual(t, s.waits()[1], 500*time.Millisecond)
-		assert.Equal(t, 20*time.Second, s.waits()[2])
+		assert.InDelta(t, 20.5, s.waits()[2].Seconds(), 0.5)
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -307,15 +308,26 @@ func TestDownload_RedirectWithoutCredential(t *testing.T) {
 
 func TestDownload_Filename(t *testing.T) {
 	for disposition, want := range map[string]string{
-		`attachment; filename="a b.elf"`:          "a b.elf",
-		`attachment; filename*=UTF-8''k%C3%BC.so`: "kü.so",
-		`attachment; filename="../../etc/passwd"`: "passwd",
-		`attachment; filename="C:\\dir\\x.elf"`:   "x.elf",
-		`attachment; filename="dir/.."`:           "",
-		`attachment; filename="/"`:                "",
-		`attachment`:                              "",
-		`;;`:                                      "",
-		``:                                        "",
+		`attachment; filename="a b.elf"`:                                        "a b.elf",
+		`attachment; filename*=UTF-8''k%C3%BC.so`:                               "kü.so",
+		`attachment; filename="../../etc/passwd"`:                               "passwd",
+		`attachment; filename="C:\\dir\\x.elf"`:                                 "x.elf",
+		`attachment; filename="dir/.."`:                                         "",
+		`attachment; filename="/"`:                                              "",
+		`attachment; filename="CON"`:                                            "_CON",
+		`attachment; filename="com1.log"`:                                       "_com1.log",
+		`attachment; filename="Nul .txt"`:                                       "_Nul .txt",
+		`attachment; filename="console.log"`:                                    "console.log",
+		`attachment; filename="a:b.txt"`:                                        "a_b.txt",
+		`attachment; filename="a<b>|?*.txt"`:                                    "a_b____.txt",
+		`attachment; filename="a.bin. ."`:                                       "a.bin",
+		`attachment; filename=". ."`:                                            "",
+		"attachment; filename=\"" + strings.Repeat("n", 300) + ".elf\"":         strings.Repeat("n", 251) + ".elf",
+		"attachment; filename*=UTF-8''" + strings.Repeat("%C3%BC", 200) + ".so": strings.Repeat("ü", 126) + ".so",
+		"attachment; filename=\"a." + strings.Repeat("n", 300) + "\"":           "a." + strings.Repeat("n", 253),
+		`attachment`: "",
+		`;;`:         "",
+		``:           "",
 	} {
 		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Disposition", disposition)

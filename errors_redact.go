@@ -1,7 +1,9 @@
 package memfault
 
 import (
+	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -23,6 +25,13 @@ func (c *call) hideCause(err error) error {
 			return false
 		}
 	})
+}
+
+// quotesURL reports whether an error is of url.Parse, or has its text, as those of net/http. Such
+// an error quotes the URL, and the part of it that is wrong, which can be a part of a password.
+func quotesURL(err error) bool {
+	var parse *url.Error
+	return errors.As(err, &parse) && parse.Op == "parse" || strings.Contains(err.Error(), `: parse "`)
 }
 
 // requestID returns the ID that the server gave to a request, without the credential of the

@@ -29,6 +29,7 @@ func newResponseError(c *call, resp *http.Response, body []byte) *Error {
 // API gateway sends its message without the envelope.
 func newStatusError(c *call, resp *http.Response, body []byte) *Error {
 	e, hide := newResponseError(c, resp, body), c.redactor()
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	e.RetryAfter, _ = retryAfter(resp)
 	e.hint, e.noSlug = c.hint(resp.StatusCode), !strings.Contains(c.op.Path, "/organizations/")
 	var envelope struct {

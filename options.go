@@ -138,6 +138,15 @@ func (u BaseURLs) byRole() (urls [operation.Presigned]baseURL) {
 // redirect policy. The client is copied and never modified. Two rules take precedence over its
 // redirect policy: only GET and HEAD requests follow a redirect, and a redirect to plain http
 // fails unless a base URL could have that address.
+//
+// A transport of one's own should do what the package's own transport does beyond that of
+// net/http. It keeps up to 128 idle connections to a host. It sends a ping on an HTTP/2
+// connection that was silent for 15 seconds, and closes the connection if no response arrives
+// within 15 seconds ([net/http.HTTP2Config.SendPingTimeout] and PingTimeout). Without pings, a
+// connection that a NAT or a load balancer has forgotten fails every call, for about 15 minutes.
+// If a proxy refuses a connection, the package's own transport names the proxy in the error, and
+// the call is not retried after a 4xx other than 408 and 429
+// ([net/http.Transport.OnProxyConnectResponse]).
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) {
 		if client == nil || isNil(client.Transport) && client.Transport != nil {

@@ -108,8 +108,9 @@ func notInToken(r rune) bool {
 func WithoutRetry() CallOption { return func(o *callOptions) { o.withoutRetry = true } }
 
 // WithProgress calls progress while a file is uploaded, with the bytes sent so far and the
-// file's size. If the upload is retried, the count restarts at 0. Methods that do not upload
-// a file ignore the option, as does [UploadsService.SymbolsDir], which uploads many.
+// file's size. If the upload is retried, the count restarts at 0. A progress that blocks delays
+// the upload, up to the time limit of the attempt; one that panics fails the upload. Methods that
+// do not upload a file ignore the option, as does [UploadsService.SymbolsDir], which uploads many.
 func WithProgress(progress func(sent, total int64)) CallOption {
 	return func(o *callOptions) { o.progress = progress }
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"iter"
-	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 
@@ -61,7 +61,8 @@ type Paging struct {
 // leads to another host or to a page that it has read before.
 //
 // The list may change while it is read: an item that moves to a later page is yielded twice,
-// an item that moves to an earlier page is missed.
+// an item that moves to an earlier page is missed. With [Pager.Prefetch], either move can have
+// either effect.
 type Pager[T any] struct {
 	client   *Client
 	op       *operation.Operation
@@ -104,7 +105,7 @@ func newList[T any](client *Client, op *operation.Operation, path []string, quer
 
 func newPager[T any](client *Client, op *operation.Operation, path string, values url.Values, options ListOptions, opts []CallOption, err error) *Pager[T] {
 	p := &Pager[T]{
-		client: client, op: op, path: path, query: maps.Clone(values), options: newCallOptions(opts),
+		client: client, op: op, path: path, query: url.Values(http.Header(values).Clone()), options: newCallOptions(opts),
 		first: max(options.Page, 1), perPage: options.PerPage, seed: maphash.MakeSeed(), err: err,
 	}
 	if p.query == nil {
@@ -140,6 +141,9 @@ func (p *Pager[T]) check(ctx context.Context) error {
 // yields them in order. Leaving the loop cancels the requests in flight. Reading ahead
 // starts after the first page, which contains the number of pages. If n is less than 2, or
 // if the list is paged by cursor, the Pager reads one page after the other.
+//
+// A later page can be read before an earlier one. If the list changes while it is read, an item
+// that moves to a later page can therefore be missed, too.
 func (p *Pager[T]) Prefetch(n int) *Pager[T] {
 	if p == nil {
 		return nil

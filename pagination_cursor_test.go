@@ -136,6 +136,20 @@ func TestNewPager_UnknownListByCursor(t *testing.T) {
 	assert.Len(t, lax.uris, 4)
 }
 
+func TestNewPager_CopiesQuery(t *testing.T) {
+	var query string
+	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		query = r.URL.RawQuery
+		_, _ = io.WriteString(w, `{"data":[]}`)
+	})
+	given := url.Values{"kind": {"a", "b"}, "page": {"1"}}
+	pager := memfault.NewPager[item](client, memfault.Request{Path: things, Query: given})
+	given["kind"][0], given["page"][0] = "changed", "changed"
+	_, err := pager.Collect(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "kind=a&kind=b&page=1&per_page=100", query)
+}
+
 func TestNewPager_BadRequestRemains(t *testing.T) {
 	var requests []string
 	_, client := newServer(t, func(w http.ResponseWriter, r *http.Request) {

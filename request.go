@@ -188,6 +188,9 @@ func (r *reply) read(resp *http.Response) error {
 	if r.body.Len() > maxResponse || resp.ContentLength > maxResponse {
 		return r.fail(resp, "the response body is larger than 64 MiB")
 	}
+	if bytes.HasPrefix(r.body.Bytes(), byteOrderMark) {
+		r.body.Next(len(byteOrderMark))
+	}
 	return nil
 }
 

@@ -33,9 +33,10 @@ type call struct {
 	credential   string       // of the last attempt, if it rotates; empty if it was not sent
 	renewed      bool         // a rejected credential was asked for again
 	lastResponse *http.Response
-	lastError    *Error // the last response that failed
-	decodeError  *Error // a success whose body could not be read
-	maybeDone    bool   // an attempt without a response may have been carried out
+	lastError    *Error        // the last response that failed
+	decodeError  *Error        // a success whose body could not be read
+	tooLate      time.Duration // the last response asked for a wait beyond the deadline of the call
+	maybeDone    bool          // an attempt without a response may have been carried out
 }
 
 type callKey struct{}
@@ -122,14 +123,22 @@ func (c *call) failure(ctx context.Context, resp *http.Response, err error) erro
 	case err != nil && c.decodeError != nil && errors.Is(err, c.decodeError):
 		return c.decodeError
 	case err == nil && !succeeded(resp):
-		if c.deletedBefore(resp) {
+		switch {
+		case c.deletedBefore(resp):
 			return nil
+		case c.tooLate > 0:
+			return &noResponseError{call: c, cause: fmt.Errorf("%w before the end of the wait of %v that the response asks for", context.DeadlineExceeded, c.tooLate), ended: true}
+		default:
+			return c.lastError
 		}
-		return c.lastError
 	case err == nil:
 		return nil
 	}
-	return &noResponseError{call: c, cause: c.hideCause(withoutURL(err)), ended: ended}
+	err = withoutURL(err)
+	if quotesURL(err) {
+		err = errors.New("the response contains an invalid URL")
+	}
+	return &noResponseError{call: c, cause: c.hideCause(err), ended: ended}
 }
 
 // deletedBefore reports whether a 404 is due to an earlier attempt of the same call, whose
@@ -162,7 +171,7 @@ func withoutURL(err error) error {
 type noResponseError struct {
 	call  *call
 	cause error
-	ended bool // the context of the call
+	ended bool // the context of the call ended, or will before another attempt can be made
 }
 
 func (e *noResponseError) Error() string {

@@ -2,6 +2,8 @@ package memfault_test
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -80,4 +82,56 @@ func TestDecode_FailureKeepsNothing(t *testing.T) {
 	require.Error(t, memfault.UnmarshalNew([]byte(`{"a":1,"b":[1,2`), &decoded))
 	assert.Zero(t, decoded.A)
 	assert.Empty(t, decoded.B)
+}
+
+func TestDecode_ErrorNamesItemAndField(t *testing.T) {
+	good := `{"device_serial":"A","last_seen":"2026-01-02T03:04:05Z"}`
+	for body, want := range map[string]string{
+		`{"data":[` + good + `,{"device_serial":"B2","last_seen":"yesterday"}]}`:    `item 1 (device_serial "B2"): field last_seen: `,
+		`{"data":[` + good + `,` + good + `,{"id":7,"cohort":{"slug":5}}]}`:         `item 2 (id 7): field cohort.slug: `,
+		`{"data":[{"id":"x y","cohort":[]}]}`:                                       `item 0 (id "x y"): field cohort: `,
+		`{"data":[` + good + `,"text"]}`:                                            `item 1: `,
+		`{"data":{"device_serial":"B2"}}`:                                           `field data: `,
+		`{"data":[` + good + `],"paging":{"page":"one"}}`:                           `field paging.page: `,
+		"\ufeff" + `{"data":[` + good + `,{"slug":"s\n","last_seen":"yesterday"}]}`: `item 1 (slug "s\n"): field last_seen: `,
+	} {
+		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+		_, err := client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(t.Context())
+		require.ErrorIs(t, err, memfault.ErrUnexpectedResponse, body)
+		if !strings.HasPrefix(want, "field data") {
+			require.ErrorContains(t, err, "the expected JSON: "+want, body)
+		}
+	}
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"data":{"device_serial":"B2","last_seen":"yesterday"}}`)
+	})
+	_, err := client.Devices.Get(t.Context(), sink, "B2")
+	require.ErrorContains(t, err, "the expected JSON: field last_seen: ")
+	err = client.Do(t.Context(), memfault.Request{Path: "/x"}, &[]struct{}{})
+	require.ErrorIs(t, err, memfault.ErrUnexpectedResponse)
+}
+
+func TestDecode_ByteOrderMark(t *testing.T) {
+	const mark = "\ufeff"
+	status := 200
+	_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		if status != 200 {
+			_, _ = io.WriteString(w, mark+`{"error":{"code":1,"message":"why"}}`)
+			return
+		}
+		_, _ = io.WriteString(w, mark+`{"data":[{"device_serial":"A"}],"paging":{"page":1,"page_count":1}}`)
+	})
+	devices, err := client.Devices.List(sink, memfault.DeviceListOptions{}).Collect(t.Context())
+	require.NoError(t, err)
+	require.Len(t, devices, 1)
+	var out []struct{}
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/x"}, &out))
+	assert.Len(t, out, 1)
+	status = 400
+	_, err = client.Devices.Get(t.Context(), sink, "A")
+	assert.Equal(t, "why", requireError(t, err, 400).Message)
+	event, err := memfault.ParseWebhook(nil, []byte(mark+issueCreated))
+	require.NoError(t, err)
+	assert.JSONEq(t, issueCreated, string(event.Payload))
 }

@@ -28,7 +28,8 @@ type RetryPolicy struct {
 	MaxAttempts int           // attempts in total; 5 by default, so 4 retries
 	MinWait     time.Duration // window of the first wait; 0.5 s by default
 	// MaxWait is the widest window, 30 s by default, and the longest Retry-After that a call
-	// honors. If Memfault asks for a longer wait, the call fails immediately.
+	// honors; the random wait follows it. If Memfault asks for a longer wait, or for one that ends
+	// after the deadline of the context, the call fails immediately.
 	MaxWait time.Duration
 }
 
@@ -82,9 +83,9 @@ func (p RetryPolicy) check(ctx context.Context, resp *http.Response, err error) 
 	case err != nil:
 		return c.retryable(err), nil
 	case resp.StatusCode == http.StatusTooManyRequests:
-		return p.worthWaiting(resp), nil
+		return p.worthWaiting(ctx, c, resp), nil
 	case unavailable(resp.StatusCode) || c.storageFailed(resp):
-		return c.idempotent() && p.worthWaiting(resp), nil
+		return c.idempotent() && p.worthWaiting(ctx, c, resp), nil
 	default:
 		return false, nil
 	}
@@ -108,9 +109,18 @@ func (c *call) mayBeDone(resp *http.Response, err error) bool {
 	return resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusGatewayTimeout
 }
 
-func (p RetryPolicy) worthWaiting(resp *http.Response) bool {
+// worthWaiting reports whether the wait that a response asks for is allowed, and ends before the
+// deadline of the call.
+func (p RetryPolicy) worthWaiting(ctx context.Context, c *call, resp *http.Response) bool {
 	after, asked := retryAfter(resp)
-	return !asked || after <= p.MaxWait
+	if !asked || after > p.MaxWait {
+		return !asked
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < after {
+		c.tooLate = after
+		return false
+	}
+	return true
 }
 
 // retryable reports whether a request without a complete response may be retried: always if it
@@ -122,7 +132,8 @@ func (c *call) retryable(err error) bool {
 // neverLeft reports whether no connection could be established.
 func neverLeft(err error) bool {
 	var network *net.OpError
-	return errors.As(err, &network) && network.Op == "dial"
+	var proxy proxyError
+	return errors.As(err, &network) && network.Op == "dial" || errors.As(err, &proxy)
 }
 
 func isPermanent(err error) bool {
@@ -140,7 +151,8 @@ func (e *permanentError) Unwrap() error { return e.cause }
 func permanent(text string) error { return &permanentError{errors.New(text)} }
 
 // backoff returns a random wait within a window that doubles with each attempt (full
-// jitter), but at least the wait that Retry-After asks for.
+// jitter). It begins after the wait that Retry-After asks for, so that callers that were
+// rejected in the same instant do not come back in the same instant.
 func (p RetryPolicy) backoff(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
 	window := p.MaxWait
 	if attempt < 62 && p.MinWait <= p.MaxWait>>attempt {
@@ -148,12 +160,12 @@ func (p RetryPolicy) backoff(_, _ time.Duration, attempt int, resp *http.Respons
 	}
 	wait := rand.N(max(window, 1)) //nolint:gosec // jitter needs no secret randomness
 	after, _ := retryAfter(resp)
-	return max(wait, min(after, p.MaxWait))
+	return min(after, p.MaxWait) + wait
 }
 
 // retryAfter reads the Retry-After header of a response, in seconds or as a date. A date is
-// relative to the response's own Date, so that the clocks do not need to agree; if it has
-// passed, the wait is 0.
+// relative to the response's own Date, so that the clocks do not need to agree, and to its Age,
+// because a cache keeps the Date. If the date has passed, the wait is 0.
 func retryAfter(resp *http.Response) (wait time.Duration, asked bool) {
 	if resp == nil {
 		return 0, false
@@ -175,6 +187,8 @@ func retryAfter(resp *http.Response) (wait time.Duration, asked bool) {
 	now, err := http.ParseTime(resp.Header.Get("Date"))
 	if err != nil {
 		now = time.Now()
+	} else if age, err := strconv.ParseUint(strings.TrimSpace(resp.Header.Get("Age")), 10, 31); err == nil {
+		now = now.Add(time.Duration(age) * time.Second) //nolint:gosec // has 31 bits
 	}
 	return max(date.Sub(now), 0), true
 }

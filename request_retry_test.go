@@ -176,12 +176,64 @@ func TestRetryAfter_IsHonored(t *testing.T) {
 			require.NoError(t, post(t.Context(), newScriptedClient(t, s)))
 			require.Len(t, s.waits(), 1)
 			assert.GreaterOrEqual(t, s.waits()[0], want, text)
-			assert.Less(t, s.waits()[0], max(want+1, 500*time.Millisecond), "a shorter wait is the random one")
+			assert.Less(t, s.waits()[0], want+500*time.Millisecond, "the random wait follows")
 		}
 		s := &script{responses: []func() (*http.Response, error){status(503, "Retry-After", time.Now().Add(9*time.Second).UTC().Format(http.TimeFormat)), status(200)}}
 		require.NoError(t, get(t.Context(), newScriptedClient(t, s)))
 		require.Len(t, s.waits(), 1)
-		assert.InDelta(t, 8.5, s.waits()[0].Seconds(), 0.5, "without a Date header the wait is relative to the local clock, in whole seconds")
+		assert.InDelta(t, 8.75, s.waits()[0].Seconds(), 0.75, "without a Date header the wait is relative to the local clock, in whole seconds")
+	})
+}
+
+func TestRetryAfter_CallersDoNotComeBackTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		instants := map[time.Duration]bool{}
+		for range 100 {
+			s := &script{responses: []func() (*http.Response, error){status(429, "Retry-After", "3"), status(200)}}
+			require.NoError(t, post(t.Context(), newScriptedClient(t, s)))
+			instants[s.waits()[0].Round(time.Millisecond)] = true
+			assert.GreaterOrEqual(t, s.waits()[0], 3*time.Second)
+		}
+		assert.Greater(t, len(instants), 50)
+	})
+}
+
+func TestRetryAfter_BeyondDeadlineEndsCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		for name, call := range map[string]func(client *memfault.Client) error{
+			"GET":  func(client *memfault.Client) error { return get(ctx, client) },
+			"POST": func(client *memfault.Client) error { return post(ctx, client) },
+			"download": func(client *memfault.Client) error {
+				_, err := client.Coredumps.Download(ctx, sink, 1, io.Discard, memfault.CoredumpDownloadOptions{})
+				return err
+			},
+		} {
+			start := time.Now()
+			s := &script{responses: []func() (*http.Response, error){status(429, "Retry-After", "10")}}
+			err := call(newScriptedClient(t, s))
+			assert.Zero(t, time.Since(start), name)
+			assert.Len(t, s.sentAt, 1, name)
+			require.ErrorIs(t, err, context.DeadlineExceeded, name)
+			require.ErrorIs(t, err, memfault.ErrRateLimited, name)
+			assert.Equal(t, 10*time.Second, requireError(t, err, 429).RetryAfter, name)
+			require.ErrorContains(t, err, "wait of 10s", name)
+		}
+	})
+}
+
+func TestRetryAfter_DateFromCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		date := time.Now().UTC().Add(-20 * time.Second)
+		for age, want := range map[string]time.Duration{"20": 5 * time.Second, "x": 25 * time.Second, "-20": 25 * time.Second, "": 25 * time.Second, "100": 0} {
+			s := &script{responses: []func() (*http.Response, error){
+				status(429, "Retry-After", date.Add(25*time.Second).Format(http.TimeFormat), "Date", date.Format(http.TimeFormat), "Age", age), status(200),
+			}}
+			require.NoError(t, get(t.Context(), newScriptedClient(t, s)))
+			assert.GreaterOrEqual(t, s.waits()[0], want, age)
+			assert.Less(t, s.waits()[0], want+500*time.Millisecond, age)
+		}
 	})
 }
 

@@ -122,6 +122,8 @@ func (t *attemptTransport) attempt(c *call, req *http.Request, cancel context.Ca
 	case err != nil:
 		if fired := timer.Fired(); fired != nil {
 			err = fired
+		} else if quotesURL(err) {
+			err = permanent("the transport cannot parse a URL, such as the address of a proxy; it is not shown because it may contain a password")
 		}
 	case resp == nil:
 		err = permanent("the http.RoundTripper returned neither a response nor an error")
@@ -171,7 +173,13 @@ func watchBody(req *http.Request, timer *stall.Timer) {
 	if req.Body == nil {
 		return
 	}
-	req.Body = timer.RequestBody(req.Body, errHeaderTimeout)
+	watch := func(body io.ReadCloser) io.ReadCloser {
+		if file, ok := body.(*fileReader); ok {
+			file.endWith(req.Context())
+		}
+		return timer.RequestBody(body, errHeaderTimeout)
+	}
+	req.Body = watch(req.Body)
 	if open := req.GetBody; open != nil {
 		opened := 0
 		req.GetBody = func() (io.ReadCloser, error) {
@@ -182,7 +190,7 @@ func watchBody(req *http.Request, timer *stall.Timer) {
 			if err != nil {
 				return nil, err
 			}
-			return timer.RequestBody(body, errHeaderTimeout), nil
+			return watch(body), nil
 		}
 	}
 }

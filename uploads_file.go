@@ -3,8 +3,8 @@ package memfault
 import (
 	"errors"
 	"io"
-	"mime"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -50,18 +50,41 @@ func (f *File) Close() error {
 	return f.closer.Close()
 }
 
-// baseName returns the name without directories.
-func (f *File) baseName() string { return filepath.Base(f.Name) }
+// baseName returns the name without directories, also if it is a path of Windows. It does not
+// depend on the system of the program.
+func (f *File) baseName() string {
+	name := strings.ReplaceAll(f.Name, `\`, "/")
+	if len(name) >= 2 && name[1] == ':' && (name[0]|' ' >= 'a' && name[0]|' ' <= 'z') { // a drive
+		name = name[2:]
+		if name == "" {
+			return "/"
+		}
+	}
+	return path.Base(name)
+}
 
 // contentType returns the media type of the file, as far as it is known.
 func (f *File) contentType() string {
 	if f.ContentType != "" {
 		return f.ContentType
 	}
-	if guessed := mime.TypeByExtension(filepath.Ext(f.Name)); guessed != "" {
-		return guessed
+	if known := contentTypes[strings.ToLower(path.Ext(f.baseName()))]; known != "" {
+		return known
 	}
 	return octetStream
+}
+
+// contentTypes are the media types of files that are uploaded, by the extension. Package mime
+// also reads the files of the system, so that its result differs between machines.
+var contentTypes = map[string]string{
+	".json": "application/json",
+	".xml":  "text/xml; charset=utf-8",
+	".txt":  "text/plain; charset=utf-8",
+	".log":  "text/plain; charset=utf-8",
+	".csv":  "text/csv; charset=utf-8",
+	".zip":  "application/zip",
+	".gz":   "application/gzip",
+	".tar":  "application/x-tar",
 }
 
 const octetStream = "application/octet-stream"
@@ -71,7 +94,7 @@ func (f *File) validate() error {
 	switch {
 	case f == nil:
 		return invalid("File must not be nil")
-	case f.Name == "" || f.baseName() == "." || f.baseName() == ".." || f.baseName() == string(filepath.Separator):
+	case f.Name == "" || f.baseName() == "." || f.baseName() == ".." || f.baseName() == "/":
 		return invalid("File: invalid Name %q", f.Name)
 	case strings.ContainsFunc(f.ContentType, isControl):
 		return invalid("File: %s: invalid ContentType %q", f.Name, f.ContentType)

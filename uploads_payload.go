@@ -1,6 +1,7 @@
 package memfault
 
 import (
+	"context"
 	"crypto/md5" //nolint:gosec // the API uses MD5 for uploads
 	"encoding/hex"
 	"errors"
@@ -19,9 +20,10 @@ type filePayload struct {
 	before   []byte
 	after    []byte
 
-	mu     sync.Mutex
-	latest *fileReader
-	err    error // why the file cannot be sent, once that is known
+	mu      sync.Mutex // not held while code of the caller runs
+	latest  *fileReader
+	foreign chan struct{} // contains an element while code of the caller runs
+	err     error         // why the file cannot be sent, once that is known
 }
 
 // payload returns the request body with the file.
@@ -36,13 +38,23 @@ func (p *filePayload) payload(contentType string) *payload {
 func (p *filePayload) open() io.ReadCloser {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.latest = &fileReader{payload: p, hash: md5.New(), before: p.before, after: p.after} //nolint:gosec // see above
+	if p.foreign == nil {
+		p.foreign = make(chan struct{}, 1)
+	}
+	p.latest = &fileReader{
+		payload: p, hash: md5.New(), before: p.before, after: p.after, //nolint:gosec // see above
+		buffer: make([]byte, fileBuffer), closed: make(chan struct{}),
+	}
 	return p.latest
 }
 
-// fail keeps the reason for which the file cannot be sent. No later attempt sends a byte. p.mu
-// must be held.
+// fileBuffer is how many bytes of a file are read at once.
+const fileBuffer = 32 << 10
+
+// fail keeps the reason for which the file cannot be sent. No later attempt sends a byte.
 func (p *filePayload) fail(reason error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.err == nil {
 		p.err = &permanentError{fmt.Errorf("%s: %w", p.file.Name, reason)}
 	}
@@ -76,47 +88,65 @@ func (p *filePayload) sum(op string) (string, error) {
 // fileReader is the position of one attempt in a filePayload.
 type fileReader struct {
 	payload *filePayload
-	hash    hash.Hash
-	before  []byte // the part that was not read yet
-	sent    int64  // bytes of the file
-	after   []byte // the part that was not read yet
+	buffer  []byte    // of File.Content, which can still write after Read has returned
+	hash    hash.Hash // payload.mu must be held
+	sent    int64     // bytes of the file; payload.mu must be held to change it
+	before  []byte    // the part that was not read yet
+	after   []byte    // the part that was not read yet
 	begun   bool
-	closed  bool
+	ctx     context.Context // of the attempt; nil if it is not known
+	closed  chan struct{}
+	close   sync.Once
 }
 
 // errAttemptOver is returned to net/http if it still reads for an attempt that has failed.
 var errAttemptOver = errors.New("memfault: the attempt is over")
 
+// Close ends a Read in flight.
 func (r *fileReader) Close() error {
-	r.payload.mu.Lock()
-	defer r.payload.mu.Unlock()
-	r.closed = true
+	r.close.Do(func() { close(r.closed) })
 	return nil
 }
 
-// Read holds the lock while it reads, so that an attempt stops as soon as the next one has
-// begun.
-func (r *fileReader) Read(p []byte) (int, error) {
+// endWith makes a Read end with the context of the attempt.
+func (r *fileReader) endWith(ctx context.Context) { r.ctx = ctx }
+
+// over returns why the attempt must send nothing more, or nil.
+func (r *fileReader) over() error {
 	whole := r.payload
 	whole.mu.Lock()
 	defer whole.mu.Unlock()
-	switch {
-	case r.closed || whole.latest != r:
-		return 0, errAttemptOver
-	case whole.err != nil:
-		return 0, whole.err
-	case len(p) == 0:
-		return 0, nil
+	select {
+	case <-r.closed:
+		return errAttemptOver
+	default:
+	}
+	if whole.latest != r {
+		return errAttemptOver
+	}
+	return whole.err
+}
+
+func (r *fileReader) Read(p []byte) (int, error) {
+	if err := r.over(); err != nil || len(p) == 0 {
+		return 0, err
 	}
 	if !r.begun {
 		r.begun = true
-		whole.report(0)
+		if err := r.await(func() error { r.payload.report(0); return nil }); err != nil {
+			return 0, err
+		}
+	}
+	if len(r.before) > 0 {
+		return take(p, &r.before), nil
 	}
 	switch {
-	case len(r.before) > 0:
-		return take(p, &r.before), nil
-	case r.sent < whole.file.Size:
-		return r.readFile(p)
+	case r.sent < r.payload.file.Size:
+		var part []byte
+		if err := r.await(func() (err error) { part, err = r.readFile(len(p)); return err }); err != nil {
+			return 0, err
+		}
+		return copy(p, part), nil
 	case len(r.after) > 0:
 		return take(p, &r.after), nil
 	default:
@@ -124,28 +154,76 @@ func (r *fileReader) Read(p []byte) (int, error) {
 	}
 }
 
-// readFile reads the next part of the file. If the file has grown, readFile withholds the last
+// await runs code of the caller, which may never return, until the attempt is over. Two attempts
+// never run it at the same time. A panic of it fails the upload.
+func (r *fileReader) await(foreign func() error) error {
+	var ended <-chan struct{}
+	if r.ctx != nil {
+		ended = r.ctx.Done()
+	}
+	over := func() error {
+		_ = r.Close()
+		return errAttemptOver
+	}
+	select {
+	case r.payload.foreign <- struct{}{}:
+	case <-r.closed:
+		return errAttemptOver
+	case <-ended:
+		return over()
+	}
+	done := make(chan error, 1)
+	go func() {
+		err := errors.New("WithProgress or File.Content ended its goroutine")
+		defer func() {
+			if v := recover(); v != nil {
+				err = fmt.Errorf("WithProgress or File.Content panicked: %v", v)
+			}
+			if err != nil && !errors.Is(err, errAttemptOver) {
+				err = r.payload.fail(err)
+			}
+			<-r.payload.foreign
+			done <- err
+		}()
+		err = foreign()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-r.closed:
+		return errAttemptOver
+	case <-ended:
+		return over()
+	}
+}
+
+// readFile reads the next part of the file, of at most limit bytes. If the file has grown, readFile withholds the last
 // part, so that no server receives a complete changed file.
-func (r *fileReader) readFile(p []byte) (int, error) {
+func (r *fileReader) readFile(limit int) ([]byte, error) {
 	whole := r.payload
 	file := whole.file
-	p = p[:min(int64(len(p)), file.Size-r.sent)]
-	n, err := file.Content.ReadAt(p, r.sent)
-	if n < len(p) {
+	part := r.buffer[:min(int64(min(limit, len(r.buffer))), file.Size-r.sent)]
+	n, err := file.Content.ReadAt(part, r.sent)
+	if n < len(part) {
 		if err == nil || errors.Is(err, io.EOF) {
-			return 0, whole.fail(fmt.Errorf("the file became shorter than its %d bytes", file.Size))
+			return nil, fmt.Errorf("the file became shorter than its %d bytes", file.Size)
 		}
-		return 0, whole.fail(err)
+		return nil, err
 	}
 	if r.sent+int64(n) == file.Size {
 		if more, _ := file.Content.ReadAt(make([]byte, 1), file.Size); more > 0 {
-			return 0, whole.fail(fmt.Errorf("the file became longer than its %d bytes", file.Size))
+			return nil, fmt.Errorf("the file became longer than its %d bytes", file.Size)
 		}
 	}
-	_, _ = r.hash.Write(p) // never fails
+	if err := r.over(); err != nil {
+		return nil, err
+	}
+	whole.mu.Lock()
+	_, _ = r.hash.Write(part) // never fails
 	r.sent += int64(n)
+	whole.mu.Unlock()
 	whole.report(r.sent)
-	return n, nil
+	return part, nil
 }
 
 func (p *filePayload) report(sent int64) {

@@ -1,9 +1,14 @@
 package memfault_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,4 +97,81 @@ func TestUpload_PresignedURLIsNotInError(t *testing.T) {
 	_, err := client.Uploads.OTAPayload(t.Context(), sink, file, payloadOptions)
 	require.ErrorIs(t, err, memfault.ErrForbidden)
 	requireNoSecret(t, printAll(err)+string(requireError(t, err, 403).Body))
+}
+
+// An upload must end with its context and its time limit, whatever code of the caller does.
+func TestUpload_CallerBlocks(t *testing.T) {
+	content := []byte(strings.Repeat("PK\x03\x04", 50_000))
+	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
+		for what, limit := range map[string]time.Duration{"context": 10 * time.Second, "time limit": time.Hour} {
+			for where := range 3 {
+				t.Run(fmt.Sprint(name, " ", what, " ", where), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						cloud := newForgetfulCloud(t, http2)
+						release := make(chan struct{})
+						defer close(release)
+						file := &memfault.File{Name: "a.zip", Size: int64(len(content)), Content: bytes.NewReader(content)}
+						var running atomic.Int32
+						progress := func(sent, _ int64) {
+							assert.EqualValues(t, 1, running.Add(1), "calls must not be concurrent")
+							defer running.Add(-1)
+							if where == 0 || where == 1 && sent > 0 {
+								<-release
+							}
+						}
+						if where == 2 {
+							file.Content = readerAtFunc(func(p []byte, at int64) (int, error) {
+								if at > 0 {
+									<-release
+								}
+								return copy(p, content[at:]), nil
+							})
+						}
+						ctx, cancel := context.WithTimeout(t.Context(), limit)
+						defer cancel()
+						start := time.Now()
+						_, err := cloud.client.Uploads.BugReport(ctx, sink, file, memfault.BugReportOptions{}, memfault.WithProgress(progress))
+						require.ErrorIs(t, err, memfault.ErrNoAnswer)
+						if what == "context" {
+							require.ErrorIs(t, err, context.DeadlineExceeded)
+							assert.Equal(t, limit, time.Since(start))
+						} else {
+							assert.Less(t, time.Since(start), 6*time.Minute, "five attempts of a minute")
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+type readerAtFunc func([]byte, int64) (int, error)
+
+func (f readerAtFunc) ReadAt(p []byte, at int64) (int, error) { return f(p, at) }
+
+func TestUpload_CallerPanics(t *testing.T) {
+	content := []byte(strings.Repeat("PK\x03\x04", 50_000))
+	_, client := newCloud(t)
+	for name, call := range map[string]func(file *memfault.File) memfault.CallOption{
+		"progress": func(*memfault.File) memfault.CallOption {
+			return memfault.WithProgress(func(int64, int64) { panic("no") })
+		},
+		"content": func(file *memfault.File) memfault.CallOption {
+			file.Content = readerAtFunc(func(p []byte, at int64) (int, error) {
+				if at > 0 {
+					panic("no")
+				}
+				return copy(p, content[at:]), nil
+			})
+			return nil
+		},
+		"exit": func(*memfault.File) memfault.CallOption {
+			return memfault.WithProgress(func(int64, int64) { runtime.Goexit() })
+		},
+	} {
+		file := &memfault.File{Name: "a.zip", Size: int64(len(content)), Content: bytes.NewReader(content)}
+		_, err := client.Uploads.BugReport(t.Context(), sink, file, memfault.BugReportOptions{}, call(file))
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
+		require.ErrorContains(t, err, "WithProgress or File.Content", name)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -113,11 +114,30 @@ func TestUpload_ThreeRequests(t *testing.T) {
 	assert.Equal(t, md5Of(content), uploaded[0].Commit["file"].(map[string]any)["md5"])
 }
 
+func TestUpload_NameWithoutDirectories(t *testing.T) {
+	cloud, client := newCloud(t)
+	for _, name := range []string{`C:\fw\a.json`, `/fw/a.json`, `fw\dir/a.json`, `C:a.json`, `a.json`} {
+		file, _ := fileOf(name, name, 50)
+		_, err := client.Uploads.SBOM(t.Context(), sink, file, memfault.SBOMOptions{SoftwareType: "main", SoftwareVersion: "1.0.0"})
+		require.NoError(t, err)
+		uploaded := cloud.Uploads()
+		assert.Equal(t, "a.json", uploaded[len(uploaded)-1].Commit["file"].(map[string]any)["name"], name)
+	}
+	for _, name := range []string{`C:\`, `C:`, `a\..`, `/`, `a/.`} {
+		file, _ := fileOf(name, name, 50)
+		_, err := client.Uploads.SBOM(t.Context(), sink, file, memfault.SBOMOptions{SoftwareType: "main", SoftwareVersion: "1.0.0"})
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
+	}
+}
+
 func TestUpload_ContentType(t *testing.T) {
+	require.NoError(t, mime.AddExtensionType(".only-on-this-machine", "text/x-only")) // as /etc/mime.types does
 	cloud, client := newCloud(t)
 	for _, c := range []struct{ name, given, want string }{
 		{"sbom.json", "", "application/json"},
+		{"sbom.JSON", "", "application/json"},
 		{"sbom.unheard-of", "", "application/octet-stream"},
+		{"sbom.only-on-this-machine", "", "application/octet-stream"},
 		{"sbom", "text/spdx", "text/spdx"},
 	} {
 		file, _ := fileOf(c.name, c.name, 50)

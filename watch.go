@@ -47,7 +47,7 @@ const (
 // Items are yielded in the order of their time, the oldest first. If several polls are needed
 // to find them, an item that appears late comes after newer items. No item is yielded twice,
 // not even after a restart from a cursor. Memory is bounded: of a long list, the watch keeps
-// at most about 20,000 items, and reads the list again for the others.
+// at most about 100,000 items, and reads the list again for each further 50,000.
 //
 // The watch cannot find items that appear later than Lookback allows. If more than 1,000 items
 // are within the time in which the watch looks for late items, it looks for them only among
@@ -97,7 +97,7 @@ func (i WatchItem[T]) Cursor() WatchCursor {
 
 const (
 	watchMaxSeen  = 1000
-	watchMaxBatch = 10_000
+	watchMaxBatch = 50_000
 	// watchOverlap is the time between the creation of an item on the server and the moment
 	// at which it is in the list.
 	watchOverlap = time.Hour

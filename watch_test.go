@@ -9,6 +9,7 @@ import (
 	"log"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -494,4 +495,36 @@ func ExampleDevicesService_WatchReboots_oneDevice() {
 	}
 	// Output:
 	// rebooted for an update: true
+}
+
+// A watch of a long list must not read it again and again.
+func TestWatch_RequestsOfLongList(t *testing.T) {
+	for _, issues := range []int{10_000, 30_000, 60_000} {
+		t.Run(fmt.Sprint(issues), func(t *testing.T) {
+			requests := 0
+			start := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+			client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+				requests++
+				page, err := strconv.Atoi(req.URL.Query().Get("page"))
+				require.NoError(t, err)
+				var items []string
+				for i := issues - (page-1)*100; i > max(issues-page*100, 0); i-- { // the newest first
+					items = append(items, fmt.Sprintf(`{"id":%d,"first_seen":%q}`, i, start.Add(time.Duration(i)*time.Minute).Format(time.RFC3339)))
+				}
+				return newResponse(200, fmt.Sprintf(`{"data":[%s],"paging":{"page":%d,"page_count":%d,"total_count":%d}}`,
+					strings.Join(items, ","), page, issues/100, issues))
+			})}))
+			found := int64(0)
+			for item, err := range client.Issues.Watch(t.Context(), sink, memfault.WatchOptions{Start: memfault.WatchBeginning}) {
+				require.NoError(t, err)
+				found++
+				require.Equal(t, found, item.Item.ID)
+				if found == int64(issues) {
+					break
+				}
+			}
+			t.Logf("%d issues: %d requests", issues, requests)
+			assert.LessOrEqual(t, requests, issues/100+3)
+		})
+	}
 }

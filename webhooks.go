@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,6 +18,9 @@ import (
 // ErrWebhookSignature is returned by [VerifyWebhook] if the signature of a webhook delivery is
 // missing or wrong.
 var ErrWebhookSignature = errors.New("memfault: wrong webhook signature")
+
+// wrappedSecret is a problem that would otherwise end as a wrong signature.
+const wrappedSecret = "a secret must not begin or end with white space, or be in quotes"
 
 const (
 	deliveryHeader  = "Memfault-Delivery"
@@ -63,20 +67,25 @@ type WebhookProject struct {
 	Slug string `json:"slug"`
 }
 
-// UnmarshalJSON decodes a project. The ID can be a number or a string.
+// UnmarshalJSON decodes a project. The ID can be a number or a string. Instead of an object, a
+// string is the slug, and a number is the ID. A value of any other form is ignored.
 func (p *WebhookProject) UnmarshalJSON(data []byte) error {
+	*p = WebhookProject{}
 	var project struct {
 		ID   json.RawMessage `json:"id"`
-		Slug string          `json:"slug"`
+		Slug json.RawMessage `json:"slug"`
 	}
-	if err := json.Unmarshal(data, &project); err != nil {
-		return err
+	if json.Unmarshal(data, &project) != nil {
+		project.Slug = data
+		if data[0] != '"' {
+			project.ID = data
+		}
 	}
+	_ = json.Unmarshal(project.Slug, &p.Slug) // "" if it is not a string
 	id, err := strconv.ParseInt(strings.Trim(string(project.ID), `"`), 10, 64)
-	if err != nil {
-		id = 0 // ParseInt returns the nearest int64 for an ID out of range
+	if err == nil { // otherwise ParseInt returns the nearest int64 for an ID out of range
+		p.ID = id
 	}
-	*p = WebhookProject{ID: id, Slug: project.Slug}
 	return nil
 }
 
@@ -99,7 +108,8 @@ func (e *WebhookEvent) Decode(out any) error {
 // a secret can be rotated. Empty secrets are ignored. The comparison takes constant time.
 //
 // If the signature is missing or wrong, VerifyWebhook fails with [ErrWebhookSignature]. If all
-// secrets are empty, or if there are none, it fails with [ErrInvalidArgument].
+// secrets are empty, if there are none, or if one begins or ends with white space or is in quotes,
+// it fails with [ErrInvalidArgument].
 //
 // The signature covers the body alone, without a time or the ID of the delivery. It does not
 // prevent that someone who has a signed body sends it again.
@@ -111,6 +121,9 @@ func (e *WebhookEvent) Decode(out any) error {
 func VerifyWebhook(header http.Header, body []byte, secrets ...string) error {
 	if !anyNotEmpty(secrets) {
 		return invalid("VerifyWebhook: secrets must not be empty")
+	}
+	if slices.ContainsFunc(secrets, isWrapped) {
+		return invalid("VerifyWebhook: " + wrappedSecret)
 	}
 	signature := header.Get(signatureHeader)
 	if signature == "" {
@@ -155,6 +168,7 @@ func ParseWebhook(header http.Header, body []byte) (*WebhookEvent, error) {
 		Type    WebhookType    `json:"type"`
 		Project WebhookProject `json:"project"`
 	}
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	if err := json.Unmarshal(body, &envelope); err != nil {
 		return nil, invalid("ParseWebhook: %w", err)
 	}

@@ -27,7 +27,8 @@ const (
 
 // WebhookOptions are the options of [NewWebhookHandler].
 //
-// The handler distinguishes deliveries by their Memfault-Delivery header. If Memfault repeats
+// The handler distinguishes deliveries by their Memfault-Delivery header and their body, because
+// the signature does not cover the header. If Memfault repeats
 // one of the last deliveries for which the function succeeded, the handler responds with 200
 // and does not call the function. A repeated delivery that arrives while the function runs
 // waits for the outcome. After a success it gets the same response; otherwise the function is
@@ -62,8 +63,10 @@ func (o WebhookOptions) Format(f fmt.State, _ rune) {
 // Other requests are rejected: with 405 if the method is not POST, with 413 if the body is
 // longer than 1 MiB, with 408 if the body is not complete within the ReadTimeout of the
 // [http.Server] or, by default, within 1 minute, with 401 if the signature is missing or
-// wrong, and with 400 if [ParseWebhook] fails. If all secrets are empty, if there are none, or
-// if function is nil, the handler rejects every request with 500 and a text with the reason.
+// wrong, and with 400 if [ParseWebhook] fails. For each of these reasons, the first such request
+// is written to the ErrorLog, too. If all secrets are empty, if there are none, if one begins or
+// ends with white space or is in quotes, or if function is nil, the handler rejects every request
+// with 500 and a text with the reason.
 //
 // UNCERTAIN(webhook-repeats): after which responses, and how often, Memfault repeats a delivery.
 //
@@ -74,6 +77,8 @@ func NewWebhookHandler(options WebhookOptions, function func(context.Context, *W
 	switch {
 	case !anyNotEmpty(h.secrets):
 		h.misuse = "memfault: NewWebhookHandler: Secrets must not be empty"
+	case slices.ContainsFunc(h.secrets, isWrapped):
+		h.misuse = "memfault: NewWebhookHandler: Secrets: " + wrappedSecret
 	case function == nil:
 		h.misuse = "memfault: NewWebhookHandler: nil function"
 	}
@@ -85,6 +90,7 @@ type webhookHandler struct {
 	function   func(context.Context, *WebhookEvent) error
 	misuse     string // why no request can be served
 	deliveries webhookDeliveries
+	rejections sync.Map // reasons that were logged
 }
 
 func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) {
@@ -92,9 +98,11 @@ func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, h.misuse, http.StatusInternalServerError)
 		return
 	}
-	event, status := h.receive(w, r)
+	event, status, reason := h.receive(w, r)
 	if event != nil {
 		status = h.deliver(r, event)
+	} else if _, logged := h.rejections.LoadOrStore(reason, true); !logged {
+		logTo(r, h.hideSecrets(fmt.Sprintf("memfault: webhook request rejected with %d: %s; further ones are not logged", status, reason)))
 	}
 	if status == http.StatusOK {
 		w.WriteHeader(status)
@@ -103,50 +111,73 @@ func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, http.StatusText(status), status)
 }
 
-// receive returns the event of a request, or the status with which it is rejected.
-func (h *webhookHandler) receive(w http.ResponseWriter, r *http.Request) (*WebhookEvent, int) {
+// receive returns the event of a request, or the status with which it is rejected and the reason.
+func (h *webhookHandler) receive(w http.ResponseWriter, r *http.Request) (event *WebhookEvent, status int, reason string) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return nil, http.StatusMethodNotAllowed
+		return nil, http.StatusMethodNotAllowed, "the method is not POST"
 	}
 	var body []byte
 	if r.Body != nil { // nil only in tests that call the handler directly
-		var status int
 		if body, status = readWebhook(w, r); status != http.StatusOK {
-			return nil, status
+			return nil, status, "the body cannot be read: " + http.StatusText(status)
 		}
 	}
 	if VerifyWebhook(r.Header, body, h.secrets...) != nil {
-		return nil, http.StatusUnauthorized
+		switch {
+		case r.Header.Get(signatureHeader) == "":
+			return nil, http.StatusUnauthorized, "the header " + signatureHeader + " is missing"
+		case len(body) == 0:
+			return nil, http.StatusUnauthorized, "the body is empty, and its signature is wrong; a middleware may have read it"
+		default:
+			return nil, http.StatusUnauthorized, "the signature is wrong"
+		}
 	}
 	event, err := ParseWebhook(r.Header, body)
 	if err != nil {
-		return nil, http.StatusBadRequest
+		if len(body) == 0 {
+			return nil, http.StatusBadRequest, "the body is empty"
+		}
+		return nil, http.StatusBadRequest, "the body is not an event"
 	}
-	return event, http.StatusOK
+	return event, http.StatusOK, ""
 }
 
 // readWebhook returns the body of a request, or the status with which it is rejected. It limits
-// the time of the body unless the server does, which by default waits forever.
+// the time of the body unless the server does, which by default waits forever. It does not need
+// a deadline of the connection, which many a ResponseWriter does not offer: once the response
+// is sent, net/http ends the Read that is still in flight.
 func readWebhook(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
-	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
-	connection := http.NewResponseController(w)
-	limited := (server == nil || server.ReadTimeout <= 0) &&
-		connection.SetReadDeadline(time.Now().Add(webhookBodyLimit)) == nil
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxWebhookBody))
-	tooLarge := (*http.MaxBytesError)(nil)
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, http.StatusRequestEntityTooLarge
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, http.StatusRequestTimeout
-	case err != nil:
-		return nil, http.StatusBadRequest
+	read := make(chan error, 1)
+	go func() {
+		err := errors.New("reading the body panicked")
+		defer func() { _ = recover(); read <- err }()
+		body, err = io.ReadAll(io.LimitReader(r.Body, maxWebhookBody+1))
+	}()
+	var late <-chan time.Time // never, if the server has a limit
+	if server, _ := r.Context().Value(http.ServerContextKey).(*http.Server); server == nil || server.ReadTimeout <= 0 {
+		timer := time.NewTimer(webhookBodyLimit)
+		defer timer.Stop()
+		late = timer.C
 	}
-	if limited { // the limit would end the context of the function
-		_ = connection.SetReadDeadline(time.Time{})
+	reject := func(status int) ([]byte, int) {
+		w.Header().Set("Connection", "close") // net/http would wait for the rest of the body
+		return nil, status
 	}
-	return body, http.StatusOK
+	select {
+	case <-late:
+		return reject(http.StatusRequestTimeout)
+	case err := <-read:
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return reject(http.StatusRequestTimeout)
+		case err != nil:
+			return nil, http.StatusBadRequest
+		case len(body) > maxWebhookBody:
+			return reject(http.StatusRequestEntityTooLarge)
+		}
+		return body, http.StatusOK
+	}
 }
 
 // deliver calls the function, unless it has succeeded for the same delivery.
@@ -154,7 +185,8 @@ func (h *webhookHandler) deliver(r *http.Request, event *WebhookEvent) (status i
 	if event.Delivery == "" {
 		return h.call(r, event)
 	}
-	key := sha256.Sum256([]byte(event.Delivery))
+	body := sha256.Sum256(event.Payload) // the header is not signed
+	key := sha256.Sum256(append(body[:], event.Delivery...))
 	for {
 		delivery, first := h.deliveries.begin(key)
 		if first {
@@ -191,14 +223,18 @@ func (h *webhookHandler) call(r *http.Request, event *WebhookEvent) (status int)
 
 // log writes to the log that net/http uses for the request. A stack is written below the text.
 func (h *webhookHandler) log(r *http.Request, event *WebhookEvent, text string, stack []byte) {
+	if stack != nil {
+		text += "\n" + string(stack)
+	}
+	logTo(r, h.hideSecrets("memfault: webhook "+oneLine(string(event.Type), 80)+": "+text))
+}
+
+func logTo(r *http.Request, text string) {
 	logger := log.Default()
 	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && server.ErrorLog != nil {
 		logger = server.ErrorLog
 	}
-	if stack != nil {
-		text += "\n" + string(stack)
-	}
-	logger.Print(h.hideSecrets("memfault: webhook " + oneLine(string(event.Type), 80) + ": " + text))
+	logger.Print(text)
 }
 
 // hideSecrets redacts the secrets of the webhook.

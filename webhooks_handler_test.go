@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -315,6 +316,26 @@ func TestWebhookHandler_DuplicatesOfFailingDelivery(t *testing.T) {
 	})
 }
 
+// The header is not signed: someone who has a signed body can send it with any header.
+func TestWebhookHandler_SameDeliveryOfOtherBody(t *testing.T) {
+	var payloads []string
+	handler := newWebhookHandler(0, func(_ context.Context, event *memfault.WebhookEvent) error {
+		payloads = append(payloads, string(event.Payload))
+		return nil
+	})
+	bodies := []string{issueCreated, issueCreated, issueCreated + " ", issueCreated}
+	for _, body := range bodies {
+		r := newDelivery(t.Context(), "d-1")
+		r.Header = memfault.SignWebhook(webhookSecret, []byte(body))
+		r.Header.Set("Memfault-Delivery", "d-1")
+		r.Body = io.NopCloser(strings.NewReader(body))
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, r)
+		assert.Equal(t, 200, recorder.Code)
+	}
+	assert.Equal(t, []string{issueCreated, issueCreated + " "}, payloads)
+}
+
 func TestWebhookHandler_ContextCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -329,6 +350,98 @@ func TestWebhookHandler_ContextCanceled(t *testing.T) {
 		synctest.Wait()
 		close(release)
 		all.Wait()
+	})
+}
+
+// plainWriter is a ResponseWriter of a middleware, without Unwrap.
+type plainWriter struct{ http.ResponseWriter }
+
+func TestWebhookHandler_BodyStopsBehindMiddleware(t *testing.T) {
+	for name, wrap := range map[string]func(http.Handler) http.Handler{
+		"none":           func(h http.Handler) http.Handler { return h },
+		"TimeoutHandler": func(h http.Handler) http.Handler { return http.TimeoutHandler(h, time.Hour, "") },
+		"plain ResponseWriter": func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(plainWriter{w}, r) })
+		},
+	} {
+		for http2, protocol := range map[bool]string{false: "HTTP/1", true: "HTTP/2"} {
+			t.Run(name+" "+protocol, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					network := newForgetfulNetwork()
+					protocols := new(http.Protocols)
+					protocols.SetHTTP1(!http2)
+					protocols.SetUnencryptedHTTP2(http2)
+					ended := make(chan struct{})
+					handler := wrap(newWebhookHandler(0, succeed))
+					server := &http.Server{Protocols: protocols, ReadHeaderTimeout: time.Hour, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						defer close(ended)
+						handler.ServeHTTP(w, r)
+					})}
+					go func() { _ = server.Serve(network) }()
+					transport := &http.Transport{DialContext: network.dial, Protocols: protocols}
+					body, writer := io.Pipe()
+					request := newDelivery(t.Context(), "d-1")
+					request.URL.Scheme, request.URL.Host, request.RequestURI = "http", "hook.test", ""
+					request.Body = body
+					go func() { _, _ = io.WriteString(writer, issueCreated[:10]) }()
+					start := time.Now()
+					response, err := transport.RoundTrip(request)
+					require.NoError(t, err)
+					assert.Equal(t, 408, response.StatusCode)
+					assert.Equal(t, time.Minute, time.Since(start))
+					<-ended
+					require.NoError(t, response.Body.Close())
+					require.NoError(t, writer.Close())
+					transport.CloseIdleConnections()
+					require.NoError(t, server.Close())
+					time.Sleep(time.Minute)
+				})
+			})
+		}
+	}
+}
+
+func TestWebhookHandler_BodyPanics(t *testing.T) {
+	r := newDelivery(t.Context(), "d-1")
+	r.Body = io.NopCloser(panickingReader{})
+	recorder := httptest.NewRecorder()
+	newWebhookHandler(0, succeed).ServeHTTP(recorder, r)
+	assert.Equal(t, 400, recorder.Code)
+}
+
+type panickingReader struct{}
+
+func (panickingReader) Read([]byte) (int, error) { panic("no") }
+
+// The limit for the body must not end the context of a function that runs longer.
+func TestWebhookHandler_FunctionRunsForMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := newForgetfulNetwork()
+		handler := newWebhookHandler(0, func(ctx context.Context, _ *memfault.WebhookEvent) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(10 * time.Minute):
+				return nil
+			}
+		})
+		// A middleware that has read the body lets net/http already wait for the end of the connection.
+		server := &http.Server{ReadHeaderTimeout: time.Hour, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			assert.NoError(t, err)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			handler.ServeHTTP(w, r)
+		})}
+		go func() { _ = server.Serve(network) }()
+		transport := &http.Transport{DialContext: network.dial}
+		request := newDelivery(t.Context(), "d-1")
+		request.URL.Scheme, request.URL.Host, request.RequestURI = "http", "hook.test", ""
+		response, err := transport.RoundTrip(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		assert.Equal(t, 200, response.StatusCode)
+		transport.CloseIdleConnections()
+		require.NoError(t, server.Close())
 	})
 }
 
@@ -406,4 +519,41 @@ func ExampleNewWebhookHandler_newIssues() {
 	// issue.created smart-sink 7f3a
 	// 200
 	// 200
+}
+
+func TestWebhook_SecretCopiedWithSurroundings(t *testing.T) {
+	for _, secret := range []string{webhookSecret + "\n", " " + webhookSecret, `"` + webhookSecret + `"`} {
+		err := memfault.VerifyWebhook(memfault.SignWebhook(webhookSecret, []byte(issueCreated)), []byte(issueCreated), secret)
+		require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+		assert.NotContains(t, err.Error(), webhookSecret)
+		recorder := httptest.NewRecorder()
+		memfault.NewWebhookHandler(memfault.WebhookOptions{Secrets: []string{webhookSecret, secret}}, succeed).ServeHTTP(recorder, newDelivery(t.Context(), "d"))
+		assert.Equal(t, 500, recorder.Code)
+		assert.Contains(t, recorder.Body.String(), "white space")
+		assert.NotContains(t, recorder.Body.String(), webhookSecret)
+	}
+}
+
+// A line for each kind of rejection says why, but a flood of requests fills no log.
+func TestWebhookHandler_LogsKindsOfRejections(t *testing.T) {
+	var logged bytes.Buffer
+	handler := newWebhookHandler(0, succeed)
+	for range 3 {
+		for _, change := range []func(r *http.Request){
+			func(r *http.Request) { r.Header.Del("X-Signature-SHA256") },
+			func(r *http.Request) { r.Header.Set("X-Signature-SHA256", "s3cret") },
+			func(r *http.Request) { r.Body = http.NoBody },
+			func(r *http.Request) { r.Method = http.MethodGet },
+			func(*http.Request) {},
+		} {
+			r := newDelivery(logTo(&logged), "d-1")
+			change(r)
+			handler.ServeHTTP(httptest.NewRecorder(), r)
+		}
+	}
+	assert.Equal(t, 4, strings.Count(logged.String(), "\n"), logged.String())
+	for _, reason := range []string{"X-Signature-SHA256 is missing", "signature is wrong", "body is empty", "not POST"} {
+		assert.Contains(t, logged.String(), reason)
+	}
+	assert.NotContains(t, logged.String(), "s3cret")
 }

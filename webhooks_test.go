@@ -133,6 +133,12 @@ func TestParseWebhook_ProjectForms(t *testing.T) {
 		`{"id":{"x":1},"slug":"a"}`:              {Slug: "a"},
 		`{"id":null,"slug":null}`:                {},
 		`{"id":"","slug":"a","name":"x","n":[]}`: {Slug: "a"},
+		`{"id":7,"slug":8}`:                      {ID: 7},
+		`"sink"`:                                 {Slug: "sink"},
+		`7`:                                      {ID: 7},
+		`"7"`:                                    {Slug: "7"},
+		`["sink"]`:                               {},
+		`true`:                                   {},
 		`null`:                                   {},
 		`{}`:                                     {},
 	} {
@@ -147,7 +153,7 @@ func TestParseWebhook_ProjectForms(t *testing.T) {
 func TestParseWebhook_InvalidInput(t *testing.T) {
 	for _, body := range []string{
 		"", " ", "null", "[]", `"x"`, "{", "{}", `{"type":""}`, `{"type":null}`, `{"type":7}`, `{"type":"a"} x`,
-		`{"type":"a","project":"smart-sink"}`, `{"type":"a","project":{"slug":7}}`, strings.Repeat(`{"type":`, 20_000),
+		strings.Repeat(`{"type":`, 20_000),
 	} {
 		event, err := memfault.ParseWebhook(nil, []byte(body))
 		require.ErrorIs(t, err, memfault.ErrInvalidArgument, body)

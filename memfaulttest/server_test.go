@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -230,5 +232,47 @@ func BenchmarkNewServer(b *testing.B) {
 			b.Fatal(err)
 		}
 		cloud.Close()
+	}
+}
+
+// Addresses in responses must lead to the server in the way in which the request came.
+func TestHandler_AddressesBehindTLS(t *testing.T) {
+	for name, test := range map[string]struct {
+		tls       bool
+		forwarded string
+		want      string
+	}{
+		"TLS": {true, "", "https"}, "TLS behind a proxy": {true, "http", "https"}, "http": {false, "", "http"},
+		"proxy": {false, "https", "https"}, "proxies": {false, "HTTPS, http", "https"}, "proxy without TLS": {false, "http", "http"},
+		"other scheme": {false, "javascript", "http"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cloud := memfaulttest.NewServer(t)
+			cloud.AddReleases(memfaulttest.Release{Version: "1.0.0", Artifacts: []memfaulttest.Artifact{{Content: []byte("firmware")}}})
+			handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if test.forwarded != "" {
+					r.Header.Set("X-Forwarded-Proto", test.forwarded)
+				}
+				cloud.Handler().ServeHTTP(w, r)
+			})
+			server := httptest.NewUnstartedServer(handler)
+			start := server.Start
+			if test.tls {
+				start = server.StartTLS
+			}
+			start()
+			defer server.Close()
+			client, err := memfault.NewClient(memfault.OrganizationToken(cloud.OrganizationToken()), memfault.WithBaseURL(server.URL), memfault.WithHTTPClient(server.Client()))
+			require.NoError(t, err)
+			release, err := client.Releases.Get(t.Context(), cloud.Project(), "1.0.0")
+			require.NoError(t, err)
+			require.NotEmpty(t, release.Artifacts)
+			assert.True(t, strings.HasPrefix(release.Artifacts[0].URL, test.want+"://"), release.Artifacts[0].URL)
+			var prepared struct {
+				UploadURL string `json:"upload_url"`
+			}
+			require.NoError(t, client.Do(t.Context(), memfault.Request{Method: http.MethodPost, Path: "/api/v0/organizations/" + cloud.Project().Organization + "/projects/" + cloud.Project().Project + "/upload", Body: map[string]int{"size": 1}}, &prepared))
+			assert.True(t, strings.HasPrefix(prepared.UploadURL, test.want+"://"), prepared.UploadURL)
+		})
 	}
 }

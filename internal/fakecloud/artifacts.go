@@ -60,7 +60,7 @@ func (a *artifact) latestView(r *request) object {
 }
 
 func (a *artifact) url(r *request) string {
-	return "http://" + r.Host + "/cdn/" + strconv.FormatInt(a.id, 10) + "/" + url.PathEscape(a.filename)
+	return r.base() + "/cdn/" + strconv.FormatInt(a.id, 10) + "/" + url.PathEscape(a.filename)
 }
 
 // wantsAny reports whether a list parameter of the query contains the value of one of the

@@ -183,7 +183,7 @@ func (c *Cloud) createRelease(r *request) reply {
 	}
 	rel := c.ensureRelease(r.project, primarySoftwareType, *body.Version)
 	body.apply(rel)
-	return data(rel.view(r)).with("Location", "http://"+r.Host+r.URL.EscapedPath()+"/"+url.PathEscape(rel.version)+"/artifacts")
+	return data(rel.view(r)).with("Location", r.base()+r.URL.EscapedPath()+"/"+url.PathEscape(rel.version)+"/artifacts")
 }
 
 func listReleases(r *request) reply {

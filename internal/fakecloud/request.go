@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -24,6 +25,17 @@ type request struct {
 
 func newRequest(r *http.Request, op *operation.Operation, body []byte) *request {
 	return &request{Request: r, op: op, body: body, query: r.URL.Query()}
+}
+
+// base returns the address at which the client has reached the server, possibly through a proxy
+// that ends TLS.
+func (r *request) base() string {
+	scheme := "http"
+	forwarded, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
+	if r.TLS != nil || strings.EqualFold(strings.TrimSpace(forwarded), "https") {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
 }
 
 // within reports whether t is between the times of two query parameters. Both limits are

@@ -119,7 +119,7 @@ func (c *Cloud) prepareUpload(r *request) reply {
 		}
 	}
 	s := c.newSlot(r.project)
-	return data(object{"upload_url": "http://" + r.Host + s.uri, "token": s.token})
+	return data(object{"upload_url": r.base() + s.uri, "token": s.token})
 }
 
 // commit handles the request that describes the file in a slot.

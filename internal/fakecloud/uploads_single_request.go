@@ -61,7 +61,7 @@ func (c *Cloud) uploadSymbolsLegacy(r *request) reply {
 // acceptedTask returns the response to data that a task processes. The task has succeeded,
 // because the fake cloud processes data immediately.
 func (c *Cloud) acceptedTask(r *request) reply {
-	return reply{status: http.StatusAccepted}.with("Location", "http://"+r.Host+"/api/v0/queue/"+c.addTask("SUCCESS"))
+	return reply{status: http.StatusAccepted}.with("Location", r.base()+"/api/v0/queue/"+c.addTask("SUCCESS"))
 }
 
 func (c *Cloud) uploadArtifact(r *request, rel *release) reply {

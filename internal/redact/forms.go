@@ -58,9 +58,10 @@ func base64Forms(encoding *base64.Encoding, secret string) (forms []string) {
 	return forms
 }
 
-var userOfURL = regexp.MustCompile(`//[^/\s"'<>@]*@`)
+var userOfURL = regexp.MustCompile(`//[^\s"'<>]*@`)
 
-// users replaces the user and the password in URLs, such as that of a proxy.
+// users replaces the user and the password in URLs, such as that of a proxy. A password that is
+// not escaped can contain slashes and @, so everything up to the last @ of the word goes.
 func users(text string) string {
 	if !strings.Contains(text, "@") || !strings.Contains(text, "//") {
 		return text

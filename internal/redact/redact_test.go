@@ -99,6 +99,7 @@ func TestURLs(t *testing.T) {
 		`a\u003fX-Signature=s3cret`:                     "a?[redacted]",
 		"Is it new? Then create it (or is it?).":        "Is it new? Then create it (or is it?).",
 		"proxyconnect http://jane:s3cret@proxy.example": "proxyconnect http://[redacted]@proxy.example",
+		"http://jane:s3/cr@et@proxy.example/x and more": "http://[redacted]@proxy.example/x and more",
 	} {
 		assert.Equal(t, want, redact.URLs(text))
 	}

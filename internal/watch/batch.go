@@ -32,16 +32,23 @@ func (b *batch[T]) add(p Position, value T) {
 	}
 	b.known[p.Key] = true
 	if b.items = append(b.items, entry[T]{p, value}); len(b.items) == 2*b.limit {
-		b.sort()
+		b.truncate()
 	}
 }
 
-// sort sorts the items, and leaves out the newest above the limit.
+// Once items were left out, those that came later can be newer, so that only the oldest are
+// certain to be complete.
 func (b *batch[T]) sort() {
-	slices.SortFunc(b.items, func(x, y entry[T]) int { return x.position.compare(y.position) })
-	if len(b.items) <= b.limit {
+	if b.truncated && len(b.items) > b.limit {
+		b.truncate()
 		return
 	}
+	slices.SortFunc(b.items, func(x, y entry[T]) int { return x.position.compare(y.position) })
+}
+
+// truncate leaves out the newest items above the limit.
+func (b *batch[T]) truncate() {
+	slices.SortFunc(b.items, func(x, y entry[T]) int { return x.position.compare(y.position) })
 	for _, left := range b.items[b.limit:] {
 		delete(b.known, left.position.Key)
 	}

@@ -117,8 +117,13 @@ func (w *watcher[T]) poll(ctx context.Context) (now int64, found *batch[T], err 
 	return micro(clock), found, err
 }
 
+// clockTolerance is the difference between two clocks that does not matter. It also covers a
+// clock that counts in seconds.
+const clockTolerance = time.Minute
+
 // baseline does not trust the local clock, but has no other before the first response. If the
-// clock of the list is more than a minute behind, it asks again.
+// clock of the list differs, it asks again. No item that is already there is of the future, up to
+// the tolerance: it would be yielded later.
 func (w *watcher[T]) baseline(ctx context.Context) (int64, *batch[T], error) {
 	now := micro(time.Time{})
 	for again := false; ; again = true {
@@ -133,16 +138,17 @@ func (w *watcher[T]) baseline(ctx context.Context) (int64, *batch[T], error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		if answered := micro(clock); !again && answered < now-time.Minute.Microseconds() {
+		answered := micro(clock)
+		if difference := time.Duration(answered-now) * time.Microsecond; !again && difference.Abs() > clockTolerance {
 			now = answered
 			continue
 		}
 		slices.SortFunc(present, Position.compare)
 		for _, p := range slices.Compact(present) {
-			start, _ = start.add(p, now, w.Overlap.Microseconds(), w.MaxSeen)
+			start, _ = start.add(p, answered+clockTolerance.Microseconds(), w.Overlap.Microseconds(), w.MaxSeen)
 		}
 		w.state = start
-		return now, newBatch[T](w.MaxBatch, nil), nil
+		return answered, newBatch[T](w.MaxBatch, nil), nil
 	}
 }
 

@@ -362,6 +362,61 @@ func TestRun_ClocksDiffer(t *testing.T) {
 	}
 }
 
+// The items that are already there are not new, whatever the local clock says.
+func TestRun_StartsNowWithOtherClock(t *testing.T) {
+	for _, skew := range []time.Duration{-5 * time.Hour, -50 * time.Second, -1500 * time.Millisecond, 0, 50 * time.Second, 5 * time.Hour} {
+		for _, spread := range []time.Duration{time.Second, 10 * time.Second, 3 * time.Hour} {
+			synctest.Test(t, func(t *testing.T) {
+				l := &list{skew: skew}
+				now := time.Now().Add(skew) // of the list
+				for i := range 600 {
+					l.add(now.Add(-time.Duration(i)*spread/600), i)
+				}
+				l.add(now.Add(900*time.Millisecond), 8000) // its Date has no fractions
+				time.AfterFunc(5*time.Second, func() { l.add(now.Add(5*time.Second), 9000) })
+				got, _ := take(t, l.config(), Now(), all, time.Minute)
+				assert.Equal(t, []int{9000}, got, "%v, %v", skew, spread)
+			})
+		}
+	}
+}
+
+func TestRun_StartsNowWithinOneSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &list{}
+		for i := range 600 {
+			l.add(time.Now().Add(time.Duration(i)*time.Millisecond/4), i)
+		}
+		got, _ := take(t, l.config(), Now(), all, time.Minute)
+		assert.Empty(t, got)
+	})
+}
+
+// Forgetting the keys that were left out must not forget the bound.
+func TestBatch_KnowsOnlyItsItems(t *testing.T) {
+	b := newBatch[int](100, nil)
+	for i := range 10_000 {
+		b.add(Position{Time: int64(-i), Key: uint64(i)}, i)
+	}
+	assert.LessOrEqual(t, len(b.known), 200, "the number of keys")
+	b.truncate()
+	assert.Equal(t, 100, len(b.known)) //nolint:testifylint // Len would print the keys
+}
+
+// Once items were left out, a newer one must not be yielded before them.
+func TestBatch_LeavesOutOnlyTheNewest(t *testing.T) {
+	b := newBatch[int](10, nil)
+	for _, i := range append(rand.Perm(20), 20, 21, 22, 23, 24) {
+		b.add(Position{Time: int64(i), Key: uint64(i)}, i)
+	}
+	b.sort()
+	assert.True(t, b.truncated)
+	require.Len(t, b.items, 10)
+	for i, item := range b.items {
+		assert.Equal(t, i, item.value)
+	}
+}
+
 func TestRun_ReportsEachPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &list{}

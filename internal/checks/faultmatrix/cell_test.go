@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,7 @@ type cell struct {
 	once      bool
 	network   network
 	transport *http.Transport
+	closeIdle func()
 
 	mu       sync.Mutex
 	requests int  // of the operation of the step at fault
@@ -67,20 +69,44 @@ func (c *cell) run() outcome {
 		servers = append(servers, server)
 		var l net.Listener = &faultListener{c.network.listen(address), c}
 		if address == home+":443" {
-			l = tls.NewListener(l, certificates().home)
+			server.TLSConfig = certificates().home.Clone()
+			if c.fault.http2 {
+				server.TLSConfig.NextProtos = []string{"h2"}
+			}
+			l = tls.NewListener(l, server.TLSConfig)
 		}
+		go func() { _ = server.Serve(l) }()
+	}
+	if c.fault.proxy {
+		server := &http.Server{Handler: http.HandlerFunc(c.serveProxy), ReadHeaderTimeout: time.Hour}
+		servers = append(servers, server)
+		c.transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: proxyHost, User: url.UserPassword("jane", "s3cret")})
+		l := c.network.listen(proxyHost)
 		go func() { _ = server.Serve(l) }()
 	}
 	base, options := "http://"+home, []memfault.Option{memfault.WithInsecureHTTP()}
 	if c.fault.https {
 		base, options = "https://"+home, nil
 	}
-	client, err := memfault.NewClient(c.kind.auth, append(options, memfault.WithBaseURL(base), memfault.WithHTTPClient(&http.Client{Transport: c}))...)
+	options = append(options, memfault.WithBaseURL(base))
+	if c.fault.own {
+		kept := http.DefaultTransport
+		defer func() { http.DefaultTransport = kept }()
+		http.DefaultTransport = c.transport // the package clones it
+		options = append(options, memfault.WithRateLimiter(beforeAttempt(c.prepare)))
+	} else {
+		options = append(options, memfault.WithHTTPClient(&http.Client{Transport: c}))
+	}
+	client, err := memfault.NewClient(c.kind.auth, options...)
 	if err != nil {
 		panic(err)
 	}
+	c.closeIdle = c.transport.CloseIdleConnections
+	if c.fault.own {
+		c.closeIdle = client.CloseIdleConnections
+	}
 	if c.fault.idle != nil {
-		c.warmUp(base)
+		c.warmUp(client)
 	}
 
 	start := time.Now()
@@ -98,7 +124,7 @@ func (c *cell) run() outcome {
 		}
 	}
 	c.mu.Unlock()
-	c.transport.CloseIdleConnections()
+	c.closeIdle()
 	synctest.Wait()
 	if open := c.network.open(); open != 0 {
 		c.problem("%d connections are still in use", open)
@@ -132,17 +158,10 @@ func closedConn(given net.Conn) bool {
 }
 
 // warmUp leaves an idle connection.
-func (c *cell) warmUp(base string) {
-	req, err := http.NewRequest(http.MethodGet, base+"/warm", nil)
-	if err != nil {
+func (c *cell) warmUp(client *memfault.Client) {
+	if err := client.Do(context.Background(), memfault.Request{Path: "/warm"}, nil); !errors.Is(err, memfault.ErrNotFound) {
 		panic(err)
 	}
-	resp, err := c.transport.RoundTrip(req)
-	if err != nil {
-		panic(err)
-	}
-	_, _ = io.Copy(io.Discard, resp.Body)
-	_ = resp.Body.Close()
 	synctest.Wait()
 }
 
@@ -157,14 +176,8 @@ func (c *cell) see() {
 
 // RoundTrip sends an attempt of the client.
 func (c *cell) RoundTrip(req *http.Request) (*http.Response, error) {
-	c.enter(req)
-	if c.target && req.Response == nil {
-		if c.fault.fresh {
-			c.transport.CloseIdleConnections()
-		}
-		if c.fault.idle != nil && c.take() {
-			c.fault.idle(c)
-		}
+	if req.Response == nil { // not the next hop of a redirect
+		c.prepare(req.Context())
 	}
 	if req.Header.Get("Expect") != "" {
 		c.problem("the package set Expect")
@@ -191,14 +204,30 @@ func (c *cell) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// enter records to which step a request belongs.
-func (c *cell) enter(req *http.Request) {
+// beforeAttempt is a rate limiter, which the package calls before each attempt.
+type beforeAttempt func(ctx context.Context)
+
+func (f beforeAttempt) Wait(ctx context.Context) error { f(ctx); return nil }
+
+// prepare does what precedes an attempt.
+func (c *cell) prepare(ctx context.Context) {
+	c.enter(ctx)
+	if !c.target {
+		return
+	}
+	if c.fault.fresh {
+		c.closeIdle()
+	}
+	if c.fault.idle != nil && c.take() {
+		c.fault.idle(c)
+	}
+}
+
+// enter records to which step an attempt belongs.
+func (c *cell) enter(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if req.Response != nil {
-		return // the next hop of a redirect
-	}
-	c.target = memfault.OperationName(req.Context()) == c.kind.operation
+	c.target = memfault.OperationName(ctx) == c.kind.operation
 	if c.target {
 		c.requests++
 		c.target = c.requests > c.kind.skip
@@ -274,12 +303,39 @@ func (c *cell) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Host != home && (r.Header.Get("Authorization") != "" || r.Header.Get("Memfault-Project-Key") != "") {
 		c.problem("a credential was sent to %s", r.Host)
 	}
-	if c.fault.handle == nil || r.Host != home || !c.take() {
+	if c.fault.handle == nil || c.fault.proxy || r.Host != home || !c.take() {
 		c.serveHealthy(w, r)
 		return
 	}
 	c.see()
 	c.fault.handle(w, r)
+}
+
+// serveProxy serves the requests to the proxy.
+func (c *cell) serveProxy(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodConnect {
+		c.problem("the proxy received a %s", r.Method)
+	}
+	if c.take() {
+		c.fault.handle(w, r)
+		return
+	}
+	target, err := c.network.dial(r.Context(), "", r.Host)
+	if err != nil {
+		panic(err)
+	}
+	client, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	_, _ = io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
+	for _, ends := range [][2]net.Conn{{client, target}, {target, client}} {
+		go func() {
+			_, _ = io.Copy(ends[0], ends[1])
+			_ = ends[0].Close()
+			_ = ends[1].Close()
+		}()
+	}
 }
 
 func (c *cell) serveHealthy(w http.ResponseWriter, r *http.Request) {

@@ -31,6 +31,9 @@ type fault struct {
 	large  bool // the response is so large that the test of a call takes seconds
 	fresh  bool // each attempt opens a connection
 	expect bool // a transport of the user adds Expect: 100-continue
+	own    bool // the requests are sent with the package's own transport
+	http2  bool // the server offers HTTP/2
+	proxy  bool // the requests are sent through a proxy
 
 	// idle is called before an attempt for which a connection is idle.
 	idle func(c *cell)
@@ -75,6 +78,10 @@ var faults = []*fault{
 	{name: "idle connection closed while the request is in flight", rule: stale, idle: func(c *cell) {
 		c.network.eachServerSide((*conn).resetOnWrite)
 	}},
+	{name: "HTTP/1 connection that is dead without a close", rule: forgotten(headerTimeout), own: true, idle: forgetConnections},
+	{name: "HTTP/2 connection that is dead without a close", rule: noTimeoutOf(forgotten(pingTimeout)), own: true, https: true, http2: true, idle: forgetConnections},
+	{name: "proxy that refuses with 407", rule: permanent(0), own: true, proxy: true, https: true, fresh: true, handle: respond(407, "")},
+	{name: "proxy that refuses with 503", rule: unreachable(0), own: true, proxy: true, https: true, fresh: true, handle: respond(503, "")},
 	{name: "HTTP/2 REFUSED_STREAM", rule: refusedStream, fresh: true, https: true, connect: onHTTP2(func(s *http2Server, id uint32) {
 		_ = s.framer.WriteRSTStream(id, http2.ErrCodeRefusedStream)
 	})},
@@ -153,6 +160,7 @@ const (
 	dialTimeout     = 30 * time.Second
 	tlsTimeout      = 10 * time.Second
 	continueTimeout = time.Second
+	pingTimeout     = 30 * time.Second // 15 s without a frame, and 15 s without a response to the ping
 )
 
 // goAwayDelay is how long a server has a request before it closes the connection with GOAWAY.
@@ -162,6 +170,7 @@ const goAwayDelay = 7 * time.Second
 const (
 	home      = "cloud.test"
 	elsewhere = "other.test"
+	proxyHost = "proxy.test:3128"
 )
 
 func resetFirst(c *cell, conn *conn) {
@@ -213,6 +222,9 @@ func closeIdle(c *cell) {
 	c.network.eachServerSide(func(conn *conn) { _ = conn.Close() })
 	synctest.Wait() // until the client has noticed
 }
+
+// forgetConnections makes all connections silent, as a NAT does that has forgotten them.
+func forgetConnections(c *cell) { c.network.eachServerSide((*conn).forget) }
 
 // hijack takes over the connection of a request, after its body was read.
 func hijack(w http.ResponseWriter, r *http.Request) *conn {

@@ -106,6 +106,7 @@ type stream struct {
 	end     error // returned to the reader after the buffer; nil while the writer is open
 	gone    error // returned to the writer; nil while the reader is open
 	trap    bool  // the next write resets the connection
+	lost    bool  // nothing arrives any more
 }
 
 func newStream() *stream {
@@ -185,6 +186,15 @@ func (c *conn) resetOnWrite() {
 	c.in.trap = true
 }
 
+// forget makes the connection silent in both directions.
+func (c *conn) forget() {
+	for _, s := range []*stream{c.in, c.out} {
+		s.mu.Lock()
+		s.lost = true
+		s.mu.Unlock()
+	}
+}
+
 func (c *conn) Read(p []byte) (int, error) {
 	s := c.in
 	s.mu.Lock()
@@ -195,6 +205,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, net.ErrClosed
 		case c.read.passed():
 			return 0, os.ErrDeadlineExceeded
+		case s.lost:
 		case len(s.buffer) > 0:
 			n := copy(p, s.buffer)
 			s.buffer = s.buffer[n:]

@@ -68,6 +68,9 @@ const details = `
 - net/http repeats a request that an HTTP/2 server has not processed. The package prevents that
   for requests that are not safe to repeat. The server sends the GOAWAY that excludes the request
   after 7 s.
+- A connection that is dead without a close is found on HTTP/1 by the time limit of an attempt,
+  and on HTTP/2 by the pings of the package's own transport. For these faults and those of a
+  proxy, the calls use that transport; for the others, one of the tests.
 - If the operation does not need the response body, the package waits for it at most 5 s. If the
   body does not arrive, the operation succeeds nevertheless.
 `

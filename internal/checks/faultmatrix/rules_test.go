@@ -32,12 +32,12 @@ const (
 )
 
 // waits returns the least and the most time of all waits before n retries. Each wait is random
-// within a window that doubles, but at least the time in Retry-After.
+// within a window that doubles, after the time in Retry-After.
 func waits(n int, retryAfter time.Duration) (least, most time.Duration) {
 	for i := range n {
 		window := min(firstWindow<<i, lastWindow)
 		least += retryAfter
-		most += max(window, retryAfter)
+		most += retryAfter + window
 	}
 	return least, most
 }
@@ -110,6 +110,12 @@ func stale(k *kind, _ bool) expectation {
 	return lost(0, 0)(k, true)
 }
 
+// forgotten is a connection that is dead, without a close, when it is used again. The client
+// closes it after the given time.
+func forgotten(after time.Duration) rule {
+	return func(k *kind, _ bool) expectation { return lost(after, 0)(k, true) }
+}
+
 // refusedStream is a request that an HTTP/2 server has not processed. If the package allows
 // net/http to open the body again, net/http repeats the request by itself: first immediately,
 // then after 0, 1, 2, 4, 8, 16 and 32 s, each wait up to a tenth longer. The time limit ends an
@@ -144,6 +150,11 @@ func excluded(k *kind, once bool) expectation {
 	default:
 		return lost(headerTimeout, 1+int(headerTimeout/goAwayDelay))(k, false)
 	}
+}
+
+// noTimeoutOf is a rule whose error is not a time limit.
+func noTimeoutOf(r rule) rule {
+	return func(k *kind, once bool) expectation { return noTimeout(r(k, once)) }
 }
 
 func noTimeout(e expectation) expectation {

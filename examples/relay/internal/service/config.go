@@ -54,6 +54,7 @@ type Started struct {
 func Defaults() Config {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 1024, 1024
+	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
 	return Config{
 		Store: store.Config{
 			Dir: "relay-data", Replicas: 1, Partitions: 64, MaxBytes: 1 << 30, MaxPerDevice: 10_000,
