@@ -227,7 +227,7 @@ func newTransport() *http.Transport {
 	}
 	transport.HTTP2.SendPingTimeout = cmp.Or(transport.HTTP2.SendPingTimeout, sendPingAfter)
 	transport.HTTP2.PingTimeout = cmp.Or(transport.HTTP2.PingTimeout, pingTimeout)
-	transport.OnProxyConnectResponse = refusalOfProxy(transport.OnProxyConnectResponse)
+	transport.OnProxyConnectResponse = refusalOfProxy(transport.OnProxyConnectResponse) //nolint:bodyclose // net/http closes it
 	transport.MaxIdleConns = 512
 	transport.MaxIdleConnsPerHost = 128
 	return transport

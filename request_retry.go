@@ -188,7 +188,7 @@ func retryAfter(resp *http.Response) (wait time.Duration, asked bool) {
 	if err != nil {
 		now = time.Now()
 	} else if age, err := strconv.ParseUint(strings.TrimSpace(resp.Header.Get("Age")), 10, 31); err == nil {
-		now = now.Add(time.Duration(age) * time.Second) //nolint:gosec // has 31 bits
+		now = now.Add(time.Duration(age) * time.Second)
 	}
 	return max(date.Sub(now), 0), true
 }

@@ -173,9 +173,10 @@ func watchBody(req *http.Request, timer *stall.Timer) {
 	if req.Body == nil {
 		return
 	}
+	ctx := req.Context()
 	watch := func(body io.ReadCloser) io.ReadCloser {
 		if file, ok := body.(*fileReader); ok {
-			file.endWith(req.Context())
+			file.endWith(ctx)
 		}
 		return timer.RequestBody(body, errHeaderTimeout)
 	}
