@@ -43,8 +43,8 @@ type recorder struct {
 // deviceKey identifies a device by the project key of a request and its serial.
 type deviceKey struct{ projectKey, serial string }
 
-// begin records a request, so far without its body. The caller must call done after the
-// response.
+// begin records a request, so far without its body. The caller must call done before the client
+// can have the whole response: it may send its next request then. A second call does nothing.
 func (c *Cloud) begin(op *operation.Operation, r *http.Request) (record *Request, done func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,9 +63,14 @@ func (c *Cloud) begin(op *operation.Operation, r *http.Request) (record *Request
 	if c.recorder.inFlight[key]++; c.recorder.inFlight[key] > 1 {
 		c.recorder.addViolation("two concurrent chunk uploads for " + key.serial)
 	}
+	ended := false
 	return record, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if ended {
+			return
+		}
+		ended = true
 		if c.recorder.inFlight[key]--; c.recorder.inFlight[key] == 0 {
 			delete(c.recorder.inFlight, key)
 		}

@@ -55,6 +55,32 @@ func TestViolations_ConcurrentChunkUploads(t *testing.T) {
 	assert.Equal(t, []string{"two concurrent chunk uploads for C"}, cloud.Violations())
 }
 
+// flushed calls do when a response is flushed.
+type flushed struct {
+	*httptest.ResponseRecorder
+	do func()
+}
+
+func (f *flushed) Flush() { f.do() }
+
+// A client that has the whole response may send its next request before the handler has ended.
+func TestViolations_NextUploadAfterWholeResponse(t *testing.T) {
+	cloud := fakecloud.New()
+	handler := cloud.Handler()
+	cloud.Fail(fakecloud.Fault{CutBodyAfter: 100, Times: 1})
+	header := []string{"Memfault-Project-Key", fakecloud.ProjectKey, "Content-Type", "application/octet-stream"}
+	next := 0
+	first := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v0/chunks/A", strings.NewReader("a chunk"))
+	for i := 0; i < len(header); i += 2 {
+		first.Header.Set(header[i], header[i+1])
+	}
+	assert.PanicsWithValue(t, http.ErrAbortHandler, func() {
+		handler.ServeHTTP(&flushed{httptest.NewRecorder(), func() { next = post(t.Context(), handler, "/api/v0/chunks/A", header...) }}, first)
+	})
+	assert.Equal(t, http.StatusAccepted, next)
+	assert.Empty(t, cloud.Violations())
+}
+
 func TestViolations_Credentials(t *testing.T) {
 	cloud := fakecloud.New()
 	handler := cloud.Handler()

@@ -95,9 +95,14 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []*operation.
 	}
 	c.keepBody(record, body)
 	fault := c.nextFault(op, r, body)
-	if !fault.replaces(w, r, func(status int) { c.replaced(op, r, body, status) }) {
+	replaced := func(status int) {
+		c.replaced(op, r, body, status)
+		done()
+	}
+	if !fault.replaces(w, r, replaced) {
 		response := c.respond(newRequest(r, op, body))
 		c.watchFailure(op, r, body, response.status)
+		done()
 		fault.send(w, response)
 	}
 }
