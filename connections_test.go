@@ -121,11 +121,18 @@ type forgetfulCloud struct {
 // transport. It must be called in a bubble.
 func newForgetfulCloud(t *testing.T, http2 bool, opts ...memfault.Option) *forgetfulCloud {
 	t.Helper()
+	return newLimitedCloud(t, http2, 0, opts...)
+}
+
+// newLimitedCloud is like newForgetfulCloud. The server allows so many streams of an HTTP/2
+// connection; 0 is its default.
+func newLimitedCloud(t *testing.T, http2 bool, streams int, opts ...memfault.Option) *forgetfulCloud {
+	t.Helper()
 	cloud := &forgetfulCloud{Server: memfaulttest.NewInMemoryServer(t), network: newForgetfulNetwork()}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(!http2)
 	protocols.SetUnencryptedHTTP2(http2)
-	server := &http.Server{Handler: cloud.Handler(), Protocols: protocols, ReadHeaderTimeout: time.Hour}
+	server := &http.Server{Handler: cloud.Handler(), Protocols: protocols, ReadHeaderTimeout: time.Hour, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streams}}
 	go func() { _ = server.Serve(cloud.network) }()
 	transport := memfault.NewTransport()
 	transport.DialContext, transport.Protocols = cloud.network.dial, protocols
@@ -235,6 +242,28 @@ func TestConnection_DeadWithoutReset(t *testing.T) {
 			})
 		}
 	}
+}
+
+// If all streams of a connection are in use, the package's own transport opens another connection,
+// so that no attempt spends its time limit on a wait for a stream.
+func TestConnection_NoWaitForStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := newLimitedCloud(t, true, 1)
+		require.NoError(t, get(t.Context(), cloud.client))
+		cloud.Fail(memfaulttest.Fault{Delay: 50 * time.Second})
+		start := time.Now()
+		var calls sync.WaitGroup
+		for range 3 {
+			calls.Go(func() {
+				var response memfault.Response
+				_, err := cloud.client.Projects.Get(t.Context(), sink, memfault.WithResponse(&response))
+				assert.NoError(t, err)
+				assert.Equal(t, 1, response.Attempts)
+			})
+		}
+		calls.Wait()
+		assert.Equal(t, 50*time.Second, time.Since(start), "not one after the other")
+	})
 }
 
 func TestTransport_KeepsPingTimesOfDefault(t *testing.T) {

@@ -146,7 +146,11 @@ func (u BaseURLs) byRole() (urls [operation.Presigned]baseURL) {
 // connection that a NAT or a load balancer has forgotten fails every call, for about 15 minutes.
 // If a proxy refuses a connection, the package's own transport names the proxy in the error, and
 // the call is not retried after a 4xx other than 408 and 429
-// ([net/http.Transport.OnProxyConnectResponse]).
+// ([net/http.Transport.OnProxyConnectResponse]). It waits up to 1 second for the storage to accept a
+// large upload before it sends the file ([net/http.Transport.ExpectContinueTimeout]); without
+// that, a response that rejects the file can be lost. It opens another connection instead of
+// waiting for one: if a transport has MaxConnsPerHost or StrictMaxConcurrentRequests set, its
+// waits count towards the time limit of an attempt.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) {
 		if client == nil || isNil(client.Transport) && client.Transport != nil {

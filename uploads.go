@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -163,6 +164,11 @@ func (s *UploadsService) checkCommit(commit *operation.Operation, project Projec
 	return err
 }
 
+// expectFrom is the size from which the storage is asked whether it accepts a file before the file
+// is sent. Otherwise its response can be lost: a storage that rejects a file early may close the
+// connection, and if net/http then fails to send the file, it drops a response that has arrived.
+const expectFrom = 1 << 20
+
 // put sends the file to the URL from the API, and returns the MD5 of the file.
 func (s *UploadsService) put(ctx context.Context, address string, file *File, opts callOptions) (string, error) {
 	op := operation.UploadPutFile
@@ -170,8 +176,12 @@ func (s *UploadsService) put(ctx context.Context, address string, file *File, op
 	if err != nil {
 		return "", newKindError(ErrUnexpectedResponse, "%s: upload_url: %w", op.Name, err)
 	}
+	c := &call{client: clientOf(s), op: op, options: opts}
+	if file.Size >= expectFrom {
+		c.header = http.Header{"Expect": {"100-continue"}}
+	}
 	content := &filePayload{file: file, progress: opts.progress}
-	r, err := clientOf(s).send(ctx, &call{client: clientOf(s), op: op, options: opts}, target, content.payload(file.contentType()))
+	r, err := clientOf(s).send(ctx, c, target, content.payload(file.contentType()))
 	if err != nil {
 		return "", content.cause(op.Name, err)
 	}

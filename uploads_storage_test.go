@@ -1,13 +1,16 @@
 package memfault_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -298,4 +301,45 @@ func TestUpload_ChangingFileIsInvalidArgument(t *testing.T) {
 	_, err := client.Uploads.OTAPayload(context.WithoutCancel(t.Context()), sink, &memfault.File{Name: "a.bin", Size: 100_000, Content: file}, payloadOptions)
 	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 	require.NotErrorIs(t, err, memfault.ErrNoAnswer)
+}
+
+// earlyStorage rejects each upload with 413 as soon as it has read the header, and resets the
+// connection.
+func earlyStorage(t *testing.T) (address string, puts *atomic.Int64) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	puts = new(atomic.Int64)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			puts.Add(1)
+			_, _ = http.ReadRequest(bufio.NewReaderSize(conn, 16))
+			const body = "<Error><Code>EntityTooLarge</Code><Message>above 5 GiB</Message></Error>"
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: application/xml\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			_ = conn.Close()
+		}
+	}()
+	return "http://" + listener.Addr().String() + "/file?signature=s3cret", puts
+}
+
+func TestUpload_EarlyResponseOfStorageIsKept(t *testing.T) {
+	for range 10 {
+		address, puts := earlyStorage(t)
+		_, client := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(w, `{"data":{"upload_url":%q,"token":"t"}}`, address)
+		})
+		content := bytes.Repeat([]byte("firmware"), 1<<20)
+		file := &memfault.File{Name: "a.bin", Size: int64(len(content)), Content: bytes.NewReader(content)}
+		_, err := client.Uploads.OTAPayload(t.Context(), sink, file, memfault.OTAPayloadOptions{HardwareVersion: "evt", SoftwareType: "main", SoftwareVersion: "1.0.0"})
+		got := requireError(t, err, http.StatusRequestEntityTooLarge)
+		require.ErrorIs(t, err, memfault.ErrTooLarge)
+		assert.Equal(t, "EntityTooLarge", got.Type)
+		assert.Equal(t, int64(1), puts.Load(), "the file must not be sent again")
+	}
 }
