@@ -94,7 +94,7 @@ func (s *ReleasesService) VerifyOffer(ctx context.Context, query LatestReleaseQu
 	if err := query.validate(); err != nil {
 		return err
 	}
-	local, err := file.sha256() // first: a device may send only a few requests a day
+	local, err := file.within(ctx).sha256() // first: a device may send only a few requests a day
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (f *File) sha256() (string, error) {
 	content := struct{ io.Reader }{io.NewSectionReader(f.Content, 0, f.Size)} // without other methods, so that the buffer is used
 	read, err := io.CopyBuffer(sum, content, make([]byte, 32<<10))
 	if err != nil {
-		return "", invalid("File: %s: %w", f.Name, err)
+		return "", f.readFailed(err)
 	}
 	if read < f.Size {
 		return "", invalid("File: %s: content is shorter than Size (%d bytes)", f.Name, f.Size)

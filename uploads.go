@@ -97,7 +97,7 @@ func (s *UploadsService) send(ctx context.Context, project ProjectRef, file *Fil
 	if err := s.checkCommit(commit, project); err != nil {
 		return nil, err
 	}
-	if err := checkFile(file, kind.check); err != nil {
+	if err := checkFile(file.within(ctx), kind.check); err != nil {
 		return nil, err
 	}
 	if file.Size > maxUploadSize {

@@ -99,7 +99,7 @@ func (o SymbolsOptions) checkSymbols(file *File) (id string, err error) {
 	case errors.Is(err, buildid.ErrNotELF):
 		return "", o.checkText(file)
 	case err != nil:
-		return "", invalid("File: %s: %w", file.Name, err)
+		return "", file.readFailed(err)
 	case info.Type == elf.ET_CORE:
 		return "", invalid("File: %s: an ELF core file contains no symbols", file.Name)
 	case !info.HasDebugInfo && !o.WithoutDebugInfo:

@@ -1,12 +1,15 @@
 package memfault
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/memfault-go/memfault/internal/parallel"
 )
 
 // File is a file to upload. Its content must not change until the call returns. If the file
@@ -108,6 +111,56 @@ func (f *File) validate() error {
 	return nil
 }
 
+// within returns the file with a Content whose ReadAt also ends with ctx. The call of the user's
+// code then continues in a goroutine of its own.
+func (f *File) within(ctx context.Context) *File {
+	if f == nil || f.Content == nil || ctx == nil || ctx.Done() == nil {
+		return f
+	}
+	bounded := *f
+	bounded.Content = contextReader{ctx, f.Content}
+	return &bounded
+}
+
+type contextReader struct {
+	ctx     context.Context
+	content io.ReaderAt
+}
+
+func (r contextReader) ReadAt(p []byte, at int64) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, contextError(r.ctx)
+	}
+	type result struct {
+		n   int
+		err error
+	}
+	buffer, done := make([]byte, len(p)), make(chan result, 1) // the user's code can still write after ReadAt has returned
+	go func() {
+		var got result
+		parallel.Guard(func() { got.n, got.err = r.content.ReadAt(buffer, at) }, func(panicked *parallel.Panic) {
+			if panicked != nil {
+				got = result{0, errors.New("File.Content panicked or ended its goroutine")}
+			}
+			done <- got
+		})
+	}()
+	select {
+	case got := <-done:
+		return copy(p, buffer[:max(min(got.n, len(p)), 0)]), got.err
+	case <-r.ctx.Done():
+		return 0, contextError(r.ctx)
+	}
+}
+
+// readFailed returns the error of a file that cannot be read.
+func (f *File) readFailed(err error) error {
+	if isContextError(err) {
+		return newKindError(ErrNoAnswer, "File: %s: %w", f.Name, err)
+	}
+	return invalid("File: %s: %w", f.Name, err)
+}
+
 // start returns the first n bytes of the file, or the whole file if it is shorter.
 func (f *File) start(n int64) ([]byte, error) {
 	start := make([]byte, min(n, f.Size))
@@ -116,7 +169,7 @@ func (f *File) start(n int64) ([]byte, error) {
 		if errors.Is(err, io.EOF) {
 			return nil, invalid("File: %s: content is shorter than Size (%d bytes)", f.Name, f.Size)
 		}
-		return nil, invalid("File: %s: %w", f.Name, err)
+		return nil, f.readFailed(err)
 	}
 	return start, nil
 }

@@ -264,7 +264,7 @@ type RawCoredumpOptions struct{}
 //
 // Memfault: https://docs.memfault.com/api/upload
 func (s *UploadsService) RawCoredump(ctx context.Context, file *File, _ RawCoredumpOptions, opts ...CallOption) (*UploadResult, error) {
-	if err := checkFile(file, isCoredump); err != nil {
+	if err := checkFile(file.within(ctx), isCoredump); err != nil {
 		return nil, err
 	}
 	content := &filePayload{file: file, progress: newCallOptions(opts).progress}

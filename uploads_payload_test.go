@@ -175,3 +175,48 @@ func TestUpload_CallerPanics(t *testing.T) {
 		require.ErrorContains(t, err, "WithProgress or File.Content", name)
 	}
 }
+
+// The start of a file is read before anything is sent, also within the context of the call.
+func TestUpload_CallerBlocksAtStart(t *testing.T) {
+	for name, call := range map[string]func(context.Context, *memfault.Client, *memfault.Client, *memfault.File) error{
+		"checked kind": func(ctx context.Context, client, _ *memfault.Client, file *memfault.File) error {
+			_, err := client.Uploads.BugReport(ctx, sink, file, memfault.BugReportOptions{})
+			return err
+		},
+		"symbols": func(ctx context.Context, client, _ *memfault.Client, file *memfault.File) error {
+			_, err := client.Uploads.Symbols(ctx, sink, file, memfault.SymbolsOptions{})
+			return err
+		},
+		"raw coredump": func(ctx context.Context, _, device *memfault.Client, file *memfault.File) error {
+			_, err := device.Uploads.RawCoredump(ctx, file, memfault.RawCoredumpOptions{})
+			return err
+		},
+		"offer": func(ctx context.Context, _, device *memfault.Client, file *memfault.File) error {
+			return device.Releases.VerifyOffer(ctx, memfault.LatestReleaseQuery{DeviceSerial: "A", HardwareVersion: "evt", SoftwareType: "main"}, file)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cloud, client := newCloudInBubble(t)
+				device := client.WithAuth(memfault.ProjectKey(projectKey))
+				release := make(chan struct{})
+				defer close(release)
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				start := time.Now()
+				err := call(ctx, client, device, &memfault.File{Name: "a", Size: 100, Content: readerAtFunc(func([]byte, int64) (int, error) {
+					<-release
+					return 0, io.EOF
+				})})
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.ErrorIs(t, err, memfault.ErrNoAnswer)
+				require.NotErrorIs(t, err, memfault.ErrTemporary)
+				assert.Equal(t, 10*time.Second, time.Since(start))
+
+				err = call(t.Context(), client, device, &memfault.File{Name: "a", Size: 100, Content: readerAtFunc(func([]byte, int64) (int, error) { panic("no") })})
+				require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+				assert.Empty(t, cloud.Requests(""), "nothing was sent")
+			})
+		})
+	}
+}

@@ -65,7 +65,7 @@ func (s *UploadsService) Symbols(ctx context.Context, project ProjectRef, file *
 	if err := s.checkCommit(kind.consoleCommit, project); err != nil {
 		return nil, err
 	}
-	id, err := options.checkSymbols(file)
+	id, err := options.checkSymbols(file.within(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func (s *UploadsService) SymbolsExist(ctx context.Context, project ProjectRef, b
 // ChromeOS.
 func (s *UploadsService) SymbolsLegacy(ctx context.Context, project ProjectRef, softwareType, version string, file *File, opts ...CallOption) (*UploadResult, error) {
 	options := SymbolsOptions{SoftwareType: softwareType, SoftwareVersion: version, WithoutDebugInfo: true}
-	id, err := options.checkSymbols(file)
+	id, err := options.checkSymbols(file.within(ctx))
 	if err != nil {
 		return nil, err
 	}

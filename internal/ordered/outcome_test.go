@@ -345,11 +345,13 @@ func TestOutcome_MisdirectedWhileOthersAreServed(t *testing.T) {
 		synctest.Wait()
 		told.send(t, s, "A", "00001")
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		assert.NotContains(t, told.results, "A 00001", "no other is served")
 		for i := range 3 {
 			assert.NotContains(t, told.results, "A 00001", "%d failures while others were served", i)
 			told.send(t, s, "OTHER", fmt.Sprint(i))
 			time.Sleep(time.Minute)
+			synctest.Wait()
 		}
 		require.ErrorIs(t, told.results["A 00001"], errStatus)
 		requireClosed(t, s)

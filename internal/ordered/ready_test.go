@@ -210,6 +210,7 @@ func TestBrake_HangingRequestsEnd(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
+		synctest.Wait()
 		assert.Equal(t, 8, most)
 		requireClosed(t, s)
 	})
