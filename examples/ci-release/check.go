@@ -96,19 +96,20 @@ func (r *release) checkDeployments(ctx context.Context) error {
 			}
 			r.deployment = &d
 		case r.version == nil && targetOf(d.Release) != r.Version:
-			r.note(stepCheck, "%s is active on %s, and may shadow %s, because the order of the two versions is not known (ci-release pull deactivates it)", targetOf(d.Release), r.Cohort, r.Version)
+			r.note("%s is active on %s, and may shadow %s, because the order of the two versions is not known (ci-release pull deactivates it)", targetOf(d.Release), r.Cohort, r.Version)
 		case r.version == nil || err != nil || other.LessThan(r.version) || other.String() == r.Version:
 		case other.Equal(r.version):
-			r.note(stepCheck, "%s is active on %s and has the same precedence: devices that run it are not offered %s", other, r.Cohort, r.Version)
+			r.note("%s is active on %s and has the same precedence: devices that run it are not offered %s", other, r.Cohort, r.Version)
 		default:
-			r.note(stepCheck, "%s is active on %s: if it has the same software type, it shadows %s (ci-release pull deactivates it)", other, r.Cohort, r.Version)
+			r.note("%s is active on %s: if it has the same software type, it shadows %s (ci-release pull deactivates it)", other, r.Cohort, r.Version)
 		}
 	}
 	return nil
 }
 
-func (s *session) note(step, format string, args ...any) {
-	s.out.event(event{Step: step, State: stateNote, Text: fmt.Sprintf(format, args...)})
+// note tells something that the check found and that does not stop the release.
+func (s *session) note(format string, args ...any) {
+	s.out.event(event{Step: stepCheck, State: stateNote, Text: fmt.Sprintf(format, args...)})
 }
 
 // share is the part of the cohort that should be offered the release.
@@ -162,7 +163,7 @@ func (r *release) askForBoard(ctx context.Context, board string) error {
 		return err
 	}
 	if device == nil {
-		r.note(stepCheck, "whether hardware version %s exists cannot be found out without MEMFAULT_PROJECT_KEY", board)
+		r.note("whether hardware version %s exists cannot be found out without MEMFAULT_PROJECT_KEY", board)
 		return nil
 	}
 	serial := "ci-release"
@@ -177,7 +178,7 @@ func (r *release) askForBoard(ctx context.Context, board string) error {
 		}
 		return err
 	case strings.Contains(strings.ToLower(err.Error()), "software"):
-		r.note(stepCheck, "software type %s is new in this project", r.SoftwareType)
+		r.note("software type %s is new in this project", r.SoftwareType)
 		return nil
 	default:
 		return &blockedError{fmt.Sprintf("hardware version %s does not exist in %s/%s: create it, or correct -hardware-version", board, r.project.Organization, r.project.Project)}

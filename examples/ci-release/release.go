@@ -257,13 +257,13 @@ func (r *release) checkPayload(ctx context.Context, p payload) error {
 	_, others, err := r.storedPayloads(ctx, p, file)
 	switch {
 	case errors.Is(err, memfault.ErrForbidden):
-		r.note(stepCheck, "whether release %s has another payload for %s cannot be found out, because the credential may not read releases", r.Version, p.board)
+		r.note("whether release %s has another payload for %s cannot be found out, because the credential may not read releases", r.Version, p.board)
 		return nil
 	case err != nil:
 		return err
 	}
 	for _, other := range others {
-		r.note(stepCheck, "release %s has another payload for %s, %s (MD5 %s), and devices may be offered either: raise -version", r.Version, p.board, other.Filename, other.MD5)
+		r.note("release %s has another payload for %s, %s (MD5 %s), and devices may be offered either: raise -version", r.Version, p.board, other.Filename, other.MD5)
 	}
 	return nil
 }
