@@ -37,6 +37,7 @@ var sentinels = map[string]error{
 	"ErrWrongCredential":    memfault.ErrWrongCredential,
 	"ErrNoBuildID":          memfault.ErrNoBuildID,
 	"ErrNotReady":           memfault.ErrNotReady,
+	"ErrTemporary":          memfault.ErrTemporary,
 	"ErrDeviceFull":         memfault.ErrDeviceFull,
 	"ErrNotDelivered":       memfault.ErrNotDelivered,
 	"ErrSenderClosed":       memfault.ErrSenderClosed,
@@ -120,6 +121,9 @@ func requireOutcome(t *testing.T, want expectation, got outcome) {
 	wanted := []string{}
 	for _, sentinel := range want.errors {
 		wanted = append(wanted, kindsOf(sentinel)...)
+	}
+	if want.temporary() {
+		wanted = append(wanted, kindsOf(memfault.ErrTemporary)...)
 	}
 	assert.ElementsMatch(t, wanted, kindsOf(got.err), "%v", got.err)
 	if len(wanted) == 0 {

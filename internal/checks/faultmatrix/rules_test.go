@@ -14,6 +14,14 @@ type expectation struct {
 	min, max time.Duration // until the call returns
 	errors   []error       // the kinds of the error; none after a success
 	timeout  bool          // the error is a net.Error whose Timeout is true
+	code     int           // the status that is the error; 0 if it is another
+}
+
+// temporary reports whether the same call may succeed later, from the documentation of
+// memfault.ErrTemporary.
+func (e expectation) temporary() bool {
+	temporary := []error{memfault.ErrNoAnswer, memfault.ErrRateLimited, memfault.ErrUnavailable, memfault.ErrNotReady}
+	return e.errors != nil && (e.code == 500 || slices.Contains(temporary, e.errors[0]))
 }
 
 // rule returns the expectation for a fault that never passes or, if once is true, for a fault
@@ -234,7 +242,9 @@ func statusAfter(code int, retryAfter time.Duration) rule {
 			}
 			return e
 		}
-		return repeated(retried && retryAfter <= lastWindow, once, maxAttempts, 0, retryAfter, 1, kindOf)
+		e := repeated(retried && retryAfter <= lastWindow, once, maxAttempts, 0, retryAfter, 1, kindOf)
+		e.code = code
+		return e
 	}
 }
 
