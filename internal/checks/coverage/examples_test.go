@@ -27,7 +27,7 @@ const root = "../../.."
 func TestExamples_CompileOutsideTheRepository(t *testing.T) {
 	module := t.TempDir()
 	copied := 0
-	for _, dir := range []string{".", "memfaulttest"} {
+	for _, dir := range []string{".", "chunk", "memfaulttest"} {
 		files := token.NewFileSet()
 		for _, example := range examples(t, files, filepath.Join(root, dir)) {
 			name := strings.TrimPrefix(dir, ".") + "Example" + example.Name
