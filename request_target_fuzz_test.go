@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -25,6 +26,7 @@ func FuzzPath(f *testing.F) {
 	f.Add("a b", "c/d", "e?f#g%2F+h")
 	f.Add("..", "ä\x00\r\n", "\xff%")
 	f.Add(".", "...", "")
+	f.Add(" ", "a\u2003", "b\u0085c")
 	f.Add("%2e%2e", "//", "a;b=c,d&e")
 	f.Fuzz(func(t *testing.T, organization, project, serial string) {
 		var wire bytes.Buffer
@@ -35,7 +37,7 @@ func FuzzPath(f *testing.F) {
 			})}))
 		_, err := client.Devices.Get(t.Context(), memfault.ProjectRef{Organization: organization, Project: project}, serial)
 		segments := []string{organization, project, serial}
-		if slices.ContainsFunc(segments, isNoSegment) {
+		if slices.ContainsFunc(segments, isNoName) {
 			require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 			require.Zero(t, wire.Len())
 			return
@@ -50,6 +52,11 @@ func FuzzPath(f *testing.F) {
 }
 
 func isNoSegment(segment string) bool { return segment == "" || segment == "." || segment == ".." }
+
+// isNoName reports whether a text can be no serial, slug or version.
+func isNoName(text string) bool {
+	return isNoSegment(text) || !utf8.ValidString(text) || strings.TrimSpace(text) != text || strings.ContainsFunc(text, unicode.IsControl)
+}
 
 // segmentsOf returns the unescaped segments of an escaped path.
 func segmentsOf(t *testing.T, path string) []string {
