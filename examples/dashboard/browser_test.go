@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -82,6 +83,14 @@ func requireTrue(t *testing.T, ctx context.Context, expression string) { //nolin
 		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
 		return err == nil && ok
 	}, time.Minute, 50*time.Millisecond, "never true: %s", expression)
+}
+
+// requireFocus focuses an element in the page. chromedp.Focus looks the node up first and focuses
+// it in a second step, which fails when a live update replaces the node in between.
+func requireFocus(t *testing.T, ctx context.Context, selector string) { //nolint:revive // t is first in the helpers
+	t.Helper()
+	quoted := strconv.Quote(selector)
+	requireTrue(t, ctx, `document.readyState === "complete" && (document.querySelector(`+quoted+`)?.focus(), document.activeElement?.matches(`+quoted+`) ?? false)`)
 }
 
 func contains(id, text string) string {
@@ -234,9 +243,12 @@ func TestBrowser_SearchByKeyboard(t *testing.T) {
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
 	d.requireSoon(t, "versions", "40 devices")
 	ctx := newBrowser(t, looks[0])
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url), chromedp.Focus(chromedp.CSS("#q")), chromedp.SendKeys(chromedp.CSS("#q"), "tap-c3\r")))
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+	requireFocus(t, ctx, "#q")
+	require.NoError(t, chromedp.Do(ctx, chromedp.KeyEvent("tap-c3\r")))
 	requireTrue(t, ctx, `location.pathname === "/devices" && document.body.textContent.includes("1 to 1 of 1")`)
-	require.NoError(t, chromedp.Do(ctx, chromedp.Focus(chromedp.CSS(`tbody a[href="/devices/TAP-C3"]`)), chromedp.KeyEvent("\r")))
+	requireFocus(t, ctx, `tbody a[href="/devices/TAP-C3"]`)
+	require.NoError(t, chromedp.Do(ctx, chromedp.KeyEvent("\r")))
 	requireTrue(t, ctx, `location.pathname === "/devices/TAP-C3"`)
 	links, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`[...document.querySelectorAll("a.app")].map((a) => a.href)`))
 	require.NoError(t, err)
