@@ -128,7 +128,7 @@ var (
 		memfault.HostAPI, memfault.HostChunks, memfault.HostIngress, memfault.HostFiles, memfault.HostDevice, memfault.HostNRFCloud,
 	}
 	_ = memfault.ChunksAddress{DeviceSerial: "", BaseURL: ""}
-	_ = memfault.RetryPolicy{MaxAttempts: 0, MinWait: 0, MaxWait: 0}
+	_ = memfault.RetryPolicy{MaxAttempts: 0, MinWait: 0, MaxWait: 0, MaxRetryAfter: 0}
 	_ = memfault.ListOptions{Page: 0, PerPage: 0, Sort: ""}
 	_ = memfault.Page[int]{Items: []int{}, Paging: memfault.Paging{ItemCount: 0, Page: 0, PageCount: 0, PerPage: 0, TotalCount: 0}, Next: ""}
 	_ = memfault.ProcessingLogListOptions{Start: memfault.Timestamp{}, End: memfault.Timestamp{}, Level: "", PageSize: 0, After: ""}

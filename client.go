@@ -55,6 +55,7 @@ type core struct {
 	config  config
 	hosts   hosts
 	retrier *retryablehttp.Client
+	limits  rateLimits
 	buffers bufferPool
 	rpcID   atomic.Int64 // of the last JSON-RPC request
 
@@ -90,6 +91,7 @@ func NewClient(auth Authenticator, opts ...Option) (*Client, error) {
 	}
 	given := *cfg.httpClient
 	shared := &core{config: cfg, hosts: base, closeIdle: given.CloseIdleConnections, userAgent: []string{cfg.userAgent}, accept: []string{"application/json"}}
+	shared.limits.policy = cfg.retry
 	shared.retrier = cfg.retry.newRetrier(shared.newHTTPClient())
 	return newClient(shared, auth), nil
 }

@@ -119,10 +119,17 @@
 //
 // Before the next attempt, the client waits for a random time, within a window that doubles
 // from 0.5 s to 30 s, and before that for the time in the Retry-After header (seconds or a
-// date). If that time is longer than [RetryPolicy.MaxWait], or ends after the deadline of the
-// context, the call fails immediately; a
-// [ChunkSender] waits all the same. If the context ends during a wait, the call ends; the
-// error also contains the last response.
+// date). If that time is longer than [RetryPolicy.MaxRetryAfter], or ends after the deadline of
+// the context, the call fails immediately; a [ChunkSender] waits all the same. If the context
+// ends during a wait, the call ends; the error also contains the last response.
+//
+// A 429 with Retry-After of the API host holds for all calls with the same credential, also of
+// the clients that [Client.WithAuth] returns: none of them sends a request there until that time
+// has passed, but for at most [RetryPolicy.MaxRetryAfter]. They then continue at random times,
+// within a window that doubles each time that one of them is rejected again. A call that would
+// wait more often than it could be retried fails with [ErrRateLimited] and is not sent. What is
+// limited for each device does not delay other calls: chunks, events, uploads of devices and the
+// latest release.
 //
 // # Models
 //

@@ -75,6 +75,7 @@ type Attempt struct {
 	Number     int           // 1 for the first attempt of a call
 	StatusCode int           // 0 if no response was received
 	Duration   time.Duration // until the response header, or the failure
+	RetryAfter time.Duration // the wait that the response asks for; 0 if it asks for none
 	RequestID  string
 	Err        error // why no response was received; without secrets
 }

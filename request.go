@@ -119,6 +119,11 @@ func (c *call) do(ctx context.Context, target *url.URL, body any, readBody retry
 	if readBody != nil {
 		req.SetResponseHandler(readBody)
 	}
+	// Most waits are over here, outside of http.Client, whose Timeout includes those of an attempt.
+	if err = c.client.core.limits.wait(ctx, c); err != nil {
+		c.options.report(c)
+		return nil, c.failure(ctx, nil, err)
+	}
 	resp, err := c.client.core.retrier.Do(req)
 	c.options.report(c)
 	return resp, c.failure(ctx, resp, err)

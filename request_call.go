@@ -116,9 +116,10 @@ func (c *call) keepError(resp *http.Response) {
 
 // failure turns the outcome of the attempts into the error of the call, or nil.
 func (c *call) failure(ctx context.Context, resp *http.Response, err error) error {
-	ended := ctx.Err() != nil
+	var limited *limitError
+	ended := ctx.Err() != nil || errors.As(err, &limited) && limited.late
 	switch {
-	case ended && (err != nil || !succeeded(resp)):
+	case ctx.Err() != nil && (err != nil || !succeeded(resp)):
 		err = contextError(ctx)
 	case err != nil && c.decodeError != nil && errors.Is(err, c.decodeError):
 		return c.decodeError

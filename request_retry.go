@@ -1,6 +1,7 @@
 package memfault
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -23,19 +24,20 @@ import (
 // most MaxWait, MaxWait to at least MinWait.
 //
 // A [ChunkSender] uses MinWait and MaxWait for the waits of a device. It ignores MaxAttempts,
-// and honors a Retry-After of up to one hour, whatever MaxWait is.
+// and honors a Retry-After of up to one hour, whatever MaxRetryAfter is.
 type RetryPolicy struct {
 	MaxAttempts int           // attempts in total; 5 by default, so 4 retries
 	MinWait     time.Duration // window of the first wait; 0.5 s by default
-	// MaxWait is the widest window, 30 s by default, and the longest Retry-After that a call
-	// honors; the random wait follows it. If Memfault asks for a longer wait, or for one that ends
-	// after the deadline of the context, the call fails immediately.
-	MaxWait time.Duration
+	MaxWait     time.Duration // the widest window; 30 s by default
+	// MaxRetryAfter is the longest Retry-After that a call honors; MaxWait by default. The random
+	// wait follows it. If Memfault asks for a longer wait, or for one that ends after the deadline
+	// of the context, the call fails immediately.
+	MaxRetryAfter time.Duration
 }
 
 func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
-	if p.MaxAttempts < 0 || p.MinWait < 0 || p.MaxWait < 0 {
-		return p, invalid("WithRetry: MaxAttempts, MinWait and MaxWait must not be negative")
+	if p.MaxAttempts < 0 || p.MinWait < 0 || p.MaxWait < 0 || p.MaxRetryAfter < 0 {
+		return p, invalid("WithRetry: MaxAttempts, MinWait, MaxWait and MaxRetryAfter must not be negative")
 	}
 	if p.MaxAttempts == 0 {
 		p.MaxAttempts = 5
@@ -51,6 +53,7 @@ func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 	if p.MinWait > p.MaxWait {
 		return p, invalid("WithRetry: MinWait %v is greater than MaxWait %v", p.MinWait, p.MaxWait)
 	}
+	p.MaxRetryAfter = cmp.Or(p.MaxRetryAfter, p.MaxWait)
 	return p, nil
 }
 
@@ -113,7 +116,7 @@ func (c *call) mayBeDone(resp *http.Response, err error) bool {
 // deadline of the call.
 func (p RetryPolicy) worthWaiting(ctx context.Context, c *call, resp *http.Response) bool {
 	after, asked := retryAfter(resp)
-	if !asked || after > p.MaxWait {
+	if !asked || after > p.MaxRetryAfter {
 		return !asked
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < after {
@@ -154,13 +157,17 @@ func permanent(text string) error { return &permanentError{errors.New(text)} }
 // jitter). It begins after the wait that Retry-After asks for, so that callers that were
 // rejected in the same instant do not come back in the same instant.
 func (p RetryPolicy) backoff(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
+	after, _ := retryAfter(resp)
+	return p.randomAfter(min(after, p.MaxRetryAfter), attempt)
+}
+
+// randomAfter returns a wait at a random place of the window that follows another wait.
+func (p RetryPolicy) randomAfter(wait time.Duration, attempt int) time.Duration {
 	window := p.MaxWait
 	if attempt < 62 && p.MinWait <= p.MaxWait>>attempt {
 		window = p.MinWait << attempt
 	}
-	wait := rand.N(max(window, 1)) //nolint:gosec // jitter needs no secret randomness
-	after, _ := retryAfter(resp)
-	return min(after, p.MaxWait) + wait
+	return wait + rand.N(max(min(window, math.MaxInt64-wait), 1)) //nolint:gosec // jitter needs no secret randomness
 }
 
 // retryAfter reads the Retry-After header of a response, in seconds or as a date. A date is

@@ -57,6 +57,9 @@ func (t *attemptTransport) send(c *call, req *http.Request, credential string) (
 	}
 	start := time.Now()
 	resp, err := t.attempt(c, out, cancel)
+	if err == nil && req.Response == nil {
+		t.core.limits.note(c, resp)
+	}
 	t.observe(c, req, resp, err, time.Since(start))
 	return resp, err
 }
@@ -73,6 +76,9 @@ func (t *attemptTransport) prepare(ctx context.Context, c *call, req *http.Reque
 		}
 	}
 	if req.Response == nil { // not the next hop of a redirect
+		if err := t.core.limits.wait(ctx, c); err != nil {
+			return nil, err
+		}
 		c.attempts++
 	}
 	out := req.WithContext(ctx)
@@ -269,6 +275,7 @@ func (t *attemptTransport) observe(c *call, req *http.Request, resp *http.Respon
 	} else {
 		attempt.StatusCode = resp.StatusCode
 		attempt.RequestID = c.requestID(resp)
+		attempt.RetryAfter, _ = retryAfter(resp)
 	}
 	if cfg.observe != nil {
 		cfg.observe(req.Context(), attempt)
@@ -311,6 +318,9 @@ func (a *Attempt) log(ctx context.Context, logger *slog.Logger) {
 		attrs = append(attrs, slog.String("error", a.Err.Error()))
 	} else {
 		attrs = append(attrs, slog.Int("status", a.StatusCode), slog.String("request_id", a.RequestID))
+	}
+	if a.RetryAfter > 0 {
+		attrs = append(attrs, slog.Duration("retry_after", a.RetryAfter))
 	}
 	logger.LogAttrs(ctx, level, "memfault attempt", attrs...)
 }
