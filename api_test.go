@@ -95,6 +95,12 @@ var (
 	_ func(*memfault.MCPService, context.Context, memfault.ProjectRef, string, any, any, ...memfault.CallOption) error     = (*memfault.MCPService).CallTool
 	_ func(string) (memfault.ChunksAddress, error)                                                                         = memfault.ParseChunksURL
 
+	_ func(...memfault.Option) (*memfault.Client, memfault.ProjectRef, error)                                                                                                            = memfault.NewClientFromEnv
+	_ func(*memfault.CohortsService, context.Context, memfault.ProjectRef, string, ...memfault.CallOption) (*memfault.VersionCounts, error)                                              = (*memfault.CohortsService).CountVersions
+	_ func(*memfault.DeploymentsService, context.Context, memfault.ProjectRef, memfault.DeploymentCreate, memfault.RolloutOptions, ...memfault.CallOption) (*memfault.Deployment, error) = (*memfault.DeploymentsService).EnsureRollout
+	_ func(memfault.Trace) memfault.Timestamp                                                                                                                                            = memfault.Trace.ArrivedAt
+	_ func(memfault.Trace) string                                                                                                                                                        = memfault.Trace.Version
+
 	_ uploadMethod[memfault.SymbolsOptions]             = (*memfault.UploadsService).Symbols
 	_ uploadMethod[memfault.OTAPayloadOptions]          = (*memfault.UploadsService).OTAPayload
 	_ uploadMethod[memfault.SBOMOptions]                = (*memfault.UploadsService).SBOM
@@ -157,7 +163,21 @@ var (
 	_       = memfault.CohortCreate{Name: "", Slug: ""}
 	_       = memfault.DeviceUpdate{Cohort: memfault.Set(""), Nickname: memfault.Null[string]()}
 
-	_ = memfault.WebhookOptions{Secrets: []string{}, Remember: 0}
+	_ = memfault.WaitOptions{OnError: (func(error))(nil), OnPoll: (func(memfault.VersionCounts))(nil)}
+	_ = memfault.RolloutOptions{Replace: false}
+	_ = memfault.WatchOptions{Once: false}
+	_ = memfault.SymbolsDirOptions{
+		OnFile: (func(memfault.SymbolsDirResult))(nil), OnProgress: (func(path string, sent, total int64))(nil), DryRun: false,
+	}
+	_ = memfault.SymbolsDirResult{Size: int64(0)}
+
+	_ = memfault.WebhookOptions{
+		Secrets: []string{}, Remember: 0, SecretsFunc: (func() []string)(nil),
+		OnError: (func(*memfault.WebhookEvent, error))(nil), OnReject: (func(*http.Request, error))(nil),
+	}
+	_ = memfault.Attempt{
+		Operation: "", Method: "", Host: "", Number: 0, StatusCode: 0, Duration: time.Duration(0), RetryAfter: time.Duration(0), RequestID: "", Err: error(nil),
+	}
 	_ = memfault.WebhookEvent{
 		Type: memfault.WebhookType(""), Delivery: "", Project: memfault.WebhookProject{ID: int64(0), Slug: ""}, Payload: json.RawMessage{},
 	}
@@ -165,7 +185,7 @@ var (
 	_ = []error{
 		memfault.ErrBadRequest, memfault.ErrUnauthorized, memfault.ErrForbidden, memfault.ErrNotFound, memfault.ErrConflict,
 		memfault.ErrTooLarge, memfault.ErrRateLimited, memfault.ErrUnavailable, memfault.ErrWrongCredential, memfault.ErrNoBuildID, memfault.ErrNotReady,
-		memfault.ErrInvalidArgument, memfault.ErrNoAnswer, memfault.ErrUnexpectedResponse,
+		memfault.ErrInvalidArgument, memfault.ErrNoAnswer, memfault.ErrUnexpectedResponse, memfault.ErrTemporary,
 		memfault.ErrWebhookSignature,
 	}
 )

@@ -542,7 +542,7 @@ func TestRotatingCredential_LargeBody(t *testing.T) {
 			})
 			file := &memfault.File{Name: "core", Size: int64(len(content)), Content: bytes.NewReader(content)}
 			result, err := client.WithAuth(memfault.ProjectKeyFunc(newVault("old-key", "new-key").get)).Uploads.RawCoredump(
-				t.Context(), file, memfault.RawCoredumpOptions{}, memfault.WithoutRetry())
+				t.Context(), file, memfault.WithoutRetry())
 			require.NoError(t, err)
 			assert.Equal(t, int64(len(content)), result.Size)
 			assert.Equal(t, len(content), sizes[len(sizes)-1])

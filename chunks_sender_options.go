@@ -161,7 +161,7 @@ type ChunkSenderStats struct {
 	Paused        error // why the sender is paused; nil if not
 
 	Accepted int64 // chunks that Memfault accepted
-	Reported int64 // chunks reported with an error
+	Reported int64 // chunks that were given up or refused: done was called with an error
 	Requests int64 // requests
 	Repeated int64 // requests with chunks sent before
 }

@@ -56,12 +56,12 @@ type IssueResolution struct {
 
 // IssueDistribution counts the traces of an issue by version.
 type IssueDistribution struct {
-	HardwareVersion []VersionCount `json:"hardware_version"`
-	SoftwareVersion []VersionCount `json:"sw_version"`
+	HardwareVersion []IssueVersion `json:"hardware_version"`
+	SoftwareVersion []IssueVersion `json:"sw_version"`
 }
 
-// VersionCount is the number of traces of an issue on one version.
-type VersionCount struct {
+// IssueVersion is the number of traces of an issue on one version.
+type IssueVersion struct {
 	Version string `json:"version"`
 	Count   int    `json:"count"`
 }

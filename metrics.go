@@ -28,12 +28,12 @@ func (s *MetricsService) CreateCustomMetric(ctx context.Context, project Project
 	return fetch[CustomMetric](ctx, clientOf(s), operation.CustomMetricsCreate, requestParams{path: project.path(), body: create}, opts)
 }
 
-// Report is a report of a device, such as a heartbeat. It contains the JSON of the response,
+// DeviceReport is a report of a device, such as a heartbeat. It contains the JSON of the response,
 // because its fields are unknown.
-type Report struct{ json.RawMessage }
+type DeviceReport struct{ json.RawMessage }
 
-// ReportListOptions filters reports.
-type ReportListOptions struct {
+// DeviceReportListOptions filters reports.
+type DeviceReportListOptions struct {
 	ListOptions
 	DeviceSerial string `url:"device_serial,omitempty"`
 }
@@ -43,6 +43,6 @@ type ReportListOptions struct {
 // Credentials: [OrganizationToken], [BasicAPIKey] or [BasicPassword].
 //
 // Not documented by Memfault; observed only in Memfault's own tests.
-func (s *MetricsService) ListReports(project ProjectRef, options ReportListOptions, opts ...CallOption) *Pager[Report] {
-	return list[Report](clientOf(s), operation.ReportsList, project.path(), options, opts)
+func (s *MetricsService) ListReports(project ProjectRef, options DeviceReportListOptions, opts ...CallOption) *Pager[DeviceReport] {
+	return list[DeviceReport](clientOf(s), operation.ReportsList, project.path(), options, opts)
 }

@@ -36,7 +36,7 @@ func TestListReports_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddReports(memfaulttest.Report{DeviceSerial: "A", Metrics: map[string]any{"n": 1}}, memfaulttest.Report{DeviceSerial: "A", Metrics: map[string]any{"n": 2}})
 	cloud.AddReports(memfaulttest.Report{DeviceSerial: "B", Metrics: map[string]any{"n": 3}})
-	options := memfault.ReportListOptions{ListOptions: memfault.ListOptions{PerPage: 1}}
+	options := memfault.DeviceReportListOptions{ListOptions: memfault.ListOptions{PerPage: 1}}
 	all, err := client.Metrics.ListReports(sink, options).Collect(t.Context())
 	require.NoError(t, err)
 	assert.Len(t, all, 3)
@@ -45,18 +45,18 @@ func TestListReports_Filters(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, some, 2)
 	assert.JSONEq(t, `{"metrics":{"n":2}}`, string(some[1].RawMessage))
-	requireRoundTrip[memfault.Report](t, `{"metrics":{"a":[1,null]},"x":"y"}`)
+	requireRoundTrip[memfault.DeviceReport](t, `{"metrics":{"a":[1,null]},"x":"y"}`)
 }
 
 func TestMetrics_InvalidInput(t *testing.T) {
 	cloud, client := newCloud(t)
 	_, err := client.Metrics.CreateCustomMetric(t.Context(), memfault.ProjectRef{}, memfault.CustomMetricCreate{})
 	requireUnsent(t, cloud, err, "organization_slug must not be empty")
-	requireUnsent(t, cloud, failing(client.Metrics.ListReports(memfault.ProjectRef{}, memfault.ReportListOptions{})), "organization_slug must not be empty")
+	requireUnsent(t, cloud, failing(client.Metrics.ListReports(memfault.ProjectRef{}, memfault.DeviceReportListOptions{})), "organization_slug must not be empty")
 	byKey := client.WithAuth(memfault.ProjectKey(projectKey))
 	_, err = byKey.Metrics.CreateCustomMetric(t.Context(), sink, memfault.CustomMetricCreate{})
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
-	require.ErrorIs(t, failing(byKey.Metrics.ListReports(sink, memfault.ReportListOptions{})), memfault.ErrWrongCredential)
+	require.ErrorIs(t, failing(byKey.Metrics.ListReports(sink, memfault.DeviceReportListOptions{})), memfault.ErrWrongCredential)
 	requireWrongSlug(t, func(project memfault.ProjectRef, opts ...memfault.CallOption) error {
 		_, err := client.Metrics.CreateCustomMetric(t.Context(), project, memfault.CustomMetricCreate{StringKey: "x", DataType: memfault.DataTypeInt}, opts...)
 		return err
@@ -72,7 +72,7 @@ func ExampleMetricsService_ListReports() {
 	cloud.AddReports(memfaulttest.Report{DeviceSerial: "ABCD1234", Metrics: map[string]any{"flow_l": 2.5}})
 	client := cloud.Client(nil)
 
-	for report, err := range client.Metrics.ListReports(cloud.Project(), memfault.ReportListOptions{DeviceSerial: "ABCD1234"}).All(context.Background()) {
+	for report, err := range client.Metrics.ListReports(cloud.Project(), memfault.DeviceReportListOptions{DeviceSerial: "ABCD1234"}).All(context.Background()) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -117,7 +117,7 @@ func examples() []example {
 		exampleOf[memfault.Trace]("trace of a Linux process", `{"id":7,"device":`+newDevice+`,"elf_coredump":{"id":15,"symbol_file":{"id":13,"downloadable":true}}}`),
 		exampleOf[memfault.Coredump]("coredump", `{"id":15,"issue_id":11}`),
 		exampleOf[memfault.ELFCoredump]("coredump of a Linux process", `{"id":15,"unknown":{"a":1}}`),
-		exampleOf[memfault.Report]("report", `{"id":16,"unknown":{"a":1}}`),
+		exampleOf[memfault.DeviceReport]("report", `{"id":16,"unknown":{"a":1}}`),
 		exampleOf[memfault.Install]("install of 2021", `{"id":17,"status":"success","device":`+oldDevice+`,"release":`+releaseText+`,"began_at":"2024-06-19T14:52:38Z","transitioned_at":"2024-06-19T14:52:38Z",`+datesText+`}`),
 		exampleOf[memfault.Install]("install", `{"id":17,"status":"new","device":`+newDevice+`,"release_to":`+releaseText+`,"release_from":`+releaseText+`,"started_at":"2024-06-19T14:52:38Z","transitioned_at":"2024-06-19T14:52:38Z",`+datesText+`}`),
 		exampleOf[memfault.SoftwareType]("software type", typeText),

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -16,8 +17,9 @@ import (
 // sorted. It is part of the options of every list.
 //
 // The keys for Sort are the constants whose names begin with Sort. The comment of the options
-// of each list contains the keys that Memfault accepts there. If it contains none, no key is
-// known. [Descending] reverses the order of a key, such as [SortLastSeen].
+// of each list contains the keys that Memfault accepts there; the list refuses the other constants
+// with [ErrInvalidArgument], and sends any other text as it is. If the comment contains no key, none
+// is known. [Descending] reverses the order of a key, such as [SortLastSeen].
 type ListOptions struct {
 	Page    int    `url:"page,omitempty"`     // first page to read; 1 by default
 	PerPage int    `url:"per_page,omitempty"` // items a page; 100 by default, Memfault's documented maximum
@@ -28,6 +30,35 @@ type ListOptions struct {
 func Descending(key string) string { return "-" + key }
 
 func (o ListOptions) listOptions() ListOptions { return o }
+
+// sortKeys contains the constants for Sort, by the lists that accept them.
+var sortKeys = map[*operation.Operation][]string{
+	operation.ArtifactsListForRelease: {SortCreatedDate},
+	operation.CohortsList:             {SortCreatedDate},
+	operation.DeploymentsList:         {SortDeployedDate},
+	operation.DevicesList:             {SortLastSeen},
+	operation.EventsList:              {SortReceivedDate, SortCapturedDate, SortCreatedDate},
+	operation.InstallsList:            {SortBeganAt, SortTransitionedAt},
+	operation.IssuesList:              {SortLastSeen, SortFirstSeen, SortDeviceCount, SortTraceCount},
+	operation.ProjectsList:            {SortCreatedDate},
+	operation.ReleasesList:            {SortCreatedDate},
+}
+
+// checkSort returns an error for a key of other lists: Memfault could ignore it, and a program that
+// reads only the first items of the list would read the wrong ones.
+func checkSort(op *operation.Operation, key string) error {
+	key = strings.TrimPrefix(key, "-")
+	accepted, known := sortKeys[op]
+	if !known || slices.Contains(accepted, key) {
+		return nil
+	}
+	for _, others := range sortKeys {
+		if slices.Contains(others, key) {
+			return invalid("%s: the list cannot be sorted by %s, only by %s", op.Name, key, strings.Join(accepted, ", "))
+		}
+	}
+	return nil
+}
 
 const defaultPerPage = 100
 
@@ -100,7 +131,7 @@ func newList[T any](client *Client, op *operation.Operation, path []string, quer
 	} else {
 		queryErr = checkNamesInQuery(op, values)
 	}
-	return newPager[T](client, op, expanded, values, options, opts, errors.Join(err, queryErr))
+	return newPager[T](client, op, expanded, values, options, opts, errors.Join(err, queryErr, checkSort(op, options.Sort)))
 }
 
 func newPager[T any](client *Client, op *operation.Operation, path string, values url.Values, options ListOptions, opts []CallOption, err error) *Pager[T] {

@@ -488,3 +488,18 @@ func TestCollect_AllocatesOnce(t *testing.T) {
 	require.NoError(t, err)
 	assert.LessOrEqual(t, cap(items), 1<<17)
 }
+
+func TestListOptions_SortKeyOfAnotherList(t *testing.T) {
+	_, client := newCloud(t)
+	sort := func(key string) memfault.ListOptions { return memfault.ListOptions{Sort: key} }
+	_, err := client.Devices.List(sink, memfault.DeviceListOptions{ListOptions: sort(memfault.Descending(memfault.SortTraceCount))}).Collect(t.Context())
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+	require.EqualError(t, err, "memfault: devices.list: the list cannot be sorted by trace_count, only by last_seen")
+	_, err = client.Deployments.List(sink, memfault.DeploymentListOptions{ListOptions: sort(memfault.SortCreatedDate)}).Collect(t.Context())
+	require.ErrorIs(t, err, memfault.ErrInvalidArgument)
+
+	for _, key := range []string{memfault.SortReceivedDate, memfault.SortCapturedDate, memfault.SortCreatedDate, "a_key_of_tomorrow"} {
+		_, err := client.Events.List(sink, memfault.EventListOptions{ListOptions: sort(key)}).Collect(t.Context())
+		require.NotErrorIs(t, err, memfault.ErrInvalidArgument, key)
+	}
+}

@@ -92,12 +92,12 @@ type TraceFaults struct {
 
 // ArrivedAt returns when Memfault received the trace: ReceivedDate, otherwise CreatedDate. If the
 // response contains neither, it returns CapturedDate, which is a time of the device's clock.
-func (t *Trace) ArrivedAt() Timestamp {
+func (t Trace) ArrivedAt() Timestamp {
 	return firstTime(t.ReceivedDate, t.CreatedDate, t.CapturedDate)
 }
 
 // Version returns the software version that the device ran.
-func (t *Trace) Version() string { return t.Release.Version }
+func (t Trace) Version() string { return t.Release.Version }
 
 // TraceListOptions filters traces. There is no filter by device.
 //

@@ -77,7 +77,7 @@ func everyUpload(client *memfault.Client) map[string]func(*testing.T, *memfault.
 			return err
 		},
 		"raw coredump": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
-			_, err := key.Uploads.RawCoredump(t.Context(), f, memfault.RawCoredumpOptions{}, opts...)
+			_, err := key.Uploads.RawCoredump(t.Context(), f, opts...)
 			return err
 		},
 		"legacy symbols": func(t *testing.T, f *memfault.File, opts ...memfault.CallOption) error {
@@ -189,13 +189,13 @@ func TestUpload_RetriedAfter429FromStart(t *testing.T) {
 func TestRawCoredump_RequiresProjectKey(t *testing.T) {
 	cloud, client := newCloud(t)
 	file, content := fileOf("a.bin", "CORE", 1000)
-	_, err := client.Uploads.RawCoredump(t.Context(), file, memfault.RawCoredumpOptions{})
+	_, err := client.Uploads.RawCoredump(t.Context(), file)
 	require.ErrorIs(t, err, memfault.ErrWrongCredential)
 
 	client = client.WithAuth(memfault.ProjectKey(projectKey))
 	var response memfault.Response
 	for _, before := range []bool{false, true} {
-		result, err := client.Uploads.RawCoredump(t.Context(), file, memfault.RawCoredumpOptions{}, memfault.WithResponse(&response))
+		result, err := client.Uploads.RawCoredump(t.Context(), file, memfault.WithResponse(&response))
 		require.NoError(t, err)
 		assert.Equal(t, &memfault.UploadResult{AlreadyUploaded: before, MD5: md5Of(content), Size: 1000}, result)
 	}

@@ -87,7 +87,7 @@ func TestUpload_HostsOfOtherData(t *testing.T) {
 		}, []string{"HEAD " + projectOnFiles + "/symbols-by-gnu-build-id/01", "HEAD " + projectOnFiles + "/symbols-by-gnu-build-id/01"}},
 		"raw coredump": {memfault.ProjectKey("key"), func(ctx context.Context, client *memfault.Client) error {
 			file, _ := fileOf("a", "CORE", 100)
-			_, err := client.Uploads.RawCoredump(ctx, file, memfault.RawCoredumpOptions{})
+			_, err := client.Uploads.RawCoredump(ctx, file)
 			return err
 		}, []string{"POST https://ingress.memfault.com/api/v0/upload/coredump"}},
 		"trace": {memfault.ProjectKey("key"), func(ctx context.Context, client *memfault.Client) error {

@@ -251,9 +251,6 @@ func isELFCore(start []byte) error {
 	return nil
 }
 
-// RawCoredumpOptions has no fields yet, because a coredump identifies its device.
-type RawCoredumpOptions struct{}
-
 // RawCoredump uploads a coredump of Memfault's firmware SDK in one request. Prefer
 // [UploadsService.Coredump]: RawCoredump is the older way, which programs on phones still use.
 //
@@ -263,7 +260,7 @@ type RawCoredumpOptions struct{}
 // Credentials: [ProjectKey].
 //
 // Memfault: https://docs.memfault.com/api/upload
-func (s *UploadsService) RawCoredump(ctx context.Context, file *File, _ RawCoredumpOptions, opts ...CallOption) (*UploadResult, error) {
+func (s *UploadsService) RawCoredump(ctx context.Context, file *File, opts ...CallOption) (*UploadResult, error) {
 	if err := checkFile(file.within(ctx), isCoredump); err != nil {
 		return nil, err
 	}

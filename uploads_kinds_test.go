@@ -171,7 +171,7 @@ func TestUpload_InvalidInput(t *testing.T) {
 			return err
 		},
 		"firmware SDK": func(f *memfault.File) error {
-			_, err := u.RawCoredump(ctx, f, memfault.RawCoredumpOptions{})
+			_, err := u.RawCoredump(ctx, f)
 			return err
 		},
 		"Device.DeviceSerial must not be empty": func(f *memfault.File) error {

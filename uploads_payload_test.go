@@ -188,7 +188,7 @@ func TestUpload_CallerBlocksAtStart(t *testing.T) {
 			return err
 		},
 		"raw coredump": func(ctx context.Context, _, device *memfault.Client, file *memfault.File) error {
-			_, err := device.Uploads.RawCoredump(ctx, file, memfault.RawCoredumpOptions{})
+			_, err := device.Uploads.RawCoredump(ctx, file)
 			return err
 		},
 		"offer": func(ctx context.Context, _, device *memfault.Client, file *memfault.File) error {

@@ -41,6 +41,21 @@ type WebhookOptions struct {
 	// a rotation: a delivery is accepted if it is signed with one of them. Empty secrets are
 	// ignored.
 	Secrets []string `json:"-"`
+	// SecretsFunc returns further secrets, for a rotation without a new handler. It is called for
+	// each delivery, concurrently, and should be fast. If it panics, if there is no secret with
+	// those of Secrets, or if one begins or ends with white space or is in quotes, the delivery is
+	// rejected with 500.
+	SecretsFunc func() []string `json:"-"`
+	// OnError receives each error that the function returns, and each panic as an error, instead
+	// of the ErrorLog; the stack of a panic is written to the ErrorLog all the same. It is called
+	// before the response is sent, and concurrently.
+	OnError func(event *WebhookEvent, err error) `json:"-"`
+	// OnReject receives each request that is rejected, with the reason, instead of the ErrorLog.
+	// The reason is of the kind [ErrWebhookSignature] if the signature is missing or wrong,
+	// [ErrTooLarge] if the body is too long, and [ErrInvalidArgument] otherwise. It contains no
+	// secret. The body of the request has been read. OnReject is called before the response is
+	// sent, and concurrently.
+	OnReject func(r *http.Request, reason error) `json:"-"`
 	// Remember is how many successful deliveries the handler remembers; 10,000 by default. If
 	// it is negative, the handler remembers none.
 	Remember int
@@ -58,89 +73,162 @@ func (o WebhookOptions) Format(f fmt.State, _ rune) {
 //
 // If function returns an error or panics, the handler responds with 500, so that Memfault
 // repeats the delivery. The error, or the panic with its stack, is written to the ErrorLog of
-// the [http.Server], except [http.ErrAbortHandler].
+// the [http.Server], except [http.ErrAbortHandler]. With [WebhookOptions.OnError], errors are not
+// written.
 //
 // Other requests are rejected: with 405 if the method is not POST, with 413 if the body is
 // longer than 1 MiB, with 408 if the body is not complete within the ReadTimeout of the
 // [http.Server] or, by default, within 1 minute, with 401 if the signature is missing or
 // wrong, and with 400 if [ParseWebhook] fails. For each of these reasons, the first such request
-// is written to the ErrorLog, too. If all secrets are empty, if there are none, if one begins or
-// ends with white space or is in quotes, or if function is nil, the handler rejects every request
-// with 500 and a text with the reason.
+// is written to the ErrorLog, too, unless there is a [WebhookOptions.OnReject]. If all secrets are
+// empty, if there are none, if one begins or ends with white space or is in quotes, or if function
+// is nil, the handler rejects every request with 500 and a text with the reason.
 //
 // UNCERTAIN(webhook-repeats): after which responses, and how often, Memfault repeats a delivery.
 //
 // Memfault: https://docs.memfault.com/docs/platform/webhooks
 func NewWebhookHandler(options WebhookOptions, function func(context.Context, *WebhookEvent) error) http.Handler {
-	h := &webhookHandler{function: function, secrets: slices.Clone(options.Secrets)}
+	h := &webhookHandler{WebhookOptions: options, function: function}
+	h.Secrets = slices.Clone(options.Secrets)
 	h.deliveries.limit = cmp.Or(options.Remember, defaultRemembered)
-	switch {
-	case !anyNotEmpty(h.secrets):
-		h.misuse = "memfault: NewWebhookHandler: Secrets must not be empty"
-	case slices.ContainsFunc(h.secrets, isWrapped):
-		h.misuse = "memfault: NewWebhookHandler: Secrets: " + wrappedSecret
-	case function == nil:
+	if function == nil {
 		h.misuse = "memfault: NewWebhookHandler: nil function"
+	} else if options.SecretsFunc == nil || anyNotEmpty(h.Secrets) {
+		h.misuse = misusedSecrets(h.Secrets)
 	}
 	return http.HandlerFunc(h.serve) // a printed function shows no secret
 }
 
+// misusedSecrets returns why secrets cannot verify a delivery, or "".
+func misusedSecrets(secrets []string) string {
+	switch {
+	case !anyNotEmpty(secrets):
+		return "memfault: NewWebhookHandler: Secrets must not be empty"
+	case slices.ContainsFunc(secrets, isWrapped):
+		return "memfault: NewWebhookHandler: Secrets: " + wrappedSecret
+	}
+	return ""
+}
+
 type webhookHandler struct {
-	secrets    []string
+	WebhookOptions
+
 	function   func(context.Context, *WebhookEvent) error
 	misuse     string // why no request can be served
 	deliveries webhookDeliveries
 	rejections sync.Map // reasons that were logged
 }
 
-func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) {
-	if h.misuse != "" {
-		http.Error(w, h.misuse, http.StatusInternalServerError)
-		return
-	}
-	event, status, reason := h.receive(w, r)
-	if event != nil {
-		status = h.deliver(r, event)
-	} else if _, logged := h.rejections.LoadOrStore(reason, true); !logged {
-		logTo(r, h.hideSecrets(fmt.Sprintf("memfault: webhook request rejected with %d: %s; further ones are not logged", status, reason)))
-	}
-	if status == http.StatusOK {
-		w.WriteHeader(status)
-		return
-	}
-	http.Error(w, http.StatusText(status), status)
+// webhookRejection is why a request is not delivered.
+type webhookRejection struct {
+	status int
+	kind   error
+	reason string
 }
 
-// receive returns the event of a request, or the status with which it is rejected and the reason.
-func (h *webhookHandler) receive(w http.ResponseWriter, r *http.Request) (event *WebhookEvent, status int, reason string) {
+func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) {
+	request := webhookRequest{webhookHandler: h, Request: r}
+	event, rejected := request.receive(w)
+	if rejected == nil {
+		if status := request.deliver(event); status != http.StatusOK {
+			http.Error(w, http.StatusText(status), status)
+		} else {
+			w.WriteHeader(status)
+		}
+		return
+	}
+	request.reject(rejected)
+	text := http.StatusText(rejected.status)
+	if rejected.status == http.StatusInternalServerError {
+		text = rejected.reason
+	}
+	http.Error(w, text, rejected.status)
+}
+
+// webhookRequest is one request of a handler.
+type webhookRequest struct {
+	*webhookHandler
+	*http.Request
+
+	secrets []string // those of SecretsFunc too
+}
+
+// receive returns the event of a request, or why it is rejected.
+func (r *webhookRequest) receive(w http.ResponseWriter) (*WebhookEvent, *webhookRejection) {
+	if r.misuse != "" {
+		return nil, &webhookRejection{http.StatusInternalServerError, ErrInvalidArgument, r.misuse}
+	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return nil, http.StatusMethodNotAllowed, "the method is not POST"
+		return nil, &webhookRejection{http.StatusMethodNotAllowed, ErrInvalidArgument, "the method is not POST"}
 	}
 	var body []byte
 	if r.Body != nil { // nil only in tests that call the handler directly
-		if body, status = readWebhook(w, r); status != http.StatusOK {
-			return nil, status, "the body cannot be read: " + http.StatusText(status)
+		var status int
+		if body, status = readWebhook(w, r.Request); status != http.StatusOK {
+			kind := ErrInvalidArgument
+			if status == http.StatusRequestEntityTooLarge {
+				kind = ErrTooLarge
+			}
+			return nil, &webhookRejection{status, kind, "the body cannot be read: " + http.StatusText(status)}
 		}
 	}
-	if VerifyWebhook(r.Header, body, h.secrets...) != nil {
+	if reason := r.readSecrets(); reason != "" {
+		return nil, &webhookRejection{http.StatusInternalServerError, ErrInvalidArgument, reason}
+	}
+	if VerifyWebhook(r.Header, body, r.secrets...) != nil {
+		rejected := &webhookRejection{http.StatusUnauthorized, ErrWebhookSignature, "the signature is wrong"}
 		switch {
 		case r.Header.Get(signatureHeader) == "":
-			return nil, http.StatusUnauthorized, "the header " + signatureHeader + " is missing"
+			rejected.reason = "the header " + signatureHeader + " is missing"
 		case len(body) == 0:
-			return nil, http.StatusUnauthorized, "the body is empty, and its signature is wrong; a middleware may have read it"
-		default:
-			return nil, http.StatusUnauthorized, "the signature is wrong"
+			rejected.reason = "the body is empty, and its signature is wrong; a middleware may have read it"
 		}
+		return nil, rejected
 	}
 	event, err := ParseWebhook(r.Header, body)
 	if err != nil {
+		rejected := &webhookRejection{http.StatusBadRequest, ErrInvalidArgument, "the body is not an event"}
 		if len(body) == 0 {
-			return nil, http.StatusBadRequest, "the body is empty"
+			rejected.reason = "the body is empty"
 		}
-		return nil, http.StatusBadRequest, "the body is not an event"
+		return nil, rejected
 	}
-	return event, http.StatusOK, ""
+	return event, nil
+}
+
+// readSecrets asks for the secrets, and returns why they cannot be used, or "".
+func (r *webhookRequest) readSecrets() (problem string) {
+	r.secrets = r.Secrets
+	if r.SecretsFunc == nil {
+		return ""
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			problem = "memfault: NewWebhookHandler: SecretsFunc panicked"
+			logTo(r.Request, "memfault: webhook SecretsFunc: panic:\n"+string(debug.Stack()))
+		}
+	}()
+	r.secrets = slices.Concat(r.Secrets, r.SecretsFunc())
+	return misusedSecrets(r.secrets)
+}
+
+// reject reports a rejected request: each one to OnReject, or the first of its reason to the log.
+func (r *webhookRequest) reject(rejected *webhookRejection) {
+	text := r.hideSecrets(fmt.Sprintf("webhook request rejected with %d: %s", rejected.status, strings.TrimPrefix(rejected.reason, "memfault: ")))
+	if r.OnReject != nil {
+		defer r.recoverHook("OnReject")
+		r.OnReject(r.Request, newKindError(rejected.kind, "%s", text))
+	} else if _, logged := r.rejections.LoadOrStore(rejected.reason, true); !logged {
+		logTo(r.Request, "memfault: "+text+"; further ones are not logged")
+	}
+}
+
+// recoverHook keeps a panic of a hook from changing the response.
+func (r *webhookRequest) recoverHook(name string) {
+	if v := recover(); v != nil {
+		logTo(r.Request, r.hideSecrets("memfault: webhook "+name+": panic: "+redact.URLs(fmt.Sprint(v))+"\n"+string(debug.Stack())))
+	}
 }
 
 // readWebhook returns the body of a request, or the status with which it is rejected. It limits
@@ -180,18 +268,19 @@ func readWebhook(w http.ResponseWriter, r *http.Request) (body []byte, status in
 	}
 }
 
-// deliver calls the function, unless it has succeeded for the same delivery.
-func (h *webhookHandler) deliver(r *http.Request, event *WebhookEvent) (status int) {
+// deliver calls the function, unless it has succeeded for the same delivery, and returns the
+// status of the response.
+func (r *webhookRequest) deliver(event *WebhookEvent) (status int) {
 	if event.Delivery == "" {
-		return h.call(r, event)
+		return r.call(event)
 	}
 	body := sha256.Sum256(event.Payload) // the header is not signed
 	key := sha256.Sum256(append(body[:], event.Delivery...))
 	for {
-		delivery, first := h.deliveries.begin(key)
+		delivery, first := r.deliveries.begin(key)
 		if first {
-			defer func() { h.deliveries.end(key, delivery, status == http.StatusOK) }() // also after runtime.Goexit
-			return h.call(r, event)
+			defer func() { r.deliveries.end(key, delivery, status == http.StatusOK) }() // also after runtime.Goexit
+			return r.call(event)
 		}
 		select {
 		case <-delivery.ended:
@@ -205,28 +294,38 @@ func (h *webhookHandler) deliver(r *http.Request, event *WebhookEvent) (status i
 }
 
 // call calls the function and returns the status of the response.
-func (h *webhookHandler) call(r *http.Request, event *WebhookEvent) (status int) {
+func (r *webhookRequest) call(event *WebhookEvent) (status int) {
 	defer func() {
 		if v := recover(); v != nil {
 			status = http.StatusInternalServerError
 			if v != http.ErrAbortHandler { //nolint:errorlint // net/http compares it in this way
-				h.log(r, event, "panic: "+redact.URLs(fmt.Sprint(v)), debug.Stack())
+				text := "panic: " + redact.URLs(fmt.Sprint(v))
+				r.log(event, text+"\n"+string(debug.Stack()))
+				r.fail(event, errors.New(r.hideSecrets(text)))
 			}
 		}
 	}()
-	if err := h.function(r.Context(), event); err != nil {
-		h.log(r, event, oneLine(redact.URLs(h.hideSecrets(err.Error())), maxErrorField), nil)
-		return http.StatusInternalServerError
+	err := r.function(r.Context(), event)
+	if err == nil {
+		return http.StatusOK
 	}
-	return http.StatusOK
+	if r.OnError == nil {
+		r.log(event, oneLine(redact.URLs(r.hideSecrets(err.Error())), maxErrorField))
+	}
+	r.fail(event, err)
+	return http.StatusInternalServerError
 }
 
-// log writes to the log that net/http uses for the request. A stack is written below the text.
-func (h *webhookHandler) log(r *http.Request, event *WebhookEvent, text string, stack []byte) {
-	if stack != nil {
-		text += "\n" + string(stack)
+func (r *webhookRequest) fail(event *WebhookEvent, err error) {
+	if r.OnError != nil {
+		defer r.recoverHook("OnError")
+		r.OnError(event, err)
 	}
-	logTo(r, h.hideSecrets("memfault: webhook "+oneLine(string(event.Type), 80)+": "+text))
+}
+
+// log writes to the log that net/http uses for the request.
+func (r *webhookRequest) log(event *WebhookEvent, text string) {
+	logTo(r.Request, r.hideSecrets("memfault: webhook "+oneLine(string(event.Type), 80)+": "+text))
 }
 
 func logTo(r *http.Request, text string) {
@@ -238,8 +337,8 @@ func logTo(r *http.Request, text string) {
 }
 
 // hideSecrets redacts the secrets of the webhook.
-func (h *webhookHandler) hideSecrets(text string) string {
-	for _, secret := range h.secrets {
+func (r *webhookRequest) hideSecrets(text string) string {
+	for _, secret := range r.secrets {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, redact.Mark)
 		}

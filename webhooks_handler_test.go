@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -556,4 +557,136 @@ func TestWebhookHandler_LogsKindsOfRejections(t *testing.T) {
 		assert.Contains(t, logged.String(), reason)
 	}
 	assert.NotContains(t, logged.String(), "s3cret")
+}
+
+func TestWebhookHandler_SecretsFuncRotates(t *testing.T) {
+	var secrets atomic.Value
+	secrets.Store([]string{webhookSecret})
+	calls := 0
+	handler := memfault.NewWebhookHandler(memfault.WebhookOptions{SecretsFunc: func() []string { return secrets.Load().([]string) }}, //nolint:forcetypeassert // stored above
+		func(context.Context, *memfault.WebhookEvent) error { calls++; return nil })
+	assert.Equal(t, 200, deliver(t.Context(), handler, "d-1"))
+	secrets.Store([]string{"next"})
+	var logged bytes.Buffer
+	assert.Equal(t, 401, deliver(logTo(&logged), handler, "d-2"), "signed with the old secret")
+	secrets.Store([]string{"next", webhookSecret})
+	assert.Equal(t, 200, deliver(t.Context(), handler, "d-1"), "the deliveries are remembered across a rotation")
+	assert.Equal(t, 1, calls)
+	assert.Equal(t, 200, deliver(t.Context(), handler, "d-2"))
+	assert.Equal(t, 2, calls)
+}
+
+func TestWebhookHandler_UnusableSecretsFunc(t *testing.T) {
+	for name, secrets := range map[string]func() []string{
+		"none":  func() []string { return nil },
+		"empty": func() []string { return []string{""} },
+		"space": func() []string { return []string{webhookSecret, "S3CRET\n"} },
+		"panic": func() []string { panic(webhookSecret) },
+	} {
+		var logged bytes.Buffer
+		var reasons []error
+		handler := memfault.NewWebhookHandler(memfault.WebhookOptions{
+			SecretsFunc: secrets,
+			OnReject:    func(_ *http.Request, reason error) { reasons = append(reasons, reason) },
+		}, succeed)
+		assert.Equal(t, 500, deliver(logTo(&logged), handler, "d-1"), name)
+		require.Len(t, reasons, 1, name)
+		require.ErrorIs(t, reasons[0], memfault.ErrInvalidArgument, name)
+		require.ErrorContains(t, reasons[0], "rejected with 500: NewWebhookHandler: Secret", name)
+		requireNoSecret(t, logged.String()+reasons[0].Error())
+	}
+	handler := memfault.NewWebhookHandler(memfault.WebhookOptions{Secrets: []string{webhookSecret}, SecretsFunc: func() []string { return nil }}, succeed)
+	assert.Equal(t, 200, deliver(t.Context(), handler, "d-1"), "one of Secrets")
+}
+
+func TestWebhookHandler_OnError(t *testing.T) {
+	problem := errors.New("the tracker is down")
+	outcome := func() error { return problem }
+	var events []*memfault.WebhookEvent
+	var failures []error
+	handler := memfault.NewWebhookHandler(memfault.WebhookOptions{
+		Secrets: []string{webhookSecret},
+		OnError: func(event *memfault.WebhookEvent, err error) {
+			events, failures = append(events, event), append(failures, err)
+			if len(failures) > 2 {
+				panic("a hook that panics")
+			}
+		},
+	}, func(context.Context, *memfault.WebhookEvent) error { return outcome() })
+	var logged bytes.Buffer
+	assert.Equal(t, 500, deliver(logTo(&logged), handler, "d-1"))
+	assert.Empty(t, logged.String())
+	outcome = func() error { panic("no tracker, but " + webhookSecret) }
+	assert.Equal(t, 500, deliver(logTo(&logged), handler, "d-1"))
+	assert.Contains(t, logged.String(), "goroutine ")
+	requireNoSecret(t, logged.String())
+	outcome = func() error { return problem }
+	assert.Equal(t, 500, deliver(logTo(&logged), handler, "d-1"))
+	assert.Contains(t, logged.String(), "a hook that panics")
+	require.Len(t, failures, 3)
+	assert.Equal(t, problem, failures[0])
+	require.EqualError(t, failures[1], "panic: no tracker, but [redacted]")
+	assert.Equal(t, "d-1", events[0].Delivery)
+	outcome = func() error { panic(http.ErrAbortHandler) }
+	assert.Equal(t, 500, deliver(t.Context(), handler, "d-1"))
+	assert.Len(t, failures, 3)
+}
+
+func TestWebhookHandler_OnReject(t *testing.T) {
+	var reasons []error
+	handler := memfault.NewWebhookHandler(memfault.WebhookOptions{
+		Secrets: []string{webhookSecret},
+		OnReject: func(r *http.Request, reason error) {
+			assert.Equal(t, "Memfault", r.Header.Get("X-From"))
+			reasons = append(reasons, reason)
+			if len(reasons) > 4 {
+				panic("a hook that panics")
+			}
+		},
+	}, succeed)
+	var logged bytes.Buffer
+	for _, c := range []struct {
+		change func(r *http.Request)
+		kind   error
+		text   string
+		status int
+	}{
+		{func(r *http.Request) { r.Method = http.MethodGet }, memfault.ErrInvalidArgument, "405: the method is not POST", 405},
+		{func(r *http.Request) { r.Header.Del("X-Signature-SHA256") }, memfault.ErrWebhookSignature, "401: the header X-Signature-SHA256 is missing", 401},
+		{func(r *http.Request) { r.Header.Set("X-Signature-SHA256", "00") }, memfault.ErrWebhookSignature, "401: the signature is wrong", 401},
+		{func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(strings.Repeat(" ", 2<<20))) }, memfault.ErrTooLarge, "413: the body cannot be read: Request Entity Too Large", 413},
+		{func(r *http.Request) { r.Header.Set("X-Signature-SHA256", "00") }, memfault.ErrWebhookSignature, "401: the signature is wrong", 401},
+	} {
+		r := newDelivery(logTo(&logged), "d-1")
+		r.Header.Set("X-From", "Memfault")
+		c.change(r)
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, r)
+		assert.Equal(t, c.status, recorder.Code)
+		require.ErrorIs(t, reasons[len(reasons)-1], c.kind)
+		require.EqualError(t, reasons[len(reasons)-1], "memfault: webhook request rejected with "+c.text)
+	}
+	assert.Len(t, reasons, 5, "each one, also those of the same reason")
+	assert.Equal(t, 1, strings.Count(logged.String(), "memfault: "), "only the panic: "+logged.String())
+}
+
+// The secrets are read from a file for each delivery, so that a new one needs no restart; failures
+// and rejections are counted.
+func ExampleNewWebhookHandler_rotation() {
+	current := func() []string { // the old and the new secret, one on each line
+		text, _ := os.ReadFile("webhook-secrets")
+		return strings.Fields(string(text))
+	}
+	var failed, rejected atomic.Int64
+	http.Handle("/webhook", memfault.NewWebhookHandler(memfault.WebhookOptions{
+		SecretsFunc: current,
+		OnError: func(event *memfault.WebhookEvent, err error) {
+			failed.Add(1)
+			slog.Error("webhook", "type", event.Type, "delivery", event.Delivery, "error", err)
+		},
+		OnReject: func(r *http.Request, reason error) {
+			rejected.Add(1)
+			slog.Warn("webhook", "from", r.RemoteAddr, "reason", reason)
+		},
+	}, func(context.Context, *memfault.WebhookEvent) error { return nil }))
 }

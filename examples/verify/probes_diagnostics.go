@@ -97,8 +97,8 @@ func eventProbes() []probe {
 			yesterday := memfault.NewTimestamp(time.Now().Add(-24 * time.Hour))
 			return c.ProcessingLog.List(s.project, memfault.ProcessingLogListOptions{Start: yesterday, PageSize: pageSize})
 		}, nil).settles(afterProcessingLog),
-		list(operation.ReportsList, nil, func(s *session, c *memfault.Client) *memfault.Pager[memfault.Report] {
-			return c.Metrics.ListReports(s.project, memfault.ReportListOptions{ListOptions: onePage})
+		list(operation.ReportsList, nil, func(s *session, c *memfault.Client) *memfault.Pager[memfault.DeviceReport] {
+			return c.Metrics.ListReports(s.project, memfault.DeviceReportListOptions{ListOptions: onePage})
 		}, nil),
 	}
 }
