@@ -92,10 +92,12 @@ func (s *ChunksService) NewSender(options ChunkSenderOptions) *ChunkSender {
 // a failure and there is no room, Send fails with [ErrDeviceFull] immediately. A chunk must not
 // be empty.
 //
-// If Send returns nil, done is called exactly once: with nil after Memfault has accepted the
-// chunk, otherwise with the error. An error that matches [ErrNotDelivered] means that the chunk
-// can be sent again later. Any other error is a rejection, which would occur again. A chunk that
-// is reported with an error may have arrived all the same.
+// What to do in done: if err is nil, Memfault has accepted the chunk: delete it. If
+// errors.Is(err, [ErrNotDelivered]), keep it and send it again later. Any other error is a
+// rejection, which would occur again: log it, and delete the chunk or put it aside.
+//
+// If Send returns nil, done is called exactly once. A chunk that is reported with an error may
+// have arrived all the same.
 //
 // Until done is called, the chunk exists only in the memory of this process: a caller that must
 // not lose it keeps it until then, and sends it again after a restart.

@@ -61,7 +61,10 @@ type DeploymentCreate struct {
 	Release ReleaseSelector `json:"release"` // required
 	Cohort  string          `json:"cohort"`  // required; a slug
 	// RolloutPercent is the share of the cohort's devices that are offered the release. It
-	// must be between 1 and 100 for a staged rollout, and 0 otherwise.
+	// must be between 1 and 100 for a staged rollout, and 0 otherwise. Each device is selected or
+	// not at random, so that a small cohort can be far from the percentage: of 100 devices at 10 %,
+	// some 4 to 16 are offered the release, and of 5 devices perhaps none. A wait for exactly that
+	// share ([CohortsService.WaitForVersion]) may never end.
 	RolloutPercent int            `json:"rollout_percent,omitempty"`
 	ExtraInfo      map[string]any `json:"extra_info,omitempty"`
 }

@@ -213,7 +213,8 @@ func compareDeployments(a, b Deployment) int {
 }
 
 // SetRolloutPercent changes the share of the cohort's devices that a staged rollout offers the
-// release. percent must be between 1 and 100.
+// release. percent must be between 1 and 100; see [DeploymentCreate] for what it means for a small
+// cohort.
 //
 // UNCERTAIN(deployment-update-fields): whether Memfault accepts the change. It documents no way to
 // change a rollout, and its example of an update changes only the extra info. If the response has

@@ -207,7 +207,14 @@ func WithObserver(observe func(ctx context.Context, attempt Attempt)) Option {
 }
 
 // WithRateLimiter waits for limiter before each attempt, including retries. If limiter returns
-// an error, the call fails with it.
+// an error, the call fails with it. All calls of the client, and of the clients that
+// [Client.WithAuth] returns, wait for the same limiter.
+//
+// UNCERTAIN(console-rate-limit): which request rate Memfault accepts. It publishes no limit of the
+// console API; limits are known only for what each device sends and asks for. Without a limiter,
+// the client makes as many requests as the program makes calls. A program that reads whole fleets
+// beside others is polite with about 10 requests a second, and with a Prefetch of at most 8; that
+// is a guess of this package. A 429 delays all calls of the credential, whatever the limiter.
 func WithRateLimiter(limiter RateLimiter) Option {
 	return func(c *config) {
 		if limiter != nil && isNil(limiter) {

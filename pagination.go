@@ -173,6 +173,10 @@ func (p *Pager[T]) check(ctx context.Context) error {
 // starts after the first page, which contains the number of pages. If n is less than 2, or
 // if the list is paged by cursor, the Pager reads one page after the other.
 //
+// Reading ahead makes no more requests, only more at a time. With [WithRateLimiter], the pages wait
+// for the limiter like all other requests of the client: n then only bounds how many wait at the
+// same time, and a loop with a large n can delay other calls of the program.
+//
 // A later page can be read before an earlier one. If the list changes while it is read, an item
 // that moves to a later page can therefore be missed, too.
 func (p *Pager[T]) Prefetch(n int) *Pager[T] {

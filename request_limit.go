@@ -45,7 +45,7 @@ func (e *limitError) Error() string {
 }
 
 func (e *limitError) Is(target error) bool {
-	return target == ErrRateLimited || e.late && target == context.DeadlineExceeded //nolint:errorlint // the variable itself
+	return target == ErrRateLimited || e.late && target == context.DeadlineExceeded
 }
 
 // sharesLimit reports whether an operation counts against a limit of the API host for all calls of a

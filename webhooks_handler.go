@@ -130,7 +130,7 @@ func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) {
 	request := webhookRequest{webhookHandler: h, Request: r}
 	event, rejected := request.receive(w)
 	if rejected == nil {
-		if status := request.deliver(event); status != http.StatusOK {
+		if status := request.deliver(r.Context(), event); status != http.StatusOK {
 			http.Error(w, http.StatusText(status), status)
 		} else {
 			w.WriteHeader(status)
@@ -270,9 +270,9 @@ func readWebhook(w http.ResponseWriter, r *http.Request) (body []byte, status in
 
 // deliver calls the function, unless it has succeeded for the same delivery, and returns the
 // status of the response.
-func (r *webhookRequest) deliver(event *WebhookEvent) (status int) {
+func (r *webhookRequest) deliver(ctx context.Context, event *WebhookEvent) (status int) {
 	if event.Delivery == "" {
-		return r.call(event)
+		return r.call(ctx, event)
 	}
 	body := sha256.Sum256(event.Payload) // the header is not signed
 	key := sha256.Sum256(append(body[:], event.Delivery...))
@@ -280,21 +280,21 @@ func (r *webhookRequest) deliver(event *WebhookEvent) (status int) {
 		delivery, first := r.deliveries.begin(key)
 		if first {
 			defer func() { r.deliveries.end(key, delivery, status == http.StatusOK) }() // also after runtime.Goexit
-			return r.call(event)
+			return r.call(ctx, event)
 		}
 		select {
 		case <-delivery.ended:
 			if delivery.succeeded {
 				return http.StatusOK
 			}
-		case <-r.Context().Done():
+		case <-ctx.Done():
 			return http.StatusServiceUnavailable
 		}
 	}
 }
 
 // call calls the function and returns the status of the response.
-func (r *webhookRequest) call(event *WebhookEvent) (status int) {
+func (r *webhookRequest) call(ctx context.Context, event *WebhookEvent) (status int) {
 	defer func() {
 		if v := recover(); v != nil {
 			status = http.StatusInternalServerError
@@ -305,7 +305,7 @@ func (r *webhookRequest) call(event *WebhookEvent) (status int) {
 			}
 		}
 	}()
-	err := r.function(r.Context(), event)
+	err := r.function(ctx, event)
 	if err == nil {
 		return http.StatusOK
 	}

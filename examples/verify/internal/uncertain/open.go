@@ -13,6 +13,7 @@ func Open() []OpenMark {
 		{"build-id-head", "it requires the symbols of a build with a Memfault build ID, which cannot be removed again"},
 		{"config-revision", "a response contains a number, not its meaning"},
 		{"config-wrong-key", "the operation is a POST, and a wrong key on it may count against the project"},
+		{"console-rate-limit", "finding a limit would require to exceed it"},
 		{"install-delete", "it requires the deletion of a real install, because none can be created"},
 		{"issue-counts", "a response contains numbers, not their meaning"},
 		{"issue-update-status", "it requires changes of a real issue"},
