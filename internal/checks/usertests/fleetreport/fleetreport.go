@@ -3,9 +3,9 @@
 package fleetreport
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/memfault-go/memfault"
@@ -13,7 +13,7 @@ import (
 
 // Write writes the versions of each cohort, the devices that were not seen for a week, and the
 // issues that are new since the last report, whose cursor is last. It returns the next cursor.
-func Write(ctx context.Context, w io.Writer, client *memfault.Client, project memfault.ProjectRef, last memfault.WatchCursor) (next memfault.WatchCursor, err error) {
+func Write(ctx context.Context, w *bytes.Buffer, client *memfault.Client, project memfault.ProjectRef, last memfault.WatchCursor) (next memfault.WatchCursor, err error) {
 	for cohort, err := range client.Cohorts.List(project, memfault.CohortListOptions{}).All(ctx) {
 		if err != nil {
 			return last, err
