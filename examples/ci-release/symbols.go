@@ -29,8 +29,8 @@ type symbolFile struct {
 // ignored, and symbolic links in the tree are not followed. Of several files with one build
 // ID, the largest has the symbols.
 //
-// [memfault.UploadsService.SymbolsDir] does the same, but without the progress of each file
-// and without a dry run.
+// [memfault.UploadsService.SymbolsDir] judges files in the same way, but uploads the others when one
+// of them is damaged. Here, a damaged or unusable file ends the job before the first request.
 func findSymbols(ctx context.Context, root string) ([]symbolFile, error) {
 	info, err := os.Stat(root)
 	if err != nil {
