@@ -178,3 +178,47 @@ func ExampleCohortsService_WaitForVersion_shareOfCohort() {
 	// 3 devices: 2 with 2.0.0, 1 with 1.0.0
 	// not yet: 2 of 3
 }
+
+func ExampleCohortsService_CountVersions() {
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
+	cloud.AddDevices(
+		memfaulttest.Device{Serial: "A", Cohort: "beta", SoftwareVersion: "1.0.0"},
+		memfaulttest.Device{Serial: "B", Cohort: "beta", SoftwareVersion: "2.0.0"},
+	)
+	counts, err := cloud.Client(nil).Cohorts.CountVersions(context.Background(), cloud.Project(), "beta")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(counts, counts.ByVersion["2.0.0"])
+	// Output: 2 devices: 1 with 1.0.0, 1 with 2.0.0 1
+}
+
+// A wait of hours survives an outage, and shows how far the fleet is.
+func ExampleWaitOptions() {
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
+	cloud.AddDevices(memfaulttest.Device{Serial: "A", Cohort: "beta", SoftwareVersion: "2.0.0"})
+	cloud.Fail(memfaulttest.Fault{Operation: "cohorts.list_devices", Times: 5, Status: 503}) // all attempts of a poll
+
+	ctx, cancel := context.WithTimeout(context.Background(), 12*time.Hour)
+	defer cancel()
+	_, err = cloud.Client(nil).Cohorts.WaitForVersion(ctx, cloud.Project(), "beta", "2.0.0", 1, memfault.WaitOptions{
+		MinInterval: time.Millisecond,
+		OnError:     func(err error) { fmt.Println("the wait continues:", errors.Is(err, memfault.ErrUnavailable)) },
+		OnPoll:      func(counts memfault.VersionCounts) { fmt.Println(counts) },
+	})
+	fmt.Println(err)
+	// Output:
+	// the wait continues: true
+	// 1 device: 1 with 2.0.0
+	// <nil>
+}

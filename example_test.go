@@ -294,3 +294,58 @@ func ExampleOpt() {
 	fmt.Println(string(cloud.Requests("devices.update")[0].Body))
 	// Output: {"cohort":"default","nickname":null}
 }
+
+// A program decides by one kind whether the same call may succeed later.
+func ExampleError_temporary() {
+	cloud, err := memfaulttest.Start() // instead of the real cloud
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client := cloud.Client(nil)
+	for _, status := range []int{http.StatusServiceUnavailable, http.StatusForbidden} {
+		remove := cloud.Fail(memfaulttest.Fault{Operation: "projects.retrieve", Status: status, RetryAfter: "120"})
+		_, err := client.Projects.Get(context.Background(), cloud.Project())
+		remove()
+		var response *memfault.Error
+		switch {
+		case !errors.Is(err, memfault.ErrTemporary):
+			fmt.Println("give up:", status)
+		case errors.As(err, &response):
+			fmt.Println("later, not before", response.RetryAfter)
+		default:
+			fmt.Println("later")
+		}
+	}
+	// Output:
+	// later, not before 2m0s
+	// give up: 403
+}
+
+// One 429 delays all calls of a client. An observer counts how long Memfault asks it to wait.
+func ExampleRetryPolicy_rateLimit() {
+	cloud, err := memfaulttest.Start() // instead of the real cloud
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.Fail(memfaulttest.Fault{Operation: "projects.retrieve", Times: 1, Status: http.StatusTooManyRequests, RetryAfter: "1"})
+
+	options := append(cloud.Options(),
+		memfault.WithRetry(memfault.RetryPolicy{MinWait: time.Millisecond, MaxWait: time.Second, MaxRetryAfter: 5 * time.Minute}),
+		memfault.WithObserver(func(_ context.Context, attempt memfault.Attempt) {
+			if attempt.RetryAfter > 0 {
+				fmt.Println(attempt.Operation, "asks for", attempt.RetryAfter)
+			}
+		}),
+	)
+	client, err := memfault.NewClient(memfault.OrganizationToken(cloud.OrganizationToken()), options...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = client.Projects.Get(context.Background(), cloud.Project())
+	fmt.Println(err)
+	// Output:
+	// projects.retrieve asks for 1s
+	// <nil>
+}

@@ -155,3 +155,28 @@ func TestTraces_DeviceWithWrongClock(t *testing.T) {
 	require.Len(t, all, 1)
 	assert.True(t, all[0].ArrivedAt().After(hourAgo), "arrived at %v", all[0].ArrivedAt())
 }
+
+// The crashes of a version since its release, also of devices whose clock was never set: Since
+// would compare that clock.
+func ExampleTrace_ArrivedAt() {
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	released := time.Now().Add(-time.Hour)
+	cloud.AddDevices(memfaulttest.Device{Serial: "A", SoftwareVersion: "2.0.0"})
+	cloud.AddTraces(memfaulttest.Trace{DeviceSerial: "A", SoftwareVersion: "2.0.0", Captured: time.Unix(0, 0), Received: time.Now()})
+
+	crashes := 0
+	for trace, err := range cloud.Client(nil).Traces.List(cloud.Project(), memfault.TraceListOptions{}).All(context.Background()) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if trace.Version() == "2.0.0" && trace.ArrivedAt().After(released) {
+			crashes++
+		}
+	}
+	fmt.Println(crashes)
+	// Output: 1
+}

@@ -6,6 +6,8 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"log"
 	"net/http"
 	"os"
 	"os/exec"
@@ -611,4 +613,36 @@ func TestSymbolsDir_Reports(t *testing.T) {
 	assert.Equal(t, map[string]int64{fresh: done[fresh].Size}, progress)
 	assert.False(t, done[fresh].Result.AlreadyUploaded)
 	assert.True(t, done[twin].Result.AlreadyUploaded)
+}
+
+func ExampleUploadsService_SymbolsDir() {
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	dir, err := os.MkdirTemp("", "build")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	symbols := memfaulttest.SymbolFile([]byte("build ID of 20 bytes"))
+	if err := os.WriteFile(filepath.Join(dir, "app.elf"), symbols, 0o600); err != nil {
+		log.Fatal(err)
+	}
+	for _, dryRun := range []bool{true, false, true} {
+		_, err := cloud.Client(nil).Uploads.SymbolsDir(context.Background(), cloud.Project(), dir, memfault.SymbolsDirOptions{
+			DryRun: dryRun,
+			OnFile: func(file memfault.SymbolsDirResult) {
+				fmt.Println(filepath.Base(file.Path), file.BuildID, file.Skipped, file.Result != nil && file.Result.AlreadyUploaded)
+			},
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// app.elf 6275696c64204944206f66203230206279746573  false
+	// app.elf 6275696c64204944206f66203230206279746573  false
+	// app.elf 6275696c64204944206f66203230206279746573  true
 }

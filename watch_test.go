@@ -528,3 +528,29 @@ func TestWatch_RequestsOfLongList(t *testing.T) {
 		})
 	}
 }
+
+// A job that runs each night reads everything that is new since the cursor of the last night.
+func ExampleWatchOptions_once() {
+	cloud, err := memfaulttest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	client := cloud.Client(nil)
+	cloud.AddIssues(memfaulttest.Issue{Title: "Watchdog at main"})
+
+	stored := memfault.WatchBeginning // the job reads it from a file
+	for night := range 2 {
+		options := memfault.WatchOptions{Start: stored, Once: true, OnPoll: func(cursor memfault.WatchCursor) { stored = cursor }}
+		for found, err := range client.Issues.Watch(context.Background(), cloud.Project(), options) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Println("night", night, "new issue:", found.Item.Title)
+		}
+		cloud.AddIssues(memfaulttest.Issue{Title: "Assert at pump_start"})
+	}
+	// Output:
+	// night 0 new issue: Watchdog at main
+	// night 1 new issue: Assert at pump_start
+}
