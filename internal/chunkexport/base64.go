@@ -134,7 +134,7 @@ func (b *base64Scanner) nextInEscape(c byte, s *scanner) {
 // after it is ordinary text.
 func (b *base64Scanner) stop(problem error, s *scanner) {
 	if b.held != nil {
-		s.chunk(b.held)
+		s.chunk(b.heldStart, b.held)
 		b.held = nil
 	} else {
 		s.damaged(b.start, problem)
@@ -155,7 +155,7 @@ func (b *base64Scanner) endText(s *scanner) {
 	}
 	b.state = searching
 	if b.matched < 2 {
-		s.chunk(chunk)
+		s.chunk(b.start, chunk)
 		return
 	}
 	b.held, b.heldStart = chunk, b.start
@@ -178,7 +178,7 @@ func (b *base64Scanner) nextAfterBlank(c byte, s *scanner) {
 func (b *base64Scanner) end(broken bool, s *scanner) {
 	switch {
 	case b.held != nil:
-		s.chunk(b.held)
+		s.chunk(b.heldStart, b.held)
 	case b.state == inText && !broken:
 		s.damaged(b.start, errCutLog)
 	}
