@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/memfault-go/memfault/chunk"
+	"github.com/memfault-go/memfault/internal/checks/chunkencode"
 )
 
 // benchmarkChunks adds chunks that form whole messages. Its time is that of a chunk.
@@ -26,18 +27,18 @@ func benchmarkChunks(b *testing.B, chunks [][]byte) {
 }
 
 func BenchmarkAssembler_Event(b *testing.B) {
-	message := encodeMessage(chunk.MessageEvent, "", false, cbor(benchmarkEvent()))
-	benchmarkChunks(b, encodeChunks(message, 1500, crcAfter))
+	message := chunkencode.Message(chunk.MessageEvent, "", false, cbor(benchmarkEvent()))
+	benchmarkChunks(b, chunkencode.Chunks(message, 1500, chunkencode.CRCAfter))
 }
 
 func BenchmarkAssembler_Coredump64KiB(b *testing.B) {
-	message := encodeMessage(chunk.MessageCoredump, "", false, encodeCoredump(0, block{1, 0, pattern(64 << 10)}))
-	benchmarkChunks(b, encodeChunks(message, 256, crcAfter))
+	message := chunkencode.Message(chunk.MessageCoredump, "", false, chunkencode.Coredump(0, chunkencode.Block(1, 0, pattern(64<<10))))
+	benchmarkChunks(b, chunkencode.Chunks(message, 256, chunkencode.CRCAfter))
 }
 
 func BenchmarkAssembler_CompressedCoredump64KiB(b *testing.B) {
-	message := encodeMessage(chunk.MessageCoredump, "", true, encodeCoredump(0, block{1, 0, pattern(32 << 10)}, block{1, 1 << 16, make([]byte, 32<<10)}))
-	benchmarkChunks(b, encodeChunks(message, 256, crcAfter))
+	message := chunkencode.Message(chunk.MessageCoredump, "", true, chunkencode.Coredump(0, chunkencode.Block(1, 0, pattern(32<<10)), chunkencode.Block(1, 1<<16, make([]byte, 32<<10))))
+	benchmarkChunks(b, chunkencode.Chunks(message, 256, chunkencode.CRCAfter))
 }
 
 // benchmarkEvent returns a heartbeat with 20 metrics.
@@ -61,7 +62,7 @@ func BenchmarkMessage_Events(b *testing.B) {
 }
 
 func BenchmarkMessage_Coredump64KiB(b *testing.B) {
-	m := chunk.Message{Type: chunk.MessageCoredump, Payload: encodeCoredump(0, block{0, 0, pattern(68)}, block{2, 0, []byte("A1")}, block{1, 0, pattern(64 << 10)})}
+	m := chunk.Message{Type: chunk.MessageCoredump, Payload: chunkencode.Coredump(0, chunkencode.Block(0, 0, pattern(68)), chunkencode.Block(2, 0, []byte("A1")), chunkencode.Block(1, 0, pattern(64<<10)))}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := m.Coredump(); err != nil {

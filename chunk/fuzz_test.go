@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/chunk"
+	"github.com/memfault-go/memfault/internal/checks/chunkencode"
 )
 
 // FuzzAssembler splits data into chunks: a byte is the length of each. It checks what holds for
@@ -18,7 +19,7 @@ import (
 func FuzzAssembler(f *testing.F) {
 	for _, size := range []int{9, 20, 64} {
 		var data []byte
-		for _, c := range encodeChunks(encodeMessage(chunk.MessageCoredump, "", true, append(make([]byte, 50), pattern(80)...)), size, crcAfter) {
+		for _, c := range chunkencode.Chunks(chunkencode.Message(chunk.MessageCoredump, "", true, append(make([]byte, 50), pattern(80)...)), size, chunkencode.CRCAfter) {
 			data = append(append(data, byte(len(c))), c...)
 		}
 		f.Add(data)
@@ -87,8 +88,8 @@ func FuzzChunks(f *testing.F) {
 				m.ProjectKey = "0123456789abcdef0123456789abcdef"
 			}
 			messages = append(messages, m)
-			encoded := encodeMessage(m.Type, m.ProjectKey, i%3 == 0, payload)
-			chunks = append(chunks, encodeChunks(encoded, 9+int(size), crcPlace(place%3))...)
+			encoded := chunkencode.Message(m.Type, m.ProjectKey, i%3 == 0, payload)
+			chunks = append(chunks, chunkencode.Chunks(encoded, 9+int(size), chunkencode.CRCPlace(place%3))...)
 		}
 		r := assemble(chunks)
 		require.Empty(t, r.damages)
@@ -149,8 +150,8 @@ func FuzzChunks(f *testing.F) {
 
 // FuzzMessage reads any message. What it reads is encoded and read again.
 func FuzzMessage(f *testing.F) {
-	f.Add(encodeMessage(chunk.MessageEvent, "", false, cbor(deviceEvent(chunk.EventTrace, pairs{1, 7}))))
-	f.Add(encodeMessage(chunk.MessageCoredump, "0123456789abcdef0123456789abcdef", true, encodeCoredump(0, block{1, 0, make([]byte, 100)})))
+	f.Add(chunkencode.Message(chunk.MessageEvent, "", false, cbor(deviceEvent(chunk.EventTrace, pairs{1, 7}))))
+	f.Add(chunkencode.Message(chunk.MessageCoredump, "0123456789abcdef0123456789abcdef", true, chunkencode.Coredump(0, chunkencode.Block(1, 0, make([]byte, 100)))))
 	f.Add([]byte{0x81, 0xff, 0xff, 0xff, 0xff, 0x0f, 0})
 	f.Add([]byte{0xc2})
 	f.Fuzz(func(t *testing.T, message []byte) {
@@ -158,13 +159,13 @@ func FuzzMessage(f *testing.F) {
 			return
 		}
 		a := chunk.Assembler{MaxMessage: 10000}
-		m, err := a.Add(join([]byte{0x08}, message, binary.LittleEndian.AppendUint16(nil, crc16(message))))
+		m, err := a.Add(join([]byte{0x08}, message, binary.LittleEndian.AppendUint16(nil, chunkencode.CRC16(message))))
 		if err != nil {
 			require.Nil(t, m)
 			return
 		}
 		require.LessOrEqual(t, len(m.Payload), 10000)
-		again, err := a.Add(encodeChunks(encodeMessage(m.Type, m.ProjectKey, true, m.Payload), 1<<20, crcAfter)[0])
+		again, err := a.Add(chunkencode.Chunks(chunkencode.Message(m.Type, m.ProjectKey, true, m.Payload), 1<<20, chunkencode.CRCAfter)[0])
 		if len(message) < 5000 { // otherwise, the compression can exceed the limit
 			require.NoError(t, err)
 			require.Equal(t, m, again)
@@ -182,7 +183,7 @@ func FuzzEvents(f *testing.F) {
 		deviceEvent(chunk.EventLogsTimed, []any{1, 1, "a", 2, 2, []byte{1}}),
 		deviceEvent(chunk.EventLogs, []any{1, "a", 2, "b"}),
 		deviceEvent(chunk.EventRecording, pairs{1, 5, 2, []any{"a/b"}, 3, "c", 4, []byte("d")}),
-		[]any{pairs{2, 2, 12, tagged{1, pairs{true, []any{nil}}}}, pairs{}},
+		[]any{pairs{2, 2, 12, chunkencode.Tagged{Tag: 1, Value: pairs{true, []any{nil}}}}, pairs{}},
 		pairs{7, "A", 8, "1", 11, []byte{1, 2, 3, 4, 5, 6}, 5, uint64(1 << 63)},
 	} {
 		f.Add(cbor(value))
@@ -215,9 +216,9 @@ func FuzzEvents(f *testing.F) {
 
 // FuzzCoredump decodes any payload. The parts of the coredump are parts of the payload, in order.
 func FuzzCoredump(f *testing.F) {
-	f.Add(encodeCoredump(0, block{0, 0, []byte("registers")}, block{2, 0, []byte("A1")}, block{1, 0x1000, pattern(40)}))
-	f.Add(encodeCoredump(1, block{5, 0, []byte{0, 0x94, 0, 0}}, block{7, 0, []byte{40, 0, 0, 0}}, block{99, 0, nil}))
-	f.Add(encodeCoredump(1, block{1, 0, make([]byte, 100)})[:60])
+	f.Add(chunkencode.Coredump(0, chunkencode.Block(0, 0, []byte("registers")), chunkencode.Block(2, 0, []byte("A1")), chunkencode.Block(1, 0x1000, pattern(40))))
+	f.Add(chunkencode.Coredump(1, chunkencode.Block(5, 0, []byte{0, 0x94, 0, 0}), chunkencode.Block(7, 0, []byte{40, 0, 0, 0}), chunkencode.Block(99, 0, nil)))
+	f.Add(chunkencode.Coredump(1, chunkencode.Block(1, 0, make([]byte, 100)))[:60])
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		c, err := coredumpOf(payload)
 		if c == nil {
