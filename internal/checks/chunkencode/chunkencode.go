@@ -178,7 +178,7 @@ func head(major byte, n uint64) []byte {
 // Block encodes a block of a coredump.
 func Block(kind byte, address uint32, data []byte) []byte {
 	b := binary.LittleEndian.AppendUint32([]byte{kind, 0, 0, 0}, address)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(data)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(data))) //nolint:gosec // tests encode little
 	return append(b, data...)
 }
 
@@ -186,7 +186,7 @@ func Block(kind byte, address uint32, data []byte) []byte {
 func Coredump(flags uint32, blocks ...[]byte) []byte {
 	body := slices.Concat(blocks...)
 	out := binary.LittleEndian.AppendUint32([]byte("CORE"), 2)
-	out = binary.LittleEndian.AppendUint32(out, uint32(12+len(body)+16))
+	out = binary.LittleEndian.AppendUint32(out, uint32(12+len(body)+16)) //nolint:gosec // tests encode little
 	out = append(append(out, body...), "DUMP"...)
 	out = binary.LittleEndian.AppendUint32(out, flags)
 	return append(out, make([]byte, 8)...)

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault/chunk"
+	"github.com/memfault-go/memfault/internal/checks/chunkencode"
+	"github.com/memfault-go/memfault/internal/fakecloud/elffile"
+)
+
+// symbolFile writes a symbol file. Its debug information has an enumeration for each text, which
+// consists of the names, numbered from 0.
+func symbolFile(t *testing.T, buildID []byte, enumerations ...string) string {
+	t.Helper()
+	abbreviations := []byte{1, 0x11, 1, 0, 0, 2, 0x04, 1, 0, 0, 3, 0x28, 0, 0x03, 0x08, 0x1c, 0x0b, 0, 0, 0} // unit, enumeration, enumerator
+	entries := []byte{4, 0, 0, 0, 0, 0, 4, 1}                                                                // version 4, 32-bit addresses
+	for _, names := range enumerations {
+		entries = append(entries, 2)
+		for n, name := range strings.Fields(names) {
+			entries = append(append(append(entries, 3), name...), 0, byte(n))
+		}
+		entries = append(entries, 0)
+	}
+	entries = append(entries, 0)
+	file := elffile.File{Class: elf.ELFCLASS32, Sections: []elffile.Section{
+		{Name: ".debug_abbrev", Type: elf.SHT_PROGBITS, Content: abbreviations},
+		{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: append(binary.LittleEndian.AppendUint32(nil, uint32(len(entries))), entries...)},
+	}}
+	if buildID != nil {
+		file.Sections = append(file.Sections, elffile.BuildID(binary.LittleEndian, buildID))
+	}
+	name := filepath.Join(t.TempDir(), "app.elf")
+	require.NoError(t, os.WriteFile(name, file.Bytes(), 0o600))
+	return name
+}
+
+func TestRun_Symbols(t *testing.T) {
+	const (
+		metrics = "kMfltMetricsIndex_heartbeat__uptime_s kMfltMetricsIndex_heartbeat__rssi kMfltMetricsIndex_heartbeat__battery_percent"
+		reasons = "kMfltTraceReasonUser_Unknown kMfltTraceReasonUser_flash_error"
+	)
+	id := []byte("\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14")
+	events := func(more ...any) string {
+		return asLog(chunksOf(eventMessage(append(heartbeat[:len(heartbeat):len(heartbeat)], more...)), eventMessage(event(chunk.EventTrace, pairs{6, 1}, more...)))...)
+	}
+	coredump := func(id []byte) []byte {
+		return chunkencode.Message(chunk.MessageCoredump, "", false, chunkencode.Coredump(0, chunkencode.Block(10, 0, []byte("2.0.1")), chunkencode.Block(12, 0, id)))
+	}
+	const named, numbered = "heartbeat uptime_s=3600 battery_percent=87", "metrics of session 0: [0]=3600 [2]=87"
+	const explained = "- Nothing in these chunks explains it."
+	for name, c := range map[string]struct {
+		file, input string
+		want        []string
+	}{
+		"names":            {symbolFile(t, nil, metrics, reasons), events(), []string{named, "trace flash_error", explained}},
+		"the same build":   {symbolFile(t, id, metrics, reasons), events(11, id[:6]), []string{named, "trace flash_error", explained}},
+		"another build":    {symbolFile(t, id, metrics, reasons), events(11, id[1:7]), []string{numbered, "trace of reason 1", advice[otherBuild] + " (2 times, first in line 2, chunk 1)"}},
+		"other names":      {symbolFile(t, id, reasons, metrics+" kMfltMetricsIndex_heartbeat__new"), events(), []string{numbered, "trace flash_error", advice[otherNames] + " (line 2, chunk 1)"}},
+		"no names":         {symbolFile(t, id, "Unknown"), events(), []string{numbered, advice[noNames]}},
+		"another coredump": {symbolFile(t, id, metrics), asLog(chunksOf(coredumpMessage(0, "SINK-0001"), coredump(id), coredump(id[1:]))...), []string{advice[otherBuild] + " (line 11, chunk 10)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, _ := read(t, c.input, "-symbols", c.file)
+			assert.Equal(t, 0, code)
+			for _, want := range c.want {
+				assert.Contains(t, out, want)
+			}
+		})
+	}
+}
