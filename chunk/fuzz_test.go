@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -205,13 +208,20 @@ func FuzzEvents(f *testing.F) {
 				values += len(event.Heartbeat.Metrics)
 			}
 			for _, line := range event.Logs {
-				require.NotContains(t, line.String(), "\n")
+				requirePrintable(t, line.String())
 			}
-			require.NotContains(t, event.String(), "\n")
+			requirePrintable(t, event.String())
 		}
 		require.LessOrEqual(t, values, len(payload))
 		_ = firmwareNames.Apply(events)
 	})
+}
+
+// requirePrintable checks that a terminal shows a text as it is, in one line.
+func requirePrintable(t *testing.T, text string) {
+	t.Helper()
+	require.True(t, utf8.ValidString(text))
+	require.Equal(t, -1, strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", text)
 }
 
 // FuzzCoredump decodes any payload. The parts of the coredump are parts of the payload, in order.

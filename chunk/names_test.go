@@ -99,6 +99,7 @@ func TestReadNames_Enumerators(t *testing.T) {
 	assert.Equal(t, map[int]string{1: "a"}, names.UserReasons)
 
 	for problem, enumerators := range map[string][]enumerator{
+		`"kMfltTraceReasonUser_\x1b[2J" is both 1 and 2`:           {{"kMfltTraceReasonUser_\x1b[2J", 1}, {"kMfltTraceReasonUser_\x1b[2J", 2}},
 		"kMfltTraceReasonUser_a is both 1 and 2":                   {again, {again.name, 2}},
 		"a and b have the same number 1":                           {again, {"kMfltTraceReasonUser_b", 1}},
 		"two metrics of session heartbeat have the same number 3":  {{"kMfltMetricsIndex_heartbeat__a", 3}, {"kMfltMetricsIndex_heartbeat__b", 3}},
