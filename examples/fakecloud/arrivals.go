@@ -140,7 +140,7 @@ func (s *sender) setSoftware(serial, kind, version, hardware string) {
 		s.Software += " on " + hardware
 	}
 	if serial != "" && serial != s.Serial {
-		s.Software += ", as " + serial
+		s.Software += ", calls itself " + serial
 	}
 }
 

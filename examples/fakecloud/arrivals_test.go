@@ -94,7 +94,7 @@ func TestLive(t *testing.T) {
 	assert.Contains(t, section, "Damaged: not a chunk in chunk 4")
 	assert.Less(t, strings.Index(section, "<h3>A1</h3>"), strings.Index(section, "<h3>B2</h3>"))
 	section = upload("A1", chunks(dump)...)
-	assert.Contains(t, section, "2.0.1, as B3, ")
+	assert.Contains(t, section, "2.0.1, calls itself B3, ")
 	section = upload("A1", chunks(chunkencode.Message(chunk.MessageMAR, "", false, []byte("archive")), chunkencode.Message(chunk.MessageEvent, "", false, []byte{0xa1}))...)
 	assert.Contains(t, section, "MAR message of 7 bytes")
 	assert.Contains(t, section, "Damaged: event: byte 0: cut off")
