@@ -182,7 +182,7 @@ func FuzzEvents(f *testing.F) {
 		deviceEvent(chunk.EventLogsTimed, []any{1, 1, "a", 2, 2, []byte{1}}),
 		deviceEvent(chunk.EventLogs, []any{1, "a", 2, "b"}),
 		deviceEvent(chunk.EventRecording, pairs{1, 5, 2, []any{"a/b"}, 3, "c", 4, []byte("d")}),
-		[]any{pairs{2, 2, 12, tagged{1, pairs{true, []any{nil}}}}, pairs{}},
+		[]any{pairs{2, 2, 12, tagged(1, pairs{true, []any{nil}})}, pairs{}},
 		pairs{7, "A", 8, "1", 11, []byte{1, 2, 3, 4, 5, 6}, 5, uint64(1 << 63)},
 	} {
 		f.Add(cbor(value))
