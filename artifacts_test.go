@@ -19,6 +19,7 @@ import (
 
 func TestArtifactsList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
+	cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "dvt-2"})
 	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0+a", Artifacts: []memfaulttest.Artifact{
 		{Filename: "evt.bin", Content: []byte("evt")}, {Filename: "dvt.bin", HardwareVersion: "dvt-2"}, {Filename: "sink.elf", Type: "symbols"},
 	}})

@@ -18,8 +18,9 @@ import (
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
-// addBeta adds devices D0, D1 and so on with version 1.0.0 to the cohort beta.
+// addBeta adds the cohort beta, and to it devices D0, D1 and so on with version 1.0.0.
 func addBeta(cloud *memfaulttest.Server, devices int) {
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	for i := range devices {
 		cloud.AddDevices(memfaulttest.Device{Serial: fmt.Sprint("D", i), Cohort: "beta", SoftwareVersion: "1.0.0"})
 	}
@@ -153,6 +154,7 @@ func ExampleCohortsService_WaitForVersion_shareOfCohort() {
 		log.Fatal(err)
 	}
 	defer cloud.Close()
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	for _, serial := range []string{"A", "B", "C"} {
 		cloud.AddDevices(memfaulttest.Device{Serial: serial, Cohort: "beta", SoftwareVersion: "1.0.0"})
 	}

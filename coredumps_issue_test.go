@@ -28,13 +28,14 @@ import (
 // addIssue adds an issue with three coredumps, of which two share their symbols, with a trace
 // without a coredump, and beside a coredump of another issue.
 func addIssue(cloud *memfaulttest.Server, notReady int) (issue int64) {
-	issue = cloud.AddIssues(memfaulttest.Issue{Title: "Watchdog"})[0]
+	issues := cloud.AddIssues(memfaulttest.Issue{Title: "Watchdog"}, memfaulttest.Issue{Title: "Assert"})
+	issue = issues[0]
 	captured := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	cloud.AddCoredumps(
 		memfaulttest.Coredump{Issue: issue, DeviceSerial: "A", SoftwareVersion: "1.0.0", Captured: captured, Content: []byte("dump A"), ELF: []byte("elf A"), Symbols: []byte("symbols 1")},
 		memfaulttest.Coredump{Issue: issue, DeviceSerial: "B", SoftwareVersion: "1.0.0", Captured: captured, Content: []byte("dump B"), ELF: []byte("elf B"), Symbols: []byte("symbols 1"), NotReady: notReady},
 		memfaulttest.Coredump{Issue: issue, DeviceSerial: "C", SoftwareVersion: "2.0.0", Captured: captured, Content: []byte("dump C"), ELF: []byte("elf C")},
-		memfaulttest.Coredump{Issue: issue + 1000, DeviceSerial: "D", Content: []byte("dump D")},
+		memfaulttest.Coredump{Issue: issues[1], DeviceSerial: "D", Content: []byte("dump D")},
 	)
 	cloud.AddTraces(memfaulttest.Trace{Issue: issue, DeviceSerial: "A", Captured: captured})
 	return issue

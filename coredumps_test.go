@@ -15,16 +15,17 @@ import (
 
 func TestCoredumpsList_AllPages(t *testing.T) {
 	cloud, client := newCloud(t)
+	issues := cloud.AddIssues(memfaulttest.Issue{Title: "Assert"}, memfaulttest.Issue{Title: "Watchdog"})
 	ids := cloud.AddTraces(
-		memfaulttest.Trace{Issue: 7, DeviceSerial: "A", Coredump: true},
-		memfaulttest.Trace{Issue: 8, DeviceSerial: "A"},
-		memfaulttest.Trace{Issue: 9, DeviceSerial: "B", Coredump: true},
-		memfaulttest.Trace{Issue: 9, DeviceSerial: "B", Coredump: true, ELF: true},
+		memfaulttest.Trace{Issue: issues[0], DeviceSerial: "A", Coredump: true},
+		memfaulttest.Trace{Issue: issues[0], DeviceSerial: "A"},
+		memfaulttest.Trace{Issue: issues[1], DeviceSerial: "B", Coredump: true},
+		memfaulttest.Trace{Issue: issues[1], DeviceSerial: "B", Coredump: true, ELF: true},
 	)
 	dumps, err := client.Coredumps.List(sink, memfault.CoredumpListOptions{ListOptions: memfault.ListOptions{PerPage: 1}}).Collect(t.Context())
 	require.NoError(t, err)
 	require.Len(t, dumps, 2)
-	assert.Equal(t, int64(9), dumps[1].IssueID)
+	assert.Equal(t, issues[1], dumps[1].IssueID)
 	trace, err := client.Traces.Get(t.Context(), sink, ids[2])
 	require.NoError(t, err)
 	assert.Equal(t, trace.Coredump.ID, dumps[1].ID)

@@ -162,6 +162,11 @@ func TestDeploymentsEnsure_Rejections(t *testing.T) {
 
 func TestDeploymentsActive_HighestVersionFirst(t *testing.T) {
 	cloud, client := newCloud(t)
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
+	for _, version := range []string{"nightly-7", "2.0.0+old", "10.0.0", "2.0.0+new", "2.0.0-rc.1", "v30", "50.0.0", "60.0.0", "70.0.0"} {
+		cloud.AddReleases(memfaulttest.Release{Version: version})
+	}
+	cloud.AddReleases(memfaulttest.Release{Version: "9.1.0", DeltaFrom: "1.0.0"})
 	cloud.AddDeployments(
 		memfaulttest.Deployment{Release: "nightly-7"},
 		memfaulttest.Deployment{Release: "2.0.0+old"},
@@ -217,6 +222,7 @@ func TestDeploymentStatus_IsActive(t *testing.T) {
 
 func TestSetRolloutPercent(t *testing.T) {
 	cloud, client := newCloud(t)
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"}, memfaulttest.Release{Version: "2.0.0"})
 	ids := cloud.AddDeployments(memfaulttest.Deployment{Release: "1.0.0", RolloutPercent: 10}, memfaulttest.Deployment{Release: "2.0.0"})
 	raised, err := client.Deployments.SetRolloutPercent(t.Context(), sink, ids[0], 50)
 	require.NoError(t, err)
@@ -253,7 +259,7 @@ func ExampleDeploymentsService_Ensure_jobRunTwice() {
 		log.Fatal(err)
 	}
 	defer cloud.Close()
-	cloud.AddReleases(memfaulttest.Release{Version: "1.4.0"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.4.0"}, memfaulttest.Release{Version: "1.5.0-test"})
 	cloud.AddDeployments(memfaulttest.Deployment{Release: "1.5.0-test"}) // not deactivated in time
 	client, ctx := cloud.Client(nil), context.Background()
 
@@ -310,7 +316,7 @@ func TestEnsureRollout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cloud, client := newCloud(t)
-			cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"})
+			cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"}, memfaulttest.Release{Version: "0.9.0"})
 			cloud.AddDeployments(test.active...)
 			if test.reject {
 				cloud.Fail(memfaulttest.Fault{Operation: "deployments.update", Status: http.StatusBadRequest})
@@ -344,6 +350,7 @@ func TestEnsureRollout(t *testing.T) {
 // A temporary failure is not a rejection: nothing is replaced.
 func TestEnsureRollout_TemporaryFailureReplacesNothing(t *testing.T) {
 	cloud, client := newCloud(t)
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"})
 	cloud.AddDeployments(memfaulttest.Deployment{Release: "1.0.0", RolloutPercent: 10})
 	create := memfault.DeploymentCreate{
 		Type: memfault.DeploymentTypeStagedRollout, RolloutPercent: 50, Release: memfault.ReleaseVersion("1.0.0"), Cohort: "default",
@@ -367,6 +374,7 @@ func ExampleDeploymentsService_EnsureRollout() {
 		log.Fatal(err)
 	}
 	defer cloud.Close()
+	cloud.AddReleases(memfaulttest.Release{Version: "1.4.0"})
 	cloud.AddDeployments(memfaulttest.Deployment{Release: "1.4.0", RolloutPercent: 10})
 	client, project := cloud.Client(nil), cloud.Project()
 

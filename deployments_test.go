@@ -71,6 +71,7 @@ func TestDeployments_Lifecycle(t *testing.T) {
 func TestDeploymentsCreate_StagedDeltaRelease(t *testing.T) {
 	cloud, client := newCloud(t)
 	cloud.AddReleases(memfaulttest.Release{Version: "2.0.0", DeltaFrom: "1.0.0"})
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	for i := range 20 {
 		cloud.AddDevices(memfaulttest.Device{Serial: fmt.Sprint("S", i), Cohort: "beta"})
 	}
@@ -184,6 +185,7 @@ func TestDeploymentsList_Filters(t *testing.T) {
 	start := time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)
 	now := start
 	cloud.SetClock(func() time.Time { return now })
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	cloud.AddDevices(memfaulttest.Device{Serial: "A", Cohort: "beta"})
 	cloud.AddReleases(memfaulttest.Release{Version: "2.0.0+b", DeltaFrom: "1.0.0"})
 	for _, create := range []memfault.DeploymentCreate{

@@ -51,6 +51,7 @@ func TestDevices_Lifecycle(t *testing.T) {
 func TestDevicesDelete_KeepsDataUnderOtherSerial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)
+		cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 		cloud.AddDevices(memfaulttest.Device{Serial: "A", Cohort: "beta"})
 		before, err := client.Devices.Get(t.Context(), sink, "A")
 		require.NoError(t, err)
@@ -77,6 +78,7 @@ func TestDeviceUpdate_EncodesOnlySetFields(t *testing.T) {
 func TestDevicesList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
 	now := time.Now()
+	cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "dvt-2"}, memfaulttest.HardwareVersion{Name: "pvt-3"})
 	cloud.AddDevices(
 		memfaulttest.Device{Serial: "old", LastSeen: now.Add(-48 * time.Hour), HardwareVersion: "evt-1", SoftwareVersion: "1.0.0+8219de"},
 		memfaulttest.Device{Serial: "new", LastSeen: now.Add(-time.Hour), HardwareVersion: "dvt-2", SoftwareVersion: "2.0.0"},
@@ -198,6 +200,7 @@ func ExampleDevicesService_List_wholeFleet() {
 		log.Fatal(err)
 	}
 	defer cloud.Close()
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	cloud.AddDevices(memfaulttest.Device{Serial: "ABCD1234", Cohort: "beta"}, memfaulttest.Device{Serial: "ABCD1235"})
 	client := cloud.Client(nil)
 

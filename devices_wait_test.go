@@ -20,6 +20,7 @@ import (
 
 func TestDevicesEnsure_ReturnsExistingDevice(t *testing.T) {
 	cloud, client := newCloud(t)
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	cloud.AddDevices(memfaulttest.Device{Serial: "there", Cohort: "beta"})
 	ctx := t.Context()
 	create := memfault.DeviceCreate{DeviceSerial: "new", HardwareVersion: "evt-1", Cohort: "beta"}

@@ -42,6 +42,7 @@ func failing[T any](pager *memfault.Pager[T]) error {
 
 func TestEventsList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	cloud.AddDevices(memfaulttest.Device{Serial: "A", Cohort: "beta"}, memfaulttest.Device{Serial: "B"})
 	ids := cloud.AddEvents(
 		memfaulttest.Event{DeviceSerial: "A", SoftwareVersion: "1.0.0", Captured: noon, Received: noon.Add(9 * time.Hour)},

@@ -17,6 +17,7 @@ import (
 func TestHardwareVersions_CreateAndEnsure(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
+	cloud.AddSoftwareVersions(memfaulttest.SoftwareVersion{SoftwareType: "modem", Version: "0.1.0"})
 	cloud.AddDevices(memfaulttest.Device{Serial: "A", SoftwareType: "modem", SoftwareVersion: "0.1.0"})
 	create := memfault.HardwareVersionCreate{Name: "dvt 2/b", PrimarySoftwareType: "modem"}
 

@@ -18,6 +18,7 @@ import (
 func seedInstalls(cloud *memfaulttest.Server) {
 	at := time.Date(2025, 2, 27, 12, 0, 0, 0, time.UTC)
 	cloud.AddDevices(memfaulttest.Device{Serial: "A"}, memfaulttest.Device{Serial: "B"})
+	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"}, memfaulttest.Release{Version: "1.1.0+a"})
 	cloud.AddInstalls(
 		memfaulttest.Install{Serial: "A", Version: "1.0.0", Began: at, Ended: at.Add(9 * time.Hour)},
 		memfaulttest.Install{Serial: "B", Version: "1.0.0", Began: at.Add(time.Hour), Ended: at.Add(2 * time.Hour), Status: "failed"},

@@ -17,6 +17,7 @@ import (
 
 func TestIssuesList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	cloud.AddDevices(memfaulttest.Device{Serial: "B", Cohort: "beta"})
 	ids := []int64{
 		cloud.AddIssues(memfaulttest.Issue{Title: "Assert at pump_start", Signature: "aa"})[0],

@@ -36,6 +36,7 @@ func latestQuery(current string) memfault.LatestReleaseQuery {
 
 func TestReleasesLatest_HighestActiveVersion(t *testing.T) {
 	cloud, client := newCloud(t)
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	cloud.AddDevices(memfaulttest.Device{Serial: "A 1"}, memfaulttest.Device{Serial: "B", Cohort: "beta"})
 	device := client.WithAuth(memfault.ProjectKey(projectKey))
 	for _, version := range []string{"2.0.4", "2.0.4-test", "1.0.0+8219de"} {
@@ -98,6 +99,7 @@ func TestReleasesLatest_DeltaRelease(t *testing.T) {
 
 func TestReleasesLatest_OnlyForDevice(t *testing.T) {
 	cloud, client := newCloud(t)
+	cloud.AddSoftwareVersions(memfaulttest.SoftwareVersion{SoftwareType: "modem", Version: "3.0.0"})
 	modem, symbols := firmware("3.0.0"), firmware("2.0.0")
 	modem.SoftwareType, symbols.Artifacts[0].Type = "modem", "symbols"
 	for _, release := range []memfaulttest.Release{firmware("1.0.0"), symbols, modem, firmware("4.0.0")} {

@@ -77,6 +77,7 @@ func TestReleasesDelete_Deployed(t *testing.T) {
 
 func TestReleasesList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
+	cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "dvt-2"})
 	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0", Revision: "aa", Artifacts: []memfaulttest.Artifact{{HardwareVersion: "evt-1", BuildID: "b1", Content: []byte("x")}}})
 	cloud.AddReleases(memfaulttest.Release{Version: "1.1.0+b", Revision: "bb", Artifacts: []memfaulttest.Artifact{{HardwareVersion: "dvt-2", BuildID: "b2"}}})
 	cloud.AddDevices(memfaulttest.Device{Serial: "A", SoftwareVersion: "2.0.0"})

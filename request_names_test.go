@@ -129,6 +129,8 @@ func TestNames_OtherCharactersAreSent(t *testing.T) {
 func TestNames_ModemRelease(t *testing.T) {
 	cloud, client := newCloud(t)
 	const old, version = "mfw_nrf91x1_2.0.3", "mfw_nrf91x1_2.0.4"
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
+	cloud.AddSoftwareVersions(memfaulttest.SoftwareVersion{SoftwareType: "mfw", Version: old})
 	cloud.AddDevices(memfaulttest.Device{Serial: "A", HardwareVersion: "evt-1", Cohort: "beta", SoftwareType: "mfw", SoftwareVersion: old})
 	device := client.WithAuth(memfault.ProjectKey(projectKey))
 	query := memfault.LatestReleaseQuery{DeviceSerial: "A", HardwareVersion: "evt-1", SoftwareType: "mfw", CurrentVersion: old}

@@ -17,6 +17,7 @@ import (
 func TestSoftware_ListsReportedVersions(t *testing.T) {
 	cloud, client := newCloud(t)
 	ctx := t.Context()
+	cloud.AddSoftwareVersions(memfaulttest.SoftwareVersion{SoftwareType: "modem", Version: "0.1.0"})
 	cloud.AddDevices(memfaulttest.Device{Serial: "A", SoftwareType: "modem", SoftwareVersion: "0.1.0"})
 	cloud.AddReleases(memfaulttest.Release{Version: "1.0.0"})
 	cloud.AddReleases(memfaulttest.Release{Version: "1.1.0+a"})

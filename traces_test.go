@@ -36,11 +36,12 @@ func TestTrace_RoundTrip(t *testing.T) {
 
 func TestTracesList_Filters(t *testing.T) {
 	cloud, client := newCloud(t)
-	issue := cloud.AddIssues(memfaulttest.Issue{Title: "Assert"})[0]
+	issues := cloud.AddIssues(memfaulttest.Issue{Title: "Assert"}, memfaulttest.Issue{Title: "Watchdog"})
+	issue := issues[0]
 	ids := cloud.AddTraces(
 		memfaulttest.Trace{Issue: issue, DeviceSerial: "A", Captured: noon},
 		memfaulttest.Trace{Issue: issue, DeviceSerial: "B", Captured: noon.Add(2 * time.Hour)},
-		memfaulttest.Trace{Issue: issue + 100, DeviceSerial: "C", Captured: noon.Add(time.Hour)},
+		memfaulttest.Trace{Issue: issues[1], DeviceSerial: "C", Captured: noon.Add(time.Hour)},
 	)
 	later := memfault.NewTimestamp(noon.Add(time.Hour))
 	for name, c := range map[string]struct {
@@ -68,10 +69,11 @@ func TestTracesList_Filters(t *testing.T) {
 
 func TestTracesGet_Coredump(t *testing.T) {
 	cloud, client := newCloud(t)
+	issue := cloud.AddIssues(memfaulttest.Issue{Title: "Assert"})[0]
 	ids := cloud.AddTraces(
-		memfaulttest.Trace{Issue: 7, DeviceSerial: "A", Reason: "Assert", Captured: noon},
-		memfaulttest.Trace{Issue: 7, DeviceSerial: "A", Coredump: true, Symbols: true, Captured: noon},
-		memfaulttest.Trace{Issue: 7, DeviceSerial: "A", Coredump: true, ELF: true, Captured: noon},
+		memfaulttest.Trace{Issue: issue, DeviceSerial: "A", Reason: "Assert", Captured: noon},
+		memfaulttest.Trace{Issue: issue, DeviceSerial: "A", Coredump: true, Symbols: true, Captured: noon},
+		memfaulttest.Trace{Issue: issue, DeviceSerial: "A", Coredump: true, ELF: true, Captured: noon},
 	)
 	ctx := t.Context()
 	plain, err := client.Traces.Get(ctx, sink, ids[0])

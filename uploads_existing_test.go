@@ -81,7 +81,7 @@ func TestOTAPayload_SoftwareTypeIsCompared(t *testing.T) {
 // A payload of another type can be the only one of the board, whose primary type it is not.
 func TestOTAPayload_PrimaryTypeWithoutVersion(t *testing.T) {
 	cloud, client := newCloud(t)
-	cloud.AddDevices(memfaulttest.Device{Serial: "A", HardwareVersion: "evt"})
+	cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "evt"})
 	options := memfault.OTAPayloadOptions{HardwareVersion: "evt", SoftwareType: "modem", SoftwareVersion: "1.1.0", IfMissing: true}
 	file, _ := fileOf("a.bin", "same", 100)
 	_, err := client.Uploads.OTAPayload(t.Context(), sink, file, options)

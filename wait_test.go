@@ -63,6 +63,7 @@ func TestWaits_SurviveTemporaryFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud, client := newCloudInBubble(t)
+				cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 				cloud.AddDevices(memfaulttest.Device{Serial: "A", Cohort: "beta", SoftwareVersion: "1.0.0"})
 				cloud.AddTask("6b0f", "PENDING")
 				cloud.Fail(memfaulttest.Fault{Operation: test.operation, Skip: 3, Status: http.StatusServiceUnavailable, Times: 20})
@@ -100,6 +101,7 @@ func TestWaits_RetryAfterIsLeastPause(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud, client := newCloudInBubble(t)
+				cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 				cloud.AddDevices(memfaulttest.Device{Serial: "A", Cohort: "beta", SoftwareVersion: "2.0.0"})
 				cloud.AddTask("6b0f", "SUCCESS")
 				cloud.Fail(memfaulttest.Fault{Status: http.StatusTooManyRequests, RetryAfter: "600", Times: 1})

@@ -99,7 +99,7 @@ func TestWatch_RestartAtEachItem(t *testing.T) {
 				continue
 			}
 			cloud.AddIssues(memfaulttest.Issue{Title: fmt.Sprint(i)})
-			cloud.AddReboots("A", memfaulttest.Reboot{Reason: i % 5, Time: at})
+			cloud.AddReboots("A", memfaulttest.Reboot{Reason: memfault.RebootReason(i % 5), Time: at})
 		}
 		requireRestarts(t, 105, func(t memfault.Trace) string { return fmt.Sprint(t.ID) }, func(ctx context.Context, options memfault.WatchOptions) iter.Seq2[memfault.WatchItem[memfault.Trace], error] {
 			return client.Traces.Watch(ctx, sink, options)
@@ -314,7 +314,7 @@ func TestDevicesWatchReboots_UnknownDeviceAndLateReboots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)
 		start := time.Now()
-		reboot := func(after time.Duration, reason int, at time.Time) {
+		reboot := func(after time.Duration, reason memfault.RebootReason, at time.Time) {
 			time.AfterFunc(after, func() { cloud.AddReboots("A", memfaulttest.Reboot{Reason: reason, Time: at}) })
 		}
 		reboot(10*time.Minute, 1, start.Add(8*time.Minute))
@@ -483,7 +483,7 @@ func ExampleDevicesService_WatchReboots_oneDevice() {
 	}
 	defer cloud.Close()
 	client := cloud.Client(nil)
-	cloud.AddReboots("ABCD1234", memfaulttest.Reboot{Reason: int(memfault.RebootReasonFirmwareUpdate), Time: time.Now()})
+	cloud.AddReboots("ABCD1234", memfaulttest.Reboot{Reason: memfault.RebootReasonFirmwareUpdate, Time: time.Now()})
 
 	options := memfault.WatchOptions{Start: memfault.WatchBeginning}
 	for found, err := range client.Devices.WatchReboots(context.Background(), cloud.Project(), "ABCD1234", options) {

@@ -2,13 +2,13 @@ package chunk_test
 
 import (
 	"github.com/memfault-go/memfault/chunk"
-	"github.com/memfault-go/memfault/internal/checks/chunkencode"
+	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 )
 
 // pairs is a map of CBOR: keys and values in turn.
-type pairs = chunkencode.Map
+type pairs = firmware.Map
 
-func cbor(value any) []byte { return chunkencode.CBOR(value) }
+func cbor(value any) []byte { return firmware.CBOR(value) }
 
 func join(parts ...[]byte) (all []byte) {
 	for _, part := range parts {
@@ -17,7 +17,9 @@ func join(parts ...[]byte) (all []byte) {
 	return all
 }
 
-// deviceEvent is an event of the current SDK without serial.
-func deviceEvent(kind chunk.EventType, info any) pairs {
-	return pairs{2, int(kind), 3, 1, 10, "main-fw", 9, "1.2.3+host", 6, "evt-1", 1, 1700000000, 4, info}
+func deviceEvent(kind chunk.EventType, info any) pairs { return firmware.Event(kind, info) }
+
+// block is a block of a coredump.
+func block(kind byte, address uint32, data []byte) firmware.Block {
+	return firmware.Block{Kind: kind, Address: address, Data: data}
 }

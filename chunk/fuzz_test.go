@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/chunk"
-	"github.com/memfault-go/memfault/internal/checks/chunkencode"
+	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 )
 
 // FuzzAssembler splits data into chunks: a byte is the length of each. It checks what holds for
@@ -22,7 +22,7 @@ import (
 func FuzzAssembler(f *testing.F) {
 	for _, size := range []int{9, 20, 64} {
 		var data []byte
-		for _, c := range chunkencode.Chunks(chunkencode.Message(chunk.MessageCoredump, "", true, append(make([]byte, 50), pattern(80)...)), size, chunkencode.CRCAfter) {
+		for _, c := range firmware.Chunks(firmware.Message(chunk.MessageCoredump, "", true, append(make([]byte, 50), pattern(80)...)), size, firmware.CRCAfter) {
 			data = append(append(data, byte(len(c))), c...)
 		}
 		f.Add(data)
@@ -91,8 +91,8 @@ func FuzzChunks(f *testing.F) {
 				m.ProjectKey = "0123456789abcdef0123456789abcdef"
 			}
 			messages = append(messages, m)
-			encoded := chunkencode.Message(m.Type, m.ProjectKey, i%3 == 0, payload)
-			chunks = append(chunks, chunkencode.Chunks(encoded, 9+int(size), chunkencode.CRCPlace(place%3))...)
+			encoded := firmware.Message(m.Type, m.ProjectKey, i%3 == 0, payload)
+			chunks = append(chunks, firmware.Chunks(encoded, 9+int(size), firmware.CRCPlace(place%3))...)
 		}
 		r := assemble(chunks)
 		require.Empty(t, r.damages)
@@ -153,8 +153,8 @@ func FuzzChunks(f *testing.F) {
 
 // FuzzMessage reads any message. What it reads is encoded and read again.
 func FuzzMessage(f *testing.F) {
-	f.Add(chunkencode.Message(chunk.MessageEvent, "", false, cbor(deviceEvent(chunk.EventTrace, pairs{1, 7}))))
-	f.Add(chunkencode.Message(chunk.MessageCoredump, "0123456789abcdef0123456789abcdef", true, chunkencode.Coredump(0, chunkencode.Block(1, 0, make([]byte, 100)))))
+	f.Add(firmware.Message(chunk.MessageEvent, "", false, cbor(deviceEvent(chunk.EventTrace, pairs{1, 7}))))
+	f.Add(firmware.Message(chunk.MessageCoredump, "0123456789abcdef0123456789abcdef", true, firmware.Coredump(0, block(1, 0, make([]byte, 100)))))
 	f.Add([]byte{0x81, 0xff, 0xff, 0xff, 0xff, 0x0f, 0})
 	f.Add([]byte{0xc2})
 	f.Fuzz(func(t *testing.T, message []byte) {
@@ -162,13 +162,13 @@ func FuzzMessage(f *testing.F) {
 			return
 		}
 		a := chunk.Assembler{MaxMessage: 10000}
-		m, err := a.Add(join([]byte{0x08}, message, binary.LittleEndian.AppendUint16(nil, chunkencode.CRC16(message))))
+		m, err := a.Add(join([]byte{0x08}, message, binary.LittleEndian.AppendUint16(nil, firmware.CRC(message))))
 		if err != nil {
 			require.Nil(t, m)
 			return
 		}
 		require.LessOrEqual(t, len(m.Payload), 10000)
-		again, err := a.Add(chunkencode.Chunks(chunkencode.Message(m.Type, m.ProjectKey, true, m.Payload), 1<<20, chunkencode.CRCAfter)[0])
+		again, err := a.Add(firmware.Chunks(firmware.Message(m.Type, m.ProjectKey, true, m.Payload), 1<<20, firmware.CRCAfter)[0])
 		if len(message) < 5000 { // otherwise, the compression can exceed the limit
 			require.NoError(t, err)
 			require.Equal(t, m, again)
@@ -186,7 +186,7 @@ func FuzzEvents(f *testing.F) {
 		deviceEvent(chunk.EventLogsTimed, []any{1, 1, "a", 2, 2, []byte{1}}),
 		deviceEvent(chunk.EventLogs, []any{1, "a", 2, "b"}),
 		deviceEvent(chunk.EventRecording, pairs{1, 5, 2, []any{"a/b"}, 3, "c", 4, []byte("d")}),
-		[]any{pairs{2, 2, 12, chunkencode.Tagged{Tag: 1, Value: pairs{true, []any{nil}}}}, pairs{}},
+		[]any{pairs{2, 2, 12, firmware.Tagged{Tag: 1, Value: pairs{true, []any{nil}}}}, pairs{}},
 		pairs{7, "A", 8, "1", 11, []byte{1, 2, 3, 4, 5, 6}, 5, uint64(1 << 63)},
 	} {
 		f.Add(cbor(value))
@@ -226,9 +226,9 @@ func requirePrintable(t *testing.T, text string) {
 
 // FuzzCoredump decodes any payload. The parts of the coredump are parts of the payload, in order.
 func FuzzCoredump(f *testing.F) {
-	f.Add(chunkencode.Coredump(0, chunkencode.Block(0, 0, []byte("registers")), chunkencode.Block(2, 0, []byte("A1")), chunkencode.Block(1, 0x1000, pattern(40))))
-	f.Add(chunkencode.Coredump(1, chunkencode.Block(5, 0, []byte{0, 0x94, 0, 0}), chunkencode.Block(7, 0, []byte{40, 0, 0, 0}), chunkencode.Block(99, 0, nil)))
-	f.Add(chunkencode.Coredump(1, chunkencode.Block(1, 0, make([]byte, 100)))[:60])
+	f.Add(firmware.Coredump(0, block(0, 0, []byte("registers")), block(2, 0, []byte("A1")), block(1, 0x1000, pattern(40))))
+	f.Add(firmware.Coredump(1, block(5, 0, []byte{0, 0x94, 0, 0}), block(7, 0, []byte{40, 0, 0, 0}), block(99, 0, nil)))
+	f.Add(firmware.Coredump(1, block(1, 0, make([]byte, 100)))[:60])
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		c, err := coredumpOf(payload)
 		if c == nil {
@@ -263,7 +263,7 @@ func FuzzReadNames(f *testing.F) {
 		{version: 2, nameForm: formString, valueForm: formSdata},
 		{version: 5, nameForm: formString, valueForm: formIndirect, typeUnit: true},
 	} {
-		file.order, file.enumerators = binary.LittleEndian, firmware[3:7]
+		file.order, file.enumerators = binary.LittleEndian, enumerators[3:7]
 		s := file.sections()
 		f.Add(s[".debug_info"], s[".debug_abbrev"], s[".debug_str"], s[".debug_str_offsets"], false)
 		f.Add(s[".debug_info"], s[".debug_abbrev"], s[".debug_str"], s[".debug_str_offsets"], true)
@@ -295,7 +295,7 @@ func FuzzReadNames(f *testing.F) {
 // FuzzELF reads any file.
 func FuzzELF(f *testing.F) {
 	for _, compressed := range []bool{false, true} {
-		f.Add(debugFile{version: 4, order: binary.BigEndian, nameForm: formStrp, valueForm: formData1, compressed: compressed, enumerators: firmware[3:7]}.bytes())
+		f.Add(debugFile{version: 4, order: binary.BigEndian, nameForm: formStrp, valueForm: formData1, compressed: compressed, enumerators: enumerators[3:7]}.bytes())
 	}
 	f.Add([]byte("\x7fELF"))
 	f.Fuzz(func(t *testing.T, file []byte) {

@@ -27,19 +27,22 @@
 //
 // # State
 //
-// The Add methods, for example [Server.AddDevices], fill the project. If they refer to a
-// cohort, a hardware version or a software version that does not exist, it is created. Other
+// The Add methods, for example [Server.AddDevices], fill the project. What they name must exist: a
+// misspelled cohort, hardware version, software type, release or issue fails the test, see
+// [Server.Violations]. Devices and software versions that only data of a device names are created
+// instead, as Memfault does when such data arrives. Other
 // changes are made by requests, and have consequences: an uploaded payload becomes a release, a
 // deployed release is offered to the devices of its cohort, a chunk or an event of an unknown
 // device creates the device. The contents of chunks and of MAR files are not decoded, so they
 // have no other effect. Uploaded files above 1 MiB are kept in temporary files that have no
-// name. [Server.Report] makes a device report its software version.
+// name. [Server.Report] makes a device report its software version, and [Server.InstallOffers]
+// makes all devices install what they are offered.
 //
 // # Faults
 //
 // [Server.Fail] makes requests fail: with a status, a delay, a broken connection, or a
 // response that is cut off. A [Fault] can be limited to an operation, to a device, to some of
-// the requests. The operations have the names that [memfault.OperationName] returns and
+// the requests, or to a time. The operations have the names that [memfault.OperationName] returns and
 // that [memfault.Error] contains, for example "devices.update". A client of this package
 // retries with the same rules as any other, but waits only for milliseconds, unless a
 // response contains Retry-After.

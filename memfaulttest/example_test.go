@@ -19,6 +19,7 @@ func ExampleServer_AddDevices() {
 		log.Fatal(err)
 	}
 	defer cloud.Close()
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	cloud.AddDevices(
 		memfaulttest.Device{Serial: "ABCD1234", Cohort: "beta", SoftwareVersion: "1.2.3", LastSeen: time.Now()},
 		memfaulttest.Device{Serial: "ABCD1235", Attributes: map[string]any{"region": "eu"}},
@@ -97,6 +98,7 @@ func Example_release() {
 		log.Fatal(err)
 	}
 	defer cloud.Close()
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	cloud.AddDevices(memfaulttest.Device{Serial: "ABCD1234", Cohort: "beta", SoftwareVersion: "1.0.0"})
 	project, client := cloud.Project(), cloud.Client(nil) // in a test: cloud.Client(t)
 	device := client.WithAuth(memfault.ProjectKey(cloud.ProjectKey()))
@@ -122,7 +124,7 @@ func Example_release() {
 		if err := device.Releases.VerifyOffer(ctx, query, payload); err != nil {
 			return err
 		}
-		cloud.Report("ABCD1234", "2.0.0") // in reality, the device reports it
+		cloud.InstallOffers() // in reality, the devices ask for it
 
 		ctx, cancel := context.WithTimeout(ctx, time.Hour)
 		defer cancel()
@@ -200,4 +202,52 @@ func ExampleServer_SubscribeWebhook() {
 	// test_notification.dispatched
 	// issue.resolved
 	// <nil>
+}
+
+// A staged rollout reaches one device, and later the other one.
+func ExampleServer_SetRolloutDevices() {
+	cloud, err := memfaulttest.Start() // in a test: memfaulttest.NewServer(t)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	cloud.AddDevices(
+		memfaulttest.Device{Serial: "ABCD1234", SoftwareVersion: "1.0.0"},
+		memfaulttest.Device{Serial: "ABCD1235", SoftwareVersion: "1.0.0"},
+	)
+	cloud.AddReleases(memfaulttest.Release{Version: "2.0.0", Artifacts: []memfaulttest.Artifact{{Content: []byte("the firmware")}}})
+	cloud.SetRolloutDevices(func(serial string, percent int) bool { return serial == "ABCD1234" || percent >= 50 })
+	id := cloud.AddDeployments(memfaulttest.Deployment{Release: "2.0.0", RolloutPercent: 10})[0]
+
+	client, ctx := cloud.Client(nil), context.Background() // in a test: cloud.Client(t)
+	fmt.Println("at 10 %:", cloud.InstallOffers(), "device updated")
+	if _, err = client.Deployments.SetRolloutPercent(ctx, cloud.Project(), id, 50); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("at 50 %:", cloud.InstallOffers(), "device updated")
+	// Output:
+	// at 10 %: 1 device updated
+	// at 50 %: 1 device updated
+}
+
+// An outage of a minute. A test in a bubble of testing/synctest does not wait for it.
+func ExampleServer_Fail_outage() {
+	cloud, err := memfaulttest.Start() // in a test: memfaulttest.NewInMemoryServer(t)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	now := time.Now()
+	cloud.SetClock(func() time.Time { return now }) // not needed in a bubble
+	cloud.Fail(memfaulttest.Fault{Status: 503, For: time.Minute})
+
+	client, ctx := cloud.Client(nil), context.Background()
+	_, err = client.Projects.Get(ctx, cloud.Project(), memfault.WithoutRetry())
+	fmt.Println("temporary:", errors.Is(err, memfault.ErrTemporary))
+	now = now.Add(time.Minute)
+	_, err = client.Projects.Get(ctx, cloud.Project(), memfault.WithoutRetry())
+	fmt.Println("a minute later:", err)
+	// Output:
+	// temporary: true
+	// a minute later: <nil>
 }

@@ -24,6 +24,9 @@ type Fault struct {
 	Every     int     // with 3, every third request fails; all by default
 	Share     float64 // with 0.1, a random tenth of the requests fails; all by default
 	Seed      uint64  // of the random choice; the same choice each time
+	// For ends the fault after this time since the call of [Server.Fail], by the clock of the
+	// server. By default, the fault does not end by itself.
+	For time.Duration
 
 	// Before is called first, if it is not nil. It may block, to hold requests.
 	Before func()
@@ -59,9 +62,10 @@ func BadGateway() Fault {
 	}
 }
 
-// Fail registers a fault. If several faults select a request, the one registered first
-// applies. It has no effect on requests that have arrived before.
-func (s *Server) Fail(fault Fault) { s.cloud.Fail(fakecloud.Fault(fault)) }
+// Fail registers a fault, and returns a function that removes it. If several faults select a
+// request, the one registered first applies. Neither Fail nor remove has an effect on requests
+// that have arrived before. To remove all faults, call [Server.Heal].
+func (s *Server) Fail(fault Fault) (remove func()) { return s.cloud.Fail(fakecloud.Fault(fault)) }
 
 // Heal removes all faults. Requests that a fault delays are not affected.
 func (s *Server) Heal() { s.cloud.Heal() }

@@ -3,6 +3,7 @@ package memfaulttest
 import (
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
@@ -17,6 +18,8 @@ type Request struct {
 	Body       []byte      // at most the first 64 KiB; empty for uploaded files
 	Truncated  bool        // whether the body was longer
 	Credential string      // kind, for example "organization token"; empty if there was none
+	StatusCode int         // of the response, also that of a [Fault]; 0 if none was sent
+	Time       time.Time   // when the request arrived, by the clock of the server
 }
 
 // Requests returns the requests for an operation, in the order of arrival, including those
@@ -42,8 +45,9 @@ func (s *Server) Chunks(serial string) [][]byte { return s.cloud.Chunks(serial) 
 //   - a chunk that arrived after a later one of its device. The server notices it only if a
 //     request with the chunk had failed before.
 //
-// It also describes names of operations that do not exist, in a [Fault] or in a call of
-// [Server.Requests] or [Server.RequestCount].
+// It also describes mistakes of the test: names of operations that do not exist, in a [Fault] or in a
+// call of [Server.Requests] or [Server.RequestCount], and names in what an Add method should add
+// that are empty or refer to nothing. The method then adds nothing.
 //
 // They fail the test of [NewServer].
 func (s *Server) Violations() []string { return s.cloud.Violations() }

@@ -3,6 +3,7 @@ package memfaulttest
 import (
 	"time"
 
+	"github.com/memfault-go/memfault"
 	"github.com/memfault-go/memfault/internal/fakecloud"
 )
 
@@ -21,9 +22,9 @@ func (s *Server) SeedDemo() { s.cloud.SeedDemo() }
 // Device is a device of the project.
 type Device struct {
 	Serial          string // required
-	HardwareVersion string // "evt-1" by default
-	Cohort          string // slug; "default" by default
-	SoftwareType    string // "main" by default
+	HardwareVersion string // "evt-1" by default; must exist
+	Cohort          string // slug; "default" by default; must exist
+	SoftwareType    string // "main" by default; must exist
 	SoftwareVersion string // last reported; none by default
 	Nickname        string
 	Description     string
@@ -37,9 +38,11 @@ type Device struct {
 
 // Reboot is a reboot of a [Device].
 type Reboot struct {
-	Reason int // a memfault.RebootReason
+	Reason memfault.RebootReason
 	Time   time.Time
 }
+
+func (r Reboot) seed() fakecloud.Reboot { return fakecloud.Reboot{Reason: int(r.Reason), Time: r.Time} }
 
 // LogFile is a log file of a [Device].
 type LogFile struct {
@@ -48,6 +51,10 @@ type LogFile struct {
 }
 
 // AddDevices adds devices. A device with the serial of an existing one replaces it.
+//
+// The cohort must exist, see [Server.AddCohorts], and so must the hardware version, see
+// [Server.AddHardwareVersions], and the software type, see [Server.AddSoftwareVersions]. The
+// software version need not exist: it becomes known, as when a device reports it.
 func (s *Server) AddDevices(devices ...Device) {
 	for _, d := range devices {
 		s.cloud.AddDevices(fakecloud.Device{
@@ -55,7 +62,7 @@ func (s *Server) AddDevices(devices ...Device) {
 			SoftwareType: d.SoftwareType, SoftwareVersion: d.SoftwareVersion,
 			Nickname: d.Nickname, Description: d.Description, OwnerRef: d.OwnerRef,
 			FirstSeen: d.FirstSeen, LastSeen: d.LastSeen, Attributes: d.Attributes,
-			Reboots:  convert(d.Reboots, func(r Reboot) fakecloud.Reboot { return fakecloud.Reboot(r) }),
+			Reboots:  convert(d.Reboots, Reboot.seed),
 			LogFiles: convert(d.LogFiles, func(f LogFile) fakecloud.LogFile { return fakecloud.LogFile(f) }),
 		})
 	}
@@ -65,9 +72,18 @@ func (s *Server) AddDevices(devices ...Device) {
 // that version from now on, and was seen now. An unknown device is created.
 func (s *Server) Report(serial, version string) { s.cloud.ReportSoftwareVersion(serial, version) }
 
+// InstallOffers makes all devices install what they are offered, as
+// [memfault.ReleasesService.Latest] would return it, and report its version; see [Server.Report].
+// It returns the number of devices that have another version now. A call is one step: a device
+// that must pass through a release needs several.
+//
+// Devices without a hardware version, of which only chunks without one have arrived, are offered
+// nothing, and neither are those of [Server.RateLimitLatest].
+func (s *Server) InstallOffers() (updated int) { return s.cloud.InstallOffers() }
+
 // AddReboots adds reboots of a device. An unknown device is created.
 func (s *Server) AddReboots(serial string, reboots ...Reboot) {
-	s.cloud.AddReboots(serial, convert(reboots, func(r Reboot) fakecloud.Reboot { return fakecloud.Reboot(r) })...)
+	s.cloud.AddReboots(serial, convert(reboots, Reboot.seed)...)
 }
 
 // SetLogFile adds a log file to a device, or replaces its content. An unknown device is
@@ -93,7 +109,7 @@ func (s *Server) AddCohorts(cohorts ...Cohort) {
 // HardwareVersion is a hardware version of the project.
 type HardwareVersion struct {
 	Name                string // required
-	PrimarySoftwareType string // "main" by default
+	PrimarySoftwareType string // "main" by default; created if it does not exist
 }
 
 // AddHardwareVersions adds hardware versions.
@@ -103,7 +119,7 @@ func (s *Server) AddHardwareVersions(versions ...HardwareVersion) {
 
 // SoftwareVersion is a software version of the project.
 type SoftwareVersion struct {
-	SoftwareType string // "main" by default
+	SoftwareType string // "main" by default; created if it does not exist
 	Version      string // required
 	Symbols      bool   // whether it has symbols
 }

@@ -26,13 +26,15 @@ type Trace struct {
 	DeviceSerial    string // required
 	SoftwareVersion string
 	Reason          string
-	Captured        time.Time
-	Coredump        bool // whether it comes from a coredump
-	ELF             bool // whether that is the coredump of a Linux process
-	Symbols         bool // whether the symbols of the coredump can be downloaded
+	Captured        time.Time // by the clock of the device
+	Received        time.Time // now by default
+	Coredump        bool      // whether it comes from a coredump
+	ELF             bool      // whether that is the coredump of a Linux process
+	Symbols         bool      // whether the symbols of the coredump can be downloaded
 }
 
-// AddTraces adds traces and returns their IDs. For a coredump with content, use
+// AddTraces adds traces and returns their IDs. Unknown devices and software versions are created, as
+// when their first data arrives. For a coredump with content, use
 // [Server.AddCoredumps].
 func (s *Server) AddTraces(traces ...Trace) []int64 {
 	return s.cloud.AddTraces(convert(traces, func(t Trace) fakecloud.Trace { return fakecloud.Trace(t) })...)
@@ -50,7 +52,8 @@ type Coredump struct {
 	NotReady        int    // number of downloads during which it is still being processed
 }
 
-// AddCoredumps adds coredumps with a trace each, and returns the IDs of the coredumps.
+// AddCoredumps adds coredumps with a trace each, and returns the IDs of the coredumps. Unknown
+// devices and software versions are created, as when their first data arrives.
 func (s *Server) AddCoredumps(coredumps ...Coredump) []int64 {
 	return convert(coredumps, func(c Coredump) int64 {
 		id, _ := s.cloud.AddCoredump(fakecloud.Coredump(c))

@@ -12,22 +12,22 @@ type Release struct {
 	DeltaFrom       string // if set, the release is a delta release from this version
 	Revision        string
 	Notes           string
-	SoftwareType    string // "main" by default
+	SoftwareType    string // "main" by default; must exist
 	MustPassThrough bool
 	Artifacts       []Artifact
 }
 
 // Artifact is a file of a [Release]. It can be downloaded.
 type Artifact struct {
-	HardwareVersion string // "evt-1" by default
-	Type            string // "firmware" by default
+	HardwareVersion string // "evt-1" by default; must exist
+	Type            string // "firmware", the default, or "symbols"
 	BuildID         string
 	Filename        string // "firmware.bin" by default
 	Content         []byte
 }
 
 // AddReleases adds releases. The artifacts of a version that exists are added to it. For a
-// delta release, both versions are created if they do not exist. A device is offered a
+// delta release, both versions are created if they do not exist, as by an upload. A device is offered a
 // release only if it is deployed to its cohort; see [Server.AddDeployments].
 func (s *Server) AddReleases(releases ...Release) {
 	for _, r := range releases {
@@ -41,15 +41,15 @@ func (s *Server) AddReleases(releases ...Release) {
 
 // Deployment is a deployment of a release to a cohort.
 type Deployment struct {
-	Release        string // required; a version
-	Cohort         string // slug; "default" by default
+	Release        string // required; the version of a release that exists
+	Cohort         string // slug; "default" by default; must exist
 	Status         string // "done", or "in_progress" for a staged rollout, by default
-	DeltaFrom      string // if set, the delta release from this version is deployed
+	DeltaFrom      string // if set, the delta release from this version is deployed; must exist
 	RolloutPercent int    // if set, the deployment is a staged rollout
 }
 
-// AddDeployments adds deployments and returns their IDs. A release that does not exist is
-// created, without artifacts.
+// AddDeployments adds deployments and returns their IDs. Add the releases before, see
+// [Server.AddReleases].
 func (s *Server) AddDeployments(deployments ...Deployment) []int64 {
 	return s.cloud.AddDeployments(convert(deployments, func(d Deployment) fakecloud.Deployment { return fakecloud.Deployment(d) })...)
 }
@@ -57,7 +57,7 @@ func (s *Server) AddDeployments(deployments ...Deployment) []int64 {
 // Install is the installation of a release on a device.
 type Install struct {
 	Serial  string // required
-	Version string // required
+	Version string // required; the version of a release that exists
 	Status  string // "success" by default
 	Began   time.Time
 	Ended   time.Time
@@ -66,6 +66,20 @@ type Install struct {
 // AddInstalls adds installs. A device that does not exist is created.
 func (s *Server) AddInstalls(installs ...Install) {
 	s.cloud.AddInstalls(convert(installs, func(i Install) fakecloud.Install { return fakecloud.Install(i) })...)
+}
+
+// SetRolloutDevices sets a function that decides which devices of its cohort a staged rollout
+// reaches, for tests that need certain devices:
+//
+//	cloud.SetRolloutDevices(func(serial string, percent int) bool {
+//		return serial == "ABCD1234" || percent >= 50
+//	})
+//
+// By default, and with nil, the choice is random, as that of Memfault: a rollout reaches about its
+// percentage of the devices, and a device that it reaches stays reached when the percentage
+// rises. The function is not called for 0 % and 100 %. It must not call methods of the Server.
+func (s *Server) SetRolloutDevices(reaches func(serial string, percent int) bool) {
+	s.cloud.SetRolloutDevices(reaches)
 }
 
 // RateLimitLatest rate-limits the requests of a device for its latest release. Memfault is

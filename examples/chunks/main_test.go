@@ -24,10 +24,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/chunk"
-	"github.com/memfault-go/memfault/internal/checks/chunkencode"
+	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 )
 
-type pairs = chunkencode.Map
+type pairs = firmware.Map
 
 var now = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
@@ -52,15 +52,15 @@ func without(m pairs, key int) (rest pairs) {
 }
 
 func eventMessage(event any) []byte {
-	return chunkencode.Message(chunk.MessageEvent, "", false, chunkencode.CBOR(event))
+	return firmware.Message(chunk.MessageEvent, "", false, firmware.CBOR(event))
 }
 
 func coredumpMessage(flags uint32, serial string) []byte {
-	return chunkencode.Message(chunk.MessageCoredump, "", true, chunkencode.Coredump(flags,
-		chunkencode.Block(2, 0, []byte(serial)), chunkencode.Block(11, 0, []byte("sink-fw")), chunkencode.Block(10, 0, []byte("2.0.1")),
-		chunkencode.Block(4, 0, []byte("evt-2")), chunkencode.Block(7, 0, []byte{40, 0, 0, 0}), chunkencode.Block(5, 0, []byte{0, 0x94, 0, 0}),
-		chunkencode.Block(0, 0, binary.LittleEndian.AppendUint64(nil, 0x08001234_20000400)),
-		chunkencode.Block(1, 0x20000000, []byte("stack of main")), chunkencode.Block(1, 0x20001000, []byte(strings.Repeat("valve open, no water; ", 10))), chunkencode.Block(3, 0, []byte("old"))))
+	return firmware.Message(chunk.MessageCoredump, "", true, firmware.Coredump(flags,
+		block(2, 0, []byte(serial)), block(11, 0, []byte("sink-fw")), block(10, 0, []byte("2.0.1")),
+		block(4, 0, []byte("evt-2")), block(7, 0, []byte{40, 0, 0, 0}), block(5, 0, []byte{0, 0x94, 0, 0}),
+		block(0, 0, binary.LittleEndian.AppendUint64(nil, 0x08001234_20000400)),
+		block(1, 0x20000000, []byte("stack of main")), block(1, 0x20001000, []byte(strings.Repeat("valve open, no water; ", 10))), block(3, 0, []byte("old"))))
 }
 
 var (
@@ -72,7 +72,7 @@ var (
 // chunksOf splits messages into chunks of at most 64 bytes.
 func chunksOf(messages ...[]byte) (chunks [][]byte) {
 	for _, m := range messages {
-		chunks = append(chunks, chunkencode.Chunks(m, 64, chunkencode.CRCAfter)...)
+		chunks = append(chunks, firmware.Chunks(m, 64, firmware.CRCAfter)...)
 	}
 	return chunks
 }
@@ -248,7 +248,7 @@ func TestRun_Damage(t *testing.T) {
 			`line 2: DAMAGED: the text of a chunk: invalid character "\x1b"`, 1, damagedLine,
 		},
 		"content": {func(c [][]byte) string {
-			c[0] = chunkencode.Chunks(chunkencode.Message(chunk.MessageEvent, "", false, []byte{0xa1, 1}), 64, chunkencode.CRCAfter)[0]
+			c[0] = firmware.Chunks(firmware.Message(chunk.MessageEvent, "", false, []byte{0xa1, 1}), 64, firmware.CRCAfter)[0]
 			return asLog(c...)
 		}, "line 2, chunk 1: DAMAGED: event: byte 2: cut off", 0, badContent},
 	} {
@@ -300,7 +300,7 @@ func TestRun_Findings(t *testing.T) {
 		return event(chunk.EventRecording, pairs{1, 5, 2, []any{"text/csv"}, 3, "button", 4, []byte(data)})
 	}
 	key := func(key string) []byte {
-		return chunkencode.Message(chunk.MessageEvent, key, false, chunkencode.CBOR(heartbeat))
+		return firmware.Message(chunk.MessageEvent, key, false, firmware.CBOR(heartbeat))
 	}
 	for name, c := range map[string]struct {
 		input, serial string
@@ -324,8 +324,8 @@ func TestRun_Findings(t *testing.T) {
 		"the same twice":      {events(heartbeat, heartbeat), "", 0, []string{advice[repeated]}},
 		"coredump cut off":    {messages(coredumpMessage(1, "SINK-0001")), "", 0, []string{advice[truncated]}},
 		"no coredump":         {events(reboot), "", 0, []string{"no coredump is here"}},
-		"unknown type":        {messages(chunkencode.Message(chunk.MessageType(9), "", false, []byte("new"))), "", 0, []string{advice[unknownType]}},
-		"archive":             {messages(chunkencode.Message(chunk.MessageMAR, "", false, []byte("archive"))), "", 0, []string{advice[archive]}},
+		"unknown type":        {messages(firmware.Message(chunk.MessageType(9), "", false, []byte("new"))), "", 0, []string{advice[unknownType]}},
+		"archive":             {messages(firmware.Message(chunk.MessageMAR, "", false, []byte("archive"))), "", 0, []string{advice[archive]}},
 		"many heartbeats":     {events(many...), "", 0, []string{"SINK-0001 sent 101 heartbeats and 0 recordings. In 24 hours"}},
 		"two recordings":      {events(recording("a"), recording("b")), "", 0, []string{"SINK-0001 sent 0 heartbeats and 2 recordings."}},
 		"project key":         {messages(key(projectKey)), "", 0, []string{"Nothing in these chunks explains it.", "1 message with one, which is not shown"}},
@@ -385,10 +385,10 @@ func TestRun_Batch(t *testing.T) {
 
 func TestRun_JSON(t *testing.T) {
 	odd := event(chunk.EventHeartbeat, pairs{1, []any{math.NaN(), math.Inf(1), math.Inf(-1), 1.5, nil, uint64(1 << 63), "a\x1b\u202e\U000e0001<"}, 2, 0},
-		5, pairs{"k", []any{math.NaN(), []byte{1, 2}, chunkencode.Tagged{Tag: 7, Value: true}}}, 14, "new")
+		5, pairs{"k", []any{math.NaN(), []byte{1, 2}, firmware.Tagged{Tag: 7, Value: true}}}, 14, "new")
 	code, out, problems := read(t, asLog(chunksOf(eventMessage(odd), eventMessage(reboot), coredumpMessage(0, ""), eventMessage(logLines),
 		eventMessage(event(chunk.EventRecording, pairs{1, 5, 2, []any{"text/csv"}, 3, "button", 4, []byte("a,b")})),
-		chunkencode.Message(chunk.MessageMAR, "", false, []byte("archive")))...), "-json", "-serial", "SINK-0009")
+		firmware.Message(chunk.MessageMAR, "", false, []byte("archive")))...), "-json", "-serial", "SINK-0009")
 	assert.Equal(t, 0, code)
 	assert.Contains(t, problems, "6 messages in ")
 	assert.Contains(t, out, `a\u001b\u202e\udb40\udc01<`)
@@ -446,7 +446,7 @@ func requirePrintable(t testing.TB, text string) {
 func TestRun_TerminalSafe(t *testing.T) {
 	const evil = "\x1b[2J\u202e\xff\r"
 	hostile := pairs{2, 4, 3, 1, 7, evil, 10, evil, 9, evil, 6, evil, 1, start, 4, []any{1, evil}}
-	dump := chunkencode.Message(chunk.MessageCoredump, "", false, chunkencode.Coredump(0, chunkencode.Block(2, 0, []byte(evil)), chunkencode.Block(10, 0, []byte(evil)), chunkencode.Block(1, 0, []byte(evil))))
+	dump := firmware.Message(chunk.MessageCoredump, "", false, firmware.Coredump(0, block(2, 0, []byte(evil)), block(10, 0, []byte(evil)), block(1, 0, []byte(evil))))
 	input := asLog(chunksOf(eventMessage(hostile), dump)...) + "MC:" + evil + ":\n"
 	for _, args := range [][]string{nil, {"-json"}, {"-serial", evil}} {
 		_, out, problems := read(t, input, args...)
@@ -512,11 +512,11 @@ func FuzzRun(f *testing.F) {
 	for _, m := range allMessages() {
 		f.Add([]byte(asLog(chunksOf(m)...)), m)
 	}
-	f.Add([]byte("*** boot ***"), chunkencode.Message(chunk.MessageLog, projectKey, true, chunkencode.CBOR(logLines)))
+	f.Add([]byte("*** boot ***"), firmware.Message(chunk.MessageLog, projectKey, true, firmware.CBOR(logLines)))
 	f.Fuzz(func(t *testing.T, file, message []byte) {
 		inputs := []string{string(file)}
 		if len(message) > 0 {
-			chunks := chunkencode.Chunks(message, 64, chunkencode.CRCAfter)
+			chunks := firmware.Chunks(message, 64, firmware.CRCAfter)
 			inputs = append(inputs, asLog(chunks...), hex.EncodeToString(chunks[0]))
 		}
 		for _, input := range inputs {
@@ -531,4 +531,9 @@ func FuzzRun(f *testing.F) {
 			decode(t, out)
 		}
 	})
+}
+
+// block is a block of a coredump.
+func block(kind byte, address uint32, data []byte) firmware.Block {
+	return firmware.Block{Kind: kind, Address: address, Data: data}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/chunk"
-	"github.com/memfault-go/memfault/internal/checks/chunkencode"
 	"github.com/memfault-go/memfault/internal/fakecloud/elffile"
+	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 )
 
 // symbolFile writes a symbol file. Its debug information has an enumeration for each text, which
@@ -52,7 +52,7 @@ func TestRun_Symbols(t *testing.T) {
 		return asLog(chunksOf(eventMessage(append(heartbeat[:len(heartbeat):len(heartbeat)], more...)), eventMessage(event(chunk.EventTrace, pairs{6, 1}, more...)))...)
 	}
 	coredump := func(id []byte) []byte {
-		return chunkencode.Message(chunk.MessageCoredump, "", false, chunkencode.Coredump(0, chunkencode.Block(10, 0, []byte("2.0.1")), chunkencode.Block(12, 0, id)))
+		return firmware.Message(chunk.MessageCoredump, "", false, firmware.Coredump(0, block(10, 0, []byte("2.0.1")), block(12, 0, id)))
 	}
 	const named, numbered = "heartbeat uptime_s=3600 battery_percent=87", "metrics of session 0: [0]=3600 [2]=87"
 	const explained = "- Nothing in these chunks explains it."

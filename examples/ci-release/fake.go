@@ -29,6 +29,11 @@ func startFake(ctx context.Context, c *cli, tick time.Duration) (*connection, er
 	if len(boards) == 0 {
 		boards = []string{"evt"}
 	}
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: cohort})
+	cloud.AddSoftwareVersions(memfaulttest.SoftwareVersion{SoftwareType: c.Release.SoftwareType, Version: fakeVersion})
+	for _, board := range boards {
+		cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: board, PrimarySoftwareType: c.Release.SoftwareType})
+	}
 	for i := range fakeDevices {
 		cloud.AddDevices(memfaulttest.Device{
 			Serial: fmt.Sprintf("FAKE-%04d", i+1), HardwareVersion: boards[i%len(boards)], Cohort: cohort,

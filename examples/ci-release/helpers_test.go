@@ -96,6 +96,8 @@ func newCloud(t *testing.T) *memfaulttest.Server {
 
 func seed(cloud *memfaulttest.Server) *memfaulttest.Server {
 	cloud.AcceptEqualFiles()
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
+	cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "evt"}, memfaulttest.HardwareVersion{Name: "dvt"})
 	for i := range fleetSize {
 		cloud.AddDevices(memfaulttest.Device{
 			Serial: fmt.Sprintf("SINK-%d", i), HardwareVersion: []string{"evt", "dvt"}[i%2], Cohort: "beta", SoftwareVersion: "1.0.0",

@@ -100,6 +100,7 @@ func TestRelease_FailsBeforeAnythingIsSent(t *testing.T) {
 		"token may not read devices":     {forbidden("cohorts.list_devices"), nil, "The credential lacks the permission"},
 		"token may not read deployments": {forbidden("deployments.list"), nil, "The credential lacks the permission"},
 		"staged at 5%": {func(cloud *memfaulttest.Server) {
+			cloud.AddReleases(memfaulttest.Release{Version: "1.4.2+ci.77"})
 			cloud.AddDeployments(memfaulttest.Deployment{Release: "1.4.2+ci.77", Cohort: "beta", RolloutPercent: 5})
 		}, []string{"-rollout", "10"}, "ci-release promote -version 1.4.2+ci.77 -cohort beta -rollout 10"},
 	} {
@@ -151,9 +152,11 @@ func TestRelease_TokenWithoutPermissionToDeploy(t *testing.T) {
 func TestRelease_BoardWithoutDevices(t *testing.T) {
 	for name, prepare := range map[string]func(*memfaulttest.Server){
 		"in another cohort": func(cloud *memfaulttest.Server) {
+			cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "pvt"})
 			cloud.AddDevices(memfaulttest.Device{Serial: "OTHER", HardwareVersion: "pvt"})
 		},
 		"in a release": func(cloud *memfaulttest.Server) {
+			cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "pvt"})
 			cloud.AddReleases(memfaulttest.Release{Version: "0.9.0", Artifacts: []memfaulttest.Artifact{{HardwareVersion: "pvt"}}})
 		},
 		"by a request": func(cloud *memfaulttest.Server) {

@@ -43,6 +43,7 @@ func TestOffer_ShadowedByAHigherVersion(t *testing.T) {
 func TestOffer_OtherBuildMetadata(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, b := newCloud(t), newBuild(t)
+		cloud.AddReleases(memfaulttest.Release{Version: "1.4.2+ci.76"}, memfaulttest.Release{Version: "nightly"})
 		cloud.AddDeployments(memfaulttest.Deployment{Release: "1.4.2+ci.76", Cohort: "beta"}, memfaulttest.Deployment{Release: "nightly", Cohort: "beta"})
 		o := run(t.Context(), t, cloud, b.flags()...)
 		o.requireCode(t, exitDone, "")

@@ -164,7 +164,7 @@ func (f *fake) live(ctx context.Context, url string) {
 		f.step(fakeDays * 24 * time.Hour)
 		d := f.devices[f.random.IntN(len(f.devices))]
 		if tick%3 == 0 {
-			f.cloud.AddReboots(d.serial, memfaulttest.Reboot{Reason: int(fakeReasons[f.random.IntN(len(fakeReasons))]), Time: time.Now()})
+			f.cloud.AddReboots(d.serial, memfaulttest.Reboot{Reason: fakeReasons[f.random.IntN(len(fakeReasons))], Time: time.Now()})
 		}
 		if tick%8 == 1 {
 			_ = gateway.Uploads.ImportTrace(ctx, memfault.TraceImport{ // the next one is as good

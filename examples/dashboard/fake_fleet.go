@@ -10,6 +10,7 @@ import (
 
 func (f *fake) addDevices(n int) {
 	f.cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta", Name: "Beta"}, memfaulttest.Cohort{Slug: "internal", Name: "Internal"})
+	f.cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "dvt-2"})
 	f.cloud.AddReleases(memfaulttest.Release{Version: fakeVersion}, memfaulttest.Release{Version: "2.0.3"})
 	var added []memfaulttest.Device
 	for i := range n {
@@ -54,9 +55,9 @@ var fakeReasons = []memfault.RebootReason{
 // reboots returns reboots of the last 30 days. The new version has more watchdogs.
 func (f *fake) reboots(d *fakeDevice, n int) (reboots []memfaulttest.Reboot) {
 	for range n {
-		reboot := memfaulttest.Reboot{Reason: int(fakeReasons[f.random.IntN(len(fakeReasons))]), Time: time.Now().Add(-f.hours(30 * 24))}
+		reboot := memfaulttest.Reboot{Reason: fakeReasons[f.random.IntN(len(fakeReasons))], Time: time.Now().Add(-f.hours(30 * 24))}
 		if d.cohort == "internal" && f.random.IntN(2) == 0 {
-			reboot.Reason, reboot.Time = int(memfault.RebootReasonSoftwareWatchdog), time.Now().Add(-f.hours(fakeDays*24))
+			reboot.Reason, reboot.Time = memfault.RebootReasonSoftwareWatchdog, time.Now().Add(-f.hours(fakeDays*24))
 		}
 		reboots = append(reboots, reboot)
 	}

@@ -99,7 +99,7 @@ func addFleet(cloud *memfaulttest.Server) {
 		d := memfaulttest.Device{
 			Serial: "TAP-" + string(rune('A'+i/10)) + string(rune('0'+i%10)), SoftwareVersion: "1.0.0", LastSeen: now.Add(-time.Hour),
 			Attributes: map[string]any{"region": "eu"},
-			Reboots:    []memfaulttest.Reboot{{Reason: int(memfault.RebootReasonAssert), Time: now.Add(-2 * time.Hour)}},
+			Reboots:    []memfaulttest.Reboot{{Reason: memfault.RebootReasonAssert, Time: now.Add(-2 * time.Hour)}},
 		}
 		if i < 10 {
 			d.Cohort = "beta"

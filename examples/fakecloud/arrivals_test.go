@@ -12,7 +12,7 @@ import (
 
 	"github.com/memfault-go/memfault"
 	"github.com/memfault-go/memfault/chunk"
-	"github.com/memfault-go/memfault/internal/checks/chunkencode"
+	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
@@ -27,13 +27,13 @@ func startServer(t *testing.T) (cloud *memfaulttest.Server, url string) {
 
 // device encodes messages of a device.
 func device(kind chunk.EventType, info any) []byte {
-	return chunkencode.Message(chunk.MessageEvent, "", false,
-		chunkencode.CBOR(pairs{2, int(kind), 3, 1, 10, "main", 9, "2.0.1", 6, "evt-1", 4, info}))
+	return firmware.Message(chunk.MessageEvent, "", false,
+		firmware.CBOR(pairs{2, int(kind), 3, 1, 10, "main", 9, "2.0.1", 6, "evt-1", 4, info}))
 }
 
 func chunks(messages ...[]byte) (all [][]byte) {
 	for _, m := range messages {
-		all = append(all, chunkencode.Chunks(m, 40, chunkencode.CRCAfter)...)
+		all = append(all, firmware.Chunks(m, 40, firmware.CRCAfter)...)
 	}
 	return all
 }
@@ -81,8 +81,8 @@ func TestLive(t *testing.T) {
 	assert.Contains(t, section, "<p><small>main 2.0.1 on evt-1, 2 chunks</small></p>")
 	assert.Contains(t, section, "</time> logs: 1 line\n<pre>error: &#34;no &lt;b&gt;water&lt;/b&gt;\\x1b[2J&#34;</pre></li>\n")
 
-	dump := chunkencode.Message(chunk.MessageCoredump, "", true, chunkencode.Coredump(0, chunkencode.Block(10, 0, []byte("2.0.1")),
-		chunkencode.Block(2, 0, []byte("B3")), chunkencode.Block(5, 0, []byte{0, 0x94, 0, 0}), chunkencode.Block(1, 0, []byte("stack"))))
+	dump := firmware.Message(chunk.MessageCoredump, "", true, firmware.Coredump(0, block(10, "2.0.1"),
+		block(2, "B3"), block(5, "\x00\x94\x00\x00"), block(1, "stack")))
 	section = upload("B2", chunks(dump, device(chunk.EventTrace, pairs{1, 7, 5, 0}))...)
 	assert.Contains(t, section, "</time> coredump HardFault, 92 bytes</li>")
 	assert.Less(t, strings.Index(section, "reboot PowerOnReset"), strings.Index(section, "coredump HardFault"), "the newest message must be first")
@@ -95,7 +95,7 @@ func TestLive(t *testing.T) {
 	assert.Less(t, strings.Index(section, "<h3>A1</h3>"), strings.Index(section, "<h3>B2</h3>"))
 	section = upload("A1", chunks(dump)...)
 	assert.Contains(t, section, "2.0.1, calls itself B3, ")
-	section = upload("A1", chunks(chunkencode.Message(chunk.MessageMAR, "", false, []byte("archive")), chunkencode.Message(chunk.MessageEvent, "", false, []byte{0xa1}))...)
+	section = upload("A1", chunks(firmware.Message(chunk.MessageMAR, "", false, []byte("archive")), firmware.Message(chunk.MessageEvent, "", false, []byte{0xa1}))...)
 	assert.Contains(t, section, "MAR message of 7 bytes")
 	assert.Contains(t, section, "Damaged: event: byte 0: cut off")
 
@@ -138,4 +138,9 @@ func TestArrivals_Limits(t *testing.T) {
 	assert.NotContains(t, page, "[0]=4<")
 }
 
-type pairs = chunkencode.Map
+type pairs = firmware.Map
+
+// block is a block of a coredump.
+func block(kind byte, data string) firmware.Block {
+	return firmware.Block{Kind: kind, Data: []byte(data)}
+}

@@ -42,7 +42,7 @@ POST /fake/clock     sets the clock: {"now": "2026-01-31T12:00:00Z"}, or moves i
 type door struct {
 	cloud *memfaulttest.Server
 
-	mu     sync.Mutex
+	mu     sync.Mutex    // held while devices are added, too
 	offset time.Duration // of the cloud's clock
 }
 

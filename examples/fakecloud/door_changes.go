@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/memfault-go/memfault/memfaulttest"
@@ -61,17 +62,26 @@ type deviceBody struct {
 	SoftwareVersion string `json:"software_version"`
 }
 
+// addDevices adds devices. What the server refuses is among its violations.
 func (d *door) addDevices(devices []deviceBody) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, b := range devices {
 		if b.Serial == "" {
 			return errors.New("serial must not be empty")
 		}
 	}
+	before := len(d.cloud.Violations())
 	for _, b := range devices {
 		d.cloud.AddDevices(memfaulttest.Device{
 			Serial: b.Serial, Cohort: b.Cohort, HardwareVersion: b.HardwareVersion,
 			SoftwareType: b.SoftwareType, SoftwareVersion: b.SoftwareVersion,
 		})
+	}
+	for _, violation := range d.cloud.Violations()[before:] {
+		if strings.Contains(violation, "adds a device") {
+			return errors.New(violation)
+		}
 	}
 	return nil
 }

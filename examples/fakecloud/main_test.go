@@ -119,13 +119,13 @@ func TestDoor_Requests(t *testing.T) {
 func TestDoor_DevicesReportsAndClock(t *testing.T) {
 	cloud, url := newServer(t)
 	client := newClient(t, cloud, url)
-	requireChanged(t, url+"/fake/devices", `[{"serial": "ABCD1234", "cohort": "gamma", "hardware_version": "dvt-9", "software_version": "1.0.0"}]`)
+	requireChanged(t, url+"/fake/devices", `[{"serial": "ABCD1234", "cohort": "beta", "hardware_version": "dvt-2", "software_version": "1.0.0"}]`)
 	requireChanged(t, url+"/fake/clock", `{"now": "2031-01-31T12:00:00Z"}`)
 	requireChanged(t, url+"/fake/clock", `{"advance": "24h"}`)
 	requireChanged(t, url+"/fake/report", `{"serial": "ABCD1234", "version": "2.0.0"}`)
 	device, err := client.Devices.Get(t.Context(), cloud.Project(), "ABCD1234")
 	require.NoError(t, err)
-	assert.Equal(t, "gamma", device.Cohort.Slug)
+	assert.Equal(t, "beta", device.Cohort.Slug)
 	assert.Equal(t, "2.0.0", device.LastSeenSoftwareVersion.Version)
 	assert.Equal(t, "2031-02-01", device.LastSeen.Format(time.DateOnly))
 	requireChanged(t, url+"/fake/clock", "{}")
@@ -153,6 +153,21 @@ func TestDoor_InvalidInput(t *testing.T) {
 		status, _ := send(t, http.MethodGet, url+path, "")
 		assert.Contains(t, []int{http.StatusNotFound, http.StatusMethodNotAllowed}, status, path)
 	}
+}
+
+func TestDoor_DeviceOfUnknownCohort(t *testing.T) {
+	cloud, err := memfaulttest.Start() // with NewServer, the violation would fail the test
+	require.NoError(t, err)
+	defer cloud.Close()
+	server := httptest.NewServer(handler(cloud, "", ""))
+	defer server.Close()
+	status, text := send(t, http.MethodPost, server.URL+"/fake/devices", `[{"serial": "A", "cohort": "bta"}, {"serial": "B"}]`)
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Contains(t, text, `"bta"`)
+	requireChanged(t, server.URL+"/fake/devices", `[{"serial": "C"}]`)
+	devices, err := cloud.Client(t).Devices.List(cloud.Project(), memfault.DeviceListOptions{}).Collect(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, devices, 2, "only the valid ones")
 }
 
 func TestDoor_HelpNamesEveryRequest(t *testing.T) {

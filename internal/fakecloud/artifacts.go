@@ -17,10 +17,13 @@ type artifact struct {
 	created                                  time.Time
 }
 
+// artifactTypes are the known types of artifacts.
+var artifactTypes = []string{"firmware", "symbols"}
+
 // Artifact describes a file of a release.
 type Artifact struct {
-	HardwareVersion string // evt-1 by default; created if unknown
-	Type            string // firmware by default
+	HardwareVersion string // evt-1 by default
+	Type            string // firmware by default, or symbols
 	BuildID         string
 	Filename        string // firmware.bin by default
 	Content         []byte

@@ -33,6 +33,9 @@ func (c *Cloud) AddCohorts(cohorts ...Cohort) {
 	defer c.mu.Unlock()
 	p := c.seeded
 	for _, co := range cohorts {
+		if !c.accepts("a cohort", required("slug", co.Slug)) {
+			continue
+		}
 		added := c.ensureCohort(p, co.Slug)
 		added.name, added.bypassChecks = cmp.Or(co.Name, co.Slug), co.BypassVersionChecks
 	}

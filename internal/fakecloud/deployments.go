@@ -46,7 +46,7 @@ func (p *project) countStaged(active []*deployment) int {
 	n := 0
 	for _, d := range active {
 		if d.kind == "staged_rollout" {
-			n += len(filter(p.fleet.inCohort(d.cohort), func(dev *device) bool { return d.reaches(dev.serial) }))
+			n += len(filter(p.fleet.inCohort(d.cohort), func(dev *device) bool { return p.reaches(d, dev.serial) }))
 		}
 	}
 	return n

@@ -7,24 +7,35 @@ import (
 
 // Deployment describes a deployment of a release to a cohort.
 type Deployment struct {
-	Release        string // its version; created if unknown
-	Cohort         string // a slug; default by default; created if unknown
+	Release        string // its version
+	Cohort         string // a slug; default by default
 	Status         string // done by default; for a staged rollout in_progress
 	DeltaFrom      string // if set, the delta release from this version is deployed
 	RolloutPercent int    // if not 0, a staged rollout to this share of the devices
 }
 
-// AddDeployments adds deployments to the default project, and returns their IDs.
+// AddDeployments adds deployments to the default project, and returns their IDs, or 0 for one that
+// is not valid. The release or the delta release and the cohort must exist.
 func (c *Cloud) AddDeployments(deployments ...Deployment) []int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var ids []int64
+	p := c.seeded
 	for _, d := range deployments {
+		release := refers("release", d.Release, p.release(d.Release) != nil)
+		if d.DeltaFrom != "" {
+			release = refers("delta release", d.DeltaFrom+" to "+d.Release, p.delta(d.DeltaFrom, d.Release) != nil)
+		}
+		if !c.accepts("a deployment", required("release", d.Release), release, refers("cohort", d.Cohort, p.cohort(d.Cohort) != nil)) {
+			ids = append(ids, 0)
+			continue
+		}
 		ids = append(ids, c.addDeployment(c.seeded, d).id)
 	}
 	return ids
 }
 
+// addDeployment adds a deployment of a release that exists.
 func (c *Cloud) addDeployment(p *project, seed Deployment) *deployment {
 	d := &deployment{
 		kind: "normal", status: cmp.Or(seed.Status, "done"), percent: seed.RolloutPercent,
@@ -33,11 +44,8 @@ func (c *Cloud) addDeployment(p *project, seed Deployment) *deployment {
 	if seed.RolloutPercent != 0 {
 		d.kind, d.status = "staged_rollout", cmp.Or(seed.Status, "in_progress")
 	}
-	if seed.DeltaFrom != "" {
-		d.delta = c.ensureDelta(p, primarySoftwareType, seed.DeltaFrom, seed.Release)
-	}
-	if d.release = p.release(seed.Release); d.release == nil {
-		d.release = c.ensureRelease(p, primarySoftwareType, seed.Release)
+	if d.release = p.release(seed.Release); seed.DeltaFrom != "" {
+		d.delta = p.delta(seed.DeltaFrom, seed.Release)
 	}
 	d.id = c.newID()
 	p.deployments = append(p.deployments, d)

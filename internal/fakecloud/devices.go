@@ -183,6 +183,9 @@ func (c *Cloud) createDevice(r *request) reply {
 func (c *Cloud) AddReboots(serial string, reboots ...Reboot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.accepts("a reboot", required("serial", serial)) {
+		return
+	}
 	_, d := c.ensureDevice(serial)
 	d.reboots = append(d.reboots, reboots...)
 }

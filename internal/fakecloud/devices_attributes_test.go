@@ -37,6 +37,7 @@ func TestAttributes_ShareMetricOfProject(t *testing.T) {
 
 func TestConfigRevision_ReportedWithMAR(t *testing.T) {
 	x := newTester(t)
+	x.cloud.AddHardwareVersions(fakecloud.HardwareVersion{Name: "dvt-1"})
 	x.cloud.AddDevices(fakecloud.Device{Serial: "S1", HardwareVersion: "dvt-1"})
 	config := func() answer { return x.ok(x.keyed("POST", "/api/v0/device-config", `{"device":{`+flatTraits+`}}`)) }
 	revisions := func() []any {

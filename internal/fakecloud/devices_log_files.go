@@ -36,6 +36,9 @@ func (d *device) logFile(id string) *logFile {
 func (c *Cloud) SetLogFile(serial, cid string, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.accepts("a log file", required("serial", serial), required("ID", cid)) {
+		return
+	}
 	_, d := c.ensureDevice(serial)
 	added := c.newLogFile(LogFile{ID: cid, Content: content})
 	if existing := d.logFile(cid); existing != nil {

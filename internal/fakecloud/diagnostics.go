@@ -94,6 +94,9 @@ func releaseRef(version string) object {
 func (c *Cloud) ReportSoftwareVersion(serial, version string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.accepts("a report of a version", required("serial", serial), required("version", version)) {
+		return
+	}
 	p, d := c.ensureDevice(serial)
 	c.received(p, traits{serial: serial, softwareType: d.softwareType, version: version}, true)
 }

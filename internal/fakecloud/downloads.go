@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,10 +34,13 @@ type Coredump struct {
 }
 
 // AddCoredump adds a coredump of a device and its trace to the default project. It returns
-// the IDs of the coredump and of its symbol file.
+// the IDs of the coredump and of its symbol file, or 0 if it is not valid. The issue must exist.
 func (c *Cloud) AddCoredump(coredump Coredump) (id, symbols int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.accepts("a coredump", required("serial", coredump.DeviceSerial), refersID("issue", coredump.Issue, c.seeded.issue(coredump.Issue) != nil)) {
+		return 0, 0
+	}
 	p, d := c.ensureDevice(coredump.DeviceSerial)
 	t := c.addTrace(p, d, Trace{
 		Issue: coredump.Issue, SoftwareVersion: coredump.SoftwareVersion, Captured: coredump.Captured,
@@ -66,10 +70,15 @@ func (c *Cloud) storeCoredump(p *project, t *trace, files coredumpFiles) {
 	c.store(p, fileKey("symbols", t.symbols), file{name: "symbols.elf", content: files.symbols})
 }
 
-// SetRecordingContent sets the content of a recording of the default project.
+// SetRecordingContent sets the content of a recording of the default project. The recording must
+// exist.
 func (c *Cloud) SetRecordingContent(id int64, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	known := slices.ContainsFunc(c.seeded.diagnostics.recordings, func(r *recording) bool { return r.id == id })
+	if !c.accepts("content", seedName{"recording", strconv.FormatInt(id, 10), known}) {
+		return
+	}
 	c.store(c.seeded, fileKey("recording", id), file{name: fmt.Sprintf("recording-%d.bin", id), content: newBlob(content)})
 }
 
@@ -147,8 +156,9 @@ const cdnOperation = "artifacts.download"
 // one, as the storage behind presigned URLs does.
 func (c *Cloud) serveCDN(w http.ResponseWriter, r *http.Request) {
 	op := &operation.Operation{Name: cdnOperation}
-	_, done := c.begin(op, r)
+	record, done := c.begin(op, r)
 	defer done()
+	w = c.recordStatus(w, record)
 	if credentialIn(r.Header) {
 		c.violation("a credential was sent to the CDN")
 		fail(http.StatusBadRequest, "Only one auth mechanism allowed").write(w)

@@ -34,6 +34,10 @@ func (c *Cloud) AddEvents(events ...Event) []int64 {
 	defer c.mu.Unlock()
 	var ids []int64
 	for _, e := range events {
+		if !c.accepts("an event", required("serial", e.DeviceSerial)) {
+			ids = append(ids, 0)
+			continue
+		}
 		p, d := c.ensureDevice(e.DeviceSerial)
 		ids = append(ids, c.addEvent(p, d, e))
 	}

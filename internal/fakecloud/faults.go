@@ -3,6 +3,7 @@ package fakecloud
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -32,6 +33,8 @@ type Fault struct {
 	// follows from Seed: the same each time. 0 and 1 set no limit.
 	Share float64
 	Seed  uint64
+	// For ends the fault after this time since Fail, by the clock of the cloud. 0 sets no limit.
+	For time.Duration
 
 	// Before is called first, if it is not nil.
 	Before func()
@@ -66,16 +69,23 @@ type activeFault struct {
 	Fault
 	matched, failed int // number of requests
 	random          *rand.Rand
+	until           time.Time // the end of a fault with For
 }
 
-// Fail registers a fault. If several faults match a request, the one registered first
-// applies.
-func (c *Cloud) Fail(fault Fault) {
+// Fail registers a fault, and returns a function that removes it. If several faults match a
+// request, the one registered first applies.
+func (c *Cloud) Fail(fault Fault) (remove func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.checkName(fault.Operation)
 	random := rand.New(rand.NewPCG(fault.Seed, 0)) //nolint:gosec // the same sequence each time
-	c.faults = append(c.faults, &activeFault{Fault: fault, random: random})
+	added := &activeFault{Fault: fault, random: random, until: c.now().Add(fault.For)}
+	c.faults = append(c.faults, added)
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.faults = slices.DeleteFunc(c.faults, func(f *activeFault) bool { return f == added })
+	}
 }
 
 // Heal removes all faults.
@@ -89,6 +99,8 @@ func (c *Cloud) Heal() {
 func (c *Cloud) nextFault(op *operation.Operation, r *http.Request, body []byte) *Fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := c.now()
+	c.faults = slices.DeleteFunc(c.faults, func(f *activeFault) bool { return f.For > 0 && !now.Before(f.until) })
 	for _, f := range c.faults {
 		if f.Operation != "" && f.Operation != op.Name || f.Device != "" && !concerns(r, body, f.Device) {
 			continue

@@ -106,3 +106,27 @@ func TestClose_EndsDelayedRequests(t *testing.T) {
 		})
 	}
 }
+
+func TestFault_RemoveAndFor(t *testing.T) {
+	x := newTester(t)
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	x.cloud.SetClock(func() time.Time { return now })
+	remove := x.cloud.Fail(fakecloud.Fault{Status: 418})
+	x.cloud.Fail(fakecloud.Fault{Status: 503, For: time.Minute})
+	assert.Equal(t, 418, x.get("").status, "the first one applies")
+	remove()
+	remove()
+	assert.Equal(t, 503, x.get("").status, "the other one stays")
+	now = now.Add(time.Minute - 1)
+	assert.Equal(t, 503, x.get("").status)
+	now = now.Add(1)
+	assert.Equal(t, 200, x.get("").status)
+	now = now.Add(-time.Hour)
+	assert.Equal(t, 200, x.get("").status, "a fault that has ended stays ended")
+
+	remove = x.cloud.Fail(fakecloud.Fault{Status: 418})
+	x.cloud.Heal()
+	x.cloud.Fail(fakecloud.Fault{Status: 503})
+	remove()
+	assert.Equal(t, 503, x.get("").status)
+}

@@ -26,6 +26,9 @@ func (c *Cloud) AddHardwareVersions(versions ...HardwareVersion) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, v := range versions {
+		if !c.accepts("a hardware version", required("name", v.Name)) {
+			continue
+		}
 		c.ensureHardware(c.seeded, v.Name, v.PrimarySoftwareType)
 	}
 }

@@ -20,23 +20,27 @@ type install struct {
 // Install describes the installation of a release on a device.
 type Install struct {
 	Serial  string // its device is created if unknown
-	Version string // its release is created if unknown
+	Version string // of a release
 	Status  string // success by default
 	Began   time.Time
 	Ended   time.Time
 }
 
-// AddInstalls adds installs to the default project.
+// AddInstalls adds installs to the default project. The release must exist.
 func (c *Cloud) AddInstalls(installs ...Install) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, i := range installs {
+		if !c.accepts("an install", required("serial", i.Serial), required("version", i.Version),
+			refers("release", i.Version, c.seeded.release(i.Version) != nil)) {
+			continue
+		}
 		if i.Status == "" {
 			i.Status = "success"
 		}
 		p, d := c.ensureDevice(i.Serial)
 		p.installs = append(p.installs, &install{
-			id: c.newID(), status: i.Status, device: d, release: c.ensureRelease(p, d.softwareType, i.Version),
+			id: c.newID(), status: i.Status, device: d, release: p.release(i.Version),
 			began: i.Began, transitioned: i.Ended,
 		})
 	}

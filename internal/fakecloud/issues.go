@@ -24,6 +24,15 @@ type issue struct {
 
 func (i *issue) identity() int64 { return i.id }
 
+// issue returns the issue with an ID, or nil.
+func (p *project) issue(id int64) *issue {
+	at := slices.IndexFunc(p.diagnostics.issues, func(i *issue) bool { return i.id == id })
+	if at < 0 {
+		return nil
+	}
+	return p.diagnostics.issues[at]
+}
+
 // AddIssue adds an issue to the default project, and returns its ID.
 func (c *Cloud) AddIssue(i Issue) int64 {
 	c.mu.Lock()

@@ -54,6 +54,9 @@ func (c *Cloud) AddReports(reports ...Report) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, sent := range reports {
+		if !c.accepts("a report", required("serial", sent.DeviceSerial)) {
+			continue
+		}
 		p, _ := c.ensureDevice(sent.DeviceSerial)
 		if sent.Metrics == nil {
 			sent.Metrics = map[string]any{}

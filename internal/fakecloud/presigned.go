@@ -44,8 +44,9 @@ func (c *Cloud) newSlot(p *project) *slot {
 // accepts no credential, and its errors are XML. It reads a file as a stream.
 func (c *Cloud) servePresigned(w http.ResponseWriter, r *http.Request) {
 	op := operation.UploadPutFile
-	_, done := c.begin(op, r)
+	record, done := c.begin(op, r)
 	defer done()
+	w = c.recordStatus(w, record)
 	if refused, ok := c.checkPresigned(r); !ok {
 		refused.write(w)
 		return

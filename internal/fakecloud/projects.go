@@ -26,6 +26,7 @@ type project struct {
 	deployments      []*deployment
 	installs         []*install
 	rateLimited      map[string]bool // serials whose requests for the latest release are rate-limited
+	rolloutReaches   func(serial string, percent int) bool
 	diagnostics      diagnostics
 	processingLog    processingLog
 	chunks           chunkLog

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/memfault-go/memfault/internal/operation"
 )
@@ -29,6 +30,9 @@ type Request struct {
 	// Credential is the kind of the credential: "organization token", "email and password",
 	// "email and API key", "project key" or, without a credential, "".
 	Credential string
+	// StatusCode is the status code of the response, or 0 if none was sent.
+	StatusCode int
+	Time       time.Time // when the request arrived
 }
 
 // recorder records requests and violations.
@@ -50,7 +54,7 @@ func (c *Cloud) begin(op *operation.Operation, r *http.Request) (record *Request
 	defer c.mu.Unlock()
 	record = &Request{
 		Operation: op.Name, Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query(),
-		Header: redacted(r.Header), Credential: c.credentialName(r),
+		Header: redacted(r.Header), Credential: c.credentialName(r), Time: c.now(),
 	}
 	c.recorder.keep(record)
 	if r.Header.Get("Authorization") != "" && r.Header.Get(projectKeyHeader) != "" {
@@ -76,6 +80,28 @@ func (c *Cloud) begin(op *operation.Operation, r *http.Request) (record *Request
 		}
 	}
 }
+
+// recordStatus returns a ResponseWriter that adds the status code to the record of a request,
+// before the client can have the response.
+func (c *Cloud) recordStatus(w http.ResponseWriter, record *Request) http.ResponseWriter {
+	return &recordedResponse{w, c, record}
+}
+
+type recordedResponse struct {
+	http.ResponseWriter
+	cloud  *Cloud
+	record *Request
+}
+
+func (w *recordedResponse) WriteHeader(status int) {
+	w.cloud.mu.Lock()
+	w.record.StatusCode = status
+	w.cloud.mu.Unlock()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *recordedResponse) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func redacted(header http.Header) http.Header {
 	header = header.Clone()

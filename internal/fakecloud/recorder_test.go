@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -91,6 +92,8 @@ func TestViolations_Credentials(t *testing.T) {
 
 func TestRequests_Record(t *testing.T) {
 	x := newTester(t)
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	x.cloud.SetClock(func() time.Time { return now })
 	large := strings.Repeat("x", 64<<10)
 	x.do("PATCH", "/api/v0/organizations/acme/projects/smart-sink/devices/a%2Fb?x=1&x=a%2Bb&y", `{"nickname":"n"}`,
 		"authorization", "Bearer "+fakecloud.OrgToken, "X-Trace", "7")
@@ -102,6 +105,7 @@ func TestRequests_Record(t *testing.T) {
 		Operation: "devices.update", Method: "PATCH", Path: "/api/v0/organizations/acme/projects/smart-sink/devices/a%2Fb",
 		Query:  map[string][]string{"x": {"1", "a+b"}, "y": {""}},
 		Header: http.Header{"Authorization": {"REDACTED"}, "X-Trace": {"7"}}, Body: []byte(`{"nickname":"n"}`), Credential: "organization token",
+		StatusCode: 404, Time: now,
 	}, seen[0])
 	assert.Equal(t, "REDACTED", seen[1].Header.Get(keyHeader))
 	assert.Equal(t, []any{large, false}, []any{string(seen[1].Body), seen[1].Truncated})
@@ -153,6 +157,7 @@ func TestCloud_DefaultProjectDeleted(t *testing.T) {
 	x := newTester(t)
 	x.ok(x.do("DELETE", root, "", "Authorization", "Bearer "+fakecloud.OrgToken))
 	x.cloud.AddDevices(fakecloud.Device{Serial: "S1"})
+	x.cloud.AddRelease(fakecloud.Release{Version: "1.0.0"})
 	x.cloud.AddInstalls(fakecloud.Install{Serial: "S2", Version: "1.0.0"})
 	assert.Empty(t, x.cloud.Chunks("S1"))
 }
@@ -160,6 +165,7 @@ func TestCloud_DefaultProjectDeleted(t *testing.T) {
 func TestAddDevices_ReplacesDevice(t *testing.T) {
 	x := newTester(t)
 	x.cloud.SeedFleet(3)
+	x.cloud.AddCohorts(fakecloud.Cohort{Slug: "lab"})
 	x.cloud.AddDevices(fakecloud.Device{Serial: "SINK-0002", Cohort: "lab", Nickname: "bench", OwnerRef: "o", Description: "d"})
 	assert.Equal(t, 3, x.count("/devices", "paging.total_count"))
 	d := x.get("/devices/SINK-0002")

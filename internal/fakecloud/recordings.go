@@ -30,6 +30,10 @@ func (c *Cloud) AddRecordings(recordings ...Recording) []int64 {
 	defer c.mu.Unlock()
 	var ids []int64
 	for _, r := range recordings {
+		if !c.accepts("a recording", required("serial", r.DeviceSerial)) {
+			ids = append(ids, 0)
+			continue
+		}
 		p, d := c.ensureDevice(r.DeviceSerial)
 		ids = append(ids, c.addRecording(p, d, r))
 	}

@@ -35,17 +35,26 @@ type Release struct {
 	DeltaFrom       string // if set, the release is a delta release from this version
 	Revision        string
 	Notes           string
-	SoftwareType    string // main by default; created if unknown
+	SoftwareType    string // main by default
 	MustPassThrough bool
 	Artifacts       []Artifact
 }
 
 // AddRelease adds a release to the default project, or its artifacts to an existing release.
-// For a delta release, it creates both versions if they are unknown.
+// For a delta release, it creates both versions if they are unknown, as an upload does. The
+// software type and the hardware versions of the artifacts must exist.
 func (c *Cloud) AddRelease(r Release) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.seeded
+	names := []seedName{required("version", r.Version), refers("software type", r.SoftwareType, p.softwareType(r.SoftwareType) != nil)}
+	for _, a := range r.Artifacts {
+		names = append(names, refers("hardware version", a.HardwareVersion, p.hardwareVersion(a.HardwareVersion) != nil),
+			refers("type of an artifact", a.Type, slices.Contains(artifactTypes, a.Type)))
+	}
+	if !c.accepts("a release", names...) {
+		return
+	}
 	if r.SoftwareType == "" {
 		r.SoftwareType = primarySoftwareType
 	}

@@ -5,6 +5,27 @@ import (
 	"strconv"
 )
 
+// InstallOffers makes the devices of the default project take what they are offered, and returns
+// their number. They report the new version now. It is one step: a device that must pass through
+// a release gets the next one with the next call.
+//
+// A device that has no hardware version, or whose requests are rate-limited, is offered nothing.
+func (c *Cloud) InstallOffers() (updated int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.seeded
+	for _, d := range p.fleet.devices {
+		if p.rateLimited[d.serial] {
+			continue
+		}
+		if u := p.update(asker{d.serial, d.hardwareVersion, d.softwareType, d.softwareVersion}); u != nil {
+			c.received(p, traits{serial: d.serial, softwareType: d.softwareType, version: u.release.version}, true)
+			updated++
+		}
+	}
+	return updated
+}
+
 // asker describes the device that requests its latest release.
 type asker struct{ serial, hardware, softwareType, current string }
 
@@ -37,7 +58,7 @@ func (p *project) update(a asker) *update {
 	}
 	var delta, mustPass, full *update
 	for _, d := range p.deployments {
-		if co == nil || d.cohort != co || !d.isActive() || !d.reaches(a.serial) {
+		if co == nil || d.cohort != co || !d.isActive() || !p.reaches(d, a.serial) {
 			continue
 		}
 		offer := d.offer(a)
@@ -86,13 +107,29 @@ func (u *update) isBelow(other *update) bool {
 	return u == nil || compareVersions(other.release.version, u.release.version) > 0
 }
 
-// reaches reports whether the deployment applies to a device of its cohort. A staged
-// rollout applies to some of the devices: to the same ones each time, and to more of them if
+// SetRolloutDevices sets a function that decides which devices of its cohort a staged rollout
+// reaches. It is not called for a rollout to 0 % or 100 %. With nil, the choice is random again.
+func (c *Cloud) SetRolloutDevices(reaches func(serial string, percent int) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seeded.rolloutReaches = reaches
+}
+
+// reaches reports whether a deployment applies to a device of its cohort. A staged rollout
+// applies to some of the devices: by default to the same ones each time, and to more of them if
 // the percentage rises. Two rollouts reach different devices.
-func (d *deployment) reaches(serial string) bool {
+func (p *project) reaches(d *deployment, serial string) bool {
+	switch {
+	case d.kind != "staged_rollout" || d.percent >= 100:
+		return true
+	case d.percent <= 0:
+		return false
+	case p.rolloutReaches != nil:
+		return p.rolloutReaches(serial, d.percent)
+	}
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(serial + "/" + strconv.FormatInt(d.id, 10))) // never fails
-	return d.kind != "staged_rollout" || int(hash.Sum32()>>8%100) < d.percent
+	return int(hash.Sum32()>>8%100) < d.percent
 }
 
 // offer returns the payload that the deployment has for a device, or nil.

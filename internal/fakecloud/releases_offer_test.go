@@ -73,6 +73,7 @@ func TestLatest_OfferRule(t *testing.T) {
 
 func TestLatest_OnlyActiveDeploymentsOfCohort(t *testing.T) {
 	x := newTester(t)
+	x.cloud.AddCohorts(fakecloud.Cohort{Slug: "beta"})
 	x.cloud.AddDevices(fakecloud.Device{Serial: "B1", Cohort: "beta"})
 	for i, d := range []fakecloud.Deployment{
 		{Cohort: "beta"}, {Status: "pulled"}, {Status: "aborted"}, {Status: "in_progress"},

@@ -12,8 +12,8 @@ import (
 // Device describes a device.
 type Device struct {
 	Serial          string
-	HardwareVersion string // evt-1 by default; created if unknown
-	Cohort          string // default by default; created if unknown
+	HardwareVersion string // evt-1 by default
+	Cohort          string // default by default
 	SoftwareType    string // main by default
 	SoftwareVersion string // its release is created if unknown
 	Nickname        string
@@ -27,12 +27,17 @@ type Device struct {
 }
 
 // AddDevices adds devices to the default project. A device with the same serial is deleted
-// first.
+// first. The cohort, the hardware version and the software type must exist.
 func (c *Cloud) AddDevices(devices ...Device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.seeded
 	for _, d := range devices {
+		if !c.accepts("a device", required("serial", d.Serial), refers("cohort", d.Cohort, p.cohort(d.Cohort) != nil),
+			refers("hardware version", d.HardwareVersion, p.hardwareVersion(d.HardwareVersion) != nil),
+			refers("software type", d.SoftwareType, p.softwareType(d.SoftwareType) != nil)) {
+			continue
+		}
 		if old := p.device(d.Serial); old != nil && !old.deleted {
 			p.fleet.remove(old, fmt.Sprintf("%s_%d", old.serial, old.id))
 		}

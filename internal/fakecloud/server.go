@@ -89,6 +89,7 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []*operation.
 	op := choose(rows, r)
 	record, done := c.begin(op, r)
 	defer done()
+	w = c.recordStatus(w, record)
 	body, err := io.ReadAll(r.Body) // first, because net/http detects a closed connection only after that
 	if err != nil {
 		return
@@ -139,7 +140,8 @@ func isClean(r *http.Request) bool { return path.Clean(r.URL.EscapedPath()) == r
 // serveUnknown responds to a request that matches no operation: with 405 if the path exists
 // for another method, otherwise with 404.
 func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
-	c.begin(&operation.Operation{}, r)
+	record, _ := c.begin(&operation.Operation{}, r)
+	w = c.recordStatus(w, record)
 	if credentialIn(r.Header) {
 		c.violation("a credential was sent to " + r.Method + " " + r.URL.Path + ", which this host does not serve")
 	}

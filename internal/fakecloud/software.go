@@ -39,6 +39,9 @@ func (c *Cloud) AddSoftwareVersions(versions ...SoftwareVersion) {
 	defer c.mu.Unlock()
 	p := c.seeded
 	for _, v := range versions {
+		if !c.accepts("a software version", required("version", v.Version)) {
+			continue
+		}
 		if v.SoftwareType == "" {
 			v.SoftwareType = primarySoftwareType
 		}

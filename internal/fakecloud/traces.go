@@ -15,9 +15,10 @@ type Trace struct {
 	SoftwareVersion string
 	Reason          string
 	Captured        time.Time
-	Coredump        bool // from a coredump, not an event
-	ELF             bool // from the coredump of a Linux process
-	Symbols         bool // whether symbols of the coredump can be downloaded
+	Received        time.Time // now by default
+	Coredump        bool      // from a coredump, not an event
+	ELF             bool      // from the coredump of a Linux process
+	Symbols         bool      // whether symbols of the coredump can be downloaded
 }
 
 type trace struct {
@@ -31,12 +32,17 @@ type trace struct {
 
 func (t *trace) identity() int64 { return t.id }
 
-// AddTraces adds traces of devices to the default project, and returns their IDs.
+// AddTraces adds traces of devices to the default project, and returns their IDs, or 0 for one that
+// is not valid. The issue must exist.
 func (c *Cloud) AddTraces(traces ...Trace) []int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var ids []int64
 	for _, t := range traces {
+		if !c.accepts("a trace", required("serial", t.DeviceSerial), refersID("issue", t.Issue, c.seeded.issue(t.Issue) != nil)) {
+			ids = append(ids, 0)
+			continue
+		}
 		p, d := c.ensureDevice(t.DeviceSerial)
 		ids = append(ids, c.addTrace(p, d, t).id)
 	}
@@ -48,6 +54,9 @@ func (c *Cloud) addTrace(p *project, d *device, t Trace) *trace {
 		c.ensureSoftwareVersion(p, cmp.Or(d.softwareType, primarySoftwareType), t.SoftwareVersion)
 	}
 	t.DeviceSerial = d.serial
+	if t.Received.IsZero() {
+		t.Received = c.now()
+	}
 	added := &trace{
 		Trace: t, id: c.newID(), coredump: c.newID(), symbols: c.newID(), device: d, title: t.Reason + " at pump_start", created: c.now(),
 	}
@@ -95,7 +104,7 @@ func (t *trace) view() object {
 		"id": t.id, "issue_id": t.Issue, "title": t.title, "message": "", "reason": t.Reason,
 		"signature": t.signature, "context": "", "source_type": source, "release": releaseRef(t.SoftwareVersion), "device": t.device.refView(),
 		"entries":      object{"threads": threads(t), "faults": object{"notes": []object{}, "registers": []object{}}},
-		"created_date": stamp(t.created), "captured_date": stamp(t.Captured), "received_date": stamp(t.created),
+		"created_date": stamp(t.created), "captured_date": stamp(t.Captured), "received_date": stamp(t.Received),
 	}
 }
 

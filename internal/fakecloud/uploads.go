@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"regexp"
 	"slices"
 
 	"github.com/memfault-go/memfault/internal/operation"
@@ -61,11 +62,19 @@ func (c *Cloud) AcceptEqualFiles() {
 	c.uploads.anywhere = true
 }
 
-// AddBuildID adds the build ID of symbols that the default project has.
+// buildIDForm is the form of build IDs in paths.
+var buildIDForm = regexp.MustCompile(`^[0-9a-f]+$`)
+
+// AddBuildID adds the build ID of symbols that the default project has. It must be lowercase
+// hexadecimal, since a client asks for no other.
 func (c *Cloud) AddBuildID(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.seeded
+	if !buildIDForm.MatchString(id) {
+		c.recorder.addViolation(fmt.Sprintf("the test adds the build ID %q, which is not lowercase hexadecimal", id))
+		return
+	}
 	p.builds = append(p.builds, id)
 }
 

@@ -80,7 +80,7 @@ func (c *Cloud) uploadArtifact(r *request, rel *release) reply {
 	if !versionForm.MatchString(fields["hardware_version"]) {
 		return invalid("hardware_version", wrongForm)
 	}
-	if !slices.Contains([]string{"firmware", "symbols"}, fields["type"]) {
+	if !slices.Contains(artifactTypes, fields["type"]) {
 		return invalid("type", "Not a valid choice.")
 	}
 	u := r.newUpload("artifact", name, newBlob(content))

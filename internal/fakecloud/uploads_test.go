@@ -63,6 +63,7 @@ func TestHardwareVersion_PrimaryTypeFromFirstData(t *testing.T) {
 	x.ok(x.upload("/releases/ota_payload", "a", payload(`"2.0.0"`, "dvt-1", `},"must_pass_through":false,"notes":""`)))
 	assert.Equal(t, "app", x.get("/releases/2.0.0").at("data.artifacts.0.hardware_version.primary_software_type.name"))
 	x.ok(x.upload("/mar", "PK", `"device_serial":"S1","hardware_version":"dvt-2","software_version":"1.0.0","software_type":"linux"`))
+	x.cloud.AddSoftwareVersions(fakecloud.SoftwareVersion{SoftwareType: "modem", Version: "3.0.0"})
 	x.cloud.AddRelease(fakecloud.Release{Version: "3.0.0", SoftwareType: "modem", Artifacts: []fakecloud.Artifact{{HardwareVersion: "dvt-2"}}})
 	assert.Equal(t, "linux", x.get("/releases/3.0.0").at("data.artifacts.0.hardware_version.primary_software_type.name"))
 }

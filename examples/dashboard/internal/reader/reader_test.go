@@ -111,8 +111,8 @@ func TestReboots_OnlyOfDevicesThatWereSeen(t *testing.T) {
 	now := time.Now()
 	for i := range 20 {
 		cloud.AddDevices(memfaulttest.Device{Serial: fmt.Sprint("D", i), LastSeen: now.AddDate(0, 0, -3*i), Reboots: []memfaulttest.Reboot{
-			{Reason: int(memfault.RebootReasonAssert), Time: now.AddDate(0, 0, -3*i)},
-			{Reason: int(memfault.RebootReasonLowPower), Time: now.AddDate(0, 0, -40)},
+			{Reason: memfault.RebootReasonAssert, Time: now.AddDate(0, 0, -3*i)},
+			{Reason: memfault.RebootReasonLowPower, Time: now.AddDate(0, 0, -40)},
 		}})
 	}
 	r := newReader(t, cloud, reader.Options{})
@@ -124,7 +124,7 @@ func TestReboots_OnlyOfDevicesThatWereSeen(t *testing.T) {
 
 	requireRead(t, r, reader.Reboots)
 	assert.Equal(t, 0, r.Status(reader.Reboots).Last.Requests)
-	cloud.AddReboots("D5", memfaulttest.Reboot{Reason: int(memfault.RebootReasonHardFault), Time: now})
+	cloud.AddReboots("D5", memfaulttest.Reboot{Reason: memfault.RebootReasonHardFault, Time: now})
 	cloud.Report("D5", "2.0.0")
 	requireRead(t, r, reader.Devices, reader.Reboots)
 	assert.Equal(t, 1, r.Status(reader.Reboots).Last.Requests)

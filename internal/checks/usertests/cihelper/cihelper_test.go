@@ -34,6 +34,7 @@ func requireOffered(t *testing.T, cloud *memfaulttest.Server, build cihelper.Bui
 
 func newCloud(t *testing.T) *memfaulttest.Server {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	cloud.AddDevices(memfaulttest.Device{Serial: "ABCD1234", Cohort: "beta", SoftwareVersion: "1.0.0"})
 	return cloud
 }

@@ -1,16 +1,16 @@
-// Package chunkencode encodes what devices with Memfault's firmware SDK send, for tests. It was
-// written from the description of the format, and shares no code with the package chunk.
-package chunkencode
+// Package firmware encodes what a device with the firmware SDK sends, for tests. It is written
+// from the description of the format: of package chunk, it uses only the types.
+package firmware
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
-	"slices"
+
+	"github.com/memfault-go/memfault/chunk"
 )
 
-// CRC16 computes the checksum bit by bit.
-func CRC16(b []byte) uint16 {
+// CRC computes the checksum bit by bit.
+func CRC(b []byte) uint16 {
 	crc := uint16(0)
 	for _, c := range b {
 		for bit := 7; bit >= 0; bit-- {
@@ -23,10 +23,10 @@ func CRC16(b []byte) uint16 {
 	return crc
 }
 
-// CRCPlace is the way in which the CRC of a message is sent.
+// CRCPlace is a way in which the CRC of a message is sent.
 type CRCPlace int
 
-// The ways in which the CRC is sent.
+// The ways in which the CRC of a message is sent.
 const (
 	CRCAfter        CRCPlace = iota // what the current SDK sends
 	CRCAfterLength                  // in the first chunk, after the length
@@ -35,7 +35,7 @@ const (
 
 // Chunks splits a message into chunks of at most size bytes.
 func Chunks(message []byte, size int, place CRCPlace) [][]byte {
-	crc := binary.LittleEndian.AppendUint16(nil, CRC16(message))
+	crc := binary.LittleEndian.AppendUint16(nil, CRC(message))
 	var header, trailer []byte
 	if place == CRCAfter {
 		header, trailer = []byte{0x08}, crc
@@ -43,16 +43,16 @@ func Chunks(message []byte, size int, place CRCPlace) [][]byte {
 		header = append([]byte{0x00}, crc...)
 	}
 	if len(header)+len(message)+len(trailer) <= size {
-		return [][]byte{slices.Concat(header, message, trailer)}
+		return [][]byte{join(header, message, trailer)}
 	}
 	length := binary.AppendUvarint(nil, uint64(len(message)))
 	switch place {
 	case CRCAfter:
 		header = append([]byte{0x48}, length...)
 	case CRCAfterLength:
-		header = slices.Concat([]byte{0x40}, length, crc)
+		header = join([]byte{0x40}, length, crc)
 	case CRCBeforeLength:
-		header = slices.Concat([]byte{0x40}, crc, length)
+		header = join([]byte{0x40}, crc, length)
 	}
 	var chunks [][]byte
 	for sent := 0; ; {
@@ -63,16 +63,23 @@ func Chunks(message []byte, size int, place CRCPlace) [][]byte {
 		rest := message[sent:]
 		if len(rest)+len(trailer) <= room {
 			header[0] &^= 0x40
-			return append(chunks, slices.Concat(header, rest, trailer))
+			return append(chunks, join(header, rest, trailer))
 		}
 		n := min(room, len(rest))
-		chunks = append(chunks, slices.Concat(header, rest[:n]))
+		chunks = append(chunks, join(header, rest[:n]))
 		sent += n
 	}
 }
 
+func join(parts ...[]byte) (all []byte) {
+	for _, part := range parts {
+		all = append(all, part...)
+	}
+	return all
+}
+
 // Message encodes a message. The key is "" or has 32 characters.
-func Message[T ~int](kind T, key string, compressed bool, payload []byte) []byte {
+func Message(kind chunk.MessageType, key string, compressed bool, payload []byte) []byte {
 	b := []byte{byte(kind)}
 	if key != "" {
 		b[0] |= 0x40
@@ -80,13 +87,13 @@ func Message[T ~int](kind T, key string, compressed bool, payload []byte) []byte
 	}
 	if compressed {
 		b[0] |= 0x80
-		payload = compress(payload)
+		payload = Compress(payload)
 	}
 	return append(b, payload...)
 }
 
-// compress is a run-length encoder. A run of three bytes or more is repeated.
-func compress(b []byte) (out []byte) {
+// Compress is a run-length encoder. A run of three bytes or more is repeated.
+func Compress(b []byte) (out []byte) {
 	runAt := func(i int) (n int) {
 		for n = 1; i+n < len(b) && b[i+n] == b[i]; n++ {
 		}
@@ -128,39 +135,40 @@ func CBOR(value any) []byte {
 		return []byte{0xf4}
 	case int:
 		if v < 0 {
-			return head(1, uint64(-1-v))
+			return CBORHead(1, uint64(-1-v))
 		}
-		return head(0, uint64(v))
+		return CBORHead(0, uint64(v))
 	case uint64:
-		return head(0, v)
+		return CBORHead(0, v)
 	case float32:
 		return binary.BigEndian.AppendUint32([]byte{0xfa}, math.Float32bits(v))
 	case float64:
 		return binary.BigEndian.AppendUint64([]byte{0xfb}, math.Float64bits(v))
 	case []byte:
-		return append(head(2, uint64(len(v))), v...)
+		return append(CBORHead(2, uint64(len(v))), v...)
 	case string:
-		return append(head(3, uint64(len(v))), v...)
+		return append(CBORHead(3, uint64(len(v))), v...)
 	case []any:
-		b := head(4, uint64(len(v)))
+		b := CBORHead(4, uint64(len(v)))
 		for _, element := range v {
 			b = append(b, CBOR(element)...)
 		}
 		return b
 	case Map:
-		b := head(5, uint64(len(v)/2))
+		b := CBORHead(5, uint64(len(v)/2))
 		for _, element := range v {
 			b = append(b, CBOR(element)...)
 		}
 		return b
 	case Tagged:
-		return append(head(6, v.Tag), CBOR(v.Value)...)
+		return append(CBORHead(6, v.Tag), CBOR(v.Value)...)
 	default:
-		panic(fmt.Sprintf("chunkencode: unexpected type %T", v))
+		panic("firmware: unexpected type")
 	}
 }
 
-func head(major byte, n uint64) []byte {
+// CBORHead encodes the major type of a value and its argument.
+func CBORHead(major byte, n uint64) []byte {
 	switch {
 	case n < 24:
 		return []byte{major<<5 | byte(n)}
@@ -175,18 +183,29 @@ func head(major byte, n uint64) []byte {
 	}
 }
 
-// Block encodes a block of a coredump.
-func Block(kind byte, address uint32, data []byte) []byte {
-	b := binary.LittleEndian.AppendUint32([]byte{kind, 0, 0, 0}, address)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(data))) //nolint:gosec // tests encode little
-	return append(b, data...)
+// Event is an event of the current SDK without serial.
+func Event(kind chunk.EventType, info any) Map {
+	return Map{2, int(kind), 3, 1, 10, "main-fw", 9, "1.2.3+host", 6, "evt-1", 1, 1700000000, 4, info}
+}
+
+// Block is a block of a coredump.
+type Block struct {
+	Kind    byte
+	Address uint32
+	Data    []byte
 }
 
 // Coredump encodes a coredump.
-func Coredump(flags uint32, blocks ...[]byte) []byte {
-	body := slices.Concat(blocks...)
+func Coredump(flags uint32, blocks ...Block) []byte {
+	var body []byte
+	for _, b := range blocks {
+		body = append(body, b.Kind, 0, 0, 0)
+		body = binary.LittleEndian.AppendUint32(body, b.Address)
+		body = binary.LittleEndian.AppendUint32(body, uint32(len(b.Data)))
+		body = append(body, b.Data...)
+	}
 	out := binary.LittleEndian.AppendUint32([]byte("CORE"), 2)
-	out = binary.LittleEndian.AppendUint32(out, uint32(12+len(body)+16)) //nolint:gosec // tests encode little
+	out = binary.LittleEndian.AppendUint32(out, uint32(12+len(body)+16))
 	out = append(append(out, body...), "DUMP"...)
 	out = binary.LittleEndian.AppendUint32(out, flags)
 	return append(out, make([]byte, 8)...)
