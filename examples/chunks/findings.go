@@ -2,9 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/memfault-go/memfault/chunk"
@@ -18,6 +18,7 @@ type finding int
 const (
 	cutLine finding = iota
 	damagedLine
+	badLength
 	asText
 	badOrder
 	wrongCRC
@@ -66,7 +67,7 @@ type findings struct {
 	savedCoredumps            found // that a reboot announces
 	found                     [countFindings]found
 	devices                   []*device // by the first message
-	others                    int       // messages of devices beyond maxDevices
+	others                    bool      // there are devices beyond maxDevices
 	keys                      []string  // different project keys, at most 2
 	keyed                     int       // messages with a project key
 	atEnd                     bool      // the last message is unfinished
@@ -88,13 +89,21 @@ func (f *found) add(at place) {
 func (f *findings) damage(d damage) {
 	f.damaged++
 	switch {
-	case d.line != nil && strings.HasPrefix(d.line.Error(), "cut off"):
+	case d.line == nil:
+	case f.format == chunkexport.FormatBytes:
+		f.add(badLength, d.at)
+		return
+	case errors.Is(d.line, chunkexport.ErrCutLine):
 		f.add(cutLine, d.at)
 		return
-	case d.line != nil:
+	case errors.Is(d.line, chunkexport.ErrCutLog):
+		f.add(endsEarly, d.at)
+		return
+	default:
 		f.add(damagedLine, d.at)
 		return
-	case d.lost.Hint != "" && d.lost.Kind != chunk.DamageContent:
+	}
+	if d.lost.Hint != "" && d.lost.Kind != chunk.DamageContent {
 		f.add(asText, d.at)
 	}
 	switch d.lost.Kind {
@@ -195,7 +204,7 @@ func (f *findings) device(serial string, at place) *device {
 	if len(f.devices) < maxDevices {
 		f.devices = append(f.devices, d)
 	} else {
-		f.others++
+		f.others = true
 	}
 	return d
 }

@@ -242,11 +242,21 @@ func TestRun_Damage(t *testing.T) {
 			lines := strings.SplitAfter(asLog(c...), "\n")
 			lines[1] = lines[1][:40] + "\n"
 			return strings.Join(lines, "")
-		}, "line 2: DAMAGED: the text of a chunk: cut off at the end of the line", 1, cutLine},
+		}, "line 2: DAMAGED: a chunk: cut off at the end of the line", 1, cutLine},
 		"damaged line": {
 			func(c [][]byte) string { return strings.Replace(asLog(c...), "MC:CAK", "MC:C\x1b[", 1) },
-			`line 2: DAMAGED: the text of a chunk: invalid character "\x1b"`, 1, damagedLine,
+			`line 2: DAMAGED: a chunk: invalid character "\x1b"`, 1, damagedLine,
 		},
+		"cut log": {func(c [][]byte) string {
+			return strings.TrimSuffix(asLog(c[:9]...), ":\n")
+		}, "line 10: DAMAGED: a chunk: cut off at the end of the log", 2, endsEarly},
+		"bytes cut off": {func(c [][]byte) string {
+			var file []byte
+			for _, data := range append(c, []byte{8, 1, 2}) {
+				file = append(binary.LittleEndian.AppendUint32(file, uint32(len(data))), data...)
+			}
+			return string(file[:len(file)-1])
+		}, "byte 653: DAMAGED: a chunk: cut off at the end of the file: it has 2 bytes of the chunk", 0, badLength},
 		"content": {func(c [][]byte) string {
 			c[0] = firmware.Chunks(firmware.Message(chunk.MessageEvent, "", false, []byte{0xa1, 1}), 64, firmware.CRCAfter)[0]
 			return asLog(c...)
@@ -371,7 +381,9 @@ func TestRun_SeveralDevices(t *testing.T) {
 		many = append(many, eventMessage(append(without(heartbeat, 7), 7, fmt.Sprintf("S%d", i))))
 	}
 	_, out, _ = read(t, asLog(chunksOf(many...)...))
-	assert.Contains(t, out, "S9 (1 message), and 1000 more\n")
+	assert.Contains(t, out, "S9 (1 message), and more than 990 more\n")
+	_, out, _ = read(t, asLog(chunksOf(many[:20]...)...))
+	assert.Contains(t, out, "S9 (1 message), and 10 more\n")
 }
 
 func TestRun_Batch(t *testing.T) {

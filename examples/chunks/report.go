@@ -11,6 +11,7 @@ var advice = [countFindings]string{
 	cutLine: "A line with a chunk is cut off: the logger or the terminal limits the length of lines. Let the firmware export smaller chunks.",
 	damagedLine: "The text of a chunk is damaged. Two programs that write to one console mix their lines, and serial lines lose " +
 		"characters without flow control.",
+	badLength: "A length does not fit the file: the file is cut off or damaged, and the chunks after this place are missing.",
 	asText: "A program on the way treats chunks as text. Chunks are bytes: send, store and log them as bytes, or as base64 and " +
 		"decode it before the upload.",
 	badOrder: "Chunks are missing, repeated or exchanged. Upload the chunks of a device one after another, in their order. Chunks do not " +
@@ -103,7 +104,9 @@ func (f *findings) deviceList() string {
 	for _, d := range f.devices[:min(len(f.devices), maxListed)] {
 		list = append(list, deviceName(d.serial, f.serial)+" ("+count(d.messages, "message")+")")
 	}
-	if more := len(f.devices) + f.others - len(list); more > 0 {
+	if more := len(f.devices) - len(list); f.others {
+		list = append(list, fmt.Sprintf("and more than %d more", more))
+	} else if more > 0 {
 		list = append(list, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(list, ", ")

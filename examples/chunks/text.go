@@ -34,7 +34,7 @@ func (p *textPrinter) damage(d damage) { p.print("%s: DAMAGED: %s\n", d.at, d.te
 // text says what is damaged.
 func (d damage) text() string {
 	if d.line != nil {
-		return "the text of a chunk: " + printable(d.line.Error())
+		return "a chunk: " + printable(d.line.Error())
 	}
 	var b strings.Builder
 	b.WriteString(d.lost.Kind.String())

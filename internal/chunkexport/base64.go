@@ -7,9 +7,13 @@ import (
 	"strings"
 )
 
+// Kinds of damage. [Error] wraps them.
 var (
-	errCutLine = errors.New("cut off at the end of the line")
-	errCutLog  = errors.New("cut off at the end of the log")
+	ErrCutLine = errors.New("cut off at the end of the line")
+	ErrCutLog  = errors.New("cut off at the end of the log")
+)
+
+var (
 	errCutNext = errors.New("cut off by the next chunk")
 	errFirst   = errors.New("invalid first character")
 	errEmpty   = errors.New("empty")
@@ -77,7 +81,7 @@ func (b *base64Scanner) nextInText(c byte, s *scanner) {
 	case isBlank(c) && len(b.text) == 0 && b.held == nil:
 		b.state, b.run = afterBlank, 0
 	case isLineEnd(c):
-		b.stop(errCutLine, s)
+		b.stop(ErrCutLine, s)
 	default:
 		b.stop(invalidCharacter(c), s)
 	}
@@ -180,7 +184,7 @@ func (b *base64Scanner) end(broken bool, s *scanner) {
 	case b.held != nil:
 		s.chunk(b.heldStart, b.held)
 	case b.state == inText && !broken:
-		s.damaged(b.start, errCutLog)
+		s.damaged(b.start, ErrCutLog)
 	}
 }
 
