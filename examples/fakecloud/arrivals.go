@@ -37,6 +37,7 @@ type sender struct {
 	Messages []arrival // the newest is first
 
 	assembler chunk.Assembler
+	last      []byte // the chunk that was read last
 }
 
 // arrival is a message, or something that is damaged.
@@ -75,16 +76,29 @@ func (a *arrivals) read(serial string) {
 		i = len(a.devices) - 1
 	}
 	s := a.devices[i]
-	if len(chunks) == s.Chunks {
+	unread := s.unread(chunks)
+	if len(unread) == 0 {
 		return
 	}
 	a.devices = slices.Insert(slices.Delete(a.devices, i, i+1), 0, s)
-	for _, data := range chunks[s.Chunks:] {
+	for _, data := range unread {
 		s.add(data)
 	}
-	s.Chunks = len(chunks)
+	s.Chunks += len(unread)
+	s.last = unread[len(unread)-1]
 	close(a.changed)
 	a.changed = make(chan struct{})
+}
+
+// unread returns the chunks after the one that was read last. The server drops the oldest chunks
+// when it has too many, so their number does not say which are new. No chunk is empty.
+func (s *sender) unread(chunks [][]byte) [][]byte {
+	for i, data := range slices.Backward(chunks) {
+		if s.last != nil && &data[0] == &s.last[0] {
+			return chunks[i+1:]
+		}
+	}
+	return chunks
 }
 
 func (s *sender) add(data []byte) {

@@ -119,6 +119,19 @@ func TestLive_Faults(t *testing.T) {
 	assert.Contains(t, section, "UserReset")
 }
 
+// The server drops the oldest chunks.
+func TestSender_Unread(t *testing.T) {
+	chunks := [][]byte{{1}, {1}, {2}, {1}}
+	s := &sender{}
+	assert.Len(t, s.unread(chunks), 4)
+	s.last = chunks[1]
+	assert.Len(t, s.unread(chunks), 2)
+	assert.Len(t, s.unread(chunks[1:]), 2)
+	assert.Len(t, s.unread(chunks[2:]), 2, "also the last chunk was dropped")
+	s.last = chunks[3]
+	assert.Empty(t, s.unread(chunks[3:]))
+}
+
 func TestArrivals_Limits(t *testing.T) {
 	cloud, url := startServer(t)
 	client := newClient(t, cloud, url).WithAuth(memfault.ProjectKey(cloud.ProjectKey()))
