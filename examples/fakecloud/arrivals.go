@@ -66,7 +66,7 @@ func (a *arrivals) watch(next http.Handler) http.Handler {
 func (a *arrivals) read(serial string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	chunks := a.cloud.Chunks(serial)
+	chunks := slices.DeleteFunc(a.cloud.Chunks(serial), func(data []byte) bool { return len(data) == 0 })
 	i := slices.IndexFunc(a.devices, func(s *sender) bool { return s.Serial == serial })
 	if i < 0 {
 		if len(chunks) == 0 {
@@ -91,7 +91,7 @@ func (a *arrivals) read(serial string) {
 }
 
 // unread returns the chunks after the one that was read last. The server drops the oldest chunks
-// when it has too many, so their number does not say which are new. No chunk is empty.
+// when it has too many, so their number does not say which are new. The chunks are not empty.
 func (s *sender) unread(chunks [][]byte) [][]byte {
 	for i, data := range slices.Backward(chunks) {
 		if s.last != nil && &data[0] == &s.last[0] {

@@ -101,6 +101,25 @@ func TestLive(t *testing.T) {
 
 	_, page := send(t, http.MethodGet, url+"/", "")
 	assert.Contains(t, page, section)
+
+	// An empty chunk has no content that could be shown.
+	require.NoError(t, client.Chunks.Upload(t.Context(), "A1", [][]byte{logs[0]}))
+	next()
+	requireEmptyChunk(t, cloud, url)
+	section = upload("A1", logs[1:]...)
+	assert.Equal(t, 2, strings.Count(section, "logs: 1 line"), "with the one before")
+}
+
+// requireEmptyChunk uploads a chunk without content, which the client refuses to send.
+func requireEmptyChunk(t *testing.T, cloud *memfaulttest.Server, url string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/api/v0/chunks/A1", strings.NewReader("\n"))
+	require.NoError(t, err)
+	request.Header = http.Header{"Memfault-Project-Key": {cloud.ProjectKey()}, "Content-Type": {"application/octet-stream"}, "Content-Encoding": {"base64"}}
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusAccepted, response.StatusCode)
 }
 
 // What was carried out is shown, also if the response was lost, and nothing else.
