@@ -26,6 +26,7 @@ import (
 func newServer(t *testing.T) (cloud *memfaulttest.Server, url string) {
 	t.Helper()
 	cloud = memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the example request sends "a chunk"
 	cloud.SeedFleet(50)
 	cloud.SeedDemo()
 	server := httptest.NewUnstartedServer(nil)
