@@ -16,24 +16,16 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 )
 
-// symbolFile writes a symbol file. Its debug information has an enumeration for each text, which
-// consists of the names, numbered from 0.
+// symbolFile writes a symbol file. Each text has the names of an enumeration, numbered from 0.
 func symbolFile(t *testing.T, buildID []byte, enumerations ...string) string {
 	t.Helper()
-	abbreviations := []byte{1, 0x11, 1, 0, 0, 2, 0x04, 1, 0, 0, 3, 0x28, 0, 0x03, 0x08, 0x1c, 0x0b, 0, 0, 0} // unit, enumeration, enumerator
-	entries := []byte{4, 0, 0, 0, 0, 0, 4, 1}                                                                // version 4, 32-bit addresses
+	var enumerators []elffile.Enumerator
 	for _, names := range enumerations {
-		entries = append(entries, 2)
 		for n, name := range strings.Fields(names) {
-			entries = append(append(append(entries, 3), name...), 0, byte(n))
+			enumerators = append(enumerators, elffile.Enumerator{Name: name, Value: byte(n)})
 		}
-		entries = append(entries, 0)
 	}
-	entries = append(entries, 0)
-	file := elffile.File{Class: elf.ELFCLASS32, Sections: []elffile.Section{
-		{Name: ".debug_abbrev", Type: elf.SHT_PROGBITS, Content: abbreviations},
-		{Name: ".debug_info", Type: elf.SHT_PROGBITS, Content: append(binary.LittleEndian.AppendUint32(nil, uint32(len(entries))), entries...)},
-	}}
+	file := elffile.File{Class: elf.ELFCLASS32, Sections: elffile.Enumerators(enumerators...)}
 	if buildID != nil {
 		file.Sections = append(file.Sections, elffile.BuildID(binary.LittleEndian, buildID))
 	}
