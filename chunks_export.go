@@ -63,7 +63,7 @@ func DecodeChunkExport(log io.Reader) iter.Seq2[[]byte, error] {
 			case err != nil:
 				err = invalid("DecodeChunkExport: %w", err)
 			}
-			if !yield(chunk, err) {
+			if !yield(chunk.Data, err) {
 				return
 			}
 		}

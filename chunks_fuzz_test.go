@@ -39,6 +39,7 @@ func FuzzChunksUpload(f *testing.F) {
 			empty = empty || n == 0
 		}
 		cloud := memfaulttest.NewInMemoryServer(t)
+		cloud.AcceptDamagedChunks()
 		transport := &recordingTransport{next: cloud.HTTPClient().Transport}
 		client := newClient(t, memfault.ProjectKey(projectKey),
 			append(cloud.Options(), memfault.WithHTTPClient(&http.Client{Transport: transport}))...)

@@ -1,8 +1,7 @@
 package memfault
 
 import (
-	"fmt"
-
+	"github.com/memfault-go/memfault/chunk"
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
@@ -142,36 +141,4 @@ func (r RebootReason) Fault() RebootReason {
 
 // String returns Memfault's name of the reason, such as HardwareWatchdog. If r has no name,
 // String returns its number, such as 0x800D.
-func (r RebootReason) String() string {
-	if names, i := r.group(), int(r&0xFF); i < len(names) {
-		return names[i]
-	}
-	return fmt.Sprintf("0x%04X", int(r))
-}
-
-// group returns the names of the reasons that differ from r only in the last byte, in the
-// order of their numbers.
-func (r RebootReason) group() []string {
-	switch r &^ 0xFF {
-	case RebootReasonUnknown:
-		return []string{
-			"Unknown", "UserShutdown", "UserReset", "FirmwareUpdate", "LowPower", "DebuggerHalted", "ButtonReset", "PowerOnReset",
-			"SoftwareReset", "DeepSleep", "PinReset", "SelfTest",
-		}
-	case RebootReasonUnknownError:
-		return []string{
-			"UnknownError", "Assert", "Watchdog", "BrownOutReset", "Nmi", "HardwareWatchdog", "SoftwareWatchdog", "ClockFailure",
-			"KernelPanic", "FirmwareUpdateError", "OutOfMemory", "StackOverflow", "TaskWatchdog",
-		}
-	case RebootReasonBusFault:
-		return []string{"BusFault", "Ibuserr", "Preciserr", "Impreciserr", "Unstkerr", "Stkerr", "Lsperr", "Bfarvalid"}
-	case RebootReasonMemFault:
-		return []string{"MemFault", "Iaccviol", "Daccviol", "Munstkerr", "Mstkerr", "Mlsperr", "Mmarvalid"}
-	case RebootReasonUsageFault:
-		return []string{"UsageFault", "Undefinstr", "Invstate", "Invpc", "Nocp", "Unaligned", "Divbyzero"}
-	case RebootReasonHardFault:
-		return []string{"HardFault", "Lockup", "SecurityViolation", "ParityError", "Temperature", "Hardware"}
-	default:
-		return nil
-	}
-}
+func (r RebootReason) String() string { return chunk.ReasonName(int(r)) }

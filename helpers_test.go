@@ -32,6 +32,7 @@ var quickRetries = memfault.WithRetry(memfault.RetryPolicy{MinWait: time.Microse
 func newCloud(t testing.TB, opts ...memfault.Option) (*memfaulttest.Server, *memfault.Client) {
 	t.Helper()
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the tests of the client send any bytes as chunks
 	opts = slices.Concat(cloud.Options(), []memfault.Option{quickRetries}, opts)
 	return cloud, newClient(t, memfault.OrganizationToken(organizationToken), opts...)
 }

@@ -18,6 +18,7 @@ import (
 func newCloudInBubble(t testing.TB, opts ...memfault.Option) (*memfaulttest.Server, *memfault.Client) {
 	t.Helper()
 	cloud := memfaulttest.NewInMemoryServer(t)
+	cloud.AcceptDamagedChunks() // as in newCloud
 	return cloud, newClient(t, memfault.OrganizationToken(organizationToken), append(cloud.Options(), opts...)...)
 }
 

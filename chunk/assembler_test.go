@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/chunk"
+	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 )
 
 // pattern returns n bytes without runs.
@@ -71,11 +72,11 @@ func TestAssembler_RoundTrip(t *testing.T) {
 	for _, n := range []int{0, 1, 5, 6, 7, 100, 126, 127, 128, 1000, 20000} {
 		messages = append(messages, chunk.Message{Type: chunk.MessageEvent, Payload: pattern(n)})
 	}
-	for _, place := range []crcPlace{crcAfter, crcAfterLength, crcBeforeLength} {
+	for _, place := range []firmware.CRCPlace{firmware.CRCAfter, firmware.CRCAfterLength, firmware.CRCBeforeLength} {
 		for _, size := range []int{9, 10, 20, 64, 127, 128, 129, 256, 1500, 1 << 20} {
 			var chunks [][]byte
 			for _, m := range messages {
-				chunks = append(chunks, encodeChunks(encodeMessage(m.Type, "", false, m.Payload), size, place)...)
+				chunks = append(chunks, firmware.Chunks(firmware.Message(m.Type, "", false, m.Payload), size, place)...)
 			}
 			r := assemble(chunks)
 			require.Empty(t, r.damages, "place %d, size %d", place, size)
@@ -95,7 +96,7 @@ func TestAssembler_DoesNotRetainChunks(t *testing.T) {
 	for _, size := range []int{20, 1500} {
 		for _, compressed := range []bool{false, true} {
 			var got *chunk.Message
-			for _, data := range encodeChunks(encodeMessage(chunk.MessageEvent, "", compressed, pattern(100)), size, crcAfter) {
+			for _, data := range firmware.Chunks(firmware.Message(chunk.MessageEvent, "", compressed, pattern(100)), size, firmware.CRCAfter) {
 				m, err := a.Add(data)
 				require.NoError(t, err)
 				clear(data)
@@ -118,7 +119,7 @@ func fleet(size int) (chunks [][]byte, messages []chunk.Message) {
 		{Type: chunk.MessageEvent, Payload: pattern(71)},
 	} {
 		messages = append(messages, m)
-		chunks = append(chunks, encodeChunks(encodeMessage(m.Type, m.ProjectKey, i == 0, m.Payload), size, crcAfter)...)
+		chunks = append(chunks, firmware.Chunks(firmware.Message(m.Type, m.ProjectKey, i == 0, m.Payload), size, firmware.CRCAfter)...)
 	}
 	return chunks, messages
 }
@@ -202,10 +203,10 @@ func TestAssembler_OneDamagedChunk(t *testing.T) {
 
 func TestAssembler_Damage(t *testing.T) {
 	// A message of 40 bytes in chunks with 12 bytes: bytes 0 to 12, 12 to 24, 24 to 36, and 36 to 40.
-	message := encodeMessage(chunk.MessageLog, "", false, pattern(39))
-	m := encodeChunks(message, 14, crcAfter)
+	message := firmware.Message(chunk.MessageLog, "", false, pattern(39))
+	m := firmware.Chunks(message, 14, firmware.CRCAfter)
 	require.Len(t, m, 4)
-	short := encodeChunks(encodeMessage(chunk.MessageEvent, "", false, []byte{0xa0}), 64, crcAfter)[0]
+	short := firmware.Chunks(firmware.Message(chunk.MessageEvent, "", false, []byte{0xa0}), 64, firmware.CRCAfter)[0]
 	damage := func(kind chunk.DamageKind, at, first, from, to int) chunk.DamageError {
 		d := chunk.DamageError{Kind: kind, Chunk: at, FirstChunk: first, From: from, To: to}
 		if first != 0 {
@@ -324,7 +325,7 @@ func TestAssembler_MaxMessage(t *testing.T) {
 			a := chunk.Assembler{MaxMessage: limit}
 			var messages int
 			var err error
-			for _, data := range encodeChunks(encodeMessage(chunk.MessageEvent, "", false, pattern(100)), size, crcAfter) {
+			for _, data := range firmware.Chunks(firmware.Message(chunk.MessageEvent, "", false, pattern(100)), size, firmware.CRCAfter) {
 				m, problem := a.Add(data)
 				if m != nil {
 					messages++
@@ -364,8 +365,8 @@ func TestAssembler_MemoryOfAnnouncedLength(t *testing.T) {
 }
 
 func TestAssembler_Hints(t *testing.T) {
-	whole := encodeChunks(encodeMessage(chunk.MessageEvent, "", false, cbor(deviceEvent(chunk.EventTrace, pairs{1, 7}))), 1500, crcAfter)[0]
-	parts := encodeChunks(encodeMessage(chunk.MessageEvent, "", false, cbor(deviceEvent(chunk.EventTrace, pairs{1, 7}))), 32, crcAfter)
+	whole := firmware.Chunks(firmware.Message(chunk.MessageEvent, "", false, cbor(deviceEvent(chunk.EventTrace, pairs{1, 7}))), 1500, firmware.CRCAfter)[0]
+	parts := firmware.Chunks(firmware.Message(chunk.MessageEvent, "", false, cbor(deviceEvent(chunk.EventTrace, pairs{1, 7}))), 32, firmware.CRCAfter)
 	latin1 := func(b []byte) []byte {
 		var text strings.Builder
 		for _, c := range b {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/memfault-go/memfault/chunk"
+	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 )
 
 // benchmarkChunks adds chunks that form whole messages. Its time is that of a chunk.
@@ -26,18 +27,18 @@ func benchmarkChunks(b *testing.B, chunks [][]byte) {
 }
 
 func BenchmarkAssembler_Event(b *testing.B) {
-	message := encodeMessage(chunk.MessageEvent, "", false, cbor(benchmarkEvent()))
-	benchmarkChunks(b, encodeChunks(message, 1500, crcAfter))
+	message := firmware.Message(chunk.MessageEvent, "", false, cbor(benchmarkEvent()))
+	benchmarkChunks(b, firmware.Chunks(message, 1500, firmware.CRCAfter))
 }
 
 func BenchmarkAssembler_Coredump64KiB(b *testing.B) {
-	message := encodeMessage(chunk.MessageCoredump, "", false, encodeCoredump(0, block{1, 0, pattern(64 << 10)}))
-	benchmarkChunks(b, encodeChunks(message, 256, crcAfter))
+	message := firmware.Message(chunk.MessageCoredump, "", false, firmware.Coredump(0, block(1, 0, pattern(64<<10))))
+	benchmarkChunks(b, firmware.Chunks(message, 256, firmware.CRCAfter))
 }
 
 func BenchmarkAssembler_CompressedCoredump64KiB(b *testing.B) {
-	message := encodeMessage(chunk.MessageCoredump, "", true, encodeCoredump(0, block{1, 0, pattern(32 << 10)}, block{1, 1 << 16, make([]byte, 32<<10)}))
-	benchmarkChunks(b, encodeChunks(message, 256, crcAfter))
+	message := firmware.Message(chunk.MessageCoredump, "", true, firmware.Coredump(0, block(1, 0, pattern(32<<10)), block(1, 1<<16, make([]byte, 32<<10))))
+	benchmarkChunks(b, firmware.Chunks(message, 256, firmware.CRCAfter))
 }
 
 // benchmarkEvent returns a heartbeat with 20 metrics.
@@ -61,7 +62,7 @@ func BenchmarkMessage_Events(b *testing.B) {
 }
 
 func BenchmarkMessage_Coredump64KiB(b *testing.B) {
-	m := chunk.Message{Type: chunk.MessageCoredump, Payload: encodeCoredump(0, block{0, 0, pattern(68)}, block{2, 0, []byte("A1")}, block{1, 0, pattern(64 << 10)})}
+	m := chunk.Message{Type: chunk.MessageCoredump, Payload: firmware.Coredump(0, block(0, 0, pattern(68)), block(2, 0, []byte("A1")), block(1, 0, pattern(64<<10)))}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := m.Coredump(); err != nil {
@@ -72,11 +73,11 @@ func BenchmarkMessage_Coredump64KiB(b *testing.B) {
 
 // BenchmarkReadNames reads a file with 100,000 enumerators of which 12 are names.
 func BenchmarkReadNames(b *testing.B) {
-	enumerators := append([]enumerator{}, firmware...)
+	all := append([]enumerator{}, enumerators...)
 	for range 100_000 {
-		enumerators = append(enumerators, enumerator{"ENUMERATOR_OF_ANOTHER_LIBRARY", 1})
+		all = append(all, enumerator{"ENUMERATOR_OF_ANOTHER_LIBRARY", 1})
 	}
-	file := debugFile{version: 5, order: binary.LittleEndian, nameForm: formStrp, valueForm: formData1, enumerators: enumerators}.bytes()
+	file := debugFile{version: 5, order: binary.LittleEndian, nameForm: formStrp, valueForm: formData1, enumerators: all}.bytes()
 	b.SetBytes(int64(len(file)))
 	b.ReportAllocs()
 	for b.Loop() {

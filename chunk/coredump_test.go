@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/chunk"
+	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 )
 
 func coredumpOf(payload []byte) (*chunk.Coredump, error) {
@@ -19,23 +20,23 @@ func coredumpOf(payload []byte) (*chunk.Coredump, error) {
 
 func TestMessage_Coredump(t *testing.T) {
 	buildID := bytes.Repeat([]byte{0xab}, 20)
-	payload := encodeCoredump(0,
-		block{0, 0, []byte("registers of A")},
-		block{0, 0, []byte("registers of B")},
-		block{2, 0, []byte("A1")},
-		block{12, 0, buildID},
-		block{10, 0, []byte("1.2.3+host")},
-		block{11, 0, []byte("main-fw")},
-		block{4, 0, []byte("evt-1")},
-		block{7, 0, []byte{40, 0, 0, 0}},
-		block{5, 0, []byte{0x01, 0x93, 0, 0}},
-		block{6, 0, []byte{0, 0}},
-		block{1, 0x20000000, pattern(1000)},
-		block{1, 0xfffffff0, nil},
-		block{3, 0, []byte("old")},
-		block{200, 5, []byte("new")},
-		block{2, 0, []byte("B2")},
-		block{7, 0, []byte{40}},
+	payload := firmware.Coredump(0,
+		block(0, 0, []byte("registers of A")),
+		block(0, 0, []byte("registers of B")),
+		block(2, 0, []byte("A1")),
+		block(12, 0, buildID),
+		block(10, 0, []byte("1.2.3+host")),
+		block(11, 0, []byte("main-fw")),
+		block(4, 0, []byte("evt-1")),
+		block(7, 0, []byte{40, 0, 0, 0}),
+		block(5, 0, []byte{0x01, 0x93, 0, 0}),
+		block(6, 0, []byte{0, 0}),
+		block(1, 0x20000000, pattern(1000)),
+		block(1, 0xfffffff0, nil),
+		block(3, 0, []byte("old")),
+		block(200, 5, []byte("new")),
+		block(2, 0, []byte("B2")),
+		block(7, 0, []byte{40}),
 	)
 	c, err := coredumpOf(payload)
 	require.NoError(t, err)
@@ -52,14 +53,14 @@ func TestMessage_Coredump(t *testing.T) {
 }
 
 func TestMessage_CoredumpUnexpectedValues(t *testing.T) {
-	c, err := coredumpOf(encodeCoredump(0, block{5, 0, []byte{1, 2, 3, 0xff}}, block{7, 0, []byte{0, 0, 1, 0}}, block{12, 0, nil}))
+	c, err := coredumpOf(firmware.Coredump(0, block(5, 0, []byte{1, 2, 3, 0xff}), block(7, 0, []byte{0, 0, 1, 0}), block(12, 0, nil)))
 	require.NoError(t, err)
 	assert.Equal(t, []chunk.Block{{Type: 5, Data: []byte{1, 2, 3, 0xff}}, {Type: 7, Data: []byte{0, 0, 1, 0}}}, c.Unknown)
 	assert.Zero(t, c.Reason)
 }
 
 func TestMessage_CoredumpTruncated(t *testing.T) {
-	whole := encodeCoredump(1, block{2, 0, []byte("A1")}, block{1, 0x1000, pattern(100)})
+	whole := firmware.Coredump(1, block(2, 0, []byte("A1")), block(1, 0x1000, pattern(100)))
 	for _, removed := range []int{0, 1, 100, 105, 112} {
 		cut := bytes.Clone(whole[:len(whole)-16-removed])
 		cut = append(cut, whole[len(whole)-16:]...)
@@ -77,7 +78,7 @@ func TestMessage_CoredumpTruncated(t *testing.T) {
 }
 
 func TestMessage_CoredumpInvalid(t *testing.T) {
-	whole := encodeCoredump(0, block{2, 0, []byte("A1")}, block{1, 0x1000, pattern(100)})
+	whole := firmware.Coredump(0, block(2, 0, []byte("A1")), block(1, 0x1000, pattern(100)))
 	const footer = 12 + 14 + 112
 	require.Len(t, whole, footer+16)
 	changed := func(at int, b ...byte) []byte {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/chunk"
+	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 )
 
 // eventsOf decodes an event message with the given values.
@@ -117,7 +118,7 @@ func TestMessage_EventsOfOlderSDK(t *testing.T) {
 }
 
 func TestMessage_EventsKeepUnknown(t *testing.T) {
-	nested := pairs{"k", []any{true, false, nil, 1.5, float32(2), tagged{1, 5}}}
+	nested := pairs{"k", []any{true, false, nil, 1.5, float32(2), firmware.Tagged{Tag: 1, Value: 5}}}
 	decoded := []chunk.Field{{"k", []any{true, false, nil, 1.5, 2.0, chunk.Tagged{Tag: 1, Value: int64(5)}}}}
 	for _, test := range []struct {
 		name          string

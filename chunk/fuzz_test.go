@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/chunk"
+	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 )
 
 // FuzzAssembler splits data into chunks: a byte is the length of each. It checks what holds for
@@ -18,7 +22,7 @@ import (
 func FuzzAssembler(f *testing.F) {
 	for _, size := range []int{9, 20, 64} {
 		var data []byte
-		for _, c := range encodeChunks(encodeMessage(chunk.MessageCoredump, "", true, append(make([]byte, 50), pattern(80)...)), size, crcAfter) {
+		for _, c := range firmware.Chunks(firmware.Message(chunk.MessageCoredump, "", true, append(make([]byte, 50), pattern(80)...)), size, firmware.CRCAfter) {
 			data = append(append(data, byte(len(c))), c...)
 		}
 		f.Add(data)
@@ -87,8 +91,8 @@ func FuzzChunks(f *testing.F) {
 				m.ProjectKey = "0123456789abcdef0123456789abcdef"
 			}
 			messages = append(messages, m)
-			encoded := encodeMessage(m.Type, m.ProjectKey, i%3 == 0, payload)
-			chunks = append(chunks, encodeChunks(encoded, 9+int(size), crcPlace(place%3))...)
+			encoded := firmware.Message(m.Type, m.ProjectKey, i%3 == 0, payload)
+			chunks = append(chunks, firmware.Chunks(encoded, 9+int(size), firmware.CRCPlace(place%3))...)
 		}
 		r := assemble(chunks)
 		require.Empty(t, r.damages)
@@ -149,8 +153,8 @@ func FuzzChunks(f *testing.F) {
 
 // FuzzMessage reads any message. What it reads is encoded and read again.
 func FuzzMessage(f *testing.F) {
-	f.Add(encodeMessage(chunk.MessageEvent, "", false, cbor(deviceEvent(chunk.EventTrace, pairs{1, 7}))))
-	f.Add(encodeMessage(chunk.MessageCoredump, "0123456789abcdef0123456789abcdef", true, encodeCoredump(0, block{1, 0, make([]byte, 100)})))
+	f.Add(firmware.Message(chunk.MessageEvent, "", false, cbor(deviceEvent(chunk.EventTrace, pairs{1, 7}))))
+	f.Add(firmware.Message(chunk.MessageCoredump, "0123456789abcdef0123456789abcdef", true, firmware.Coredump(0, block(1, 0, make([]byte, 100)))))
 	f.Add([]byte{0x81, 0xff, 0xff, 0xff, 0xff, 0x0f, 0})
 	f.Add([]byte{0xc2})
 	f.Fuzz(func(t *testing.T, message []byte) {
@@ -158,13 +162,13 @@ func FuzzMessage(f *testing.F) {
 			return
 		}
 		a := chunk.Assembler{MaxMessage: 10000}
-		m, err := a.Add(join([]byte{0x08}, message, binary.LittleEndian.AppendUint16(nil, crc16(message))))
+		m, err := a.Add(join([]byte{0x08}, message, binary.LittleEndian.AppendUint16(nil, firmware.CRC(message))))
 		if err != nil {
 			require.Nil(t, m)
 			return
 		}
 		require.LessOrEqual(t, len(m.Payload), 10000)
-		again, err := a.Add(encodeChunks(encodeMessage(m.Type, m.ProjectKey, true, m.Payload), 1<<20, crcAfter)[0])
+		again, err := a.Add(firmware.Chunks(firmware.Message(m.Type, m.ProjectKey, true, m.Payload), 1<<20, firmware.CRCAfter)[0])
 		if len(message) < 5000 { // otherwise, the compression can exceed the limit
 			require.NoError(t, err)
 			require.Equal(t, m, again)
@@ -182,7 +186,7 @@ func FuzzEvents(f *testing.F) {
 		deviceEvent(chunk.EventLogsTimed, []any{1, 1, "a", 2, 2, []byte{1}}),
 		deviceEvent(chunk.EventLogs, []any{1, "a", 2, "b"}),
 		deviceEvent(chunk.EventRecording, pairs{1, 5, 2, []any{"a/b"}, 3, "c", 4, []byte("d")}),
-		[]any{pairs{2, 2, 12, tagged{1, pairs{true, []any{nil}}}}, pairs{}},
+		[]any{pairs{2, 2, 12, firmware.Tagged{Tag: 1, Value: pairs{true, []any{nil}}}}, pairs{}},
 		pairs{7, "A", 8, "1", 11, []byte{1, 2, 3, 4, 5, 6}, 5, uint64(1 << 63)},
 	} {
 		f.Add(cbor(value))
@@ -204,20 +208,27 @@ func FuzzEvents(f *testing.F) {
 				values += len(event.Heartbeat.Metrics)
 			}
 			for _, line := range event.Logs {
-				require.NotContains(t, line.String(), "\n")
+				requirePrintable(t, line.String())
 			}
-			require.NotContains(t, event.String(), "\n")
+			requirePrintable(t, event.String())
 		}
 		require.LessOrEqual(t, values, len(payload))
 		_ = firmwareNames.Apply(events)
 	})
 }
 
+// requirePrintable checks that a terminal shows a text as it is, in one line.
+func requirePrintable(t *testing.T, text string) {
+	t.Helper()
+	require.True(t, utf8.ValidString(text))
+	require.Equal(t, -1, strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", text)
+}
+
 // FuzzCoredump decodes any payload. The parts of the coredump are parts of the payload, in order.
 func FuzzCoredump(f *testing.F) {
-	f.Add(encodeCoredump(0, block{0, 0, []byte("registers")}, block{2, 0, []byte("A1")}, block{1, 0x1000, pattern(40)}))
-	f.Add(encodeCoredump(1, block{5, 0, []byte{0, 0x94, 0, 0}}, block{7, 0, []byte{40, 0, 0, 0}}, block{99, 0, nil}))
-	f.Add(encodeCoredump(1, block{1, 0, make([]byte, 100)})[:60])
+	f.Add(firmware.Coredump(0, block(0, 0, []byte("registers")), block(2, 0, []byte("A1")), block(1, 0x1000, pattern(40))))
+	f.Add(firmware.Coredump(1, block(5, 0, []byte{0, 0x94, 0, 0}), block(7, 0, []byte{40, 0, 0, 0}), block(99, 0, nil)))
+	f.Add(firmware.Coredump(1, block(1, 0, make([]byte, 100)))[:60])
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		c, err := coredumpOf(payload)
 		if c == nil {
@@ -252,7 +263,7 @@ func FuzzReadNames(f *testing.F) {
 		{version: 2, nameForm: formString, valueForm: formSdata},
 		{version: 5, nameForm: formString, valueForm: formIndirect, typeUnit: true},
 	} {
-		file.order, file.enumerators = binary.LittleEndian, firmware[3:7]
+		file.order, file.enumerators = binary.LittleEndian, enumerators[3:7]
 		s := file.sections()
 		f.Add(s[".debug_info"], s[".debug_abbrev"], s[".debug_str"], s[".debug_str_offsets"], false)
 		f.Add(s[".debug_info"], s[".debug_abbrev"], s[".debug_str"], s[".debug_str_offsets"], true)
@@ -284,7 +295,7 @@ func FuzzReadNames(f *testing.F) {
 // FuzzELF reads any file.
 func FuzzELF(f *testing.F) {
 	for _, compressed := range []bool{false, true} {
-		f.Add(debugFile{version: 4, order: binary.BigEndian, nameForm: formStrp, valueForm: formData1, compressed: compressed, enumerators: firmware[3:7]}.bytes())
+		f.Add(debugFile{version: 4, order: binary.BigEndian, nameForm: formStrp, valueForm: formData1, compressed: compressed, enumerators: enumerators[3:7]}.bytes())
 	}
 	f.Add([]byte("\x7fELF"))
 	f.Fuzz(func(t *testing.T, file []byte) {

@@ -24,7 +24,8 @@ type Metric struct {
 	Name string
 
 	// Value is an int64, a uint64 above its range, a float64 or a string, or nil if the
-	// firmware did not set the metric. Memfault divides it by the scale of the metric, which
+	// firmware did not set the metric. The firmware SDK sends no other types; if a device does,
+	// they are those of [Field.Value]. Memfault divides it by the scale of the metric, which
 	// the event does not contain.
 	Value any
 }
@@ -85,11 +86,7 @@ func (h *Heartbeat) String() string {
 		if metric.Name == "" {
 			name = fmt.Sprintf("[%d]", i)
 		}
-		if text, ok := metric.Value.(string); ok {
-			fmt.Fprintf(&b, " %s=%s", name, printable(text))
-		} else {
-			fmt.Fprintf(&b, " %s=%v", name, metric.Value)
-		}
+		fmt.Fprintf(&b, " %s=%s", name, printable(fmt.Sprint(metric.Value)))
 	}
 	return b.String()
 }

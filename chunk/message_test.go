@@ -13,13 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/chunk"
+	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 )
 
 // read returns the message of a chunk that contains all of it.
 func read(t *testing.T, message []byte) (*chunk.Message, error) {
 	t.Helper()
 	var a chunk.Assembler
-	chunks := encodeChunks(message, len(message)+8, crcAfter)
+	chunks := firmware.Chunks(message, len(message)+8, firmware.CRCAfter)
 	require.Len(t, chunks, 1)
 	return a.Add(chunks[0])
 }
@@ -34,7 +35,7 @@ func TestMessage_RoundTrip(t *testing.T) {
 	for name, payload := range contents {
 		for _, key := range []string{"", "0123456789abcdef0123456789abcdef"} {
 			for _, compressed := range []bool{false, true} {
-				m, err := read(t, encodeMessage(chunk.MessageCoredump, key, compressed, payload))
+				m, err := read(t, firmware.Message(chunk.MessageCoredump, key, compressed, payload))
 				require.NoError(t, err, name)
 				assert.Equal(t, &chunk.Message{Type: chunk.MessageCoredump, ProjectKey: key, Payload: payload}, m, name)
 			}
@@ -44,7 +45,7 @@ func TestMessage_RoundTrip(t *testing.T) {
 
 func TestMessage_Types(t *testing.T) {
 	for kind := range chunk.MessageType(64) {
-		m, err := read(t, encodeMessage(kind, "", false, []byte("abc")))
+		m, err := read(t, firmware.Message(kind, "", false, []byte("abc")))
 		require.NoError(t, err)
 		assert.Equal(t, kind, m.Type)
 	}
@@ -109,7 +110,7 @@ func TestMessage_InvalidContent(t *testing.T) {
 func TestMessage_LimitAfterDecompression(t *testing.T) {
 	for size, whole := range map[int]bool{1000: true, 1001: false} {
 		a := chunk.Assembler{MaxMessage: 1000}
-		m, err := a.Add(encodeChunks(encodeMessage(chunk.MessageCoredump, "", true, make([]byte, size)), 64, crcAfter)[0])
+		m, err := a.Add(firmware.Chunks(firmware.Message(chunk.MessageCoredump, "", true, make([]byte, size)), 64, firmware.CRCAfter)[0])
 		assert.Equal(t, whole, m != nil)
 		assert.Equal(t, whole, err == nil)
 	}

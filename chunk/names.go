@@ -52,7 +52,7 @@ func ReadNames(file io.ReaderAt) (*Names, error) {
 			return
 		}
 		if before, ok := found[string(name)]; ok && before != value {
-			conflict = fmt.Errorf("chunk: ReadNames: %s is both %d and %d", name, before, value)
+			conflict = fmt.Errorf("chunk: ReadNames: %s is both %d and %d", printable(string(name)), before, value)
 		} else if !ok {
 			found[string(name)] = value
 		}
@@ -103,7 +103,7 @@ func newNames(enumerators map[string]int64) (*Names, error) {
 			hasHeartbeat = hasHeartbeat || short == heartbeatSession
 		}
 		if other, taken := numbered[number]; taken {
-			return nil, fmt.Errorf("chunk: ReadNames: %s and %s have the same number %d", other, short, number)
+			return nil, fmt.Errorf("chunk: ReadNames: %s and %s have the same number %d", printable(other), printable(short), number)
 		}
 		numbered[number] = short
 	}
@@ -121,7 +121,7 @@ func newNames(enumerators map[string]int64) (*Names, error) {
 			continue
 		}
 		if before, ok := last[session]; ok && before == enumerators[name] {
-			return nil, fmt.Errorf("chunk: ReadNames: two metrics of session %s have the same number %d", session, before)
+			return nil, fmt.Errorf("chunk: ReadNames: two metrics of session %s have the same number %d", printable(session), before)
 		}
 		last[session] = enumerators[name]
 		n.Metrics[session] = append(n.Metrics[session], metric)
@@ -178,7 +178,7 @@ func (n *Names) apply(h *Heartbeat) error {
 	}
 	names := n.Metrics[session]
 	if len(names) != len(h.Metrics) {
-		return fmt.Errorf("session %s has %d metrics, the symbol file defines %d", session, len(h.Metrics), len(names))
+		return fmt.Errorf("session %s has %d metrics, the symbol file defines %d", printable(session), len(h.Metrics), len(names))
 	}
 	h.SessionName = session
 	for i := range h.Metrics {

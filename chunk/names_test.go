@@ -19,7 +19,7 @@ import (
 
 // firmware contains the enumerators of a firmware with three sessions, whose metrics are defined
 // alternately. The number of one metric needs two bytes.
-var firmware = []enumerator{
+var enumerators = []enumerator{
 	{"kMfltMetricsSessionKey_ota", 0},
 	{"kMfltMetricsSessionKey_ota__slow", 1},
 	{"kMfltMetricsSessionKey_heartbeat", 2},
@@ -54,7 +54,7 @@ func TestReadNames_Forms(t *testing.T) {
 			for i, valueForm := range values {
 				files = append(files, debugFile{
 					version: version, wide: i%2 == 1 && version > 2, order: orders[i%2], nameForm: nameForm, valueForm: valueForm,
-					typeUnit: i%3 == 2 && version > 3, compressed: i%4 == 3, enumerators: firmware,
+					typeUnit: i%3 == 2 && version > 3, compressed: i%4 == 3, enumerators: enumerators,
 				})
 			}
 		}
@@ -71,7 +71,7 @@ func TestReadNames_Forms(t *testing.T) {
 			s := file.sections()
 			standard, ok := standardEnumerators(s[".debug_info"], s[".debug_abbrev"], s[".debug_str"], s[".debug_line_str"], s[".debug_str_offsets"])
 			assert.True(t, ok, what)
-			assert.Equal(t, firmware, standard, what)
+			assert.Equal(t, enumerators, standard, what)
 		}
 	}
 }
@@ -99,6 +99,7 @@ func TestReadNames_Enumerators(t *testing.T) {
 	assert.Equal(t, map[int]string{1: "a"}, names.UserReasons)
 
 	for problem, enumerators := range map[string][]enumerator{
+		`"kMfltTraceReasonUser_\x1b[2J" is both 1 and 2`:           {{"kMfltTraceReasonUser_\x1b[2J", 1}, {"kMfltTraceReasonUser_\x1b[2J", 2}},
 		"kMfltTraceReasonUser_a is both 1 and 2":                   {again, {again.name, 2}},
 		"a and b have the same number 1":                           {again, {"kMfltTraceReasonUser_b", 1}},
 		"two metrics of session heartbeat have the same number 3":  {{"kMfltMetricsIndex_heartbeat__a", 3}, {"kMfltMetricsIndex_heartbeat__b", 3}},
@@ -129,7 +130,7 @@ func (f failingReader) ReadAt(p []byte, offset int64) (int, error) {
 }
 
 func TestReadNames_Files(t *testing.T) {
-	good := debugFile{version: 5, order: binary.LittleEndian, nameForm: formStrx1, valueForm: formData1, enumerators: firmware}
+	good := debugFile{version: 5, order: binary.LittleEndian, nameForm: formStrx1, valueForm: formData1, enumerators: enumerators}
 	changed := func(section string, change func([]byte) []byte) []byte {
 		sections := good.sections()
 		sections[section] = change(sections[section])
@@ -204,7 +205,7 @@ func TestReadNames_SectionSizes(t *testing.T) {
 func TestReadNames_SectionHeaders(t *testing.T) {
 	many := elffile.File{Sections: make([]elffile.Section, 4096)}
 	long := elffile.File{Sections: []elffile.Section{{Name: strings.Repeat("n", 64<<10), Type: elf.SHT_PROGBITS}}}
-	good := debugFile{version: 4, order: binary.LittleEndian, nameForm: formStrp, valueForm: formData1, enumerators: firmware}.bytes()
+	good := debugFile{version: 4, order: binary.LittleEndian, nameForm: formStrp, valueForm: formData1, enumerators: enumerators}.bytes()
 	unnumbered, compressed := bytes.Clone(good), bytes.Clone(good)
 	clear(unnumbered[0x3C:0x3E])
 	names := 64 + 64*int(good[0x3E])

@@ -7,10 +7,10 @@
 //		client := cloud.Client(t, memfault.ProjectKey(cloud.ProjectKey()))
 //		cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Times: 2, Status: 503})
 //
-//		relay(client, "ABCD1234", []byte("a chunk")) // the code under test
+//		relay(client, "ABCD1234", memfaulttest.LogChunks("started", 20)) // the code under test
 //
-//		if n := len(cloud.Chunks("ABCD1234")); n != 1 {
-//			t.Errorf("Memfault has %d chunks, want 1", n)
+//		if n := len(cloud.Messages("ABCD1234")); n != 1 {
+//			t.Errorf("Memfault has %d messages, want 1", n)
 //		}
 //	}
 //

@@ -33,17 +33,18 @@ func (s *Server) Requests(operation string) []Request {
 // operation is empty.
 func (s *Server) RequestCount(operation string) int { return s.cloud.RequestCount(operation) }
 
-// Chunks returns the chunks that the server accepted for a device, in the order of arrival.
-// A chunk that arrived twice is contained twice. The server keeps the last 256 MiB of the
-// chunks of all devices.
-func (s *Server) Chunks(serial string) [][]byte { return s.cloud.Chunks(serial) }
-
 // Violations describes the requests that no client should have sent:
 //
 //   - a credential sent to the wrong host, to storage, or together with another one;
 //   - two concurrent chunk uploads of one device;
-//   - a chunk that arrived after a later one of its device. The server notices it only if a
-//     request with the chunk had failed before.
+//   - a chunk that arrived after a later one of its device, although a request with the chunk had
+//     failed before;
+//   - damaged chunks, see [Server.DamagedChunks], unless [Server.AcceptDamagedChunks] was called. At
+//     the end of the test, this includes messages whose last chunks did not arrive. It does not
+//     include damage that the server caused: chunks that were repeated after a request failed or
+//     lost its response, and what is missing because the server refused or dropped a chunk.
+//
+// The server cannot notice that a chunk went to another device if the chunk is a whole message.
 //
 // It also describes mistakes of the test: names of operations that do not exist, in a [Fault] or in a
 // call of [Server.Requests] or [Server.RequestCount], and names in what an Add method should add

@@ -60,6 +60,7 @@ func newServer(t testing.TB, on network) *Server {
 	}
 	t.Cleanup(func() {
 		s.Close()
+		s.cloud.EndChunks()
 		for _, violation := range s.Violations() {
 			t.Errorf("memfaulttest: %s", violation)
 		}

@@ -67,8 +67,9 @@ func TestNewServer_Credentials(t *testing.T) {
 	_, err := cloud.Client(t).Projects.Get(t.Context(), cloud.Project())
 	require.NoError(t, err, "default")
 	gateway := cloud.Client(t, memfault.OrganizationToken("ignored"), memfault.ProjectKey(cloud.ProjectKey()))
-	require.NoError(t, gateway.Chunks.Upload(t.Context(), "ABCD1234", [][]byte{[]byte("a chunk")}))
-	assert.Equal(t, [][]byte{[]byte("a chunk")}, cloud.Chunks("ABCD1234"))
+	chunks := memfaulttest.LogChunks("started", 0)
+	require.NoError(t, gateway.Chunks.Upload(t.Context(), "ABCD1234", chunks))
+	assert.Equal(t, chunks, cloud.Chunks("ABCD1234"))
 }
 
 // A test that misspells an operation must not pass for that reason.

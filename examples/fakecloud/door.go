@@ -28,6 +28,7 @@ GET  /fake/requests  returns the requests received; ?operation=devices.list thos
                      A body is encoded in base64.
 GET  /fake/chunks/{device_serial}
                      returns the accepted chunks of a device, each encoded in base64
+GET  /fake/live      server-sent events: the part of the page that shows what devices sent
 GET  /fake/violations
                      describes the requests that no client should have sent
 POST /fake/devices   adds devices: [{"serial": "ABCD1234", "cohort": "beta",

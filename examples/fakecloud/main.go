@@ -3,9 +3,10 @@
 //
 //	go run ./examples/fakecloud -addr 127.0.0.1:8080
 //
-// The page at / shows the credentials, example requests and the operations. The requests under
-// /fake/ make the server fail, return what it received, and set its clock; GET /fake/
-// describes them.
+// The page at / shows, live, what the chunks of devices contain and what is damaged. It also
+// shows the credentials, example requests and the operations. The requests under /fake/ make the
+// server fail, return what it received, and set its clock; GET /fake/ describes them. Web pages
+// of other sites can use neither.
 //
 // The flag -fail makes requests fail from the start. It can be repeated:
 //
@@ -77,7 +78,8 @@ func serve(ctx context.Context, c config, out io.Writer) error {
 	if err := printHelp(out, cloud, url); err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler(cloud, url), ReadHeaderTimeout: 10 * time.Second}
+	host, _, _ := net.SplitHostPort(c.addr) // Listen has checked it
+	server := &http.Server{Handler: handler(cloud, url, host), ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -85,11 +87,18 @@ func serve(ctx context.Context, c config, out io.Writer) error {
 	return nil
 }
 
-// handler serves Memfault's API, the page and the requests under /fake/.
-func handler(cloud *memfaulttest.Server, url string) http.Handler {
+// handler serves Memfault's API, the page and the requests under /fake/. host is the name of
+// the server besides IP addresses.
+func handler(cloud *memfaulttest.Server, url, host string) http.Handler {
+	received := newArrivals(cloud)
+	own := http.NewServeMux()
+	own.Handle("GET /{$}", page(cloud, url, received))
+	own.Handle("GET /fake/live", received.live())
+	(&door{cloud: cloud}).register(own)
+
 	mux := http.NewServeMux()
-	mux.Handle("/", cloud.Handler())
-	mux.Handle("GET /{$}", page(cloud, url))
-	(&door{cloud: cloud}).register(mux)
+	mux.Handle("/", received.watch(cloud.Handler()))
+	mux.Handle("GET /{$}", guard(host, own))
+	mux.Handle("/fake/", guard(host, own))
 	return mux
 }

@@ -28,12 +28,17 @@ func newServer(t *testing.T) (cloud *memfaulttest.Server, url string) {
 	cloud = memfaulttest.NewServer(t)
 	cloud.SeedFleet(50)
 	cloud.SeedDemo()
+	return cloud, serveHandler(t, cloud)
+}
+
+func serveHandler(t *testing.T, cloud *memfaulttest.Server) (url string) {
+	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	url = "http://" + server.Listener.Addr().String()
-	server.Config.Handler = handler(cloud, url)
+	server.Config.Handler = handler(cloud, url, "fake.example")
 	server.Start()
 	t.Cleanup(server.Close)
-	return cloud, url
+	return url
 }
 
 // send sends a request and returns the status and the body of the response.
@@ -92,7 +97,9 @@ func TestDoor_Requests(t *testing.T) {
 	client := newClient(t, cloud, url)
 	_, err := client.Devices.Update(t.Context(), cloud.Project(), "SINK-0001", memfault.DeviceUpdate{Nickname: memfault.Set("kitchen")})
 	require.NoError(t, err)
-	require.NoError(t, client.WithAuth(memfault.ProjectKey(cloud.ProjectKey())).Chunks.Upload(t.Context(), "SINK-0001", [][]byte{[]byte("a chunk")}))
+	data, err := base64.StdEncoding.DecodeString(rebootChunk)
+	require.NoError(t, err)
+	require.NoError(t, client.WithAuth(memfault.ProjectKey(cloud.ProjectKey())).Chunks.Upload(t.Context(), "SINK-0001", [][]byte{data}))
 	_, text := send(t, http.MethodGet, url+"/fake/requests?operation=devices.update", "")
 	var requests []map[string]any
 	require.NoError(t, json.Unmarshal([]byte(text), &requests))
@@ -104,7 +111,7 @@ func TestDoor_Requests(t *testing.T) {
 	_, text = send(t, http.MethodGet, url+"/fake/requests?operation=devices.delete", "")
 	assert.JSONEq(t, "[]", text)
 	_, text = send(t, http.MethodGet, url+"/fake/chunks/SINK-0001", "")
-	assert.JSONEq(t, `["`+base64.StdEncoding.EncodeToString([]byte("a chunk"))+`"]`, text)
+	assert.JSONEq(t, `["`+rebootChunk+`"]`, text)
 	_, text = send(t, http.MethodGet, url+"/fake/violations", "")
 	assert.JSONEq(t, "[]", text)
 }
@@ -152,7 +159,7 @@ func TestDoor_DeviceOfUnknownCohort(t *testing.T) {
 	cloud, err := memfaulttest.Start() // with NewServer, the violation would fail the test
 	require.NoError(t, err)
 	defer cloud.Close()
-	server := httptest.NewServer(handler(cloud, ""))
+	server := httptest.NewServer(handler(cloud, "", ""))
 	defer server.Close()
 	status, text := send(t, http.MethodPost, server.URL+"/fake/devices", `[{"serial": "A", "cohort": "bta"}, {"serial": "B"}]`)
 	assert.Equal(t, http.StatusBadRequest, status)
@@ -167,7 +174,7 @@ func TestDoor_HelpNamesEveryRequest(t *testing.T) {
 	_, url := newServer(t)
 	status, text := send(t, http.MethodGet, url+"/fake/", "")
 	assert.Equal(t, http.StatusOK, status)
-	for _, path := range []string{"fail", "heal", "requests", "chunks/{device_serial}", "violations", "devices", "report", "clock"} {
+	for _, path := range []string{"fail", "heal", "requests", "chunks/{device_serial}", "violations", "devices", "report", "clock", "live"} {
 		assert.Regexp(t, `(?m)(GET|POST) +/fake/`+regexp.QuoteMeta(path)+`( |$)`, text)
 	}
 }
@@ -190,7 +197,8 @@ func TestPage_CommandsWork(t *testing.T) {
 		output, err := exec.CommandContext(t.Context(), shell, "-c", strings.Replace(command, "curl ", "curl -sS --fail ", 1)).CombinedOutput()
 		require.NoError(t, err, "%s: %s", command, output)
 	}
-	assert.Equal(t, []byte("a chunk"), cloud.Chunks("SINK-0001")[0])
+	_, text = send(t, http.MethodGet, url+"/", "")
+	assert.Contains(t, text, "reboot HardFault, pc 0x08001234")
 }
 
 func TestFaultFlag(t *testing.T) {

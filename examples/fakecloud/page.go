@@ -18,6 +18,11 @@ import (
 //go:embed page.html
 var pageHTML string
 
+var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+
+// rebootChunk is a chunk of a device that restarts after a hard fault, in base64.
+const rebootChunk = "CAKmAgIDAQpkbWFpbgltMi4wLjArYnVpbGQuNwZlZXZ0LTEEowEZlAACGggAEjQFAHgD"
+
 const helpText = `  organization, project  {{.Project.Organization}}, {{.Project.Project}}
   organization token     {{.Token}}
   email                  {{.Email}}
@@ -55,7 +60,7 @@ func newContent(cloud *memfaulttest.Server, url string) content {
 		"curl -u '" + c.Email + ":" + c.APIKey + "' '" + url + "/auth/me'",
 		"curl -u ':" + c.Token + "' -X PATCH -H 'Content-Type: application/json' -d '{\"cohort\":\"beta\"}' '" + project + "/devices/SINK-0001'",
 		"curl -u ':" + c.Token + "' '" + project + "/devices/SINK-0001/reboots'",
-		"curl -H 'Memfault-Project-Key: " + c.ProjectKey + "' -H 'Content-Type: application/octet-stream' -d 'a chunk' '" + url + "/api/v0/chunks/SINK-0001'",
+		"echo " + rebootChunk + " | base64 -d | curl -H 'Memfault-Project-Key: " + c.ProjectKey + "' -H 'Content-Type: application/octet-stream' --data-binary @- '" + url + "/api/v0/chunks/SINK-0001'",
 		"curl '" + url + "/fake/requests?operation=chunks.upload'",
 		"curl '" + url + "/fake/fail' -d '{\"operation\":\"devices.list\",\"status\":503,\"times\":3}'",
 		"curl '" + url + "/fake/'",
@@ -76,13 +81,16 @@ func printHelp(out io.Writer, cloud *memfaulttest.Server, url string) error {
 	return help.Execute(out, newContent(cloud, url))
 }
 
-// page serves the same, with the operations, as a page.
-func page(cloud *memfaulttest.Server, url string) http.HandlerFunc {
+// page serves the same as a page, with the operations and what devices sent.
+func page(cloud *memfaulttest.Server, url string, received *arrivals) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
+		section, _, err := received.html()
 		var body bytes.Buffer
-		parsed, err := template.New("page").Parse(pageHTML)
 		if err == nil {
-			err = parsed.Execute(&body, newContent(cloud, url))
+			err = pageTemplate.Execute(&body, struct {
+				content
+				Arrivals template.HTML
+			}{newContent(cloud, url), template.HTML(section)}) //nolint:gosec // the template escaped it
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -1,7 +1,8 @@
 // Command quickstart prints a summary of a fleet: the software versions of its devices, the
 // number of devices that were not seen for a day, and the reasons of the latest reboots.
 //
-// By default it starts a fake cloud with a small fleet in its own process. If
+// By default it starts a fake cloud with a small fleet in its own process. There, a device also
+// boots, crashes and uploads chunks, and the program reads the issue of the crash. If
 // MEMFAULT_ORG_TOKEN, MEMFAULT_ORG and MEMFAULT_PROJECT are set, it reads from the real
 // cloud. It changes nothing there.
 package main
@@ -45,7 +46,10 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := summarize(ctx, out, client, cloud.Project()); err != nil {
 		return err
 	}
-	return tryChanges(ctx, out, client, cloud.Project())
+	if err := tryChanges(ctx, out, client, cloud.Project()); err != nil {
+		return err
+	}
+	return crash(ctx, out, client, cloud.Project(), cloud.ProjectKey())
 }
 
 func readRealCloud(ctx context.Context, out io.Writer) error {

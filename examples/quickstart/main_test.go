@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/memfault-go/memfault/chunk"
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
@@ -18,6 +21,8 @@ func TestRun_FakeCloud(t *testing.T) {
 	for _, want := range []string{
 		"250 devices", "beta      50", "default   175", "internal  25", "2.0.0+build.7", "Devices not seen for a day:",
 		"Latest reboots", "Assert", "Moved SINK-0003 from cohort default to beta.",
+		"The device BOARD-0001 booted, crashed, and sent 5 chunks.", "reboot    ", "PowerOnReset", "issue     ", ": 1 trace of 1 device",
+		"trace     HardFault on BOARD-0001, software version 2.1.0", "coredump  158 bytes",
 		"errors.Is(err, memfault.ErrNotFound) is true", "devices.retrieve, status 404, type NotFoundError, code 1003",
 	} {
 		assert.Contains(t, out.String(), want)
@@ -33,6 +38,40 @@ func TestSummarize_OnlyReads(t *testing.T) {
 	for _, request := range cloud.Requests("") {
 		assert.Equal(t, "GET", request.Method)
 	}
+}
+
+// Package chunk understands what the simulated device sends.
+func TestDevice(t *testing.T) {
+	board := device{softwareType: "main", softwareVersion: "2.1.0", hardwareVersion: "evt-1"}
+	now := time.Unix(1769860800, 0)
+	var assembler chunk.Assembler
+	var texts []string
+	for _, message := range [][]byte{board.reboot(now, hardFault, 0x08001234, true), board.coredump(hardFault, bytes.Repeat([]byte("stack"), 100))} {
+		for _, data := range chunks(message) {
+			assert.LessOrEqual(t, len(data), 64)
+			m, err := assembler.Add(data)
+			require.NoError(t, err)
+			if m == nil {
+				continue
+			}
+			if m.Type == chunk.MessageCoredump {
+				c, err := m.Coredump()
+				require.NoError(t, err)
+				texts = append(texts, fmt.Sprint(chunk.ReasonName(c.Reason), c.SoftwareType, c.SoftwareVersion, c.HardwareVersion, len(c.Regions[0].Data)))
+				continue
+			}
+			events, err := m.Events()
+			require.NoError(t, err)
+			require.Len(t, events, 1)
+			e := events[0]
+			texts = append(texts, fmt.Sprint(e.Captured, e.SoftwareType, e.SoftwareVersion, e.HardwareVersion, len(e.Unknown), " ", e))
+		}
+	}
+	require.NoError(t, assembler.Flush())
+	assert.Equal(t, []string{
+		"2026-01-31 12:00:00 +0000 UTCmain2.1.0evt-10 reboot HardFault, coredump saved, pc 0x08001234",
+		"HardFaultmain2.1.0evt-1500",
+	}, texts)
 }
 
 func TestRun_MissingVariables(t *testing.T) {

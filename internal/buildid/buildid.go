@@ -88,15 +88,13 @@ func inspect(source *source) (info Info, err error) {
 	if _, _ = source.ReadAt(magic[:], 0); string(magic[:]) != elf.ELFMAG { // source keeps the error
 		return info, ErrNotELF
 	}
-	file, err := elf.NewFile(source)
+	file, err := open(source)
 	if err != nil {
 		return info, err
 	}
 	info.Type = file.Type
-	for _, section := range file.Sections {
-		if (section.Name == ".debug_info" || section.Name == ".zdebug_info") && section.Type != elf.SHT_NOBITS && section.FileSize > 0 {
-			info.HasDebugInfo = true
-		}
+	if info.HasDebugInfo, err = hasSection(source, file, ".debug_info", ".zdebug_info"); err != nil {
+		return info, err
 	}
 	if info.GNUBuildID, err = findGNU(file); err != nil {
 		return info, err

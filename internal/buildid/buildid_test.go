@@ -10,6 +10,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -91,12 +92,20 @@ func TestInspect_NotELF(t *testing.T) {
 
 func TestInspect_Corrupt(t *testing.T) {
 	whole := inSection(little, notes(little, id, 4))
+	patched := func(at int, b byte) []byte {
+		content := bytes.Clone(whole)
+		content[at] = b
+		return content
+	}
 	noNotes := elffile.File{Sections: []elffile.Section{{Name: ".note", Type: elf.SHT_NOTE, Size: 1000}}}.Bytes()
 	unknownCompression := elffile.File{Sections: []elffile.Section{{Name: ".note", Type: elf.SHT_NOTE, Flags: elf.SHF_COMPRESSED, Content: make([]byte, 24)}}}.Bytes()
 	for name, content := range map[string][]byte{
 		"magic only":           []byte(elf.ELFMAG),
 		"header cut off":       []byte("\x7fELF\x02\x01\x01 and no more"),
 		"sections cut off":     whole[:100],
+		"table of other names": patched(0x3E, 1),
+		"no table of names":    patched(0x3E, 9),
+		"name after the table": patched(64+64, 0xFF),
 		"notes cut off":        noNotes,
 		"notes not compressed": unknownCompression,
 		"unknown class":        append([]byte("\x7fELF\x09\x01\x01"), make([]byte, 100)...),
@@ -218,6 +227,25 @@ func TestInspect_HugeSection(t *testing.T) {
 	assert.Empty(t, got.BuildID)
 	runtime.ReadMemStats(&after)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20), "only 1 MiB may be decompressed")
+}
+
+// In a crafted file, many sections have a part of the same long name.
+func TestInspect_SectionNames(t *testing.T) {
+	const size, count = 1 << 20, 1000
+	sections := append([]elffile.Section{{Name: strings.Repeat("n", size), Type: elf.SHT_PROGBITS}}, make([]elffile.Section, count)...)
+	content := elffile.File{Sections: append(sections, elffile.BuildID(little, id))}.Bytes()
+	headers := content[little.Uint64(content[0x28:])+64:]
+	long := little.Uint32(headers)
+	for i := range uint32(count) {
+		little.PutUint32(headers[64*(i+1):], long+i)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got, err := buildid.Inspect(bytes.NewReader(content))
+	require.NoError(t, err)
+	assert.Equal(t, "c0ffee0102", got.BuildID)
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16*size), "names must not be copied")
 }
 
 // FuzzInspect checks any file, with a reader that fails from an offset on if that is not

@@ -7,9 +7,13 @@ import (
 	"strings"
 )
 
+// Kinds of damage. [Error] wraps them.
 var (
-	errCutLine = errors.New("cut off at the end of the line")
-	errCutLog  = errors.New("cut off at the end of the log")
+	ErrCutLine = errors.New("cut off at the end of the line")
+	ErrCutLog  = errors.New("cut off at the end of the log")
+)
+
+var (
 	errCutNext = errors.New("cut off by the next chunk")
 	errFirst   = errors.New("invalid first character")
 	errEmpty   = errors.New("empty")
@@ -77,7 +81,7 @@ func (b *base64Scanner) nextInText(c byte, s *scanner) {
 	case isBlank(c) && len(b.text) == 0 && b.held == nil:
 		b.state, b.run = afterBlank, 0
 	case isLineEnd(c):
-		b.stop(errCutLine, s)
+		b.stop(ErrCutLine, s)
 	default:
 		b.stop(invalidCharacter(c), s)
 	}
@@ -134,7 +138,7 @@ func (b *base64Scanner) nextInEscape(c byte, s *scanner) {
 // after it is ordinary text.
 func (b *base64Scanner) stop(problem error, s *scanner) {
 	if b.held != nil {
-		s.chunk(b.held)
+		s.chunk(b.heldStart, b.held)
 		b.held = nil
 	} else {
 		s.damaged(b.start, problem)
@@ -155,7 +159,7 @@ func (b *base64Scanner) endText(s *scanner) {
 	}
 	b.state = searching
 	if b.matched < 2 {
-		s.chunk(chunk)
+		s.chunk(b.start, chunk)
 		return
 	}
 	b.held, b.heldStart = chunk, b.start
@@ -178,9 +182,9 @@ func (b *base64Scanner) nextAfterBlank(c byte, s *scanner) {
 func (b *base64Scanner) end(broken bool, s *scanner) {
 	switch {
 	case b.held != nil:
-		s.chunk(b.held)
+		s.chunk(b.heldStart, b.held)
 	case b.state == inText && !broken:
-		s.damaged(b.start, errCutLog)
+		s.damaged(b.start, ErrCutLog)
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package chunkexport finds the chunks that the data export of the firmware SDK prints into
-// logs.
+// logs. It also reads files that contain nothing but chunks.
 //
 // It promises that nothing that it recognizes is lost silently: it returns a chunk, or an
 // [Error] with its place. A damaged chunk does not affect the chunks after it. Memory is
@@ -36,6 +36,12 @@
 //
 // A chunk whose MC: is damaged, a hexadecimal chunk with more damage than that, and any chunk
 // in another encoding. Ordinary text that has the form of a chunk is returned as a chunk.
+//
+// # Files of chunks
+//
+// A file can also consist of chunks: their base64 text, separated by white space or by the
+// quotes, commas and brackets of JSON; or their bytes, each chunk after its length as a 32-bit
+// little-endian number. [Read] finds out which form a file has.
 package chunkexport
 
 import (
@@ -54,14 +60,26 @@ const (
 
 var errTooLong = errors.New("longer than 1 MiB")
 
+// Chunk is a chunk and its place.
+type Chunk struct {
+	Line   int   // where the chunk begins, from 1; 0 in a file of bytes
+	Offset int64 // the same in bytes, from 0
+	Data   []byte
+}
+
 // Error is a damaged chunk.
 type Error struct {
-	Line   int   // where the chunk begins, from 1
+	Line   int   // where the chunk begins, from 1; 0 in a file of bytes
 	Offset int64 // the same in bytes, from 0
 	Err    error
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("line %d, byte %d: %v", e.Line, e.Offset, e.Err) }
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("byte %d: %v", e.Offset, e.Err)
+	}
+	return fmt.Sprintf("line %d, byte %d: %v", e.Line, e.Offset, e.Err)
+}
 
 // Unwrap returns what is wrong with the chunk.
 func (e *Error) Unwrap() error { return e.Err }
@@ -69,38 +87,42 @@ func (e *Error) Unwrap() error { return e.Err }
 // Decode returns the chunks of a log in order, and an [*Error] for each damaged one. An error
 // of the reader is last, and is returned as it is. If the reader fails, only the complete
 // chunks before are returned. The caller can keep the chunks.
-func Decode(log io.Reader) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		reader := bufio.NewReaderSize(&sticky{r: log}, blockSize)
-		form := detect(reader)
-		_, _ = reader.Discard(form.mark) // it is in the buffer
-		s := scanner{at: place{line: 1}, form: form}
-		var buffer []byte
-		if form.order != nil {
-			buffer = make([]byte, 0, blockSize/2)
+func Decode(log io.Reader) iter.Seq2[Chunk, error] {
+	return func(yield func(Chunk, error) bool) {
+		decodeText(bufio.NewReaderSize(&sticky{r: log}, blockSize), FormatLog, yield)
+	}
+}
+
+// decodeText decodes a log, or a text of FormatBase64.
+func decodeText(reader *bufio.Reader, format Format, yield func(Chunk, error) bool) {
+	form := detect(reader)
+	_, _ = reader.Discard(form.mark) // it is in the buffer
+	s := scanner{at: place{line: 1}, form: form, format: format}
+	var buffer []byte
+	if form.order != nil {
+		buffer = make([]byte, 0, blockSize/2)
+	}
+	for {
+		block, err := form.next(reader, buffer)
+		for len(block) > 0 {
+			if block = block[s.skip(block):]; len(block) == 0 {
+				break
+			}
+			s.next(block[0])
+			block = block[1:]
+			if len(s.found) > 0 && !s.yield(yield) {
+				return
+			}
 		}
-		for {
-			block, err := form.next(reader, buffer)
-			for len(block) > 0 {
-				if block = block[s.skip(block):]; len(block) == 0 {
-					break
-				}
-				s.next(block[0])
-				block = block[1:]
-				if len(s.found) > 0 && !s.yield(yield) {
-					return
-				}
-			}
-			if err == nil {
-				continue
-			}
-			broken := !errors.Is(err, io.EOF)
-			s.end(broken)
-			if s.yield(yield) && broken {
-				yield(nil, err)
-			}
-			return
+		if err == nil {
+			continue
 		}
+		broken := !errors.Is(err, io.EOF)
+		s.end(broken)
+		if s.yield(yield) && broken {
+			yield(Chunk{}, err)
+		}
+		return
 	}
 }
 
@@ -112,17 +134,19 @@ type place struct {
 
 // result is a chunk or a damaged one.
 type result struct {
-	chunk []byte
+	chunk Chunk
 	err   error
 }
 
 // scanner finds chunks character by character.
 type scanner struct {
 	form    encoding
+	format  Format
 	at      place // of the next character
 	afterCR bool
 	base64  base64Scanner
 	hex     hexScanner
+	words   wordScanner // of FormatBase64, instead of the others
 	found   []result
 }
 
@@ -131,7 +155,7 @@ type scanner struct {
 func (s *scanner) skip(block []byte) int {
 	n := 0
 	switch {
-	case !s.hex.ignored:
+	case s.format == FormatBase64, !s.hex.ignored:
 		return 0
 	case s.base64.state == searching && s.base64.matched == 0:
 		if n = bytes.IndexAny(block, "M\r\n"); n < 0 {
@@ -145,11 +169,17 @@ func (s *scanner) skip(block []byte) int {
 }
 
 func (s *scanner) next(b byte) {
-	s.base64.next(b, s)
-	if isLineEnd(b) {
+	switch {
+	case s.format == FormatBase64:
+		s.words.next(b, s)
+	case isLineEnd(b):
+		s.base64.next(b, s)
 		s.hex.endLine(s)
-	} else if !s.hex.ignored {
-		s.hex.next(b, s.at)
+	default:
+		s.base64.next(b, s)
+		if !s.hex.ignored {
+			s.hex.next(b, s.at)
+		}
 	}
 	// A log captured from a terminal can end its lines with \r\r\n.
 	if isLineEnd(b) && !s.afterCR {
@@ -164,20 +194,28 @@ func (s *scanner) end(broken bool) {
 	s.base64.end(broken, s)
 	if !broken {
 		s.hex.endLine(s)
+		s.words.end(s)
 	}
 }
 
-func (s *scanner) chunk(content []byte) { s.found = append(s.found, result{chunk: content}) }
+func (s *scanner) chunk(at place, content []byte) {
+	s.found = append(s.found, result{chunk: Chunk{at.line, s.offset(at), content}})
+}
 
 func (s *scanner) damaged(at place, err error) {
 	s.found = append(s.found, result{err: s.errorAt(at, err)})
 }
 
 func (s *scanner) errorAt(at place, err error) *Error {
-	return &Error{at.line, int64(s.form.mark) + at.offset*int64(s.form.width()), err}
+	return &Error{at.line, s.offset(at), err}
 }
 
-func (s *scanner) yield(yield func([]byte, error) bool) bool {
+// offset returns a place in bytes.
+func (s *scanner) offset(at place) int64 {
+	return int64(s.form.mark) + at.offset*int64(s.form.width())
+}
+
+func (s *scanner) yield(yield func(Chunk, error) bool) bool {
 	for _, r := range s.found {
 		if !yield(r.chunk, r.err) {
 			return false

@@ -28,11 +28,13 @@ func decode(t testing.TB, log io.Reader) (found []string) {
 	last := int64(-1)
 	for chunk, err := range chunkexport.Decode(log) {
 		if err == nil {
-			require.NotEmpty(t, chunk)
-			found = append(found, hex.EncodeToString(chunk))
+			require.NotEmpty(t, chunk.Data)
+			require.Greater(t, chunk.Offset, last, "chunks must be in order")
+			last = chunk.Offset
+			found = append(found, hex.EncodeToString(chunk.Data))
 			continue
 		}
-		require.Nil(t, chunk)
+		require.Zero(t, chunk)
 		var damage *chunkexport.Error
 		require.ErrorAs(t, err, &damage)
 		require.Greater(t, damage.Offset, last, "damaged chunks must be in order")
@@ -420,7 +422,7 @@ func TestDecode_ReaderFails(t *testing.T) {
 				var damage *chunkexport.Error
 				switch {
 				case err == nil:
-					got = append(got, hex.EncodeToString(chunk))
+					got = append(got, hex.EncodeToString(chunk.Data))
 				case errors.As(err, &damage):
 					got = append(got, fmt.Sprintf("%d: %v", damage.Line, damage.Err))
 				}
@@ -448,7 +450,7 @@ func TestDecode_Live(t *testing.T) {
 	next := make(chan []byte)
 	go func() {
 		for chunk := range chunkexport.Decode(r) {
-			next <- chunk
+			next <- chunk.Data
 		}
 		close(next)
 	}()

@@ -138,7 +138,7 @@ func (h *hexScanner) endLine(s *scanner) {
 		if held != nil {
 			s.found = append(s.found, result{err: held})
 		}
-		s.chunk(chunk)
+		s.chunk(h.start, chunk)
 		h.afterChunk = true
 	case certain || afterChunk:
 		s.damaged(h.start, err)

@@ -36,7 +36,7 @@ func (c *Cloud) RejectChunks(reject func(chunk []byte) (status int)) {
 
 // Chunks returns the chunks that the cloud accepted for a device of the default project, in
 // the order of arrival. A chunk that arrived twice is contained twice. The cloud keeps at most
-// 256 MiB of chunks in all; the oldest go first. It does not decode them.
+// 256 MiB of chunks in all; the oldest go first.
 func (c *Cloud) Chunks(serial string) [][]byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,6 +69,9 @@ func (c *Cloud) uploadChunks(r *request) reply {
 	c.received(r.project, traits{serial: serial}, false)
 	c.acceptedInOrder(r.project, serial, chunks)
 	c.keepChunks(r.project, serial, chunks)
+	for _, chunk := range chunks {
+		c.decodeChunk(r.project, serial, chunk)
+	}
 	return reply{status: http.StatusAccepted, header: map[string]string{"Content-Type": "text/plain; charset=utf-8"}, body: []byte("Accepted")}
 }
 

@@ -54,7 +54,12 @@ type Cloud struct {
 	watch        chunkWatch
 	chunkOrder   []keptChunk // the devices of the kept chunks, the oldest chunk first
 	chunkBytes   int         // bytes of the kept chunks
+	messageOrder []keptChunk // the devices of the kept messages, the oldest message first
+	messageBytes int         // bytes of the kept messages
 	maxChunks    int
+
+	acceptDamaged bool // whether damaged chunks are no violation
+
 	ignoreRanges bool
 	recorder     recorder
 	uploads      uploads

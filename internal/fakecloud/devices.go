@@ -33,8 +33,9 @@ type device struct {
 
 // Reboot describes a reboot of a device.
 type Reboot struct {
-	Reason int
-	Time   time.Time
+	Reason   int
+	Time     time.Time
+	Register *uint64 // with the cause of the reset; nil if unknown
 }
 
 // deviceView is a device in a response. It is a struct because large fleets are listed.
@@ -196,7 +197,7 @@ func listReboots(r *request, d *device) reply {
 	slices.SortStableFunc(reboots, func(a, b Reboot) int { return b.Time.Compare(a.Time) })
 	return list(r, reboots, func(b Reboot) object {
 		return object{
-			"type": "memfault", "reason": b.Reason, "mcu_reason_register": nil, "time": stamp(b.Time),
+			"type": "memfault", "reason": b.Reason, "mcu_reason_register": b.Register, "time": stamp(b.Time),
 			"software_version": r.project.softwareVersionRef(d.softwareType, d.softwareVersion),
 		}
 	})

@@ -58,8 +58,8 @@ func (c *Cloud) AddCoredump(coredump Coredump) (id, symbols int64) {
 
 // coredumpFiles is the files of a coredump.
 type coredumpFiles struct {
-	dump, elf, symbols *blob
-	notReady           int // see Coredump
+	dump, elf, symbols *blob // symbols is nil if they are another file of the project
+	notReady           int   // see Coredump
 }
 
 func (c *Cloud) storeCoredump(p *project, t *trace, files coredumpFiles) {
@@ -67,7 +67,9 @@ func (c *Cloud) storeCoredump(p *project, t *trace, files coredumpFiles) {
 	elf := file{name: fmt.Sprintf("coredump-%d.elf", t.coredump), content: files.elf, notReady: files.notReady}
 	c.store(p, fileKey("coredump", t.coredump), dump)
 	c.store(p, fileKey("elf", t.coredump), elf)
-	c.store(p, fileKey("symbols", t.symbols), file{name: "symbols.elf", content: files.symbols})
+	if files.symbols != nil {
+		c.store(p, fileKey("symbols", t.symbols), file{name: "symbols.elf", content: files.symbols})
+	}
 }
 
 // SetRecordingContent sets the content of a recording of the default project. The recording must

@@ -1,7 +1,6 @@
 package fakecloud
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/memfault-go/memfault/chunk"
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
@@ -115,18 +115,12 @@ func (c *Cloud) keepEvent(p *project, e uploadedEvent) {
 	}
 }
 
-// traceReasons are the reasons of traces with names, by their numbers in events.
-var traceReasons = map[int]string{
-	0x8001: "Assert", 0x8002: "Watchdog", 0x9100: "BusFault", 0x9200: "MemFault", 0x9300: "UsageFault", 0x9400: "HardFault",
-}
-
 // applyTraceEvent creates a trace from an event with the type trace, whose info checkInfo has
 // checked. The trace has the place of the fault in its title, instead of a function.
 func (c *Cloud) applyTraceEvent(p *project, d *device, e Event) {
 	var info struct{ Reason, PC float64 }
 	text, _ := e.Info.(json.RawMessage)
 	_ = json.Unmarshal(text, &info)
-	reason := cmp.Or(traceReasons[int(info.Reason)], "Unknown")
-	t := c.addTrace(p, d, Trace{SoftwareVersion: e.SoftwareVersion, Reason: reason, Captured: e.Captured})
+	t := c.addTrace(p, d, Trace{SoftwareVersion: e.SoftwareVersion, Reason: chunk.ReasonName(int(info.Reason)), Captured: e.Captured})
 	c.assignIssue(p, t, fmt.Sprintf("%#x", int64(info.PC)))
 }

@@ -148,15 +148,13 @@ func utc(t time.Time) string {
 	return t.Add(time.Microsecond - 1).UTC().Format("2006-01-02T15:04:05.000000Z")
 }
 
-// logUnprocessed adds an entry for an accepted file that its kind does not allow. The fake cloud
-// only looks at the first bytes, and applies the fields of the request all the same.
+// logUnprocessed adds an entry for an accepted file that its kind does not allow, of a kind that
+// the fake cloud does not read. It looks at the first bytes, and the fields of the request apply
+// all the same.
 func (c *Cloud) logUnprocessed(p *project, u Upload, serial string) {
-	magic := map[string]string{"coredump": "CORE", "elf_coredump": "\x7fELF", "mar": "PK"}[u.Kind]
+	magic := map[string]string{"elf_coredump": "\x7fELF", "mar": "PK"}[u.Kind]
 	if !bytes.HasPrefix(u.Start, []byte(magic)) {
 		c.logProcessing(p, ProcessingLogEntry{DeviceSerial: serial, Message: "The content of the file is not of the kind " + u.Kind})
-	}
-	if serial == unknownSerial {
-		c.logProcessing(p, ProcessingLogEntry{Message: "The device of a coredump is unknown"})
 	}
 }
 

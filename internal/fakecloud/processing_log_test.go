@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/internal/fakecloud"
+	"github.com/memfault-go/memfault/internal/fakecloud/firmware"
 )
 
 func TestProcessingLog_RejectsPage(t *testing.T) {
@@ -51,14 +52,14 @@ func TestProcessingLog_LinksUntilEmptyPage(t *testing.T) {
 
 func TestProcessingLog_EntriesOfUnreadableFiles(t *testing.T) {
 	x := newTester(t)
-	x.ok(x.upload("/coredumps", "CORE1", `"device_serial":"S1"`))
+	x.ok(x.upload("/coredumps", string(firmware.Coredump(0)), `"device_serial":"S1"`))
 	x.ok(x.upload("/mar", "PK", flatTraits))
 	x.ok(x.upload("/elf_coredumps", "\x7fELF", `"device":{`+flatTraits+`}`))
 	assert.Equal(t, []any{}, x.get("/processing-log").at("data"))
 	x.ok(x.upload("/coredumps", "x", ""))
 	x.ok(x.upload("/elf_coredumps", "x", `"device":{`+flatTraits+`}`))
 	log := x.get("/processing-log")
-	assert.Equal(t, "The content of the file is not of the kind coredump", log.at("data.0.message"))
+	assert.Equal(t, "Unreadable data: chunk: coredump: byte 0: not a coredump", log.at("data.0.message"))
 	assert.Equal(t, "The device of a coredump is unknown", log.at("data.1.message"))
 	assert.Equal(t, "The content of the file is not of the kind elf_coredump", log.at("data.2.message"))
 	assert.Equal(t, "S1", log.at("data.2.device_serial"))

@@ -30,7 +30,10 @@ type project struct {
 	diagnostics      diagnostics
 	processingLog    processingLog
 	chunks           chunkLog
-	builds           []string // the build IDs of symbols
+	decoders         map[string]*chunkDecoder // by serial
+	metricNames      [][]string
+	symbols          []*symbols // in the order of their upload
+	builds           []string   // the build IDs of symbols
 }
 
 func (c *Cloud) addProject(org *organization, name, slug string) *project {

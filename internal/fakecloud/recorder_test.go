@@ -28,6 +28,7 @@ func post(ctx context.Context, handler http.Handler, path string, header ...stri
 
 func TestViolations_ConcurrentChunkUploads(t *testing.T) {
 	cloud := fakecloud.New()
+	cloud.AcceptDamagedChunks()
 	handler := cloud.Handler()
 	var inside, leave sync.WaitGroup
 	inside.Add(2)
@@ -67,6 +68,7 @@ func (f *flushed) Flush() { f.do() }
 // A client that has the whole response may send its next request before the handler has ended.
 func TestViolations_NextUploadAfterWholeResponse(t *testing.T) {
 	cloud := fakecloud.New()
+	cloud.AcceptDamagedChunks()
 	handler := cloud.Handler()
 	cloud.Fail(fakecloud.Fault{CutBodyAfter: 100, Times: 1})
 	header := []string{"Memfault-Project-Key", fakecloud.ProjectKey, "Content-Type", "application/octet-stream"}

@@ -103,6 +103,7 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []*operation.
 	if !fault.replaces(w, r, replaced) {
 		response := c.respond(newRequest(r, op, body))
 		c.watchFailure(op, r, body, response.status)
+		c.disturbed(op, r, response.status, fault.DropResponse || fault.CutBodyAfter != 0, false)
 		done()
 		fault.send(w, response)
 	}
@@ -112,6 +113,7 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, rows []*operation.
 // means that there was no response.
 func (c *Cloud) replaced(op *operation.Operation, r *http.Request, body []byte, status int) {
 	c.watchFailure(op, r, body, status)
+	c.disturbed(op, r, status, false, status/100 == 2)
 	if status == http.StatusAccepted {
 		c.logDropped(op, r)
 	}

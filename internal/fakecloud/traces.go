@@ -26,6 +26,8 @@ type trace struct {
 	id, coredump, symbols int64
 	device                *device
 	title, signature      string
+	message               string
+	buildID, softwareType string   // of a coredump; empty if unknown
 	threads               []object // of an imported trace; nil for the same stack as all others
 	created               time.Time
 }
@@ -101,7 +103,7 @@ func (t *trace) view() object {
 		source = "coredump"
 	}
 	return object{
-		"id": t.id, "issue_id": t.Issue, "title": t.title, "message": "", "reason": t.Reason,
+		"id": t.id, "issue_id": t.Issue, "title": t.title, "message": t.message, "reason": t.Reason,
 		"signature": t.signature, "context": "", "source_type": source, "release": releaseRef(t.SoftwareVersion), "device": t.device.refView(),
 		"entries":      object{"threads": threads(t), "faults": object{"notes": []object{}, "registers": []object{}}},
 		"created_date": stamp(t.created), "captured_date": stamp(t.Captured), "received_date": stamp(t.Received),

@@ -1,25 +1,24 @@
 package fakecloud
 
 import (
+	"cmp"
+	"io"
 	"time"
 
+	"github.com/memfault-go/memfault/chunk"
 	"github.com/memfault-go/memfault/internal/buildid"
 )
 
-// unknownSerial is the device of a coredump that is uploaded without a serial. The real cloud
-// reads the serial in the coredump; the fake cloud does not decode coredumps.
+// unknownSerial is the device of a coredump that is uploaded without a serial and contains none.
 const unknownSerial = "UNKNOWN"
 
-// applyUpload applies the consequences of an uploaded file. Of the content, it reads only the
-// build ID of symbols.
+// applyUpload applies the consequences of an uploaded file. Of the content, it reads coredumps of
+// firmware, and the build ID and the names in symbols.
 func (c *Cloud) applyUpload(u keptUpload) {
 	p := u.project
 	device := traitsIn(u.Commit)
 	if nested, ok := u.Commit["device"].(map[string]any); ok {
 		device = traitsIn(nested)
-	}
-	if device.serial == "" && (u.Kind == "coredump" || u.Kind == "coredump_raw") {
-		device.serial = unknownSerial
 	}
 	c.logUnprocessed(p, u.Upload, device.serial)
 	switch u.Kind {
@@ -28,9 +27,9 @@ func (c *Cloud) applyUpload(u keptUpload) {
 	case "ota_payload":
 		c.applyPayload(p, u)
 	case "coredump", "coredump_raw":
-		c.applyCoredump(p, c.received(p, device, false), device.version, u)
+		c.applyCoredump(p, device, c.readCoredump(p, device.serial, u.file), u.file)
 	case "elf_coredump":
-		c.applyCoredump(p, c.received(p, device, false), device.version, u)
+		c.applyELFCoredump(p, c.received(p, device, false), device.version, u.file)
 	case "custom_data_recording":
 		c.applyRecording(p, c.received(p, device, false), u)
 	case "mar":
@@ -47,23 +46,39 @@ func traitsIn(fields map[string]any) traits {
 }
 
 func (c *Cloud) applySymbols(p *project, u keptUpload) {
-	if info, _ := buildid.Inspect(u.file); info.BuildID != "" { // the cloud accepts any file
-		p.builds = append(p.builds, info.BuildID)
-	}
+	var v *softwareVersion
 	version, _ := u.Commit["software_version"].(map[string]any)
 	if text, ok := version["version"].(string); ok {
 		softwareType, _ := version["software_type"].(string)
-		v := c.ensureSoftwareVersion(p, softwareType, text)
+		v = c.ensureSoftwareVersion(p, softwareType, text)
 		if revision, ok := version["revision"].(string); ok {
 			v.revision = revision
 		}
-		c.addSymbols(p, v, u.file)
+	}
+	added := c.addSymbols(p, v, u.file)
+	if added.buildID != "" {
+		p.builds = append(p.builds, added.buildID)
 	}
 }
 
-func (c *Cloud) addSymbols(p *project, v *softwareVersion, content *blob) {
-	v.symbolFile = c.newID()
-	c.store(p, fileKey("symbols", v.symbolFile), file{name: "symbols.elf", content: content})
+// addSymbols adds a symbol file, of a version or nil. The cloud accepts any file, also one without
+// a build ID and names.
+func (c *Cloud) addSymbols(p *project, v *softwareVersion, content *blob) *symbols {
+	added := &symbols{file: c.newID()}
+	info, _ := buildid.Inspect(content)
+	added.buildID = info.BuildID
+	added.names, _ = chunk.ReadNames(content)
+	if v != nil {
+		v.symbolFile, added.softwareType, added.version = added.file, v.kind.name, v.version
+	}
+	p.symbols = append(p.symbols, added)
+	c.store(p, fileKey("symbols", added.file), file{name: "symbols.elf", content: content})
+	for _, t := range p.diagnostics.traces {
+		if t.Coredump && !t.ELF && !t.Symbols {
+			p.bindSymbols(t)
+		}
+	}
+	return added
 }
 
 // applyPayload adds a payload to its release.
@@ -96,22 +111,34 @@ func (c *Cloud) applyPayload(p *project, u keptUpload) {
 	}
 }
 
-// applyCoredump creates a trace from a coredump. The fake cloud does not decode coredumps: all
-// of them have the reason Unknown, and all of one kind belong to one issue. It does not
-// convert them to ELF either: that download stays empty, as while Memfault processes a
-// coredump.
-func (c *Cloud) applyCoredump(p *project, d *device, version string, u keptUpload) {
-	if version == "" {
-		version = d.softwareVersion
+// maxCoredump is the size in bytes of the largest coredump of firmware that is read.
+const maxCoredump = 16 << 20
+
+// readCoredump reads an uploaded coredump of firmware. It returns nil if that is impossible.
+func (c *Cloud) readCoredump(p *project, serial string, content *blob) *chunk.Coredump {
+	if content.size > maxCoredump {
+		c.logProcessing(p, ProcessingLogEntry{DeviceSerial: serial, Message: "The coredump is too large"})
+		return nil
 	}
-	isELF := u.Kind == "elf_coredump"
-	t := c.addTrace(p, d, Trace{SoftwareVersion: version, Reason: "Unknown", Captured: c.now(), Coredump: true, ELF: isELF})
+	m := chunk.Message{Type: chunk.MessageCoredump, Payload: make([]byte, content.size)}
+	_, err := io.ReadFull(io.NewSectionReader(content, 0, content.size), m.Payload)
+	if err != nil {
+		c.logUnreadable(p, serial, err)
+		return nil
+	}
+	dump, err := m.Coredump()
+	c.logUnreadable(p, serial, err)
+	return dump
+}
+
+// applyELFCoredump creates a trace from the coredump of a Linux process, which the fake cloud does
+// not read: all of them have the reason Unknown, and belong to one issue.
+func (c *Cloud) applyELFCoredump(p *project, d *device, version string, content *blob) {
+	t := c.addTrace(p, d, Trace{
+		SoftwareVersion: cmp.Or(version, d.softwareVersion), Reason: "Unknown", Captured: c.now(), Coredump: true, ELF: true,
+	})
 	c.assignIssue(p, t, "")
-	files := coredumpFiles{dump: u.file, elf: newBlob(nil), symbols: newBlob(nil)}
-	if isELF {
-		files.elf = u.file
-	}
-	c.storeCoredump(p, t, files)
+	c.storeCoredump(p, t, coredumpFiles{dump: content, elf: content})
 }
 
 // applyRecording lists a recording. Without a start_time, it ends now.

@@ -28,7 +28,7 @@ import (
 `
 
 // CheckCode type-checks each block of Go code in a README against the package in dir and its
-// package memfaulttest. A block that begins with a comment or a package clause is a whole file.
+// packages chunk and memfaulttest. A block that begins with a comment or a package clause is a whole file.
 // Any other block is the body of a function that returns an error. It can use the variables ctx,
 // client, sink, yesterday, chunk and t, and the imports of the two packages and of context,
 // errors, fmt, net/http, os, testing and time.
@@ -47,7 +47,7 @@ func CheckCode(dir, readme string) error {
 		}
 		fmt.Fprintf(&bodies, "\nfunc _(ctx context.Context, client *memfault.Client, sink memfault.ProjectRef, yesterday time.Time, chunk []byte, t *testing.T) error {\n{\n%s}\nreturn nil\n}\n", code)
 	}
-	exports, err := exportFiles(dir, ".", "./memfaulttest", "log")
+	exports, err := exportFiles(dir, ".", "./chunk", "./memfaulttest", "log")
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,7 @@ func serve(seed uint64, faults float64) error {
 	if err != nil {
 		return err
 	}
+	fake.AcceptDamagedChunks() // the chunks are numbered texts
 	defer fake.Close()
 	c := &cloud{fake: fake}
 	c.fill(seed)

@@ -41,6 +41,7 @@ func TestLedger(t *testing.T) {
 // A relay that is killed at any step of a takeover leaves everything to the next one.
 func TestTakeover_KilledAtEachStep(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks are numbered texts
 	kept, err := store.Open(t.Context(), store.Config{
 		Dir: t.TempDir(), Listen: "127.0.0.1:0", FsyncEvery: time.Minute,
 		Replicas: 1, Partitions: 1, MaxBytes: service.Defaults().Store.MaxBytes, MaxPerDevice: service.Defaults().Store.MaxPerDevice,
@@ -89,6 +90,7 @@ func TestTakeover_KilledAtEachStep(t *testing.T) {
 
 func TestCount_DetectsErrors(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks are numbered texts
 	d := newDevices(1, nil)[0]
 	client := cloud.Client(t, memfault.ProjectKey(cloud.ProjectKey()))
 	for _, n := range []int{0, 2, 1, 2} {

@@ -27,8 +27,10 @@ type relay struct {
 	stop func() error // returns the error of Run
 }
 
-// config returns the configuration of a relay that uploads to cloud.
+// config returns the configuration of a relay that uploads to cloud. The tests send numbered texts
+// as chunks.
 func config(t *testing.T, cloud *memfaulttest.Server) service.Config {
+	cloud.AcceptDamagedChunks()
 	c := service.Defaults()
 	c.HTTP, c.MQTT = "127.0.0.1:0", "127.0.0.1:0"
 	c.Store.Dir = t.TempDir()

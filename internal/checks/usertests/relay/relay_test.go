@@ -19,6 +19,7 @@ import (
 
 func start(t *testing.T) (*memfaulttest.Server, *relay.Relay) {
 	cloud := memfaulttest.NewInMemoryServer(t)
+	cloud.AcceptDamagedChunks() // the chunks are numbers
 	r := relay.New(cloud.Client(t, memfault.ProjectKey(cloud.ProjectKey())))
 	t.Cleanup(func() { require.NoError(t, r.Close(time.Minute)) })
 	return cloud, r
