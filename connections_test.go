@@ -215,6 +215,7 @@ func TestConnection_DeadWithoutReset(t *testing.T) {
 			}
 		},
 		"sender": func(t *testing.T, cloud *forgetfulCloud) {
+			cloud.AcceptDamagedChunks()
 			gateway := cloud.client.WithAuth(memfault.ProjectKey(projectKey))
 			sender := gateway.Chunks.NewSender(memfault.ChunkSenderOptions{})
 			var failures int

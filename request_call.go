@@ -116,8 +116,7 @@ func (c *call) keepError(resp *http.Response) {
 
 // failure turns the outcome of the attempts into the error of the call, or nil.
 func (c *call) failure(ctx context.Context, resp *http.Response, err error) error {
-	var limited *limitError
-	ended := ctx.Err() != nil || errors.As(err, &limited) && limited.late
+	ended := ctx.Err() != nil || isLate(err)
 	switch {
 	case ctx.Err() != nil && (err != nil || !succeeded(resp)):
 		err = contextError(ctx)
@@ -140,6 +139,15 @@ func (c *call) failure(ctx context.Context, resp *http.Response, err error) erro
 		err = errors.New("the response contains an invalid URL")
 	}
 	return &noResponseError{call: c, cause: c.hideCause(err), ended: ended}
+}
+
+// isLate reports whether a call was not sent because it would have to wait beyond its deadline.
+func isLate(err error) bool {
+	if err == nil {
+		return false // without the variable below, which is on the heap
+	}
+	var limited *limitError
+	return errors.As(err, &limited) && limited.late
 }
 
 // deletedBefore reports whether a 404 is due to an earlier attempt of the same call, whose

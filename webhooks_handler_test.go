@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -670,23 +669,26 @@ func TestWebhookHandler_OnReject(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(logged.String(), "memfault: "), "only the panic: "+logged.String())
 }
 
-// The secrets are read from a file for each delivery, so that a new one needs no restart; failures
-// and rejections are counted.
+// The secrets can change while the handler runs, and a program counts what fails and what is
+// rejected.
 func ExampleNewWebhookHandler_rotation() {
-	current := func() []string { // the old and the new secret, one on each line
-		text, _ := os.ReadFile("webhook-secrets")
-		return strings.Fields(string(text))
+	secrets := []string{"old"} // a program reads them from its configuration for each delivery
+	handler := memfault.NewWebhookHandler(memfault.WebhookOptions{
+		SecretsFunc: func() []string { return secrets },
+		OnError:     func(event *memfault.WebhookEvent, err error) { fmt.Println("failed:", event.Type, err) },
+		OnReject:    func(_ *http.Request, reason error) { fmt.Println(reason) },
+	}, func(context.Context, *memfault.WebhookEvent) error { return errors.New("the tracker is down") })
+
+	deliver := func(secret string) {
+		body := []byte(`{"type":"issue.created","project":{"id":1,"slug":"smart-sink"}}`)
+		request := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+		request.Header = memfault.SignWebhook(secret, body)
+		handler.ServeHTTP(httptest.NewRecorder(), request)
 	}
-	var failed, rejected atomic.Int64
-	http.Handle("/webhook", memfault.NewWebhookHandler(memfault.WebhookOptions{
-		SecretsFunc: current,
-		OnError: func(event *memfault.WebhookEvent, err error) {
-			failed.Add(1)
-			slog.Error("webhook", "type", event.Type, "delivery", event.Delivery, "error", err)
-		},
-		OnReject: func(r *http.Request, reason error) {
-			rejected.Add(1)
-			slog.Warn("webhook", "from", r.RemoteAddr, "reason", reason)
-		},
-	}, func(context.Context, *memfault.WebhookEvent) error { return nil }))
+	deliver("new")
+	secrets = []string{"old", "new"}
+	deliver("new")
+	// Output:
+	// memfault: webhook request rejected with 401: the signature is wrong
+	// failed: issue.created the tracker is down
 }

@@ -177,7 +177,7 @@ func TestChunks_HeartbeatWithNames(t *testing.T) {
 	b := newBoard(t)
 	b.event("A", chunk.EventHeartbeat, metrics)
 	assert.Equal(t, []string{"error A The names of 2 metrics are unknown: no symbols"}, b.log())
-	assert.Empty(t, collect(b, b.client.Metrics.ListReports(b.Project(), memfault.ReportListOptions{})))
+	assert.Empty(t, collect(b, b.client.Metrics.ListReports(b.Project(), memfault.DeviceReportListOptions{})))
 
 	b.AddMetricNames("a", "b")
 	b.AddMetricNames("battery_level", "unset", "modem_fw")
@@ -186,7 +186,7 @@ func TestChunks_HeartbeatWithNames(t *testing.T) {
 		require.NoError(t, err)
 	}
 	b.event("A", chunk.EventHeartbeat, append(firmware.Map{2, 1}, metrics...))
-	reports := collect(b, b.client.Metrics.ListReports(b.Project(), memfault.ReportListOptions{}))
+	reports := collect(b, b.client.Metrics.ListReports(b.Project(), memfault.DeviceReportListOptions{}))
 	require.Len(t, reports, 1)
 	assert.JSONEq(t, `{"metrics":{"battery_level":87,"modem_fw":"mfw_1.3.5"}}`, string(reports[0].RawMessage))
 	attributes, err := b.client.Devices.AttributeMap(t.Context(), b.Project(), "A")
@@ -221,7 +221,7 @@ func TestChunks_NamesInSymbols(t *testing.T) {
 	b.event("A", chunk.EventHeartbeat, metrics, 11, buildID[:6])
 	b.event("A", chunk.EventTrace, firmware.Map{6, 2}, 11, buildID[:6])
 	b.event("A", chunk.EventTrace, firmware.Map{6, 2}, 11, []byte("other."))
-	reports := collect(b, b.client.Metrics.ListReports(b.Project(), memfault.ReportListOptions{}))
+	reports := collect(b, b.client.Metrics.ListReports(b.Project(), memfault.DeviceReportListOptions{}))
 	require.Len(t, reports, 1)
 	assert.JSONEq(t, `{"metrics":{"battery_level":87,"modem_fw":"mfw_1.3.5"}}`, string(reports[0].RawMessage))
 	var titles []string
@@ -254,7 +254,7 @@ func TestChunks_CoredumpIsReadBack(t *testing.T) {
 		},
 		"raw coredump": func(b *board, dump []byte) error {
 			file := &memfault.File{Name: "dump", Size: int64(len(dump)), Content: bytes.NewReader(dump)}
-			_, err := b.gateway.Uploads.RawCoredump(t.Context(), file, memfault.RawCoredumpOptions{})
+			_, err := b.gateway.Uploads.RawCoredump(t.Context(), file)
 			return err
 		},
 	} {
