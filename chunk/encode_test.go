@@ -34,11 +34,7 @@ func encodeMessage(kind chunk.MessageType, key string, compressed bool, payload 
 	return encoder.Message(kind, key, compressed, payload)
 }
 
-func compress(b []byte) []byte { return encoder.Compress(b) }
-
 func cbor(value any) []byte { return encoder.CBOR(value) }
-
-func cborHead(major byte, n uint64) []byte { return encoder.CBORHead(major, n) }
 
 func deviceEvent(kind chunk.EventType, info any) pairs { return encoder.Event(kind, info) }
 
