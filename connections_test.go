@@ -129,6 +129,7 @@ func newForgetfulCloud(t *testing.T, http2 bool, opts ...memfault.Option) *forge
 func newLimitedCloud(t *testing.T, http2 bool, streams int, opts ...memfault.Option) *forgetfulCloud {
 	t.Helper()
 	cloud := &forgetfulCloud{Server: memfaulttest.NewInMemoryServer(t), network: newForgetfulNetwork()}
+	cloud.AcceptDamagedChunks()
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(!http2)
 	protocols.SetUnencryptedHTTP2(http2)
@@ -215,7 +216,6 @@ func TestConnection_DeadWithoutReset(t *testing.T) {
 			}
 		},
 		"sender": func(t *testing.T, cloud *forgetfulCloud) {
-			cloud.AcceptDamagedChunks()
 			gateway := cloud.client.WithAuth(memfault.ProjectKey(projectKey))
 			sender := gateway.Chunks.NewSender(memfault.ChunkSenderOptions{})
 			var failures int

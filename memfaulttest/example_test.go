@@ -204,6 +204,35 @@ func ExampleServer_SubscribeWebhook() {
 	// <nil>
 }
 
+// A gateway delivers the chunks of a device. One of them is missing, so that a message is lost.
+func ExampleServer_DamagedChunks() {
+	cloud, err := memfaulttest.Start() // in a test: memfaulttest.NewServer(t), which fails the test
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cloud.Close()
+	gateway, ctx := cloud.Client(nil, memfault.ProjectKey(cloud.ProjectKey())), context.Background()
+
+	chunks := append(memfaulttest.LogChunks("valve opened", 20), memfaulttest.LogChunks("valve closed", 20)...)
+	chunks = append(chunks[:1], chunks[2:]...) // what is wrong with the gateway
+	if err := gateway.Chunks.Upload(ctx, "ABCD1234", chunks); err != nil {
+		log.Fatal(err)
+	}
+	for _, message := range cloud.Messages("ABCD1234") {
+		events, err := message.Events()
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("arrived:", events[0].Logs[0].Text)
+	}
+	fmt.Println("damaged chunks:", cloud.DamagedChunks("ABCD1234"))
+	fmt.Println(cloud.Violations()[0])
+	// Output:
+	// arrived: valve closed
+	// damaged chunks: 1
+	// damaged chunks of ABCD1234 (see AcceptDamagedChunks): chunk: unfinished in chunk 2: bytes 18 to 21 of the message that began in chunk 1 (log, 22 bytes)
+}
+
 // A staged rollout reaches one device, and later the other one.
 func ExampleServer_SetRolloutDevices() {
 	cloud, err := memfaulttest.Start() // in a test: memfaulttest.NewServer(t)

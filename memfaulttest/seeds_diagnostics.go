@@ -112,8 +112,10 @@ type ProcessingLogEntry struct {
 
 // AddProcessingLog adds entries to the processing log. The server adds entries itself for
 // accepted data that it drops or cannot read: for a request of a device to which a [Fault]
-// responds with the status 202, for chunks above 256 MiB in total, and for a coredump or a MAR
-// file that does not begin as such files do or whose device is unknown.
+// responds with the status 202, for chunks above 256 MiB in total, for damaged chunks, for content
+// of a message or a coredump that has another form than expected, for metrics without names, for an
+// ELF coredump or a MAR file that does not begin as such files do, and for a coredump whose device
+// is unknown.
 func (s *Server) AddProcessingLog(entries ...ProcessingLogEntry) {
 	s.cloud.AddProcessingLog(convert(entries, func(e ProcessingLogEntry) fakecloud.ProcessingLogEntry { return fakecloud.ProcessingLogEntry(e) })...)
 }

@@ -77,8 +77,8 @@ func TestSeeds_MisspelledNamesAreViolations(t *testing.T) {
 		`a release with the hardware version "evt1"`: func(c *memfaulttest.Server) {
 			c.AddReleases(memfaulttest.Release{Version: "2.0.0", Artifacts: []memfaulttest.Artifact{{}, {HardwareVersion: "evt1"}}})
 		},
-		`a release with the type of an artifact "firmwares"`: func(c *memfaulttest.Server) {
-			c.AddReleases(memfaulttest.Release{Version: "2.0.0", Artifacts: []memfaulttest.Artifact{{Type: "firmwares"}}})
+		`a release with the type of an artifact "binary"`: func(c *memfaulttest.Server) {
+			c.AddReleases(memfaulttest.Release{Version: "2.0.0", Artifacts: []memfaulttest.Artifact{{Type: "binary"}}})
 		},
 		`a deployment without release`: func(c *memfaulttest.Server) { c.AddDeployments(memfaulttest.Deployment{Cohort: "default"}) },
 		`a deployment with the release "1.0"`: func(c *memfaulttest.Server) {

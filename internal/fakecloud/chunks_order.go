@@ -12,11 +12,12 @@ import (
 // the accepted ones, it remembers at least so many.
 const maxWaiting = 10_000
 
-// chunkWatch watches whether a client sends the chunks of a device in order. It cannot decode
-// them, so it watches retries: it remembers the chunks of requests that failed and may be
-// retried. If another chunk is accepted first, those before it are overtaken. If an overtaken
-// chunk is accepted after all, the client changed the order. A chunk that was accepted before
-// overtakes none: a relay that was killed sends again what it had not noted as accepted.
+// chunkWatch watches whether a client sends the chunks of a device in order. What they contain
+// does not show the order of whole messages, so it watches retries: it remembers the chunks of
+// requests that failed and may be retried. If another chunk is accepted first, those before it are
+// overtaken. If an overtaken chunk is accepted after all, the client changed the order. A chunk
+// that was accepted before overtakes none: a relay that was killed sends again what it had not
+// noted as accepted.
 //
 // It compares content, so it cannot distinguish two chunks with the same content. If a client
 // drops a chunk after another one overtook it, and the device then sends the same bytes again,

@@ -6,9 +6,10 @@
 //
 // Data that it accepts has consequences immediately: unknown devices appear, coredumps and
 // imported traces become traces and issues, recordings can be downloaded, and deployed releases
-// are offered to devices. It decodes neither chunks nor coredumps nor MARs, keeps uploaded
-// files above 1 MiB in temporary files, and limits what it remembers of requests and chunks;
-// see [Cloud.Requests] and [Cloud.Chunks].
+// are offered to devices. It decodes the chunks of firmware with package chunk, but neither unwinds
+// stacks nor reads variables, MARs, ELF coredumps and compact logs. It keeps uploaded files above
+// 1 MiB in temporary files, and limits what it remembers of requests, of chunks and of their
+// content; see [Cloud.Requests], [Cloud.Chunks] and [Cloud.Messages].
 //
 // Each operation of package operation has one handler here. The package does not invent
 // details that are unknown outside Memfault: if the code and the type of an error are

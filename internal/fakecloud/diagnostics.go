@@ -48,8 +48,8 @@ type traits struct{ serial, hardware, softwareType, version string }
 
 // received records that data of a device arrived. It creates an unknown device, hardware
 // version, software type and release, as the first data of a device does. The first hardware
-// version that a device reports remains. The cloud does not decode chunks, so a device whose
-// first data is a chunk has the default hardware version until other data names one.
+// version that a device reports remains. A device whose first data names none, as a chunk that
+// begins a message, has no hardware version until other data does.
 //
 // If current is true, the version in the data is the current version of the device. Otherwise
 // it is the version that crashed or recorded: an older version must not replace a newer one.

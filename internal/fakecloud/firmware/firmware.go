@@ -80,20 +80,20 @@ func join(parts ...[]byte) (all []byte) {
 
 // Message encodes a message. The key is "" or has 32 characters.
 func Message(kind chunk.MessageType, key string, compressed bool, payload []byte) []byte {
-	b := []byte{byte(kind)}
+	b := []byte{byte(kind)} //nolint:gosec // below 64
 	if key != "" {
 		b[0] |= 0x40
 		b = append(append(b, key...), 0)
 	}
 	if compressed {
 		b[0] |= 0x80
-		payload = Compress(payload)
+		payload = compress(payload)
 	}
 	return append(b, payload...)
 }
 
-// Compress is a run-length encoder. A run of three bytes or more is repeated.
-func Compress(b []byte) (out []byte) {
+// compress is a run-length encoder. A run of three bytes or more is repeated.
+func compress(b []byte) (out []byte) {
 	runAt := func(i int) (n int) {
 		for n = 1; i+n < len(b) && b[i+n] == b[i]; n++ {
 		}
@@ -135,40 +135,40 @@ func CBOR(value any) []byte {
 		return []byte{0xf4}
 	case int:
 		if v < 0 {
-			return CBORHead(1, uint64(-1-v))
+			return cborHead(1, uint64(-1-v))
 		}
-		return CBORHead(0, uint64(v))
+		return cborHead(0, uint64(v))
 	case uint64:
-		return CBORHead(0, v)
+		return cborHead(0, v)
 	case float32:
 		return binary.BigEndian.AppendUint32([]byte{0xfa}, math.Float32bits(v))
 	case float64:
 		return binary.BigEndian.AppendUint64([]byte{0xfb}, math.Float64bits(v))
 	case []byte:
-		return append(CBORHead(2, uint64(len(v))), v...)
+		return append(cborHead(2, uint64(len(v))), v...)
 	case string:
-		return append(CBORHead(3, uint64(len(v))), v...)
+		return append(cborHead(3, uint64(len(v))), v...)
 	case []any:
-		b := CBORHead(4, uint64(len(v)))
+		b := cborHead(4, uint64(len(v)))
 		for _, element := range v {
 			b = append(b, CBOR(element)...)
 		}
 		return b
 	case Map:
-		b := CBORHead(5, uint64(len(v)/2))
+		b := cborHead(5, uint64(len(v)/2))
 		for _, element := range v {
 			b = append(b, CBOR(element)...)
 		}
 		return b
 	case Tagged:
-		return append(CBORHead(6, v.Tag), CBOR(v.Value)...)
+		return append(cborHead(6, v.Tag), CBOR(v.Value)...)
 	default:
 		panic("firmware: unexpected type")
 	}
 }
 
-// CBORHead encodes the major type of a value and its argument.
-func CBORHead(major byte, n uint64) []byte {
+// cborHead encodes the major type of a value and its argument.
+func cborHead(major byte, n uint64) []byte {
 	switch {
 	case n < 24:
 		return []byte{major<<5 | byte(n)}
@@ -201,11 +201,11 @@ func Coredump(flags uint32, blocks ...Block) []byte {
 	for _, b := range blocks {
 		body = append(body, b.Kind, 0, 0, 0)
 		body = binary.LittleEndian.AppendUint32(body, b.Address)
-		body = binary.LittleEndian.AppendUint32(body, uint32(len(b.Data)))
+		body = binary.LittleEndian.AppendUint32(body, uint32(len(b.Data))) //nolint:gosec // tests use small blocks
 		body = append(body, b.Data...)
 	}
 	out := binary.LittleEndian.AppendUint32([]byte("CORE"), 2)
-	out = binary.LittleEndian.AppendUint32(out, uint32(12+len(body)+16))
+	out = binary.LittleEndian.AppendUint32(out, uint32(12+len(body)+16)) //nolint:gosec // as above
 	out = append(append(out, body...), "DUMP"...)
 	out = binary.LittleEndian.AppendUint32(out, flags)
 	return append(out, make([]byte, 8)...)
