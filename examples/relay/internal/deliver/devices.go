@@ -3,9 +3,10 @@ package deliver
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/memfault-go/memfault"
+
+	"github.com/memfault-go/memfault/examples/relay/internal/store"
 )
 
 // chunk is a chunk in the stream.
@@ -16,7 +17,7 @@ type chunk struct {
 
 // device is a device that has chunks here.
 type device struct {
-	tenant, serial, subject string
+	tenant, serial string
 
 	pending  int     // chunks in the sender
 	parked   []chunk // the next ones, which are only in the stream
@@ -26,6 +27,11 @@ type device struct {
 
 	receiving bool // whether a chunk from the consumer is neither sent nor parked yet
 }
+
+// deviceKey identifies a device.
+type deviceKey struct{ tenant, serial string }
+
+func (d *device) key() deviceKey { return deviceKey{d.tenant, d.serial} }
 
 // result is the outcome for a chunk that should be sent.
 type result int
@@ -41,12 +47,12 @@ const (
 // device returns the device of a subject. If the device has parked chunks, it parks the chunk
 // behind them.
 func (r *run) device(subject string, c chunk) (d *device, parked bool) {
+	tenant, serial := store.DeviceOf(subject)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if d = r.devices[subject]; d == nil {
-		parts := strings.Split(subject, ".") // chunks.PARTITIONS.PARTITION.TENANT.SERIAL
-		d = &device{tenant: parts[len(parts)-2], serial: parts[len(parts)-1], subject: subject}
-		r.devices[subject] = d
+	if d = r.devices[deviceKey{tenant, serial}]; d == nil {
+		d = &device{tenant: tenant, serial: serial}
+		r.devices[deviceKey{tenant, serial}] = d
 	}
 	if len(d.parked) == 0 {
 		d.receiving = true
@@ -85,8 +91,8 @@ func (r *run) makeReady(d *device) {
 
 // forget removes a device that has no chunks. r.mu must be held.
 func (r *run) forget(d *device) {
-	if d.pending == 0 && len(d.parked) == 0 && !d.queued && !d.receiving && r.devices[d.subject] == d {
-		delete(r.devices, d.subject)
+	if d.pending == 0 && len(d.parked) == 0 && !d.queued && !d.receiving && r.devices[d.key()] == d {
+		delete(r.devices, d.key())
 	}
 }
 
@@ -169,7 +175,8 @@ func (r *run) sender(tenant string) (*memfault.ChunkSender, error) {
 		return nil, errors.New("unknown tenant")
 	}
 	client, err := r.config.Client(tenant, r.gate)
-	if err != nil {
+	if err != nil { // the tenants were checked when they were loaded
+		r.logger.Error("no client for the tenant", "tenant", tenant, "error", err)
 		return nil, err
 	}
 	sender := client.Chunks.NewSender(memfault.ChunkSenderOptions{

@@ -140,6 +140,7 @@ func (d *Deliverer) Resume() {
 // Stats are sums over the partitions of a process.
 type Stats struct {
 	InMemory, Parked           int // chunks
+	Unkept                     int // rejected chunks that the stream of rejected chunks has not taken
 	Held, ParkedDevices        int // devices
 	PausedSenders              int
 	Accepted, Requests, Repeat int64
@@ -163,6 +164,11 @@ func (d *Deliverer) Stats() map[string]Stats {
 			sum.Repeat += stats.Repeated
 			all[tenant] = sum
 		}
+		r.acks.waiting(func(tenant string) {
+			sum := all[tenant]
+			sum.Unkept++
+			all[tenant] = sum
+		})
 		for _, dev := range r.devices {
 			if len(dev.parked) > 0 {
 				sum := all[dev.tenant]

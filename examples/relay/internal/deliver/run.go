@@ -36,7 +36,7 @@ type run struct {
 
 	mu      sync.Mutex
 	senders map[string]*memfault.ChunkSender // by tenant
-	devices map[string]*device               // by subject; those with pending or parked chunks
+	devices map[deviceKey]*device            // those with pending or parked chunks
 	ready   []*device                        // whose parked chunks can be read back
 	closing bool                             // from now on an error of a chunk is not a rejection
 	pending int                              // chunks in the senders
@@ -47,7 +47,7 @@ func newRun(d *Deliverer, l *lease.Lease, partition int, logger *slog.Logger) *r
 		Deliverer: d, lease: l, partition: partition, logger: logger, gate: NewGate(l),
 		broken: make(chan struct{}), wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		leaving: make(chan struct{}),
-		senders: map[string]*memfault.ChunkSender{}, devices: map[string]*device{},
+		senders: map[string]*memfault.ChunkSender{}, devices: map[deviceKey]*device{},
 	}
 	r.acks = newAcks(r)
 	return r

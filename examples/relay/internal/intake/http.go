@@ -15,7 +15,7 @@ const maxParts = 1000
 // DefaultTenant is the prefix of the tenant that POST /chunks/{serial} belongs to.
 const DefaultTenant = "memfault"
 
-// Register registers the handlers of chunks:
+// Handler returns the handler of chunks:
 //
 //   - POST /chunks/{serial} for the tenant with the prefix "memfault";
 //   - POST /tenants/{tenant}/chunks/{serial} for the others.
@@ -23,7 +23,8 @@ const DefaultTenant = "memfault"
 // The body is a chunk, or multipart/mixed with several. The response is 202 after all are
 // stored. Otherwise chunks at the start of the body may be stored, and the device should send
 // all again.
-func (i *Intake) Register(mux *http.ServeMux) {
+func (i *Intake) Handler() http.Handler {
+	mux := http.NewServeMux()
 	mux.HandleFunc("POST /chunks/{serial}", func(w http.ResponseWriter, r *http.Request) {
 		tenant, _ := i.config.Tenants.ByPrefix(DefaultTenant)
 		i.serve(w, r, tenant)
@@ -31,6 +32,7 @@ func (i *Intake) Register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /tenants/{tenant}/chunks/{serial}", func(w http.ResponseWriter, r *http.Request) {
 		i.serve(w, r, r.PathValue("tenant"))
 	})
+	return mux
 }
 
 func (i *Intake) serve(w http.ResponseWriter, r *http.Request, tenant string) {

@@ -28,6 +28,9 @@ const (
 	Malformed    Reason = "malformed"
 )
 
+// bridgeTransport is the label of chunks from an existing broker, which has confirmed them.
+const bridgeTransport = "bridge"
+
 // Refusal is the error for a chunk that was not stored.
 type Refusal struct {
 	Reason Reason
@@ -62,6 +65,8 @@ type Config struct {
 	// Stored and Refused count chunks; they may be nil. The tenant is empty if it is unknown.
 	Stored  func(transport, tenant string)
 	Refused func(transport, tenant string, reason Reason)
+	// Beyond counts stored chunks of devices above their share; it may be nil.
+	Beyond func(tenant string)
 }
 
 // Intake stores chunks. Create it with [New].
@@ -77,7 +82,7 @@ func New(closing context.Context, config Config) *Intake {
 
 // accept stores a chunk, or returns a *Refusal.
 func (i *Intake) accept(ctx context.Context, transport, tenant, serial string, chunk []byte) *Refusal {
-	refusal := i.store(ctx, tenant, serial, chunk)
+	refusal := i.store(ctx, transport, tenant, serial, chunk)
 	if refusal != nil {
 		i.refused(transport, tenant, refusal.Reason)
 	} else if i.config.Stored != nil {
@@ -86,7 +91,7 @@ func (i *Intake) accept(ctx context.Context, transport, tenant, serial string, c
 	return refusal
 }
 
-func (i *Intake) store(ctx context.Context, tenant, serial string, chunk []byte) *Refusal {
+func (i *Intake) store(ctx context.Context, transport, tenant, serial string, chunk []byte) *Refusal {
 	switch {
 	case i.closing.Err() != nil:
 		return &Refusal{Reason: Closing}
@@ -99,7 +104,15 @@ func (i *Intake) store(ctx context.Context, tenant, serial string, chunk []byte)
 	case len(chunk) > i.config.MaxChunk:
 		return &Refusal{Reason: TooLarge}
 	}
-	err := i.config.Store.Put(ctx, tenant, serial, chunk)
+	var err error
+	if transport == bridgeTransport {
+		var beyond bool
+		if beyond, err = i.config.Store.PutBeyond(ctx, tenant, serial, chunk); beyond && err == nil && i.config.Beyond != nil {
+			i.config.Beyond(tenant)
+		}
+	} else {
+		err = i.config.Store.Put(ctx, tenant, serial, chunk)
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -109,6 +122,14 @@ func (i *Intake) store(ctx context.Context, tenant, serial string, chunk []byte)
 		return &Refusal{DeviceFull, err}
 	}
 	return &Refusal{Unavailable, err}
+}
+
+// Again stores a chunk that was rejected before.
+func (i *Intake) Again(ctx context.Context, tenant, serial string, chunk []byte) error {
+	if refusal := i.accept(ctx, "replay", tenant, serial, chunk); refusal != nil {
+		return refusal
+	}
+	return nil
 }
 
 func (i *Intake) refused(transport, tenant string, reason Reason) {

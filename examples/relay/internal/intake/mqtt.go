@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
@@ -24,12 +25,11 @@ import (
 //
 // The broker does not authenticate devices. Something in front of it must do so.
 type Broker struct {
-	server  *mqtt.Server
-	address string
+	server *mqtt.Server
 }
 
-// ListenMQTT starts a broker.
-func (i *Intake) ListenMQTT(address string, logger *slog.Logger) (*Broker, error) {
+// ServeMQTT starts a broker.
+func (i *Intake) ServeMQTT(listener net.Listener, logger *slog.Logger) (*Broker, error) {
 	capabilities := mqtt.NewDefaultServerCapabilities()
 	capabilities.MaximumQos = 1
 	capabilities.RetainAvailable = 0
@@ -39,18 +39,14 @@ func (i *Intake) ListenMQTT(address string, logger *slog.Logger) (*Broker, error
 	if err := server.AddHook(&hook{intake: i, server: server, logger: logger}, nil); err != nil {
 		return nil, fmt.Errorf("relay: MQTT: %w", err)
 	}
-	listener := listeners.NewTCP(listeners.Config{ID: "devices", Address: address})
-	if err := server.AddListener(listener); err != nil {
+	if err := server.AddListener(listeners.NewNet("devices", listener)); err != nil {
 		return nil, fmt.Errorf("relay: MQTT: %w", err)
 	}
 	if err := server.Serve(); err != nil {
 		return nil, fmt.Errorf("relay: MQTT: %w", err)
 	}
-	return &Broker{server: server, address: listener.Address()}, nil
+	return &Broker{server: server}, nil
 }
-
-// Address returns the address on which the broker listens.
-func (b *Broker) Address() string { return b.address }
 
 // Close disconnects all devices. Chunks without a PUBACK are sent again by their devices.
 func (b *Broker) Close() { _ = b.server.Close() } // it returns no error

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ type relay struct {
 // config returns the configuration of a relay that uploads to cloud.
 func config(t *testing.T, cloud *memfaulttest.Server) service.Config {
 	c := service.Defaults()
-	c.HTTP, c.MQTT = "127.0.0.1:0", "127.0.0.1:0"
+	c.HTTP, c.MQTT, c.Admin = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	c.Store.Dir = t.TempDir()
 	c.Store.FsyncEvery = time.Minute // the machine of a test does not lose power
 	c.Store.Partitions = 4
@@ -51,6 +52,24 @@ func (w testWriter) Write(text []byte) (int, error) {
 		w.t.Log(strings.TrimSpace(string(text)))
 	}
 	return len(text), nil
+}
+
+// output collects what is written.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(text []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(text)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 func start(t *testing.T, c service.Config) *relay {
@@ -97,7 +116,7 @@ func (r *relay) post(t *testing.T, path, contentType, body string) (*http.Respon
 
 func (r *relay) get(t *testing.T, path string) (int, string) {
 	t.Helper()
-	response, err := http.Get("http://" + r.HTTP + path)
+	response, err := http.Get("http://" + r.Admin + path)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)

@@ -18,6 +18,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	stored   *prometheus.CounterVec
 	refused  *prometheus.CounterVec
+	beyond   *prometheus.CounterVec
 	attempts *prometheus.HistogramVec
 	pauses   *prometheus.CounterVec
 	rejected *prometheus.CounterVec
@@ -34,6 +35,7 @@ func newMetrics(r *relay) *metrics {
 		registry: prometheus.NewRegistry(),
 		stored:   counter("relay_chunks_stored_total", "Chunks whose storage was confirmed to a device.", "transport", "tenant"),
 		refused:  counter("relay_chunks_refused_total", "Chunks that were not stored.", "transport", "tenant", "reason"),
+		beyond:   counter("relay_chunks_beyond_share_total", "Chunks from an existing broker that were stored above the share of their device.", "tenant"),
 		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "relay_memfault_request_seconds", Help: "Attempts of requests to Memfault; status 0 is no response.",
 			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30},
@@ -44,7 +46,7 @@ func newMetrics(r *relay) *metrics {
 		acquired: prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_leases_acquired_total", Help: "Leases acquired."}),
 		lost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_leases_lost_total", Help: "Leases that expired or were taken."}),
 	}
-	m.registry.MustRegister(m.stored, m.refused, m.attempts, m.pauses, m.rejected, m.restarts, m.acquired, m.lost,
+	m.registry.MustRegister(m.stored, m.refused, m.beyond, m.attempts, m.pauses, m.rejected, m.restarts, m.acquired, m.lost,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{relay: r})
 	return m
 }
@@ -77,8 +79,14 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue, value, tenant...)
 	}
 	gauge("relay_partitions", "Partitions that this relay delivers.", float64(g.relay.leases.Held()))
+	if g.relay.bridge != nil {
+		status := g.relay.bridge.Status()
+		gauge("relay_bridge_active", "Whether this relay is the one that subscribes to the existing broker.", number(status.Active))
+		gauge("relay_bridge_connected", "Whether it is subscribed for all tenants.", number(status.Connected))
+	}
 	for tenant, s := range g.relay.deliverer.Stats() {
 		gauge("relay_chunks_in_memory", "Chunks in memory.", float64(s.InMemory), tenant)
+		gauge("relay_chunks_rejected_waiting", "Rejected chunks that stay in the store because there is no room for rejected chunks.", float64(s.Unkept), tenant)
 		gauge("relay_chunks_parked", "Chunks of full devices, which wait in the store.", float64(s.Parked), tenant)
 		gauge("relay_devices_held", "Devices that wait after a failure.", float64(s.Held), tenant)
 		gauge("relay_devices_parked", "Devices with parked chunks.", float64(s.ParkedDevices), tenant)
@@ -87,11 +95,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	state, err := g.relay.store.State(ctx)
-	up := 0.0
-	if err == nil {
-		up = 1
-	}
-	gauge("relay_store_up", "Whether the store responds.", up)
+	gauge("relay_store_up", "Whether the store responds.", number(err == nil))
 	if err != nil {
 		return
 	}
@@ -101,7 +105,16 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge("relay_store_chunks", "Chunks in the store, of all relays.", float64(state.Chunks))
 	gauge("relay_store_bytes", "Bytes in the store, of all relays.", float64(state.Bytes))
-	gauge("relay_store_limit_bytes", "Bytes that the store may contain.", float64(g.relay.config.Store.MaxBytes))
+	gauge("relay_store_limit_bytes", "Bytes that the store may contain.", float64(state.MaxBytes))
 	gauge("relay_store_oldest_seconds", "Age of the oldest chunk in the store.", age)
-	gauge("relay_store_rejected_chunks", "Rejected chunks that are kept.", float64(state.Rejected))
+	gauge("relay_rejected_chunks", "Rejected chunks that are kept.", float64(state.Rejected))
+	gauge("relay_rejected_bytes", "Bytes of rejected chunks that are kept.", float64(state.RejectedBytes))
+	gauge("relay_rejected_limit_bytes", "Bytes of rejected chunks that can be kept.", float64(state.MaxRejectedBytes))
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

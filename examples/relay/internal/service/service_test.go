@@ -134,7 +134,7 @@ func TestRun_Tenants(t *testing.T) {
 	assert.False(t, publish(device, "globex/eu/G-1/chunk", "third"), "the topic belongs to no tenant now")
 	write(`{"tenants": [{"name": "acme", "prefix": "memfault", "project_key": "KEY"}, {"name": "globex", "prefix": "globex/eu", "project_key": "KEY"}]}`)
 	require.NoError(t, c.Tenants.Reload(path))
-	r.Reloaded()
+	require.NoError(t, r.Reload())
 	eventually(t, func() bool { return len(cloud.Chunks("G-1")) == 2 }, "the new key is used")
 	assert.Equal(t, []string{"first", "second"}, texts(cloud.Chunks("G-1")))
 }
@@ -180,7 +180,7 @@ func TestRun_RejectedChunksAreKept(t *testing.T) {
 	}
 	eventually(t, func() bool {
 		_, body := r.get(t, "/metrics")
-		return strings.Contains(body, "\nrelay_store_chunks 0\n") && strings.Contains(body, "\nrelay_store_rejected_chunks 1\n")
+		return strings.Contains(body, "\nrelay_store_chunks 0\n") && strings.Contains(body, "\nrelay_rejected_chunks 1\n")
 	}, "the rejected chunk is kept")
 	assert.Equal(t, []string{"one", "two"}, texts(cloud.Chunks("A")))
 }

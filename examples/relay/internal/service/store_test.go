@@ -3,7 +3,6 @@ package service_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,9 +12,6 @@ import (
 
 	"github.com/eclipse/paho.golang/autopaho"
 	v5 "github.com/eclipse/paho.golang/paho"
-	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/hooks/auth"
-	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -168,51 +164,6 @@ func TestRun_MemoryOfAllDevices(t *testing.T) {
 	}
 }
 
-// An existing broker keeps what a relay has not stored, and the next relay gets it.
-func TestRun_Bridge(t *testing.T) {
-	broker := mqtt.New(&mqtt.Options{Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, broker.AddHook(new(auth.AllowHook), nil))
-	listener := listeners.NewTCP(listeners.Config{ID: "t", Address: "127.0.0.1:0"})
-	require.NoError(t, broker.AddListener(listener))
-	require.NoError(t, broker.Serve())
-	defer broker.Close()
-	cloud := memfaulttest.NewServer(t)
-	c := config(t, cloud)
-	c.MQTT, c.Bridge, c.Store.MaxPerDevice = "", "tcp://"+listener.Address(), 20
-	r := start(t, c)
-	eventually(t, func() bool { return len(broker.Topics.Subscribers("memfault/A/chunk").Subscriptions) == 1 }, "the relay subscribes")
-	device := connect(t, listener.Address())
-	all := numbered("c", 90)
-	for _, text := range all[:30] {
-		require.True(t, publish(device, "memfault/A/chunk", text))
-	}
-	require.True(t, publish(device, "memfault/A.B/chunk", "bad serial"))
-	eventually(t, func() bool {
-		_, body := r.get(t, "/metrics")
-		return len(cloud.Chunks("A")) == 30 && strings.Contains(body, "\nrelay_store_rejected_chunks 1\n")
-	}, "the chunks arrive, and what is no chunk is kept")
-	cloud.Fail(memfaulttest.Fault{Status: 503})
-	for _, text := range all[30:60] { // more than the share of the device in the store
-		require.True(t, publish(device, "memfault/A/chunk", text))
-	}
-	eventually(t, func() bool {
-		_, body := r.get(t, "/metrics")
-		return strings.Contains(body, `reason="device_full",tenant="acme",transport="bridge"`)
-	}, "the store is full for the device")
-	require.NoError(t, r.stop())
-	for _, text := range all[60:] {
-		require.True(t, publish(device, "memfault/A/chunk", text))
-	}
-	cloud.Heal()
-	start(t, c)
-	eventually(t, func() bool { return len(distinct(cloud.Chunks("A"))) == 90 }, "the broker kept the chunks")
-	arrived := distinct(cloud.Chunks("A"))
-	assert.Equal(t, all[:50], arrived[:50])
-	// The broker of this test sends what it kept sorted by seconds, so their order is lost before
-	// they reach the relay.
-	assert.ElementsMatch(t, all[50:], arrived[50:])
-}
-
 func TestRun_Repartitioning(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	cloud.Fail(memfaulttest.Fault{Status: 503})
@@ -235,6 +186,8 @@ func TestRun_Repartitioning(t *testing.T) {
 	}, "the store is empty")
 	require.NoError(t, r.stop())
 	c.Store.Partitions = 8
+	require.ErrorIs(t, service.Run(t.Context(), c), store.ErrSettings)
+	c.Store.Update = true
 	r = start(t, c)
 	response, _ = r.post(t, "/chunks/A", "", "two")
 	require.Equal(t, http.StatusAccepted, response.StatusCode)

@@ -35,6 +35,7 @@ type Set struct {
 	byName   map[string]Tenant
 	byPrefix map[string]string
 	changed  chan struct{}
+	check    func(Tenant) error
 }
 
 // New returns a [Set].
@@ -85,9 +86,30 @@ func (s *Set) replace(tenants []Tenant) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.check != nil {
+		for _, t := range byName {
+			if err := s.check(t); err != nil {
+				return fmt.Errorf("relay: tenants: %s: %w", t.Name, err)
+			}
+		}
+	}
 	s.byName, s.byPrefix = byName, byPrefix
 	close(s.changed)
 	s.changed = make(chan struct{})
+	return nil
+}
+
+// Require checks all tenants now, and those of each later Reload. A check must not call methods
+// of the set.
+func (s *Set) Require(check func(Tenant) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.byName {
+		if err := check(t); err != nil {
+			return fmt.Errorf("relay: tenants: %s: %w", t.Name, err)
+		}
+	}
+	s.check = check
 	return nil
 }
 
@@ -117,13 +139,13 @@ func (s *Set) Key(tenant string) func(context.Context) (string, error) {
 	}
 }
 
-// Prefixes returns the prefixes of all topics.
-func (s *Set) Prefixes() []string {
+// Prefixes returns the prefixes of the topics of all tenants, by name.
+func (s *Set) Prefixes() map[string]string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var prefixes []string
-	for prefix := range s.byPrefix {
-		prefixes = append(prefixes, prefix)
+	prefixes := map[string]string{}
+	for prefix, tenant := range s.byPrefix {
+		prefixes[tenant] = prefix
 	}
 	return prefixes
 }
