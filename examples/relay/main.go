@@ -94,7 +94,7 @@ func parse(args []string, errs io.Writer) (service.Config, flags, error) {
 	set.DurationVar(&c.LeaseTTL, "lease", c.LeaseTTL, "how long a partition waits for a relay that died")
 	set.Int64Var(&c.Memory, "memory", c.Memory, "bytes of chunks in memory")
 	set.Int64Var(&c.MemoryPerDevice, "device-memory", c.MemoryPerDevice, "bytes of chunks of one device in memory")
-	set.IntVar(&c.Unacknowledged, "unacknowledged", c.Unacknowledged, "chunks of a partition on their way")
+	set.IntVar(&c.Unacknowledged, "unacknowledged", c.Unacknowledged, "chunks of a partition that may wait without stopping the others; 0 is no limit")
 	set.IntVar(&c.Concurrency, "concurrency", c.Concurrency, "uploads of a partition and tenant at a time")
 	set.DurationVar(&c.UploadTimeout, "upload-timeout", c.UploadTimeout, "time limit of an upload")
 	set.DurationVar(&c.Shutdown, "shutdown", c.Shutdown, "time limit of a shutdown")

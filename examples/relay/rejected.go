@@ -27,12 +27,12 @@ func rejected(ctx context.Context, name string, args []string, out, errs io.Writ
 		return fmt.Errorf("relay %s: unexpected argument %q", name, set.Arg(0))
 	}
 	path := map[string]string{"replay-rejected": "/rejected/replay", "discard-rejected": "/rejected/discard"}[name]
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, *admin+path+"?"+url.Values{"tenant": {*tenant}}.Encode(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, *admin+path+"?"+url.Values{"tenant": {*tenant}}.Encode(), nil) //nolint:gosec // the operator chooses the URL
 	if err != nil {
 		return fmt.Errorf("relay %s: %w", name, err)
 	}
 	request.Header.Set(service.ConfirmHeader, "yes")
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request) //nolint:gosec // likewise
 	if err != nil {
 		return fmt.Errorf("relay %s: is the relay running? %w", name, err)
 	}

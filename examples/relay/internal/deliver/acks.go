@@ -15,8 +15,8 @@ const ackWorkers = 16
 // job is an acknowledgement to be made.
 type job struct {
 	chunk    chunk
-	device   *device // of a rejected chunk
-	rejected error   // why Memfault rejected the chunk, if it did
+	device   *device
+	rejected error // why Memfault rejected the chunk, if it did
 }
 
 // acks acknowledges chunks to JetStream. An acknowledgement that gets no response is repeated
@@ -83,9 +83,10 @@ func (a *acks) acknowledge(j job) {
 	ctx := a.run.lease.Context()
 	for a.run.lease.Valid() && !isClosed(a.run.ended) {
 		attempt, cancel := context.WithTimeout(ctx, 2*time.Second)
-		_, err := a.run.config.Store.Conn.RequestWithContext(attempt, j.chunk.reply, []byte("+ACK"))
+		_, err := a.run.config.Store.Conn.RequestWithContext(attempt, a.run.reply.subject(j.chunk), []byte("+ACK"))
 		cancel()
 		if err == nil {
+			a.run.stored(j.device.tenant, -int64(j.chunk.size))
 			return
 		}
 		a.sleep(100 * time.Millisecond)
@@ -120,7 +121,7 @@ func (a *acks) keepRejected() {
 		}
 		a.mu.Unlock()
 		if err == nil {
-			a.add(job{chunk: j.chunk})
+			a.add(job{chunk: j.chunk, device: j.device})
 			continue
 		}
 		if !was && a.run.lease.Valid() {

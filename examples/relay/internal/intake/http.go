@@ -120,7 +120,7 @@ func readError(err error) *Refusal {
 // respond sends the device the reason why its chunk was not stored, and when to retry.
 func respond(w http.ResponseWriter, refusal *Refusal) {
 	status := map[Reason]int{
-		Full: http.StatusServiceUnavailable, Unavailable: http.StatusServiceUnavailable, Closing: http.StatusServiceUnavailable,
+		Full: http.StatusServiceUnavailable, TenantFull: http.StatusServiceUnavailable, Unavailable: http.StatusServiceUnavailable, Closing: http.StatusServiceUnavailable,
 		DeviceFull: http.StatusTooManyRequests, UnknownTopic: http.StatusNotFound, TooLarge: http.StatusRequestEntityTooLarge,
 	}[refusal.Reason]
 	if status == 0 {
@@ -128,7 +128,7 @@ func respond(w http.ResponseWriter, refusal *Refusal) {
 	}
 	if refusal.Temporary() {
 		wait := "5"
-		if refusal.Reason == Full || refusal.Reason == DeviceFull {
+		if refusal.Reason == Full || refusal.Reason == DeviceFull || refusal.Reason == TenantFull {
 			wait = "30"
 		}
 		w.Header().Set("Retry-After", wait)

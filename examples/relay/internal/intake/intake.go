@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/memfault-go/memfault/examples/relay/internal/share"
 	"github.com/memfault-go/memfault/examples/relay/internal/store"
 	"github.com/memfault-go/memfault/examples/relay/internal/tenants"
 )
@@ -18,6 +19,7 @@ type Reason string
 const (
 	Full        Reason = "store_full"
 	DeviceFull  Reason = "device_full"
+	TenantFull  Reason = "tenant_full"
 	Unavailable Reason = "store_unavailable"
 	Closing     Reason = "shutting_down"
 
@@ -51,7 +53,7 @@ func (r *Refusal) Unwrap() error { return r.cause }
 // Temporary reports whether the same chunk can be stored later.
 func (r *Refusal) Temporary() bool {
 	switch r.Reason {
-	case Full, DeviceFull, Unavailable, Closing:
+	case Full, DeviceFull, TenantFull, Unavailable, Closing:
 		return true
 	}
 	return false
@@ -61,6 +63,7 @@ func (r *Refusal) Temporary() bool {
 type Config struct {
 	Store    *store.Store
 	Tenants  *tenants.Set
+	Shares   *share.Shares
 	MaxChunk int // bytes of a chunk
 	// Stored and Refused count chunks; they may be nil. The tenant is empty if it is unknown.
 	Stored  func(transport, tenant string)
@@ -104,6 +107,9 @@ func (i *Intake) store(ctx context.Context, transport, tenant, serial string, ch
 	case len(chunk) > i.config.MaxChunk:
 		return &Refusal{Reason: TooLarge}
 	}
+	if i.config.Shares.Full(tenant, len(chunk)) {
+		return &Refusal{Reason: TenantFull}
+	}
 	var err error
 	if transport == bridgeTransport {
 		var beyond bool
@@ -115,6 +121,7 @@ func (i *Intake) store(ctx context.Context, transport, tenant, serial string, ch
 	}
 	switch {
 	case err == nil:
+		i.config.Shares.Stored(tenant, len(chunk))
 		return nil
 	case errors.Is(err, store.ErrFull):
 		return &Refusal{Full, err}

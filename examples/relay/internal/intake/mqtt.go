@@ -116,7 +116,7 @@ func reasonCode(reason Reason) packets.Code {
 		return packets.ErrPayloadFormatInvalid
 	case TooLarge:
 		return packets.ErrPacketTooLarge
-	case Full, DeviceFull:
+	case Full, DeviceFull, TenantFull:
 		return packets.ErrQuotaExceeded
 	}
 	return packets.ErrServerBusy

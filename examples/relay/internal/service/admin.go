@@ -52,7 +52,7 @@ func (r *relay) problems(ctx context.Context) []string {
 	return problems
 }
 
-// Header that a request that changes something must have. A page in a browser cannot send it to
+// ConfirmHeader is the header that a request that changes something must have. A page in a browser cannot send it to
 // another host without its consent.
 const ConfirmHeader = "Relay-Confirm"
 

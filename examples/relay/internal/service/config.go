@@ -33,7 +33,7 @@ type Config struct {
 	LeaseTTL        time.Duration
 	Memory          int64 // bytes of chunks in memory
 	MemoryPerDevice int64
-	Unacknowledged  int // chunks of a partition
+	Unacknowledged  int // chunks of a partition; 0 is no limit
 	Concurrency     int // uploads in flight of a partition and tenant
 	UploadTimeout   time.Duration
 	Shutdown        time.Duration // how long a shutdown may take
@@ -71,7 +71,7 @@ func Defaults() Config {
 	return Config{
 		Store: store.Config{Dir: "relay-data"},
 		HTTP:  "127.0.0.1:8090", MQTT: "127.0.0.1:1883", Admin: "127.0.0.1:8091", MaxChunk: 256 << 10,
-		LeaseTTL: 10 * time.Second, Memory: 128 << 20, MemoryPerDevice: 256 << 10, Unacknowledged: 50_000,
+		LeaseTTL: 10 * time.Second, Memory: 128 << 20, MemoryPerDevice: 256 << 10,
 		Concurrency: 16, UploadTimeout: 15 * time.Second, Shutdown: 20 * time.Second,
 		Transport: transport, Logger: slog.Default(),
 	}
@@ -100,7 +100,7 @@ func (c *Config) validate() error {
 		return errors.New("relay: the embedded store has one replica of each chunk; more need -nats")
 	case c.LeaseTTL < 500*time.Millisecond:
 		return errors.New("relay: a lease must last at least 500 ms")
-	case min(s.MaxBytes, s.MaxPerDevice) < 0, min(c.Memory, c.MemoryPerDevice, int64(c.Unacknowledged), int64(c.Concurrency)) < 1:
+	case min(s.MaxBytes, s.MaxPerDevice) < 0, min(c.Memory, c.MemoryPerDevice, int64(c.Concurrency)) < 1, c.Unacknowledged < 0:
 		return errors.New("relay: limits must be positive")
 	case c.MQTT != "" && c.Bridge != nil:
 		return errors.New("relay: either listen for MQTT or subscribe to an existing broker")

@@ -92,6 +92,12 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		gauge("relay_devices_parked", "Devices with parked chunks.", float64(s.ParkedDevices), tenant)
 		gauge("relay_senders_paused", "Partitions whose uploads are paused.", float64(s.PausedSenders), tenant)
 	}
+	for tenant, bytes := range g.relay.shares.Used() {
+		gauge("relay_tenant_store_bytes", "Bytes of a tenant in the store, of all relays.", float64(bytes), tenant)
+		if limit := g.relay.tenantLimit(tenant); limit > 0 {
+			gauge("relay_tenant_store_limit_bytes", "Bytes that a tenant may have in the store.", float64(limit), tenant)
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	state, err := g.relay.store.State(ctx)

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"github.com/memfault-go/memfault/examples/relay/internal/deliver"
 	"github.com/memfault-go/memfault/examples/relay/internal/intake"
 	"github.com/memfault-go/memfault/examples/relay/internal/lease"
+	"github.com/memfault-go/memfault/examples/relay/internal/share"
 	"github.com/memfault-go/memfault/examples/relay/internal/store"
 )
 
@@ -25,7 +25,11 @@ type relay struct {
 	intake    *intake.Intake
 	leases    *lease.Manager
 	bridge    *intake.Bridge // nil without a bridge
+	shares    *share.Shares
 	closing   atomic.Bool
+
+	id    string // of this process, for leases
+	ended func(id string) bool
 }
 
 // ErrShutdown is returned by [Run] if the shutdown took too long. Nothing is lost: the chunks
@@ -63,8 +67,13 @@ func Run(ctx context.Context, config Config) error {
 	}
 	var closeStore sync.Once
 	defer closeStore.Do(r.store.Close)
+	r.id, r.ended = r.store.ProcessID()
 	r.metrics = newMetrics(r)
 	r.deliverer = deliver.New(r.deliverConfig())
+	r.shares = share.New(share.Config{
+		Conn: r.store.Conn, ID: r.id, Bytes: r.deliverer.Bytes, Limit: r.tenantLimit,
+		Expiry: config.LeaseTTL + 2*share.Interval, Logger: config.Logger,
+	})
 	deliverer.Store(r.deliverer)
 	r.newManagers()
 	return r.serve(ctx, l, func() { closeStore.Do(r.store.Close) })
@@ -73,7 +82,7 @@ func Run(ctx context.Context, config Config) error {
 func (r *relay) newManagers() {
 	partitions := r.store.Settings().Partitions
 	config := lease.Config{
-		KV: r.store.KV, ID: rand.Text(), TTL: r.config.LeaseTTL, Clock: lease.SystemClock(), Logger: r.config.Logger,
+		KV: r.store.KV, ID: r.id, Ended: r.ended, TTL: r.config.LeaseTTL, Clock: lease.SystemClock(), Logger: r.config.Logger,
 		Members: fmt.Sprint(partitions), Run: r.deliverer.Run,
 		Acquired: r.metrics.acquired.Inc, Expired: r.metrics.lost.Inc,
 	}
@@ -83,11 +92,21 @@ func (r *relay) newManagers() {
 	r.leases = lease.NewManager(config)
 }
 
+// tenantLimit returns how many bytes a tenant may have in the store. The shares of all are a
+// little less than the store, because they are not exact. A single tenant needs no share.
+func (r *relay) tenantLimit(tenant string) int64 {
+	share := r.config.Tenants.StoreShare(tenant)
+	if share == 1 {
+		return 0
+	}
+	return int64(share * .95 * float64(r.store.Settings().MaxBytes))
+}
+
 // newBridge prepares the subscription to an existing broker, with a lease of its own.
 func (r *relay) newBridge() *lease.Manager {
 	r.bridge = r.config.Bridge.bridge(r.intake, r.config.Logger)
 	return lease.NewManager(lease.Config{
-		KV: r.store.KV, ID: rand.Text(), TTL: r.config.LeaseTTL, Clock: lease.SystemClock(), Logger: r.config.Logger,
+		KV: r.store.KV, ID: r.id, Ended: r.ended, TTL: r.config.LeaseTTL, Clock: lease.SystemClock(), Logger: r.config.Logger,
 		Members: intake.BridgeLease, Names: []string{intake.BridgeLease}, Run: r.bridge.Run,
 	})
 }
@@ -97,7 +116,7 @@ func (r *relay) serve(ctx context.Context, l *listeners, closeStore func()) erro
 	taking, stopTaking := context.WithCancel(ctx)
 	defer stopTaking()
 	r.intake = intake.New(taking, intake.Config{
-		Store: r.store, Tenants: r.config.Tenants, MaxChunk: r.config.MaxChunk,
+		Store: r.store, Tenants: r.config.Tenants, Shares: r.shares, MaxChunk: r.config.MaxChunk,
 		Stored: r.metrics.countStored, Refused: r.metrics.countRefused,
 		Beyond: func(tenant string) { r.metrics.beyond.WithLabelValues(tenant).Inc() },
 	})
@@ -126,6 +145,7 @@ func (r *relay) serve(ctx context.Context, l *listeners, closeStore func()) erro
 	}
 	defer closeBroker()
 	managers.Go(func() { r.leases.Run(acting) })
+	managers.Go(func() { r.shares.Run(acting) })
 	r.config.Logger.Info("relay started", "http", started.HTTP, "mqtt", started.MQTT, "admin", started.Admin,
 		"bridge", r.config.Bridge != nil, "partitions", r.store.Settings().Partitions)
 	if r.config.Started != nil {

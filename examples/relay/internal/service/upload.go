@@ -28,8 +28,8 @@ func (r *relay) deliverConfig() deliver.Config {
 }
 
 // client returns a client for the uploads of a tenant during one lease.
-func (r *relay) client(tenant string, gate *deliver.Gate) (*memfault.Client, error) {
-	transport := http.RoundTripper(gate.Through(r.config.Transport))
+func (r *relay) client(tenant string, through func(http.RoundTripper) http.RoundTripper) (*memfault.Client, error) {
+	transport := through(r.config.Transport)
 	if r.config.Tracer != nil {
 		transport = &tracing{tracer: r.config.Tracer, tenant: tenant, next: transport}
 	}

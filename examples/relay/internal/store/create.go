@@ -71,7 +71,7 @@ func (s *Store) openChunks(ctx context.Context) error {
 		if s.config.URL != "" && s.config.Replicas == 0 {
 			return ErrReplicas
 		}
-		s.settings = s.config.Settings.or(newStore)
+		s.settings = s.config.or(newStore)
 		s.Chunks, err = s.JS.CreateStream(ctx, s.chunksConfig())
 		return err
 	}
@@ -83,7 +83,7 @@ func (s *Store) openChunks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.settings = s.config.Settings.or(have)
+	s.settings = s.config.or(have)
 	want := s.chunksConfig()
 	differences := compare(old.Config, want, have, s.settings)
 	switch {

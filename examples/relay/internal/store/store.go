@@ -6,6 +6,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -105,6 +106,21 @@ func lock(dir string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
 	}
 	return l, nil
+}
+
+// embeddedID begins the IDs of processes that have the embedded server.
+const embeddedID = "embedded-"
+
+// ProcessID returns an ID for this process, and a function that reports whether the process
+// with another ID is known to have ended: only one process at a time has the directory of an
+// embedded server.
+func (s *Store) ProcessID() (id string, ended func(id string) bool) {
+	id = rand.Text()
+	if s.embedded == nil {
+		return id, func(string) bool { return false }
+	}
+	id = embeddedID + id
+	return id, func(other string) bool { return other != id && strings.HasPrefix(other, embeddedID) }
 }
 
 // Settings returns the settings of the store.

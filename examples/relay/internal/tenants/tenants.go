@@ -18,6 +18,9 @@ type Tenant struct {
 	Name       string `json:"name"`        // letters, digits, "-" and "_"
 	Prefix     string `json:"prefix"`      // of topics: prefix/SERIAL/chunk
 	ProjectKey string `json:"project_key"` // of the project
+	// StoreShare is the part of the store that the tenant may fill, from 0 to 1. 0 is an equal
+	// part for each tenant.
+	StoreShare float64 `json:"store_share"`
 }
 
 var name = regexp.MustCompile(`^[-a-zA-Z0-9_]{1,64}$`)
@@ -76,6 +79,8 @@ func (s *Set) replace(tenants []Tenant) error {
 			return fmt.Errorf("relay: tenants: invalid prefix %q of %s", t.Prefix, t.Name)
 		case t.ProjectKey == "":
 			return fmt.Errorf("relay: tenants: project_key of %s must not be empty", t.Name)
+		case t.StoreShare < 0 || t.StoreShare > 1:
+			return fmt.Errorf("relay: tenants: store_share of %s must be from 0 to 1", t.Name)
 		case byName[t.Name].Name != "" || byPrefix[t.Prefix] != "":
 			return fmt.Errorf("relay: tenants: duplicate name or prefix of %s", t.Name)
 		}
@@ -125,6 +130,16 @@ func (s *Set) Has(tenant string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.byName[tenant].Name != ""
+}
+
+// StoreShare returns the part of the store that a tenant may fill.
+func (s *Set) StoreShare(tenant string) float64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if share := s.byName[tenant].StoreShare; share > 0 {
+		return share
+	}
+	return 1 / float64(len(s.byName))
 }
 
 // Key returns a function that returns the current project key of a tenant.
