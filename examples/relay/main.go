@@ -85,6 +85,7 @@ func parse(args []string, errs io.Writer) (service.Config, flags, error) {
 	set.StringVar(&c.Store.Dir, "store", c.Store.Dir, "`directory` of the embedded server")
 	set.StringVar(&c.Store.Listen, "store-listen", "", "`address` of the embedded server, for -nats of other relays")
 	set.DurationVar(&c.Store.FsyncEvery, "fsync", 0, "interval of fsync of the embedded server; 0 is before each acknowledgement")
+	set.Int64Var(&c.Store.Reserve, "disk-reserve", c.Store.Reserve, "bytes of the disk of the embedded server that no chunk may take, so that deliveries can go on")
 	set.BoolVar(&c.Store.Update, "update-store", false, "change an existing store, for all relays, to the settings that are given")
 	set.Func("replicas", "on how many servers of the cluster each chunk is stored; required to create a store there", positive(&c.Store.Replicas))
 	set.Func("partitions", "partitions of the fleet (64 for a new store); cannot be changed while chunks are stored", positive(&c.Store.Partitions))

@@ -44,6 +44,9 @@ func (r *relay) problems(ctx context.Context) []string {
 	} else if _, err := r.store.Chunks.Info(ctx); err != nil {
 		problems = append(problems, fmt.Sprintf("the store does not respond: %v", err))
 	}
+	if disk, ok := r.store.Disk(); ok && disk.Problem != nil {
+		problems = append(problems, fmt.Sprintf("the store cannot write: %v", disk.Problem))
+	}
 	if r.bridge != nil {
 		if status := r.bridge.Status(); status.Active && !status.Connected {
 			problems = append(problems, fmt.Sprintf("the MQTT bridge is not connected: %v", status.Problem))

@@ -69,7 +69,7 @@ func Defaults() Config {
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 1024, 1024
 	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
 	return Config{
-		Store: store.Config{Dir: "relay-data"},
+		Store: store.Config{Dir: "relay-data", Reserve: 64 << 20},
 		HTTP:  "127.0.0.1:8090", MQTT: "127.0.0.1:1883", Admin: "127.0.0.1:8091", MaxChunk: 256 << 10,
 		LeaseTTL: 10 * time.Second, Memory: 128 << 20, MemoryPerDevice: 256 << 10,
 		Concurrency: 16, UploadTimeout: 15 * time.Second, Shutdown: 20 * time.Second,
@@ -100,7 +100,7 @@ func (c *Config) validate() error {
 		return errors.New("relay: the embedded store has one replica of each chunk; more need -nats")
 	case c.LeaseTTL < 500*time.Millisecond:
 		return errors.New("relay: a lease must last at least 500 ms")
-	case min(s.MaxBytes, s.MaxPerDevice) < 0, min(c.Memory, c.MemoryPerDevice, int64(c.Concurrency)) < 1, c.Unacknowledged < 0:
+	case min(s.MaxBytes, s.MaxPerDevice, c.Store.Reserve) < 0, min(c.Memory, c.MemoryPerDevice, int64(c.Concurrency)) < 1, c.Unacknowledged < 0:
 		return errors.New("relay: limits must be positive")
 	case c.MQTT != "" && c.Bridge != nil:
 		return errors.New("relay: either listen for MQTT or subscribe to an existing broker")

@@ -101,7 +101,13 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	state, err := g.relay.store.State(ctx)
-	gauge("relay_store_up", "Whether the store responds.", number(err == nil))
+	disk, embedded := g.relay.store.Disk()
+	gauge("relay_store_up", "Whether the store responds and can write.", number(err == nil && disk.Problem == nil))
+	if embedded {
+		gauge("relay_store_disk_free_bytes", "Free bytes of the disk of the embedded store; -1 is unknown.", float64(disk.Free))
+		gauge("relay_store_disk_reserve_bytes", "Free bytes at which chunks are refused.", float64(disk.Reserve))
+		gauge("relay_store_restarts", "Restarts of the embedded JetStream after it could not write.", float64(disk.Restarts))
+	}
 	if err != nil {
 		return
 	}
@@ -113,6 +119,8 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	gauge("relay_store_bytes", "Bytes in the store, of all relays.", float64(state.Bytes))
 	gauge("relay_store_limit_bytes", "Bytes that the store may contain.", float64(state.MaxBytes))
 	gauge("relay_store_oldest_seconds", "Age of the oldest chunk in the store.", age)
+	gauge("relay_store_replicas", "Replicas of each chunk.", float64(state.Replicas))
+	gauge("relay_store_replicas_current", "Replicas that are up to date. A NATS server whose disk was full has none until it is restarted.", float64(state.CurrentReplicas))
 	gauge("relay_rejected_chunks", "Rejected chunks that are kept.", float64(state.Rejected))
 	gauge("relay_rejected_bytes", "Bytes of rejected chunks that are kept.", float64(state.RejectedBytes))
 	gauge("relay_rejected_limit_bytes", "Bytes of rejected chunks that can be kept.", float64(state.MaxRejectedBytes))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,41 +76,102 @@ func TestRun_DeviceAboveItsShare(t *testing.T) {
 	assert.Equal(t, numbered("c", 5), texts(cloud.Chunks("A")))
 }
 
-// A file system without space is a failure of the store, which no limit of the stream
-// announces.
-func TestRun_DiskFull(t *testing.T) {
+// smallDisk mounts a file system of some bytes, and returns its directory.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Skip("cannot mount a small file system:", err)
 	}
-	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return dir
+}
+
+// fill posts chunks until one is refused, and returns how many were stored.
+func fill(t *testing.T, r *relay) (stored int) {
+	t.Helper()
+	for {
+		response, body := r.post(t, "/chunks/A", "", fmt.Sprintf("%03d", stored)+strings.Repeat("x", 200_000))
+		if response.StatusCode != http.StatusAccepted {
+			require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+			assert.Equal(t, "30", response.Header.Get("Retry-After"))
+			assert.Contains(t, body, "store_full")
+			return stored
+		}
+		stored++
+		require.Less(t, stored, 200)
+	}
+}
+
+func assertNumbered(t *testing.T, chunks []string, n int) {
+	t.Helper()
+	require.GreaterOrEqual(t, len(chunks), n)
+	for i, text := range chunks[:n] {
+		assert.Equal(t, fmt.Sprintf("%03d", i), text[:3])
+	}
+}
+
+// A store leaves so much of its disk that it can deliver what it has.
+func TestRun_DiskReserve(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	cloud.Fail(memfaulttest.Fault{Status: 503})
 	c := config(t, cloud)
-	c.Store.Dir, c.Store.FsyncEvery, c.Store.Partitions = dir, 0, 1
+	c.Store.Dir, c.Store.FsyncEvery, c.Store.Partitions, c.Store.Reserve = smallDisk(t, "16m"), 0, 1, 6<<20
+	r := start(t, c)
+	stored := fill(t, r)
+	require.Greater(t, stored, 10)
+	status, body := r.get(t, "/readyz")
+	assert.Equal(t, http.StatusOK, status, body)
+	cloud.Heal()
+	eventually(t, func() bool { return len(distinct(cloud.Chunks("A"))) == stored }, "what was stored arrives")
+	assertNumbered(t, distinct(cloud.Chunks("A")), stored)
+	eventually(t, func() bool {
+		response, _ := r.post(t, "/chunks/A", "", "later")
+		return response.StatusCode == http.StatusAccepted
+	}, "there is room again")
+	assert.Equal(t, "relay_store_restarts 0\n", r.only(t, "relay_store_restarts"))
+}
+
+// Another program fills the disk: the store fails, says so, and continues in the same process
+// when there is room again.
+func TestRun_DiskFull(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	cloud.Fail(memfaulttest.Fault{Status: 503})
+	c := config(t, cloud)
+	c.Store.Dir, c.Store.FsyncEvery, c.Store.Partitions, c.Store.Reserve = smallDisk(t, "24m"), 0, 1, 1<<20
 	r := start(t, c)
 	stored := 0
-	for {
+	for ; stored < 20; stored++ {
 		response, _ := r.post(t, "/chunks/A", "", fmt.Sprintf("%03d", stored)+strings.Repeat("x", 200_000))
-		if response.StatusCode != http.StatusAccepted {
-			require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
-			assert.NotEmpty(t, response.Header.Get("Retry-After"))
-			break
-		}
-		stored++
-		require.Less(t, stored, 100)
+		require.Equal(t, http.StatusAccepted, response.StatusCode)
 	}
-	_ = r.stop() // the store may not respond any more
+	filler := filepath.Join(c.Store.Dir, "filler")
+	file, err := os.Create(filler)
+	require.NoError(t, err)
+	for err == nil {
+		_, err = file.Write(make([]byte, 4096))
+	}
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.NoError(t, file.Close())
+	eventually(t, func() bool { // a lease is written all the time
+		status, body := r.get(t, "/readyz")
+		return status == http.StatusServiceUnavailable && strings.Contains(body, "the store cannot write") && strings.Contains(body, "no space left")
+	}, "the relay says why it is not ready")
+	assert.Equal(t, "relay_store_up 0\n", r.only(t, "relay_store_up"))
+	response, body := r.post(t, "/chunks/B", "", "refused")
+	assert.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+	assert.Contains(t, body, "store_full")
+
+	require.NoError(t, os.Remove(filler))
 	cloud.Heal()
-	require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=60m"))
-	r = start(t, c)
-	eventually(t, func() bool { return len(distinct(cloud.Chunks("A"))) >= stored }, "what was acknowledged arrives")
-	for i, text := range distinct(cloud.Chunks("A"))[:stored] {
-		assert.Equal(t, fmt.Sprintf("%03d", i), text[:3])
-	}
-	response, _ := r.post(t, "/chunks/A", "", "later")
-	assert.Equal(t, http.StatusAccepted, response.StatusCode)
-	t.Logf("%d chunks of 200 kB on a file system of 6 MB", stored)
+	eventually(t, func() bool { return len(distinct(cloud.Chunks("A"))) == stored }, "what was acknowledged arrives")
+	assertNumbered(t, distinct(cloud.Chunks("A")), stored)
+	eventually(t, func() bool {
+		response, _ := r.post(t, "/chunks/B", "", "later")
+		status, _ := r.get(t, "/readyz")
+		return response.StatusCode == http.StatusAccepted && status == http.StatusOK
+	}, "the store takes chunks again")
+	eventually(t, func() bool { return len(cloud.Chunks("B")) > 0 }, "and delivers them")
 }
 
 // A device with more chunks than fit into memory waits; its other chunks stay in the stream,

@@ -15,11 +15,10 @@ import (
 // startServer starts the embedded server.
 func startServer(config Config) (*server.Server, error) {
 	options := &server.Options{
-		ServerName: "relay", JetStream: true, StoreDir: config.Dir, DontListen: config.Listen == "",
-		SyncAlways: config.FsyncEvery == 0, SyncInterval: max(config.FsyncEvery, time.Second),
-		NoSigs: true, NoLog: true,
-		JetStreamMaxStore: 1 << 50, // the limits of the streams count, not a guess from the disk
+		ServerName: "relay", JetStream: true, StoreDir: config.Dir, DontListen: config.Listen == "", NoSigs: true, NoLog: true,
 	}
+	js := jetStreamConfig(config)
+	options.SyncAlways, options.SyncInterval, options.JetStreamMaxStore, options.JetStreamMaxMemory = js.SyncAlways, js.SyncInterval, js.MaxStore, js.MaxMemory
 	if config.Listen != "" {
 		host, port, err := net.SplitHostPort(config.Listen)
 		if err != nil {
@@ -43,6 +42,16 @@ func startServer(config Config) (*server.Server, error) {
 		return nil, errors.New("relay: the embedded NATS server did not start within 30 s; is its directory in use?")
 	}
 	return s, nil
+}
+
+// jetStreamConfig returns the configuration of JetStream in the embedded server.
+func jetStreamConfig(config Config) *server.JetStreamConfig {
+	return &server.JetStreamConfig{
+		StoreDir: config.Dir, SyncAlways: config.FsyncEvery == 0, SyncInterval: max(config.FsyncEvery, time.Second),
+		MaxStore: 1 << 50, // the limits of the streams count, not a guess from the disk
+		// Nothing is stored in memory, but without a limit the server ignores this configuration.
+		MaxMemory: 1 << 20, Strict: true,
+	}
 }
 
 // ListenURL returns the URL of the embedded server, and "" if it does not listen.

@@ -36,6 +36,9 @@ type Rejected struct {
 // there is no room. The tenant is empty if only the topic of the chunk is known, and serial is
 // then the topic.
 func (s *Store) PutRejected(ctx context.Context, tenant, serial string, chunk []byte, reason error) error {
+	if err := s.room(chunk); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()
 	if tenant == "" {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -48,6 +49,7 @@ type Config struct {
 	Listen         string        // address of the embedded server for other relays; none if empty
 	FsyncEvery     time.Duration // of the embedded server; 0 is before each acknowledgement
 	Settings                     // what differs from an existing store is an error, unless Update is set
+	Reserve        int64         // bytes of the disk of the embedded server that no chunk may take
 	Update         bool          // change the settings of an existing store
 	OnReconnect    func()        // called after the connection was lost and is back; may be nil
 	Logger         *slog.Logger
@@ -63,6 +65,8 @@ type Store struct {
 	rejected jetstream.Stream
 	embedded *server.Server
 	lock     *flock.Flock // of the directory of the embedded server
+	disk     *disk        // of the embedded server
+	unwatch  func()       // ends the watching of the disk
 	config   Config
 	settings Settings
 }
@@ -88,7 +92,25 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		s.Close()
 		return nil, err
 	}
+	if s.embedded != nil {
+		s.watchDisk(ctx)
+	}
 	return s, nil
+}
+
+func (s *Store) watchDisk(ctx context.Context) {
+	s.disk = &disk{store: s}
+	s.disk.look()
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx)) // until Close
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.disk.watch(watching)
+	}()
+	s.unwatch = sync.OnceFunc(func() {
+		stop()
+		<-done
+	})
 }
 
 // lock takes a directory for this process: two servers in one directory would overwrite the
@@ -204,10 +226,21 @@ func (s *Store) PutBeyond(ctx context.Context, tenant, serial string, chunk []by
 }
 
 func (s *Store) put(ctx context.Context, subject string, chunk []byte) error {
+	if err := s.room(chunk); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()
 	_, err := s.JS.Publish(ctx, subject, chunk)
 	return putError(err)
+}
+
+// room returns [ErrFull] if the disk has no room for a chunk.
+func (s *Store) room(chunk []byte) error {
+	if s.disk == nil {
+		return nil
+	}
+	return s.disk.take(len(chunk))
 }
 
 // DeviceOf returns the device of a subject of PutBeyond or Put.
@@ -250,6 +283,9 @@ type State struct {
 
 	Rejected, RejectedBytes uint64
 	MaxRejectedBytes        int64
+
+	Replicas        int // of each chunk
+	CurrentReplicas int // that are up to date now
 }
 
 // State returns the state of the store.
@@ -269,11 +305,33 @@ func (s *Store) State(ctx context.Context) (State, error) {
 	if state.Chunks > 0 {
 		state.Oldest = info.State.FirstTime
 	}
+	state.Replicas, state.CurrentReplicas = info.Config.Replicas, currentReplicas(info.Cluster)
 	return state, nil
+}
+
+// currentReplicas counts the servers that have all chunks. A server whose disk was full has
+// none until it is restarted.
+func currentReplicas(cluster *jetstream.ClusterInfo) int {
+	if cluster == nil {
+		return 1
+	}
+	n := 0
+	if cluster.Leader != "" {
+		n = 1
+	}
+	for _, peer := range cluster.Replicas {
+		if peer.Current && !peer.Offline {
+			n++
+		}
+	}
+	return n
 }
 
 // Close closes the connection, and stops the embedded server.
 func (s *Store) Close() {
+	if s.unwatch != nil {
+		s.unwatch()
+	}
 	if s.Conn != nil {
 		s.Conn.Close()
 	}
