@@ -26,6 +26,7 @@ import (
 	"github.com/memfault-go/memfault"
 	"github.com/memfault-go/memfault/memfaulttest"
 
+	"github.com/memfault-go/memfault/examples/relay/internal/auth"
 	"github.com/memfault-go/memfault/examples/relay/internal/intake"
 	"github.com/memfault-go/memfault/examples/relay/internal/service"
 	"github.com/memfault-go/memfault/examples/relay/internal/tenants"
@@ -46,9 +47,40 @@ func command(ctx context.Context, args []string, out, errs io.Writer) error {
 		switch args[0] {
 		case "replay-rejected", "discard-rejected":
 			return rejected(ctx, args[0], args[1:], out, errs)
+		case "token":
+			return token(args[1:], out, errs)
 		}
 	}
 	return run(ctx, args, out, errs)
+}
+
+// token prints the tokens of devices, by the first secret of their tenant.
+func token(args []string, out, errs io.Writer) error {
+	set := flag.NewFlagSet("relay token", flag.ContinueOnError)
+	set.SetOutput(errs)
+	path := set.String("tenants", "", "`file` with the tenants; without it, the secret is in RELAY_TOKEN_SECRETS")
+	name := set.String("tenant", "default", "name of the tenant")
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	secrets := strings.Fields(os.Getenv("RELAY_TOKEN_SECRETS"))
+	if *path != "" {
+		all, err := tenants.Load(*path)
+		if err != nil {
+			return err
+		}
+		secrets = all.TokenSecrets(*name)
+	}
+	if len(secrets) == 0 {
+		return fmt.Errorf("relay token: the tenant %q has no token_secrets", *name)
+	}
+	for _, serial := range set.Args() {
+		if !tenants.ValidSerial(serial) {
+			return fmt.Errorf("relay token: invalid serial %q", serial)
+		}
+		fmt.Fprintln(out, auth.Token(secrets[0], serial))
+	}
+	return nil
 }
 
 // flags are the flags that are not fields of the configuration.
@@ -57,6 +89,7 @@ type flags struct {
 	bridge                     service.Bridge
 	bridgeCA, bridgePassword   string
 	natsPassword               string
+	tls                        auth.Files
 	fake                       bool
 }
 
@@ -72,6 +105,17 @@ func parse(args []string, errs io.Writer) (service.Config, flags, error) {
 	set.StringVar(&c.HTTP, "http", c.HTTP, "`address` for chunks by HTTP")
 	set.StringVar(&c.MQTT, "mqtt-listen", c.MQTT, "`address` for chunks by MQTT")
 	set.StringVar(&c.Admin, "admin-listen", c.Admin, "`address` of /metrics, /healthz, /readyz and replay-rejected, for operators")
+	set.StringVar(&f.tls.Certificate, "tls-cert", "", "`file` with the certificate for devices, by HTTP and MQTT; read again on SIGHUP")
+	set.StringVar(&f.tls.Key, "tls-key", "", "`file` with its key")
+	set.StringVar(&f.tls.ClientCA, "tls-client-ca", "", "`file` with the authorities of client certificates, which name TENANT/SERIAL")
+	set.Func("auth", "what a device must present: device (its token or certificate), key (the project key is enough), or off; by default device if it is configured, and off on loopback", func(text string) error {
+		c.Auth = auth.Mode(text)
+		return nil
+	})
+	set.IntVar(&c.Connections, "max-connections", c.Connections, "connections of devices, by HTTP and by MQTT each; 0 is no limit")
+	set.IntVar(&c.ConnectionsOfAddress, "max-connections-per-address", c.ConnectionsOfAddress, "likewise, of an address; 0 is no limit")
+	set.IntVar(&c.Requests, "max-requests", c.Requests, "requests by HTTP at a time")
+	set.Int64Var(&c.RequestBytes, "request-memory", c.RequestBytes, "bytes of the bodies of all requests")
 	set.StringVar(&f.bridge.URL, "mqtt", "", "subscribe to the existing broker at this `URL` (tcp:// or mqtts://) instead of listening")
 	set.StringVar(&f.bridge.ClientID, "mqtt-client-id", "memfault-relay", "client ID at the existing broker, without the name of the tenant; the same for all relays")
 	set.StringVar(&f.bridge.User, "mqtt-user", "", "`name` at the existing broker; the password is in RELAY_MQTT_PASSWORD or -mqtt-password-file")
@@ -131,6 +175,11 @@ func secrets(c *service.Config, f *flags) (err error) {
 	}
 	if c.Store.Password, err = secret("RELAY_NATS_PASSWORD", f.natsPassword); err != nil {
 		return err
+	}
+	if f.tls != (auth.Files{}) {
+		if c.TLS, err = auth.LoadTLS(f.tls); err != nil {
+			return err
+		}
 	}
 	if f.bridge.URL == "" {
 		return nil
@@ -201,7 +250,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		config.Tenants, err = tenants.Load(f.tenants)
 		config.Reload = func() error { return config.Tenants.Reload(f.tenants) }
 	} else {
-		config.Tenants, err = tenants.New([]tenants.Tenant{{Name: "default", Prefix: intake.DefaultTenant, ProjectKey: key}})
+		config.Tenants, err = tenants.New([]tenants.Tenant{{
+			Name: "default", Prefix: intake.DefaultTenant, ProjectKey: key, TokenSecrets: strings.Fields(os.Getenv("RELAY_TOKEN_SECRETS")),
+		}})
 		if err != nil && key == "" {
 			err = errors.New("relay: set MEMFAULT_PROJECT_KEY, or use -tenants or -fake")
 		}

@@ -98,6 +98,7 @@ func TestRun_InvalidFlags(t *testing.T) {
 		"must be a positive number":      {"-fake", "-partitions", "0"},
 		"partitions must be":             {"-fake", "-partitions", "5000"},
 		"limits must be positive":        {"-fake", "-memory", "0"},
+		"the largest chunk must fit":     {"-fake", "-memory", "100000"},
 		"the largest chunk must be":      {"-fake", "-max-chunk", "10000000"},
 		"a lease must last at least":     {"-fake", "-lease", "1ms"},
 		"relay: tenants: open":           {"-tenants", "/nonexistent"},

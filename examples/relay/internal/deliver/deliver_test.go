@@ -33,20 +33,21 @@ func TestChunk_IsSmall(t *testing.T) {
 
 func TestBudget_LeavesMemoryForHealthyDevices(t *testing.T) {
 	const size = 1000
-	count := func(b *Budget, of health) (n int) {
-		for b.acquire(size, of) {
+	count := func(b *Budget, of health, first bool) (n int) {
+		for b.acquire(size, of, first) {
 			n++
 		}
 		return n
 	}
-	b := NewBudget(800 * (size + overhead))
-	assert.Equal(t, 600, count(b, sick))
-	assert.Equal(t, 100, count(b, untried))
-	assert.Equal(t, 100, count(b, healthy))
+	b := NewBudget(800 * (size + Overhead))
+	assert.Equal(t, 400, count(b, sick, false))
+	assert.Zero(t, count(b, untried, false))
+	assert.Equal(t, 200, count(b, sick, true))
+	assert.Equal(t, 100, count(NewBudget(100*(size+Overhead)), untried, true))
+	assert.Equal(t, 200, count(b, healthy, false))
 	for range 100 {
 		b.release(size)
 	}
-	assert.Zero(t, count(b, sick))
-	assert.Zero(t, count(b, untried))
-	assert.Equal(t, 100, count(b, healthy))
+	assert.Zero(t, count(b, sick, true))
+	assert.Equal(t, 100, count(b, untried, true))
 }

@@ -162,7 +162,7 @@ func (r *run) send(d *device, c chunk, read func() ([]byte, error)) result {
 	if sender == nil {
 		return notNow
 	}
-	if !r.config.Memory.acquire(c.size, r.healthOf(d)) {
+	if health, first := r.healthOf(d); !r.config.Memory.acquire(c.size, health, first) {
 		return memoryFull
 	}
 	content, err := read()
@@ -190,14 +190,15 @@ func (r *run) send(d *device, c chunk, read func() ([]byte, error)) result {
 	return notNow
 }
 
-// healthOf returns the health of a device. In a tenant whose uploads are paused, all are sick.
-func (r *run) healthOf(d *device) health {
+// healthOf returns the health of a device, and whether it has no chunk in the sender. In a
+// tenant whose uploads are paused, all are sick.
+func (r *run) healthOf(d *device) (health health, first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.paused[d.tenant] {
-		return sick
+		return sick, d.pending == 0
 	}
-	return d.health
+	return d.health, d.pending == 0
 }
 
 // attempted notes the outcome of an upload.

@@ -88,31 +88,31 @@ type Budget struct {
 // NewBudget returns a [Budget].
 func NewBudget(bytes int64) *Budget { return &Budget{limit: bytes} }
 
-// overhead is about what a chunk in memory costs besides its content.
-const overhead = 1024
+// Overhead is about what a chunk in memory costs besides its content, in bytes.
+const Overhead = 1024
 
 // acquire takes memory for a chunk. Chunks that wait must not keep out those that could be
-// uploaded immediately: devices that are sick can use three quarters of the memory, devices
-// that were not tried seven eighths.
-func (b *Budget) acquire(chunk uint32, of health) bool {
+// uploaded immediately. So a device that is not known to be healthy has more than one chunk in
+// memory only while half of it is free, and a device that is sick has one while a quarter is.
+func (b *Budget) acquire(chunk uint32, of health, first bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	limit := b.limit
-	switch of {
-	case sick:
+	switch {
+	case of != healthy && !first:
+		limit = limit / 2
+	case of == sick:
 		limit = limit / 4 * 3
-	case untried:
-		limit = limit / 8 * 7
 	}
-	if b.used+int64(chunk)+overhead > limit {
+	if b.used+int64(chunk)+Overhead > limit {
 		return false
 	}
-	b.used += int64(chunk) + overhead
+	b.used += int64(chunk) + Overhead
 	return true
 }
 
 func (b *Budget) release(chunk uint32) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.used -= int64(chunk) + overhead
+	b.used -= int64(chunk) + Overhead
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/memfault-go/memfault/examples/relay/internal/auth"
+	"github.com/memfault-go/memfault/examples/relay/internal/limit"
 	"github.com/memfault-go/memfault/examples/relay/internal/share"
 	"github.com/memfault-go/memfault/examples/relay/internal/store"
 	"github.com/memfault-go/memfault/examples/relay/internal/tenants"
@@ -22,12 +24,17 @@ const (
 	TenantFull  Reason = "tenant_full"
 	Unavailable Reason = "store_unavailable"
 	Closing     Reason = "shutting_down"
+	Busy        Reason = "too_many_requests"
 
 	UnknownTopic Reason = "unknown_tenant"
 	BadSerial    Reason = "bad_serial"
 	Empty        Reason = "empty_chunk"
 	TooLarge     Reason = "chunk_too_large"
 	Malformed    Reason = "malformed"
+	Unsupported  Reason = "unsupported_media_type"
+	QoS2         Reason = "qos_2"
+	Unauthorized Reason = "unauthorized"
+	OtherDevice  Reason = "other_device"
 )
 
 // bridgeTransport is the label of chunks from an existing broker, which has confirmed them.
@@ -53,7 +60,7 @@ func (r *Refusal) Unwrap() error { return r.cause }
 // Temporary reports whether the same chunk can be stored later.
 func (r *Refusal) Temporary() bool {
 	switch r.Reason {
-	case Full, DeviceFull, TenantFull, Unavailable, Closing:
+	case Full, DeviceFull, TenantFull, Unavailable, Closing, Busy:
 		return true
 	}
 	return false
@@ -64,7 +71,9 @@ type Config struct {
 	Store    *store.Store
 	Tenants  *tenants.Set
 	Shares   *share.Shares
-	MaxChunk int // bytes of a chunk
+	Auth     *auth.Auth
+	Budget   *limit.Budget // of requests by HTTP
+	MaxChunk int           // bytes of a chunk
 	// Stored and Refused count chunks; they may be nil. The tenant is empty if it is unknown.
 	Stored  func(transport, tenant string)
 	Refused func(transport, tenant string, reason Reason)
@@ -129,6 +138,20 @@ func (i *Intake) store(ctx context.Context, transport, tenant, serial string, ch
 		return &Refusal{DeviceFull, err}
 	}
 	return &Refusal{Unavailable, err}
+}
+
+// check returns a *Refusal if the credentials do not allow to send chunks of a device.
+func (i *Intake) check(transport string, c auth.Credentials, tenant, serial string) *Refusal {
+	err := i.config.Auth.Check(c, tenant, serial)
+	if err == nil {
+		return nil
+	}
+	refusal := &Refusal{Reason: Unauthorized}
+	if errors.Is(err, auth.ErrOther) {
+		refusal.Reason = OtherDevice
+	}
+	i.refused(transport, "", refusal.Reason) // without a tenant, which a stranger chooses
+	return refusal
 }
 
 // Again stores a chunk that was rejected before.

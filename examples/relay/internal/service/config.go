@@ -14,6 +14,8 @@ import (
 
 	"github.com/memfault-go/memfault"
 
+	"github.com/memfault-go/memfault/examples/relay/internal/auth"
+	"github.com/memfault-go/memfault/examples/relay/internal/deliver"
 	"github.com/memfault-go/memfault/examples/relay/internal/intake"
 	"github.com/memfault-go/memfault/examples/relay/internal/store"
 	"github.com/memfault-go/memfault/examples/relay/internal/tenants"
@@ -29,6 +31,14 @@ type Config struct {
 	Admin    string  // address of the HTTP server for operators
 	Bridge   *Bridge // an existing MQTT broker; nil if none
 	MaxChunk int     // bytes
+
+	TLS  *auth.TLS // of the servers for devices; nil is none
+	Auth auth.Mode // what a device must present
+
+	Connections          int   // of devices, for HTTP and for MQTT each; 0 is no limit
+	ConnectionsOfAddress int   // likewise, of an address
+	Requests             int   // by HTTP, in flight
+	RequestBytes         int64 // in memory, of all requests in flight
 
 	LeaseTTL        time.Duration
 	Memory          int64 // bytes of chunks in memory
@@ -71,6 +81,7 @@ func Defaults() Config {
 	return Config{
 		Store: store.Config{Dir: "relay-data", Reserve: 64 << 20},
 		HTTP:  "127.0.0.1:8090", MQTT: "127.0.0.1:1883", Admin: "127.0.0.1:8091", MaxChunk: 256 << 10,
+		Connections: 20_000, ConnectionsOfAddress: 2_000, Requests: 256, RequestBytes: 64 << 20,
 		LeaseTTL: 10 * time.Second, Memory: 128 << 20, MemoryPerDevice: 256 << 10,
 		Concurrency: 16, UploadTimeout: 15 * time.Second, Shutdown: 20 * time.Second,
 		Transport: transport, Logger: slog.Default(),
@@ -100,8 +111,11 @@ func (c *Config) validate() error {
 		return errors.New("relay: the embedded store has one replica of each chunk; more need -nats")
 	case c.LeaseTTL < 500*time.Millisecond:
 		return errors.New("relay: a lease must last at least 500 ms")
-	case min(s.MaxBytes, s.MaxPerDevice, c.Store.Reserve) < 0, min(c.Memory, c.MemoryPerDevice, int64(c.Concurrency)) < 1, c.Unacknowledged < 0:
+	case min(s.MaxBytes, s.MaxPerDevice, c.Store.Reserve) < 0, min(c.Memory, c.MemoryPerDevice, int64(c.Concurrency), int64(c.Requests), c.RequestBytes) < 1,
+		min(c.Unacknowledged, c.Connections, c.ConnectionsOfAddress) < 0:
 		return errors.New("relay: limits must be positive")
+	case min(c.Memory/4*3, c.RequestBytes) < int64(c.MaxChunk)+deliver.Overhead:
+		return errors.New("relay: the largest chunk must fit into three quarters of the memory, and into the memory of requests")
 	case c.MQTT != "" && c.Bridge != nil:
 		return errors.New("relay: either listen for MQTT or subscribe to an existing broker")
 	}

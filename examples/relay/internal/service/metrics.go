@@ -15,16 +15,17 @@ import (
 
 // metrics are the metrics of a relay.
 type metrics struct {
-	registry *prometheus.Registry
-	stored   *prometheus.CounterVec
-	refused  *prometheus.CounterVec
-	beyond   *prometheus.CounterVec
-	attempts *prometheus.HistogramVec
-	pauses   *prometheus.CounterVec
-	rejected *prometheus.CounterVec
-	restarts *prometheus.CounterVec
-	acquired prometheus.Counter
-	lost     prometheus.Counter
+	registry    *prometheus.Registry
+	stored      *prometheus.CounterVec
+	refused     *prometheus.CounterVec
+	beyond      *prometheus.CounterVec
+	attempts    *prometheus.HistogramVec
+	pauses      *prometheus.CounterVec
+	rejected    *prometheus.CounterVec
+	restarts    *prometheus.CounterVec
+	unconnected prometheus.Counter
+	acquired    prometheus.Counter
+	lost        prometheus.Counter
 }
 
 func newMetrics(r *relay) *metrics {
@@ -40,13 +41,14 @@ func newMetrics(r *relay) *metrics {
 			Name: "relay_memfault_request_seconds", Help: "Attempts of requests to Memfault; status 0 is no response.",
 			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30},
 		}, []string{"operation", "tenant", "status"}),
-		pauses:   counter("relay_pauses_total", "How often the uploads of a tenant and partition paused because its project key was rejected.", "tenant"),
-		rejected: counter("relay_chunks_rejected_total", "Chunks that Memfault rejected; they are kept in "+"CHUNKS_REJECTED.", "tenant"),
-		restarts: counter("relay_partition_restarts_total", "New consumers during a lease.", "reason"),
-		acquired: prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_leases_acquired_total", Help: "Leases acquired."}),
-		lost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_leases_lost_total", Help: "Leases that expired or were taken."}),
+		pauses:      counter("relay_pauses_total", "How often the uploads of a tenant and partition paused because its project key was rejected.", "tenant"),
+		rejected:    counter("relay_chunks_rejected_total", "Chunks that Memfault rejected; they are kept in "+"CHUNKS_REJECTED.", "tenant"),
+		restarts:    counter("relay_partition_restarts_total", "New consumers during a lease.", "reason"),
+		unconnected: prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_connections_refused_total", Help: "Connections of devices above a limit."}),
+		acquired:    prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_leases_acquired_total", Help: "Leases acquired."}),
+		lost:        prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_leases_lost_total", Help: "Leases that expired or were taken."}),
 	}
-	m.registry.MustRegister(m.stored, m.refused, m.beyond, m.attempts, m.pauses, m.rejected, m.restarts, m.acquired, m.lost,
+	m.registry.MustRegister(m.stored, m.refused, m.beyond, m.attempts, m.pauses, m.rejected, m.restarts, m.unconnected, m.acquired, m.lost,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{relay: r})
 	return m
 }
@@ -78,6 +80,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		}
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue, value, tenant...)
 	}
+	gauge("relay_connections", "Connections of devices.", float64(g.relay.listeners.connections()))
 	gauge("relay_partitions", "Partitions that this relay delivers.", float64(g.relay.leases.Held()))
 	if g.relay.bridge != nil {
 		status := g.relay.bridge.Status()

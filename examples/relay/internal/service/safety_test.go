@@ -162,7 +162,8 @@ func TestRun_RejectedChunksWaitForRoom(t *testing.T) {
 		result := r.rejected(t, "replay")
 		assert.Empty(t, result.Problem)
 		total += result.Chunks
-		return strings.Contains(r.metrics(t), "\nrelay_store_chunks 0\n")
+		metrics := r.metrics(t)
+		return strings.Contains(metrics, "\nrelay_store_chunks 0\n") && strings.Contains(metrics, "\nrelay_rejected_chunks 0\n")
 	}, "all are uploaded again")
 	assert.Equal(t, bad, total)
 	assert.Len(t, distinct(cloud.Chunks("BAD")), bad)

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/memfault-go/memfault/examples/relay/internal/auth"
 	"github.com/memfault-go/memfault/examples/relay/internal/deliver"
 	"github.com/memfault-go/memfault/examples/relay/internal/intake"
 	"github.com/memfault-go/memfault/examples/relay/internal/lease"
+	"github.com/memfault-go/memfault/examples/relay/internal/limit"
 	"github.com/memfault-go/memfault/examples/relay/internal/share"
 	"github.com/memfault-go/memfault/examples/relay/internal/store"
 )
@@ -26,6 +29,8 @@ type relay struct {
 	leases    *lease.Manager
 	bridge    *intake.Bridge // nil without a bridge
 	shares    *share.Shares
+	auth      *auth.Auth
+	listeners *listeners
 	closing   atomic.Bool
 
 	id    string // of this process, for leases
@@ -49,11 +54,19 @@ func Run(ctx context.Context, config Config) error {
 	if err := config.Tenants.Require(r.checkTenant); err != nil {
 		return err
 	}
-	l, err := listen(ctx, config)
+	var err error
+	r.auth, err = auth.New(auth.Config{
+		Mode: config.Auth, Certificates: config.TLS != nil && config.TLS.VerifiesClients(),
+		Addresses: []string{config.HTTP, config.MQTT}, Tenants: config.Tenants,
+	})
 	if err != nil {
 		return err
 	}
-	defer l.close()
+	r.metrics = newMetrics(r)
+	if r.listeners, err = listen(ctx, config, r.metrics.unconnected.Inc); err != nil {
+		return err
+	}
+	defer r.listeners.close()
 	// The connection of the store exists before the deliverer.
 	var deliverer atomic.Pointer[deliver.Deliverer]
 	config.Store.Logger = config.Logger
@@ -68,7 +81,6 @@ func Run(ctx context.Context, config Config) error {
 	var closeStore sync.Once
 	defer closeStore.Do(r.store.Close)
 	r.id, r.ended = r.store.ProcessID()
-	r.metrics = newMetrics(r)
 	r.deliverer = deliver.New(r.deliverConfig())
 	r.shares = share.New(share.Config{
 		Conn: r.store.Conn, ID: r.id, Bytes: r.deliverer.Bytes, Limit: r.tenantLimit,
@@ -76,7 +88,7 @@ func Run(ctx context.Context, config Config) error {
 	})
 	deliverer.Store(r.deliverer)
 	r.newManagers()
-	return r.serve(ctx, l, func() { closeStore.Do(r.store.Close) })
+	return r.serve(ctx, func() { closeStore.Do(r.store.Close) })
 }
 
 func (r *relay) newManagers() {
@@ -112,11 +124,13 @@ func (r *relay) newBridge() *lease.Manager {
 }
 
 // serve runs all parts until ctx ends, and shuts them down.
-func (r *relay) serve(ctx context.Context, l *listeners, closeStore func()) error {
+func (r *relay) serve(ctx context.Context, closeStore func()) error {
+	l := r.listeners
 	taking, stopTaking := context.WithCancel(ctx)
 	defer stopTaking()
 	r.intake = intake.New(taking, intake.Config{
-		Store: r.store, Tenants: r.config.Tenants, Shares: r.shares, MaxChunk: r.config.MaxChunk,
+		Store: r.store, Tenants: r.config.Tenants, Shares: r.shares, Auth: r.auth,
+		Budget: limit.NewBudget(r.config.Requests, r.config.RequestBytes), MaxChunk: r.config.MaxChunk,
 		Stored: r.metrics.countStored, Refused: r.metrics.countRefused,
 		Beyond: func(tenant string) { r.metrics.beyond.WithLabelValues(tenant).Inc() },
 	})
@@ -128,7 +142,7 @@ func (r *relay) serve(ctx context.Context, l *listeners, closeStore func()) erro
 		managers.Go(func() { bridge.Run(taking) })
 	}
 	failed := make(chan error, 2)
-	devices := &http.Server{Handler: r.intake.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
+	devices := &http.Server{Handler: r.intake.Handler(), ErrorLog: slog.NewLogLogger(r.config.Logger.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
 	operators := &http.Server{Handler: r.admin(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	go func() { failed <- devices.Serve(l.http) }()
 	go func() { failed <- operators.Serve(l.admin) }()
@@ -147,7 +161,8 @@ func (r *relay) serve(ctx context.Context, l *listeners, closeStore func()) erro
 	managers.Go(func() { r.leases.Run(acting) })
 	managers.Go(func() { r.shares.Run(acting) })
 	r.config.Logger.Info("relay started", "http", started.HTTP, "mqtt", started.MQTT, "admin", started.Admin,
-		"bridge", r.config.Bridge != nil, "partitions", r.store.Settings().Partitions)
+		"bridge", r.config.Bridge != nil, "partitions", r.store.Settings().Partitions,
+		"tls", r.config.TLS != nil, "auth", r.auth.Mode)
 	if r.config.Started != nil {
 		r.config.Started(started)
 	}
@@ -173,6 +188,11 @@ func (r *relay) serve(ctx context.Context, l *listeners, closeStore func()) erro
 func (r *relay) reload() error {
 	if r.config.Reload != nil {
 		if err := r.config.Reload(); err != nil {
+			return err
+		}
+	}
+	if r.config.TLS != nil {
+		if err := r.config.TLS.Reload(); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ func TestRun_SickDevicesLeaveMemory(t *testing.T) {
 		cloud.Fail(memfaulttest.Fault{Device: fmt.Sprint("SICK-", n), Status: 503})
 	}
 	c := config(t, cloud)
-	c.Store.Partitions, c.Memory, c.MemoryPerDevice = 1, 200_000, 50_000
+	c.Store.Partitions, c.MaxChunk, c.Memory, c.MemoryPerDevice = 1, 2000, 200_000, 50_000
 	r := start(t, c)
 	for range chunks {
 		for n := range sick {
@@ -62,7 +62,7 @@ func TestRun_ShareOfATenant(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	c := config(t, cloud)
 	c.Tenants = twoTenants(t, cloud)
-	c.Store.MaxBytes, c.Store.Partitions, c.Memory = 2_000_000, 1, 300_000
+	c.Store.MaxBytes, c.Store.Partitions, c.MaxChunk, c.Memory = 2_000_000, 1, 100_000, 300_000
 	r := start(t, c)
 	stored := 0
 	for {
