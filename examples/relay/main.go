@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	"go.opentelemetry.io/otel/sdk/trace"
@@ -283,6 +284,7 @@ func startTracing(ctx context.Context, config *service.Config, kind string, out 
 	if err != nil {
 		return nil, fmt.Errorf("relay: -trace: %w", err)
 	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { config.Logger.Error("spans not exported", "error", err) }))
 	provider := trace.NewTracerProvider(trace.WithBatcher(exporter))
 	config.Tracer = provider.Tracer("github.com/memfault-go/memfault/examples/relay")
 	return func() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault/memfaulttest"
+
+	"github.com/memfault-go/memfault/examples/relay/internal/service"
 )
 
 // output collects what the program prints.
@@ -132,6 +135,32 @@ func TestRun_PasswordsAreNoArguments(t *testing.T) {
 	assert.Empty(t, c.MQTT)
 	_, _, err = parse([]string{"-mqtt", "tcp://broker:1883", "-mqtt-ca", path}, io.Discard)
 	require.ErrorContains(t, err, "contains no certificate")
+}
+
+// The errors of the exporter are in the log like all others.
+func TestStartTracing_Errors(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2000")
+	var logs output
+	config := service.Config{Logger: slog.New(slog.NewJSONHandler(&logs, nil))}
+	stop, err := startTracing(t.Context(), &config, "otlp", io.Discard)
+	require.NoError(t, err)
+	_, span := config.Tracer.Start(t.Context(), "span")
+	span.End()
+	stop()
+	eventually(t, func() bool { return strings.Contains(logs.String(), `"msg":"spans not exported"`) }, "the error is logged")
+}
+
+func TestToken(t *testing.T) {
+	t.Setenv("RELAY_TOKEN_SECRETS", "0123456789abcdef the-one-before-that")
+	var out output
+	require.NoError(t, command(t.Context(), []string{"token", "ABCD1234"}, &out, io.Discard))
+	// printf ABCD1234 | openssl dgst -sha256 -hmac 0123456789abcdef
+	assert.Equal(t, "0b2940ffc02a1910562171b42f196a2fdedc22d8f864f0e2a00a4a88b370e2af\n", out.String())
+	require.ErrorContains(t, command(t.Context(), []string{"token", "A.B"}, &out, io.Discard), `invalid serial "A.B"`)
+	path := filepath.Join(t.TempDir(), "tenants.json")
+	require.NoError(t, os.WriteFile(path, []byte(`{"tenants": [{"name": "acme", "prefix": "memfault", "project_key": "k"}]}`), 0o600))
+	require.ErrorContains(t, command(t.Context(), []string{"token", "-tenants", path, "-tenant", "acme", "A"}, &out, io.Discard), "no token_secrets")
 }
 
 func TestRejected(t *testing.T) {

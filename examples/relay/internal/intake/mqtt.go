@@ -62,6 +62,9 @@ func (i *Intake) ServeMQTT(listener net.Listener, logger *slog.Logger) (*Broker,
 	return &Broker{server: server}, nil
 }
 
+// Sessions returns the number of sessions, which are the connections.
+func (b *Broker) Sessions() int { return b.server.Clients.Len() }
+
 // Close disconnects all devices. Chunks without a PUBACK are sent again by their devices.
 func (b *Broker) Close() { _ = b.server.Close() } // it returns no error
 

@@ -81,6 +81,9 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue, value, tenant...)
 	}
 	gauge("relay_connections", "Connections of devices.", float64(g.relay.listeners.connections()))
+	if broker := g.relay.broker.Load(); broker != nil {
+		gauge("relay_mqtt_sessions", "Sessions of devices by MQTT.", float64(broker.Sessions()))
+	}
 	gauge("relay_partitions", "Partitions that this relay delivers.", float64(g.relay.leases.Held()))
 	if g.relay.bridge != nil {
 		status := g.relay.bridge.Status()

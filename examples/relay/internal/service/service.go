@@ -31,6 +31,7 @@ type relay struct {
 	shares    *share.Shares
 	auth      *auth.Auth
 	listeners *listeners
+	broker    atomic.Pointer[intake.Broker] // nil without MQTT
 	closing   atomic.Bool
 
 	id    string // of this process, for leases
@@ -155,6 +156,7 @@ func (r *relay) serve(ctx context.Context, closeStore func()) error {
 		if err != nil {
 			return err
 		}
+		r.broker.Store(broker)
 		started.MQTT, closeBroker = l.mqtt.Addr().String(), sync.OnceFunc(broker.Close)
 	}
 	defer closeBroker()

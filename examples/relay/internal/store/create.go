@@ -200,7 +200,7 @@ func (s *Store) checkPartitions(ctx context.Context, old *jetstream.StreamInfo, 
 func (s *Store) ensure(ctx context.Context, what string, create func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	for {
+	for n := 0; ; n++ {
 		attempt, cancel := context.WithTimeout(ctx, putTimeout)
 		err := create(attempt)
 		cancel()
@@ -210,6 +210,9 @@ func (s *Store) ensure(ctx context.Context, what string, create func(context.Con
 		permanent := errors.As(err, &api) && !taken && (api.Code < 500 || api.ErrorCode == storageExceeded)
 		if err == nil || refused(err) || permanent {
 			return wrap(what, err)
+		}
+		if n%25 == 0 { // every 5 s, or rarer
+			s.config.Logger.Warn("waiting for the store", "for", what, "connected", s.Conn.IsConnected(), "error", err)
 		}
 		select {
 		case <-ctx.Done():
