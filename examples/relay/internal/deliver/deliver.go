@@ -56,6 +56,8 @@ type Config struct {
 	// Paused, Rejected and Restarted count; they may be nil.
 	Paused, Rejected func(tenant string)
 	Restarted        func(reason string)
+	// Messages counts the messages in accepted chunks; it may be nil.
+	Messages func(tenant string, complete bool, damaged int)
 	// Step is called in the course of a takeover, for tests; it may be nil.
 	Step func(step string)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/memfault-go/memfault"
 
+	"github.com/memfault-go/memfault/examples/relay/internal/inspect"
 	"github.com/memfault-go/memfault/examples/relay/internal/store"
 )
 
@@ -170,6 +171,9 @@ func (r *run) send(d *device, c chunk, read func() ([]byte, error)) result {
 		r.count(d, 1)
 		if err = sender.Send(r.lease.Context(), d.serial, content, func(err error) {
 			r.config.Memory.release(c.size)
+			if err == nil {
+				r.inspect(d, content)
+			}
 			r.done(d, c, err)
 		}); err == nil {
 			return sent
@@ -238,6 +242,22 @@ func (r *run) done(d *device, c chunk, err error) {
 	case !errors.Is(err, memfault.ErrNotDelivered) && r.lease.Valid():
 		r.reject(d, c, err)
 	}
+}
+
+// inspect counts the messages in the accepted chunks. The chunks of a device are accepted in
+// order, and by the relay that has its partition; an earlier owner may have had the beginning
+// of a message.
+func (r *run) inspect(d *device, content []byte) {
+	if r.config.Messages == nil {
+		return
+	}
+	r.inspecting.Lock()
+	result := r.inspector.Add(inspect.Device{Tenant: d.tenant, Serial: d.serial}, content, time.Now())
+	r.inspecting.Unlock()
+	if result.Damage != nil {
+		r.logger.Warn("message damaged", "tenant", d.tenant, "device", d.serial, "damage", result.Damage)
+	}
+	r.config.Messages(d.tenant, result.Complete, result.Damaged)
 }
 
 // reject keeps a chunk that Memfault rejected in another stream.

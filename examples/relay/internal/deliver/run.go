@@ -11,6 +11,7 @@ import (
 
 	"github.com/memfault-go/memfault"
 
+	"github.com/memfault-go/memfault/examples/relay/internal/inspect"
 	"github.com/memfault-go/memfault/examples/relay/internal/lease"
 )
 
@@ -35,6 +36,9 @@ type run struct {
 	leaving chan struct{} // closed when no more parked chunks should be read back
 	leave   sync.Once
 
+	inspecting sync.Mutex
+	inspector  *inspect.Inspector
+
 	mu      sync.Mutex
 	senders map[string]*memfault.ChunkSender // by tenant
 	devices map[deviceKey]*device            // those with pending or parked chunks
@@ -51,7 +55,7 @@ func newRun(d *Deliverer, l *lease.Lease, partition int, logger *slog.Logger) *r
 	r := &run{
 		Deliverer: d, lease: l, partition: partition, logger: logger, gate: newGate(l),
 		broken: make(chan struct{}), wake: make(chan struct{}, 1), ended: make(chan struct{}),
-		leaving: make(chan struct{}),
+		leaving: make(chan struct{}), inspector: inspect.New(),
 		senders: map[string]*memfault.ChunkSender{}, devices: map[deviceKey]*device{},
 		paused: map[string]bool{}, bytes: map[string]int64{},
 	}

@@ -24,6 +24,7 @@ type metrics struct {
 	rejected    *prometheus.CounterVec
 	restarts    *prometheus.CounterVec
 	unconnected prometheus.Counter
+	messages    *prometheus.CounterVec
 	acquired    prometheus.Counter
 	lost        prometheus.Counter
 }
@@ -43,12 +44,13 @@ func newMetrics(r *relay) *metrics {
 		}, []string{"operation", "tenant", "status"}),
 		pauses:      counter("relay_pauses_total", "How often the uploads of a tenant and partition paused because its project key was rejected.", "tenant"),
 		rejected:    counter("relay_chunks_rejected_total", "Chunks that Memfault rejected; they are kept in "+"CHUNKS_REJECTED.", "tenant"),
+		messages:    counter("relay_messages_total", "Messages in the chunks that Memfault accepted. Memfault drops those that are damaged.", "tenant", "result"),
 		restarts:    counter("relay_partition_restarts_total", "New consumers during a lease.", "reason"),
 		unconnected: prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_connections_refused_total", Help: "Connections of devices above a limit."}),
 		acquired:    prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_leases_acquired_total", Help: "Leases acquired."}),
 		lost:        prometheus.NewCounter(prometheus.CounterOpts{Name: "relay_leases_lost_total", Help: "Leases that expired or were taken."}),
 	}
-	m.registry.MustRegister(m.stored, m.refused, m.beyond, m.attempts, m.pauses, m.rejected, m.restarts, m.unconnected, m.acquired, m.lost,
+	m.registry.MustRegister(m.stored, m.refused, m.beyond, m.attempts, m.pauses, m.rejected, m.messages, m.restarts, m.unconnected, m.acquired, m.lost,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{relay: r})
 	return m
 }
@@ -59,6 +61,15 @@ func (m *metrics) countStored(transport, tenant string) {
 
 func (m *metrics) countRefused(transport, tenant string, reason intake.Reason) {
 	m.refused.WithLabelValues(transport, tenant, string(reason)).Inc()
+}
+
+func (m *metrics) countMessages(tenant string, complete bool, damaged int) {
+	if complete {
+		m.messages.WithLabelValues(tenant, "complete").Inc()
+	}
+	if damaged > 0 {
+		m.messages.WithLabelValues(tenant, "damaged").Add(float64(damaged))
+	}
 }
 
 func (m *metrics) observe(tenant string, attempt memfault.Attempt) {

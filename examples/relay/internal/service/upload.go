@@ -23,6 +23,7 @@ func (r *relay) deliverConfig() deliver.Config {
 		Paused:    func(tenant string) { r.metrics.pauses.WithLabelValues(tenant).Inc() },
 		Rejected:  func(tenant string) { r.metrics.rejected.WithLabelValues(tenant).Inc() },
 		Restarted: func(reason string) { r.metrics.restarts.WithLabelValues(reason).Inc() },
+		Messages:  r.metrics.countMessages,
 		Step:      r.config.Step,
 	}
 }
