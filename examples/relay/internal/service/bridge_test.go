@@ -74,6 +74,9 @@ func TestRun_Bridge(t *testing.T) {
 		require.True(t, publish(device, "memfault/B/chunk", text))
 	}
 	eventually(t, func() bool { return len(cloud.Chunks("B")) == 50 }, "another device is served")
+	eventually(t, func() bool {
+		return strings.Contains(r.only(t, "relay_chunks_stored"), `relay_chunks_stored_total{tenant="acme",transport="bridge"} 180`)
+	}, "all are stored")
 	assert.Regexp(t, `relay_chunks_beyond_share_total{tenant="acme"} [89]\d\b`, r.only(t, "relay_chunks_beyond"))
 	require.NoError(t, r.stop())
 	for _, text := range all[130:160] {
