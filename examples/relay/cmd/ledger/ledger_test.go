@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 func TestLedger(t *testing.T) {
 	var out bytes.Buffer
 	err := run(t.Context(), config{
-		duration: 20 * time.Second, devices: 60, interval: time.Second, faults: .24, kills: true,
+		duration: 20 * time.Second, devices: 60, interval: time.Second, faults: .24, sick: .2, kills: true,
 		partitions: 8, lease: 4 * time.Second, drain: time.Minute,
 	}, &out)
 	t.Log("\n" + out.String())

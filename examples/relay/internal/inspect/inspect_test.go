@@ -117,6 +117,6 @@ func TestInspector_LimitsMemory(t *testing.T) {
 		assertCounts(t, i, fmt.Sprint(n), 1, 0, message(5, 100)...)
 	}
 	assert.Len(t, i.entries, mostDevices)
-	assert.Equal(t, i.order.Len(), len(i.entries))
+	assert.Len(t, i.entries, i.order.Len())
 	assert.Zero(t, i.bytes)
 }

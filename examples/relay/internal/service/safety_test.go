@@ -142,14 +142,14 @@ func TestRun_RejectedChunksWaitForRoom(t *testing.T) {
 	c := config(t, cloud)
 	c.Store.MaxBytes, c.Store.Partitions = 8<<20, 1 // and 1 MiB of rejected chunks
 	r := start(t, c)
-	const bad = 20
+	const bad = 12
 	for n := range bad {
-		response, _ := r.post(t, "/chunks/BAD", "", fmt.Sprintf("%02d", n)+strings.Repeat("x", 200_000))
+		response, _ := r.post(t, "/chunks/BAD", "", fmt.Sprintf("%02d", n)+strings.Repeat("x", 120_000))
 		require.Equal(t, http.StatusAccepted, response.StatusCode)
 	}
 	eventually(t, func() bool {
 		metrics := r.metrics(t)
-		return strings.Contains(metrics, `relay_chunks_rejected_total{tenant="acme"} 20`) && !strings.Contains(metrics, `relay_chunks_rejected_waiting{tenant="acme"} 0`)
+		return strings.Contains(metrics, `relay_chunks_rejected_total{tenant="acme"} 12`) && !strings.Contains(metrics, `relay_chunks_rejected_waiting{tenant="acme"} 0`)
 	}, "chunks wait for room")
 	response, _ := r.post(t, "/chunks/GOOD", "", "good")
 	require.Equal(t, http.StatusAccepted, response.StatusCode)

@@ -116,10 +116,10 @@ func TestRun_DiskReserve(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	cloud.Fail(memfaulttest.Fault{Status: 503})
 	c := config(t, cloud)
-	c.Store.Dir, c.Store.FsyncEvery, c.Store.Partitions, c.Store.Reserve = smallDisk(t, "16m"), 0, 1, 6<<20
+	c.Store.Dir, c.Store.FsyncEvery, c.Store.Partitions, c.Store.Reserve = smallDisk(t, "7m"), 0, 1, 4<<20
 	r := start(t, c)
 	stored := fill(t, r)
-	require.Greater(t, stored, 10)
+	require.Greater(t, stored, 4)
 	status, body := r.get(t, "/readyz")
 	assert.Equal(t, http.StatusOK, status, body)
 	cloud.Heal()
@@ -138,10 +138,11 @@ func TestRun_DiskFull(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	cloud.Fail(memfaulttest.Fault{Status: 503})
 	c := config(t, cloud)
-	c.Store.Dir, c.Store.FsyncEvery, c.Store.Partitions, c.Store.Reserve = smallDisk(t, "24m"), 0, 1, 1<<20
+	c.Store.Dir, c.Store.FsyncEvery, c.Store.Partitions, c.Store.Reserve = smallDisk(t, "12m"), 0, 1, 1<<20
+	c.LeaseTTL = time.Second
 	r := start(t, c)
 	stored := 0
-	for ; stored < 20; stored++ {
+	for ; stored < 6; stored++ {
 		response, _ := r.post(t, "/chunks/A", "", fmt.Sprintf("%03d", stored)+strings.Repeat("x", 200_000))
 		require.Equal(t, http.StatusAccepted, response.StatusCode)
 	}
