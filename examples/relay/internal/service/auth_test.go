@@ -37,7 +37,7 @@ import (
 const secret = "a secret of a tenant"
 
 // authTenants returns two tenants with secrets, of which the first has a second one.
-func authTenants(t *testing.T, cloud *memfaulttest.Server) *tenants.Set {
+func authTenants(t testing.TB, cloud *memfaulttest.Server) *tenants.Set {
 	t.Helper()
 	set, err := tenants.New([]tenants.Tenant{
 		{Name: "acme", Prefix: "memfault", ProjectKey: cloud.ProjectKey(), TokenSecrets: []string{secret, "the secret before that one"}},
@@ -64,7 +64,7 @@ func send(t *testing.T, client *http.Client, address, body string, headers ...st
 }
 
 // login connects by MQTT 3.1.1, and returns an error if the relay refuses.
-func login(t *testing.T, options *paho.ClientOptions, user, password string) (paho.Client, error) {
+func login(t testing.TB, options *paho.ClientOptions, user, password string) (paho.Client, error) {
 	t.Helper()
 	client := paho.NewClient(options.SetUsername(user).SetPassword(password).SetAutoReconnect(false).SetConnectRetry(false))
 	token := client.Connect()
@@ -207,7 +207,7 @@ type authority struct {
 	key         *ecdsa.PrivateKey
 }
 
-func newAuthority(t *testing.T) *authority {
+func newAuthority(t testing.TB) *authority {
 	t.Helper()
 	a := &authority{}
 	certificate, key := a.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, time.Hour)
@@ -217,7 +217,7 @@ func newAuthority(t *testing.T) *authority {
 
 var serialNumber int64
 
-func (a *authority) sign(t *testing.T, template *x509.Certificate, valid time.Duration) (*x509.Certificate, *ecdsa.PrivateKey) {
+func (a *authority) sign(t testing.TB, template *x509.Certificate, valid time.Duration) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -255,7 +255,7 @@ func (a *authority) client(t *testing.T, name, uri string, valid time.Duration) 
 }
 
 // files writes a certificate for the server, and returns the files.
-func (a *authority) files(t *testing.T, dir string) auth.Files {
+func (a *authority) files(t testing.TB, dir string) auth.Files {
 	t.Helper()
 	certificate, key := a.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: "relay"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, time.Hour)
 	der, err := x509.MarshalECPrivateKey(key)

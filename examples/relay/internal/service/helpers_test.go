@@ -29,7 +29,7 @@ type relay struct {
 }
 
 // config returns the configuration of a relay that uploads to cloud.
-func config(t *testing.T, cloud *memfaulttest.Server) service.Config {
+func config(t testing.TB, cloud *memfaulttest.Server) service.Config {
 	c := service.Defaults()
 	c.HTTP, c.MQTT, c.Admin = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	c.Store.Dir = t.TempDir()
@@ -45,7 +45,7 @@ func config(t *testing.T, cloud *memfaulttest.Server) service.Config {
 	return c
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(text []byte) (int, error) {
 	if w.t.Context().Err() == nil {
@@ -72,7 +72,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-func start(t *testing.T, c service.Config) *relay {
+func start(t testing.TB, c service.Config) *relay {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r, started, result := &relay{}, make(chan *service.Started, 1), make(chan error, 1)
@@ -98,7 +98,7 @@ func start(t *testing.T, c service.Config) *relay {
 }
 
 // eventually waits for a condition that another goroutine brings about.
-func eventually(t *testing.T, condition func() bool, what string, args ...any) {
+func eventually(t testing.TB, condition func() bool, what string, args ...any) {
 	t.Helper()
 	require.Eventually(t, condition, time.Minute, 10*time.Millisecond, append([]any{what}, args...)...)
 }
