@@ -41,6 +41,7 @@ type relayRole struct {
 	Dir              string // of the embedded store, if NATS is empty
 	Fsync            time.Duration
 	HTTP, MQTT       string
+	Admin            string
 	Partitions       int
 	Replicas         int
 	Lease            time.Duration
@@ -86,7 +87,7 @@ func runNATS(ctx context.Context, r natsRole) error {
 
 func runRelay(ctx context.Context, r relayRole) error {
 	c := service.Defaults()
-	c.HTTP, c.MQTT = r.HTTP, r.MQTT
+	c.HTTP, c.MQTT, c.Admin = r.HTTP, r.MQTT, r.Admin
 	c.Store.URL, c.Store.Replicas, c.Store.Partitions = r.NATS, r.Replicas, r.Partitions
 	c.LeaseTTL = r.Lease
 	c.ClientOptions = []memfault.Option{memfault.WithBaseURL(r.Cloud)}

@@ -32,10 +32,12 @@ type device struct {
 	visits int // chunks sent there
 }
 
+func serialOf(n int) string { return fmt.Sprintf("SN-%05d", n) }
+
 func newDevices(n int, relays []*process) []*device {
 	devices := make([]*device, n)
 	for i := range devices {
-		devices[i] = &device{serial: fmt.Sprintf("SN-%05d", i), http: i%10 == 9, home: i}
+		devices[i] = &device{serial: serialOf(i), http: i%10 == 9, home: i}
 		for _, relay := range relays {
 			devices[i].relays = append(devices[i].relays, relay.role.Relay)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -16,7 +17,6 @@ import (
 	"github.com/memfault-go/memfault/memfaulttest"
 
 	"github.com/memfault-go/memfault/examples/relay/internal/deliver"
-	"github.com/memfault-go/memfault/examples/relay/internal/service"
 	"github.com/memfault-go/memfault/examples/relay/internal/store"
 )
 
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 func TestLedger(t *testing.T) {
 	var out bytes.Buffer
 	err := run(t.Context(), config{
-		duration: 20 * time.Second, devices: 60, interval: time.Second, faults: .24, kills: true,
+		duration: 20 * time.Second, devices: 60, interval: time.Second, faults: .24, sick: .2, kills: true,
 		partitions: 8, lease: 4 * time.Second, drain: time.Minute,
 	}, &out)
 	t.Log("\n" + out.String())
@@ -44,7 +44,7 @@ func TestTakeover_KilledAtEachStep(t *testing.T) {
 	cloud.AcceptDamagedChunks() // the chunks are numbered texts
 	kept, err := store.Open(t.Context(), store.Config{
 		Dir: t.TempDir(), Listen: "127.0.0.1:0", FsyncEvery: time.Minute,
-		Replicas: 1, Partitions: 1, MaxBytes: service.Defaults().Store.MaxBytes, MaxPerDevice: service.Defaults().Store.MaxPerDevice,
+		Settings: store.Settings{Partitions: 1}, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	defer kept.Close()
@@ -58,12 +58,12 @@ func TestTakeover_KilledAtEachStep(t *testing.T) {
 		}
 	}
 	launch := func(killAt string) *process {
-		ports, err := freePorts(2)
+		ports, err := freePorts(3)
 		require.NoError(t, err)
 		relay := &process{role: role{Relay: &relayRole{
 			NATS: kept.ListenURL(), Cloud: cloud.URL, Key: cloud.ProjectKey(), Partitions: 1, Replicas: 1,
 			Lease: time.Second, KillAt: killAt,
-			HTTP: fmt.Sprintf("127.0.0.1:%d", ports[0]), MQTT: fmt.Sprintf("127.0.0.1:%d", ports[1]),
+			HTTP: fmt.Sprintf("127.0.0.1:%d", ports[0]), MQTT: fmt.Sprintf("127.0.0.1:%d", ports[1]), Admin: fmt.Sprintf("127.0.0.1:%d", ports[2]),
 		}}}
 		require.NoError(t, relay.start())
 		t.Cleanup(relay.kill)

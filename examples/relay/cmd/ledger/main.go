@@ -1,8 +1,8 @@
 // Command ledger shows that a fleet of relays loses no chunk and keeps the order of each
 // device, whatever happens to its parts. It starts three relays and a cluster of three NATS
 // servers, as processes of their own, and devices that publish by MQTT and HTTP. While a fake
-// Memfault fails a part of the requests, it kills relays and a NATS server, takes the cloud
-// away, and rejects the project key. In the end it compares the chunks that were confirmed to
+// Memfault fails a part of the requests, and all of some devices, it kills relays and a NATS
+// server, takes the cloud away, rejects the project key, and has a wrong address. In the end it compares the chunks that were confirmed to
 // the devices with the chunks that arrived.
 //
 //	go run ./cmd/ledger -for 60s
@@ -29,6 +29,8 @@ type config struct {
 	faults     float64
 	outage     time.Duration
 	refusal    time.Duration
+	wrong      time.Duration
+	sick       float64
 	kills      bool
 	partitions int
 	lease      time.Duration
@@ -49,6 +51,8 @@ func main() {
 	flag.Float64Var(&c.faults, "faults", 0.24, "share of the uploads that fail")
 	flag.DurationVar(&c.outage, "outage", 0, "duration of the outage of the cloud; a tenth of -for, but at most 60s, by default")
 	flag.DurationVar(&c.refusal, "refusal", 0, "how long the project key is rejected; a twentieth of -for, but at most 10s, by default")
+	flag.DurationVar(&c.wrong, "wrong", 0, "how long the address of the cloud is wrong (404); a twentieth of -for, but at most 10s, by default")
+	flag.Float64Var(&c.sick, "sick", 0.2, "share of the devices whose uploads fail until the devices stop")
 	flag.BoolVar(&c.kills, "kills", true, "kill two relays and a NATS server, and stop a relay for longer than its leases")
 	flag.IntVar(&c.partitions, "partitions", 64, "number of partitions")
 	flag.DurationVar(&c.lease, "lease", 15*time.Second, "lease of a partition")
@@ -72,7 +76,8 @@ func exit(err error) {
 
 func (c *config) setDefaults() {
 	c.kills = c.kills && !c.single
-	if c.faults == 0 {
+	if c.faults == 0 { // only the throughput matters
+		c.sick = 0
 		return
 	}
 	if c.outage == 0 {
@@ -80,5 +85,8 @@ func (c *config) setDefaults() {
 	}
 	if c.refusal == 0 {
 		c.refusal = min(c.duration/20, 10*time.Second)
+	}
+	if c.wrong == 0 {
+		c.wrong = min(c.duration/20, 10*time.Second)
 	}
 }

@@ -96,7 +96,7 @@ func (c config) counts() (nodes, relays int) {
 // startFleet starts a cluster of NATS servers, and relays.
 func startFleet(ctx context.Context, c config, cloud, key, dir string) (*fleet, error) {
 	nodeCount, relayCount := c.counts()
-	ports, err := freePorts(2*nodeCount + 2*relayCount)
+	ports, err := freePorts(2*nodeCount + 3*relayCount)
 	if err != nil {
 		return nil, err
 	}
@@ -109,11 +109,11 @@ func startFleet(ctx context.Context, c config, cloud, key, dir string) (*fleet, 
 		f.nodes = append(f.nodes, node)
 	}
 	for i := range relayCount {
-		at := 2*nodeCount + 2*i
+		at := 2*nodeCount + 3*i
 		f.relays = append(f.relays, &process{role: role{Relay: &relayRole{
 			NATS: f.url, Cloud: cloud, Key: key, Partitions: c.partitions, Replicas: max(nodeCount, 1), Lease: c.lease, Verbose: c.verbose,
 			Dir: filepath.Join(dir, "store"), Fsync: c.fsync,
-			HTTP: fmt.Sprintf("127.0.0.1:%d", ports[at]), MQTT: fmt.Sprintf("127.0.0.1:%d", ports[at+1]),
+			HTTP: fmt.Sprintf("127.0.0.1:%d", ports[at]), MQTT: fmt.Sprintf("127.0.0.1:%d", ports[at+1]), Admin: fmt.Sprintf("127.0.0.1:%d", ports[at+2]),
 		}}})
 	}
 	for _, p := range append(append([]*process(nil), f.nodes...), f.relays...) {
@@ -164,7 +164,7 @@ func freePorts(n int) ([]int, error) {
 
 // get returns the body of a response of a relay.
 func (p *process) get(ctx context.Context, path string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.role.Relay.HTTP+path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.role.Relay.Admin+path, nil)
 	if err != nil {
 		return nil, err
 	}

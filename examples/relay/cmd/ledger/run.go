@@ -39,13 +39,13 @@ func run(ctx context.Context, c config, out io.Writer) error {
 		return err
 	}
 	logf("%d NATS servers and %d relays are ready", len(f.nodes), len(f.relays))
-	fail(cloud, c.faults)
+	fail(cloud, c)
 	devices := newDevices(c.devices, f.relays)
 	publishing, stop := context.WithTimeout(ctx, c.duration)
 	defer stop()
 	samples := sample(publishing, f.relays, c.duration/20)
 	published := publishAll(ctx, publishing, devices, c.interval)
-	logf("%d devices publish a chunk each %v; %.0f %% of the uploads fail", c.devices, c.interval, 100*c.faults)
+	logf("%d devices publish a chunk each %v; %.0f %% of the uploads fail, and all of %.0f %% of the devices", c.devices, c.interval, 100*c.faults, 100*c.sick)
 	scheduled := make(chan error, 1)
 	go func() { scheduled <- disturb(publishing, c, f, cloud, logf) }()
 	published.Wait()
@@ -54,6 +54,9 @@ func run(ctx context.Context, c config, out io.Writer) error {
 		return ctx.Err()
 	}
 	logf("the devices have stopped")
+	c.sick = 0
+	cloud.Heal()
+	fail(cloud, c)
 	took := drain(ctx, c, devices, cloud)
 	logf("the last chunk arrived after %v", took.Round(time.Second/10))
 	var stopErrors []error
@@ -66,8 +69,13 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	return errors.Join(err, errors.Join(stopErrors...), report(out, c, devices, cloud, <-samples))
 }
 
-// fail makes a share of the uploads fail, in each way with the same probability.
-func fail(cloud *memfaulttest.Server, share float64) {
+// fail makes a share of the uploads fail, in each way with the same probability, and all
+// uploads of the devices that are sick.
+func fail(cloud *memfaulttest.Server, c config) {
+	share := c.faults
+	for n := range int(c.sick * float64(c.devices)) {
+		cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Device: serialOf(n), Status: 503})
+	}
 	if share == 0 { // the share 0 of a fault is all
 		return
 	}
@@ -104,7 +112,7 @@ func disturb(ctx context.Context, c config, f *fleet, cloud *memfaulttest.Server
 		cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Status: status})
 		time.Sleep(span)
 		cloud.Heal()
-		fail(cloud, c.faults)
+		fail(cloud, c)
 	}
 	var errs []error
 	if c.kills && at(.1) {
@@ -122,6 +130,11 @@ func disturb(ctx context.Context, c config, f *fleet, cloud *memfaulttest.Server
 		logf("the project key is rejected for %v", c.refusal)
 		respond(403, c.refusal)
 		logf("the project key is valid again")
+	}
+	if c.wrong > 0 && at(.68) {
+		logf("the address of the cloud is wrong for %v", c.wrong)
+		respond(404, c.wrong)
+		logf("the address is right again")
 	}
 	if c.kills && at(.75) {
 		errs = append(errs, restart(f.relays[1], "relay 2", c.duration/100))

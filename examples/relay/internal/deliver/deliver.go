@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -41,9 +42,10 @@ type Config struct {
 	Store   *store.Store
 	Tenants *tenants.Set
 	Logger  *slog.Logger
-	// Client returns a client for a tenant. Its requests must be sent through the gate.
-	Client func(tenant string, gate *Gate) (*memfault.Client, error)
-	// Unacknowledged is how many chunks a partition may have received and not acknowledged.
+	// Client returns a client for a tenant. Its transport must be one that through returned.
+	Client func(tenant string, through func(next http.RoundTripper) http.RoundTripper) (*memfault.Client, error)
+	// Unacknowledged is how many chunks a partition may have received and not acknowledged; 0
+	// is as many as the store has. Beyond it, chunks that wait stop the whole partition.
 	Unacknowledged int
 	// Memory limits the chunks in memory of all partitions.
 	Memory *Budget
@@ -54,6 +56,8 @@ type Config struct {
 	// Paused, Rejected and Restarted count; they may be nil.
 	Paused, Rejected func(tenant string)
 	Restarted        func(reason string)
+	// Messages counts the messages in accepted chunks; it may be nil.
+	Messages func(tenant string, complete bool, damaged int)
 	// Step is called in the course of a takeover, for tests; it may be nil.
 	Step func(step string)
 }
@@ -162,11 +166,15 @@ func (d *Deliverer) takeOver(ctx context.Context, l *lease.Lease, partition int)
 	if !l.Valid() {
 		return nil, errLost
 	}
+	limit := d.config.Unacknowledged
+	if limit == 0 {
+		limit = -1
+	}
 	consumer, err := d.config.Store.Chunks.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: fmt.Sprintf("%s%d", prefix, l.Revision), FilterSubject: d.config.Store.Filter(partition),
 		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
 		// Nothing relies on redelivery: a new lease starts with a new consumer.
-		AckWait: time.Hour, MaxDeliver: -1, MaxAckPending: d.config.Unacknowledged,
+		AckWait: time.Hour, MaxDeliver: -1, MaxAckPending: limit,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("creating the consumer: %w", err)

@@ -3,15 +3,15 @@ package deliver
 import (
 	"context"
 	"net/http"
+	"path"
 	"sync"
-	"time"
 
 	"github.com/memfault-go/memfault/examples/relay/internal/lease"
 )
 
-// Gate is an http.RoundTripper that asks right before each request whether the lease is
-// valid. After the lease is lost, and after Close, it sends nothing.
-type Gate struct {
+// gate asks right before each request whether the lease is valid. After the lease is lost, and
+// after close, it sends nothing.
+type gate struct {
 	lease *lease.Lease
 
 	mu       sync.Mutex
@@ -20,17 +20,19 @@ type Gate struct {
 	idle     chan struct{} // closed when there is no request in flight, after Close
 }
 
-// NewGate returns a gate for a lease.
-func NewGate(l *lease.Lease) *Gate { return &Gate{lease: l, idle: make(chan struct{})} }
+func newGate(l *lease.Lease) *gate { return &gate{lease: l, idle: make(chan struct{})} }
 
-// Through returns an http.RoundTripper that sends through the gate and then through next.
-func (g *Gate) Through(next http.RoundTripper) http.RoundTripper {
+// through returns an http.RoundTripper that sends through the gate and then through next, and
+// reports the outcome of each upload.
+func (g *gate) through(next http.RoundTripper, report func(serial string, accepted bool)) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
 		if !g.enter() {
 			return nil, errLost
 		}
 		defer g.leave()
-		return next.RoundTrip(request)
+		response, err := next.RoundTrip(request)
+		report(path.Base(request.URL.Path), err == nil && response.StatusCode/100 == 2)
+		return response, err
 	})
 }
 
@@ -39,7 +41,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip implements http.RoundTripper.
 func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }
 
-func (g *Gate) enter() bool {
+func (g *gate) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed || !g.lease.Valid() {
@@ -49,7 +51,7 @@ func (g *Gate) enter() bool {
 	return true
 }
 
-func (g *Gate) leave() {
+func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.inFlight--
@@ -60,7 +62,7 @@ func (g *Gate) leave() {
 
 // close makes the gate send nothing more, and waits until the requests in flight have ended,
 // the lease is lost, or ctx ends.
-func (g *Gate) close(ctx context.Context) {
+func (g *gate) close(ctx context.Context) {
 	g.mu.Lock()
 	if !g.closed {
 		g.closed = true
@@ -79,31 +81,38 @@ func (g *Gate) close(ctx context.Context) {
 // Budget limits the bytes of chunks in memory. It is safe for concurrent use by multiple
 // goroutines.
 type Budget struct {
-	mu   sync.Mutex
-	left int64
+	mu          sync.Mutex
+	limit, used int64
 }
 
 // NewBudget returns a [Budget].
-func NewBudget(bytes int64) *Budget { return &Budget{left: bytes} }
+func NewBudget(bytes int64) *Budget { return &Budget{limit: bytes} }
 
-// overhead is about what a chunk in memory costs besides its content.
-const overhead = 1024
+// Overhead is about what a chunk in memory costs besides its content, in bytes.
+const Overhead = 1024
 
-func (b *Budget) acquire(chunk int) bool {
+// acquire takes memory for a chunk. Chunks that wait must not keep out those that could be
+// uploaded immediately. So a device that is not known to be healthy has more than one chunk in
+// memory only while half of it is free, and a device that is sick has one while a quarter is.
+func (b *Budget) acquire(chunk uint32, of health, first bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.left < int64(chunk)+overhead {
+	limit := b.limit
+	switch {
+	case of != healthy && !first:
+		limit = limit / 2
+	case of == sick:
+		limit = limit / 4 * 3
+	}
+	if b.used+int64(chunk)+Overhead > limit {
 		return false
 	}
-	b.left -= int64(chunk) + overhead
+	b.used += int64(chunk) + Overhead
 	return true
 }
 
-func (b *Budget) release(chunk int) {
+func (b *Budget) release(chunk uint32) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.left += int64(chunk) + overhead
+	b.used -= int64(chunk) + Overhead
 }
-
-// budgetWait is how long parked chunks wait while the budget is used up.
-const budgetWait = 20 * time.Millisecond

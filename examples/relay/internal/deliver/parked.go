@@ -2,12 +2,9 @@ package deliver
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // turn is the number of parked chunks of a device that are read before those of another
@@ -37,15 +34,7 @@ func (r *run) readDevice(ctx context.Context, d *device) {
 		}
 		next := d.parked[0]
 		r.mu.Unlock()
-		content, err := r.read(ctx, next.sequence)
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound): // it was removed from the stream
-			r.acks.add(job{chunk: next})
-		case err != nil:
-			why = notNow
-		default:
-			why = r.send(d, next, content)
-		}
+		why = r.send(d, next, func() ([]byte, error) { return r.read(ctx, next.sequence) })
 		if why != sent {
 			break
 		}
@@ -54,12 +43,6 @@ func (r *run) readDevice(ctx context.Context, d *device) {
 			d.parked = nil
 		}
 		r.mu.Unlock()
-	}
-	if why == memoryFull || why == notNow {
-		select {
-		case <-r.leaving:
-		case <-time.After(budgetWait):
-		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -137,9 +120,24 @@ func (d *Deliverer) Resume() {
 	}
 }
 
+// Bytes returns how many bytes the chunks of each tenant need in the store, in the partitions
+// of this process.
+func (d *Deliverer) Bytes() map[string]int64 {
+	all := map[string]int64{}
+	for _, r := range d.running.all() {
+		r.mu.Lock()
+		for tenant, bytes := range r.bytes {
+			all[tenant] += bytes
+		}
+		r.mu.Unlock()
+	}
+	return all
+}
+
 // Stats are sums over the partitions of a process.
 type Stats struct {
 	InMemory, Parked           int // chunks
+	Unkept                     int // rejected chunks that the stream of rejected chunks has not taken
 	Held, ParkedDevices        int // devices
 	PausedSenders              int
 	Accepted, Requests, Repeat int64
@@ -163,6 +161,11 @@ func (d *Deliverer) Stats() map[string]Stats {
 			sum.Repeat += stats.Repeated
 			all[tenant] = sum
 		}
+		r.acks.waiting(func(tenant string) {
+			sum := all[tenant]
+			sum.Unkept++
+			all[tenant] = sum
+		})
 		for _, dev := range r.devices {
 			if len(dev.parked) > 0 {
 				sum := all[dev.tenant]

@@ -11,6 +11,7 @@ import (
 
 	"github.com/memfault-go/memfault"
 
+	"github.com/memfault-go/memfault/examples/relay/internal/inspect"
 	"github.com/memfault-go/memfault/examples/relay/internal/lease"
 )
 
@@ -20,10 +21,11 @@ type run struct {
 	lease     *lease.Lease
 	partition int
 	logger    *slog.Logger
-	gate      *Gate
+	gate      *gate
 	acks      *acks
 	last      uint64 // sequence of the consumer; only its goroutine uses it
 	newest    uint64 // sequence in the stream of the newest chunk received; likewise
+	reply     reply  // set before the first chunk is passed on
 
 	broken chan struct{} // closed when a new consumer is necessary
 	reason string        // why; set before broken is closed
@@ -34,20 +36,28 @@ type run struct {
 	leaving chan struct{} // closed when no more parked chunks should be read back
 	leave   sync.Once
 
+	inspecting sync.Mutex
+	inspector  *inspect.Inspector
+
 	mu      sync.Mutex
 	senders map[string]*memfault.ChunkSender // by tenant
-	devices map[string]*device               // by subject; those with pending or parked chunks
+	devices map[deviceKey]*device            // those with pending or parked chunks
 	ready   []*device                        // whose parked chunks can be read back
+	starved []*device                        // likewise, but there was no memory
+	orphans bool                             // whether devices of unknown tenants were found
+	paused  map[string]bool                  // tenants whose uploads are paused
+	bytes   map[string]int64                 // in the stream, by tenant, of chunks that were received and are not acknowledged
 	closing bool                             // from now on an error of a chunk is not a rejection
 	pending int                              // chunks in the senders
 }
 
 func newRun(d *Deliverer, l *lease.Lease, partition int, logger *slog.Logger) *run {
 	r := &run{
-		Deliverer: d, lease: l, partition: partition, logger: logger, gate: NewGate(l),
+		Deliverer: d, lease: l, partition: partition, logger: logger, gate: newGate(l),
 		broken: make(chan struct{}), wake: make(chan struct{}, 1), ended: make(chan struct{}),
-		leaving: make(chan struct{}),
-		senders: map[string]*memfault.ChunkSender{}, devices: map[string]*device{},
+		leaving: make(chan struct{}), inspector: inspect.New(),
+		senders: map[string]*memfault.ChunkSender{}, devices: map[deviceKey]*device{},
+		paused: map[string]bool{}, bytes: map[string]int64{},
 	}
 	r.acks = newAcks(r)
 	return r
@@ -93,18 +103,24 @@ func (r *run) receive(msg jetstream.Msg) {
 	}
 	r.last = meta.Sequence.Consumer
 	if r.last == 1 {
+		if r.reply, err = newReply(msg.Reply()); err != nil {
+			r.logger.Error("the version of NATS is not supported", "error", err)
+			r.breakUp("an unknown form of acknowledgement")
+			return
+		}
 		r.step(StepFirst)
 	}
 	if meta.Sequence.Stream <= r.newest { // redelivered after AckWait; it is still here
 		return
 	}
 	r.newest = meta.Sequence.Stream
-	c := chunk{sequence: meta.Sequence.Stream, reply: msg.Reply()}
+	c := chunk{meta.Sequence.Stream, meta.Sequence.Consumer, meta.Timestamp.UnixNano(), storedSize(msg.Subject(), msg.Data())}
 	d, parked := r.device(msg.Subject(), c)
+	r.stored(d.tenant, int64(c.size))
 	if parked {
 		return
 	}
-	result := r.send(d, c, msg.Data())
+	result := r.send(d, c, func() ([]byte, error) { return msg.Data(), nil })
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d.receiving = false
@@ -113,6 +129,15 @@ func (r *run) receive(msg jetstream.Msg) {
 		r.wait(d, result)
 	}
 	r.forget(d)
+}
+
+// stored counts bytes of a tenant.
+func (r *run) stored(tenant string, bytes int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bytes[tenant] += bytes; r.bytes[tenant] == 0 {
+		delete(r.bytes, tenant)
+	}
 }
 
 // handOver waits until the chunks in memory are accepted and acknowledged, but not for long: a

@@ -151,7 +151,7 @@ func (h *holders) has(id string) int {
 
 func TestManager_SharesAndTakesOver(t *testing.T) {
 	s, err := store.Open(t.Context(), store.Config{
-		Dir: t.TempDir(), FsyncEvery: time.Minute, Replicas: 1, Partitions: 8, MaxBytes: 1 << 20, MaxPerDevice: 10,
+		Dir: t.TempDir(), FsyncEvery: time.Minute, Settings: store.Settings{Partitions: 8}, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	defer s.Close()

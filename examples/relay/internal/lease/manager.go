@@ -27,6 +27,9 @@ type Config struct {
 	TTL     time.Duration // of a lease without a renewal
 	Clock   Clock
 	Logger  *slog.Logger
+	// Ended reports whether the process with an ID is known to have ended, so that its leases
+	// are free before they expire; nil is not known.
+	Ended func(id string) bool
 	// Run acts for a name until the lease is lost or ctx ends. If it returns while the lease
 	// is valid and ctx has not ended, the lease is acquired again, with a new revision.
 	Run func(ctx context.Context, lease *Lease)

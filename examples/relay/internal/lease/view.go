@@ -73,7 +73,12 @@ func (v *view) stale(e entry) bool {
 // free reports whether a lease that this process does not have can be acquired.
 func (v *view) free(name string) bool {
 	e := v.entries[leaseKey+name]
-	return e.value == "" || e.value == v.config.ID || v.stale(e)
+	return e.value == "" || e.value == v.config.ID || v.stale(e) || v.ended(e.value)
+}
+
+// ended reports whether a process is known to have ended.
+func (v *view) ended(id string) bool {
+	return v.config.Ended != nil && id != v.config.ID && v.config.Ended(id)
 }
 
 func (v *view) revision(name string) uint64 { return v.entries[leaseKey+name].revision }
@@ -82,7 +87,7 @@ func (v *view) revision(name string) uint64 { return v.entries[leaseKey+name].re
 func (v *view) members() []string {
 	var members []string
 	for key, e := range v.entries {
-		if id, ok := strings.CutPrefix(key, v.memberKey("")); ok && e.value != "" && !v.stale(e) {
+		if id, ok := strings.CutPrefix(key, v.memberKey("")); ok && e.value != "" && !v.stale(e) && !v.ended(id) {
 			members = append(members, id)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,10 +30,10 @@ type relay struct {
 
 // config returns the configuration of a relay that uploads to cloud. The tests send numbered texts
 // as chunks.
-func config(t *testing.T, cloud *memfaulttest.Server) service.Config {
+func config(t testing.TB, cloud *memfaulttest.Server) service.Config {
 	cloud.AcceptDamagedChunks()
 	c := service.Defaults()
-	c.HTTP, c.MQTT = "127.0.0.1:0", "127.0.0.1:0"
+	c.HTTP, c.MQTT, c.Admin = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	c.Store.Dir = t.TempDir()
 	c.Store.FsyncEvery = time.Minute // the machine of a test does not lose power
 	c.Store.Partitions = 4
@@ -46,7 +47,7 @@ func config(t *testing.T, cloud *memfaulttest.Server) service.Config {
 	return c
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(text []byte) (int, error) {
 	if w.t.Context().Err() == nil {
@@ -55,7 +56,25 @@ func (w testWriter) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-func start(t *testing.T, c service.Config) *relay {
+// output collects what is written.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(text []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(text)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+func start(t testing.TB, c service.Config) *relay {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r, started, result := &relay{}, make(chan *service.Started, 1), make(chan error, 1)
@@ -81,7 +100,7 @@ func start(t *testing.T, c service.Config) *relay {
 }
 
 // eventually waits for a condition that another goroutine brings about.
-func eventually(t *testing.T, condition func() bool, what string, args ...any) {
+func eventually(t testing.TB, condition func() bool, what string, args ...any) {
 	t.Helper()
 	require.Eventually(t, condition, time.Minute, 10*time.Millisecond, append([]any{what}, args...)...)
 }
@@ -99,7 +118,7 @@ func (r *relay) post(t *testing.T, path, contentType, body string) (*http.Respon
 
 func (r *relay) get(t *testing.T, path string) (int, string) {
 	t.Helper()
-	response, err := http.Get("http://" + r.HTTP + path)
+	response, err := http.Get("http://" + r.Admin + path)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)

@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -134,7 +135,7 @@ func TestRun_Tenants(t *testing.T) {
 	assert.False(t, publish(device, "globex/eu/G-1/chunk", "third"), "the topic belongs to no tenant now")
 	write(`{"tenants": [{"name": "acme", "prefix": "memfault", "project_key": "KEY"}, {"name": "globex", "prefix": "globex/eu", "project_key": "KEY"}]}`)
 	require.NoError(t, c.Tenants.Reload(path))
-	r.Reloaded()
+	require.NoError(t, r.Reload())
 	eventually(t, func() bool { return len(cloud.Chunks("G-1")) == 2 }, "the new key is used")
 	assert.Equal(t, []string{"first", "second"}, texts(cloud.Chunks("G-1")))
 }
@@ -180,9 +181,29 @@ func TestRun_RejectedChunksAreKept(t *testing.T) {
 	}
 	eventually(t, func() bool {
 		_, body := r.get(t, "/metrics")
-		return strings.Contains(body, "\nrelay_store_chunks 0\n") && strings.Contains(body, "\nrelay_store_rejected_chunks 1\n")
+		return strings.Contains(body, "\nrelay_store_chunks 0\n") && strings.Contains(body, "\nrelay_rejected_chunks 1\n")
 	}, "the rejected chunk is kept")
 	assert.Equal(t, []string{"one", "two"}, texts(cloud.Chunks("A")))
+}
+
+// Memfault accepts damaged messages, and drops them.
+func TestRun_CountsDamagedMessages(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	c := config(t, cloud)
+	var logs output
+	c.Logger = slog.New(slog.NewJSONHandler(&logs, nil))
+	r := start(t, c)
+	whole := "\x08\x03x\xcc\xaa" // a log with the content x
+	for _, text := range []string{whole, "this is no chunk", whole} {
+		response, _ := r.post(t, "/chunks/A", "", text)
+		require.Equal(t, http.StatusAccepted, response.StatusCode)
+	}
+	eventually(t, func() bool { return len(cloud.Chunks("A")) == 3 }, "all chunks arrive")
+	eventually(t, func() bool {
+		return r.only(t, "relay_messages") == `relay_messages_total{result="complete",tenant="acme"} 2`+"\n"+`relay_messages_total{result="damaged",tenant="acme"} 1`+"\n"
+	}, "they are counted")
+	assert.Contains(t, logs.String(), `"msg":"message damaged"`)
+	assert.Contains(t, logs.String(), `"device":"A"`)
 }
 
 func TestRun_ShutdownWithinDeadline(t *testing.T) {

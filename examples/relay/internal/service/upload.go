@@ -12,6 +12,7 @@ import (
 	"github.com/memfault-go/memfault"
 
 	"github.com/memfault-go/memfault/examples/relay/internal/deliver"
+	"github.com/memfault-go/memfault/examples/relay/internal/tenants"
 )
 
 func (r *relay) deliverConfig() deliver.Config {
@@ -22,23 +23,33 @@ func (r *relay) deliverConfig() deliver.Config {
 		Paused:    func(tenant string) { r.metrics.pauses.WithLabelValues(tenant).Inc() },
 		Rejected:  func(tenant string) { r.metrics.rejected.WithLabelValues(tenant).Inc() },
 		Restarted: func(reason string) { r.metrics.restarts.WithLabelValues(reason).Inc() },
+		Messages:  r.metrics.countMessages,
 		Step:      r.config.Step,
 	}
 }
 
 // client returns a client for the uploads of a tenant during one lease.
-func (r *relay) client(tenant string, gate *deliver.Gate) (*memfault.Client, error) {
-	transport := http.RoundTripper(gate.Through(r.config.Transport))
+func (r *relay) client(tenant string, through func(http.RoundTripper) http.RoundTripper) (*memfault.Client, error) {
+	transport := through(r.config.Transport)
 	if r.config.Tracer != nil {
 		transport = &tracing{tracer: r.config.Tracer, tenant: tenant, next: transport}
 	}
-	options := append([]memfault.Option{
+	return memfault.NewClient(currentKey(r.config.Tenants.Key(tenant)), r.clientOptions(tenant, transport)...)
+}
+
+// checkTenant reports why no client can be built for a tenant.
+func (r *relay) checkTenant(t tenants.Tenant) error {
+	_, err := memfault.NewClient(memfault.ProjectKey(t.ProjectKey), r.clientOptions(t.Name, r.config.Transport)...)
+	return err
+}
+
+func (r *relay) clientOptions(tenant string, transport http.RoundTripper) []memfault.Option {
+	return append([]memfault.Option{
 		memfault.WithHTTPClient(&http.Client{Transport: transport}),
 		memfault.WithTimeout(r.config.UploadTimeout),
 		memfault.WithUserAgent("memfault-relay"),
 		memfault.WithObserver(func(_ context.Context, attempt memfault.Attempt) { r.metrics.observe(tenant, attempt) }),
 	}, r.config.ClientOptions...)
-	return memfault.NewClient(currentKey(r.config.Tenants.Key(tenant)), options...)
 }
 
 // currentKey authenticates each attempt with the project key that the tenant has by then.
