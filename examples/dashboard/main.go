@@ -45,6 +45,7 @@ type config struct {
 	fake        bool
 	devices     int
 	rules       web.Rules
+	pollEvery   time.Duration // of a page without events; 0 for the default
 	access      access
 	secrets     []string // of the webhook
 	log         *slog.Logger
@@ -227,7 +228,7 @@ func newParts(ctx context.Context, c config, from source, with shared, several b
 	if err == nil {
 		p.site, err = web.New(web.Options{
 			Client: client, Project: project, Store: p.store, Reader: p.reader, UnseenAfter: c.unseenAfter, RequestsPerSecond: c.rate,
-			WebhookSecrets: c.secrets, Rules: c.rules, Note: from.note, Base: base, Log: c.log,
+			WebhookSecrets: c.secrets, Rules: c.rules, Note: from.note, Base: base, PollEvery: c.pollEvery, Log: c.log,
 		})
 	}
 	if err != nil {

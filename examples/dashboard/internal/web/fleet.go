@@ -130,7 +130,7 @@ func (s *Server) unseenView(ctx context.Context, x *snapshot) (any, error) {
 }
 
 type sourcesView struct {
-	Parts        []failedPart // with an empty Problem after a success
+	Parts        []failedPart
 	Cost         reader.Cost
 	Time         time.Duration // of a full refresh at the limit of the client
 	PerSecond    float64
@@ -140,9 +140,10 @@ type sourcesView struct {
 
 func (s *Server) sourcesView(ctx context.Context, _ *snapshot) (any, error) {
 	view := sourcesView{PerSecond: s.RequestsPerSecond, Webhooks: s.webhooks.copy(s.Now()), WithWebhooks: len(s.WebhookSecrets) > 0}
+	_, single := s.failures()
 	for _, name := range s.Reader.Names() {
-		status := s.Reader.Status(name)
-		view.Parts = append(view.Parts, failedPart{status, s.explain(status.Err)})
+		// The page says at the top what several parts have in common.
+		view.Parts = append(view.Parts, failedPart{s.Reader.Status(name), single[name]})
 	}
 	var err error
 	view.Cost, err = s.Reader.FullCost(ctx)

@@ -104,7 +104,7 @@ async function reload() {
     const response = await fetch(location.href, { cache: "no-store" });
     if (!response.ok) throw new Error("status " + response.status);
     update(document.querySelector("[data-reload]"), await response.text(), "[data-reload]");
-    show("polling");
+    show("live");
   } catch { show("offline"); }
 }
 
@@ -140,6 +140,9 @@ addEventListener("beforeprint", () => {
 });
 addEventListener("afterprint", () => closed.forEach((d) => { d.open = false; }));
 
+// The first device changes which sections there are.
+if (document.getElementById("empty")) setInterval(() => location.reload(), Number(live.dataset.poll) * 4);
+
 if (sections().length) listen();
-else if (document.querySelector("[data-reload]")) { show("polling"); setInterval(reload, Number(live.dataset.poll) * 4); }
+else if (document.querySelector("[data-reload]")) { show("live"); setInterval(reload, Number(live.dataset.poll) * 4); }
 else live.hidden = true;
