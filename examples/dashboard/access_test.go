@@ -175,7 +175,7 @@ func TestHealth_MeansSomething(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status)
 	assert.Equal(t, "ok\n", body)
 	cloud.Fail(memfaulttest.Fault{Operation: "issues.list", Status: http.StatusForbidden})
-	_, err := http.Post(d.url+"/refresh", "", nil) //nolint:noctx // a test
+	_, err := http.Post(d.url+"/refresh", "", nil)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		status, body = d.get(t, "/healthz")

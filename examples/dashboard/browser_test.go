@@ -40,8 +40,12 @@ var (
 	dark  = look{name: "dark", width: 1280, height: 900, dark: true}
 	phone = look{name: "phone", width: 390, height: 844}
 	looks = []look{
-		light, dark, phone, {name: "phone-dark", width: 390, height: 844, dark: true}, {name: "narrow", width: 320, height: 640},
-		{name: "tablet", width: 768, height: 1024}, {name: "zoomed", width: 640, height: 450, scale: 2}, {name: "print", width: 794, height: 1123, dark: true, print: true},
+		light, dark, phone,
+		{name: "phone-dark", width: 390, height: 844, dark: true},
+		{name: "narrow", width: 320, height: 640},
+		{name: "tablet", width: 768, height: 1024},
+		{name: "zoomed", width: 640, height: 450, scale: 2},
+		{name: "print", width: 794, height: 1123, dark: true, print: true},
 	}
 )
 
@@ -151,11 +155,11 @@ func requireFits(t *testing.T, ctx context.Context) { //nolint:revive // t is fi
 	require.Empty(t, wide, "wider than the window")
 }
 
-// newReplayedFake returns a fake with 400 devices whose state does not change, and the
+// newReplayedFake returns a fake with 200 devices whose state does not change, and the
 // configuration of a dashboard that has sampled the rollout of the fake.
 func newReplayedFake(t *testing.T) (*fake, config) {
 	t.Helper()
-	f, err := newFake(400)
+	f, err := newFake(200)
 	require.NoError(t, err)
 	t.Cleanup(f.cloud.Close)
 	c := newConfig(t)
@@ -163,7 +167,8 @@ func newReplayedFake(t *testing.T) (*fake, config) {
 	return f, c
 }
 
-func TestBrowser_ShowsFleet(t *testing.T) {
+// The fleet of the demo, as its readers see it.
+func TestBrowser_Fleet(t *testing.T) {
 	f, c := newReplayedFake(t)
 	f.cloud.AddDevices(memfaulttest.Device{Serial: "A<B", SoftwareVersion: "3.0.0-rc.1.a-very-long-name-of-a-branch+20261129.deadbeef", LastSeen: time.Now()})
 	d := start(t, c, f.source(), nil)
@@ -172,7 +177,7 @@ func TestBrowser_ShowsFleet(t *testing.T) {
 		t.Run(as.name, func(t *testing.T) {
 			ctx := newBrowser(t, as)
 			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
-			requireTrue(t, ctx, contains("summary", "401 devices"))
+			requireTrue(t, ctx, contains("summary", "201 devices"))
 			requireTrue(t, ctx, contains("verdict", "2.2.0 restarts unexpectedly"))
 			requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
 			requireTrue(t, ctx, `document.querySelectorAll("svg.plot").length === 4`)
@@ -195,6 +200,10 @@ func TestBrowser_ShowsFleet(t *testing.T) {
 			requireAccessible(t, ctx)
 			screenshot(t, ctx, "device-"+as.name)
 		})
+	}
+	t.Run("charts have tables", func(t *testing.T) { testTables(t, d) })
+	for _, as := range []look{light, phone} {
+		t.Run("refresh moves nothing, "+as.name, func(t *testing.T) { testRefresh(t, f, d, as) })
 	}
 }
 
@@ -222,16 +231,17 @@ func TestBrowser_WebhookWithoutReload(t *testing.T) {
 }
 
 func TestBrowser_FailingPart(t *testing.T) {
-	f, c := newReplayedFake(t)
-	f.cloud.Fail(memfaulttest.Fault{Operation: "issues.list", Status: http.StatusForbidden})
-	d := start(t, c, f.source(), nil)
-	d.requireSoon(t, "reboots", "reboots in 30 days")
+	cloud := memfaulttest.NewServer(t)
+	addFleet(cloud)
+	cloud.Fail(memfaulttest.Fault{Operation: "issues.list", Status: http.StatusForbidden})
+	d := start(t, newConfig(t), sourceOf(cloud), nil)
+	d.requireSoon(t, "reboots", "38 reboots in 30 days")
 	for _, as := range []look{light, dark} {
 		ctx := newBrowser(t, as)
 		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
 		requireTrue(t, ctx, contains("issues", "The credential does not permit to read this."))
 		requireTrue(t, ctx, `document.getElementById("issues").classList.contains("failed") && !document.getElementById("versions").classList.contains("failed")`)
-		requireTrue(t, ctx, contains("versions", "400 devices"))
+		requireTrue(t, ctx, contains("versions", "40 devices"))
 		requireAccessible(t, ctx)
 		screenshot(t, ctx, "failing-"+as.name)
 	}

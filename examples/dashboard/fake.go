@@ -207,14 +207,14 @@ func (f *fake) live(ctx context.Context, url string) {
 			return
 		case <-ticker.C:
 		}
-		switch minute := tick * int(fakeTick/time.Second) / 60; { // Memfault is away for two minutes of each hour
-		case minute%60 == 20:
+		switch tick * int(fakeTick/time.Second) / 60 % 60 { // Memfault is away for two minutes of each hour
+		case 20:
 			f.cloud.Heal()
 			f.cloud.Fail(memfaulttest.Fault{Drop: true})
 			continue
-		case minute%60 == 21:
+		case 21:
 			continue
-		case minute%60 == 22:
+		case 22:
 			f.cloud.Heal()
 		}
 		if tick == 2 {

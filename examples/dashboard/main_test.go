@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -268,7 +269,7 @@ func TestFake_TellsItsStory(t *testing.T) {
 }
 
 // Six days into the story, only the good version is deployed.
-func TestFake_GoodVersionIsGood(t *testing.T) {
+func TestBrowser_GoodVersionIsGood(t *testing.T) {
 	f, err := newFakeAt(300, 6*fakeDay-time.Hour)
 	require.NoError(t, err)
 	t.Cleanup(f.cloud.Close)
@@ -280,6 +281,11 @@ func TestFake_GoodVersionIsGood(t *testing.T) {
 	assert.Contains(t, page, ">2.1.0</bdi>")
 	assert.NotContains(t, page, `light red`)
 	assert.NotContains(t, page, `class="ended"`)
+	ctx := newBrowser(t, light)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+	requireTrue(t, ctx, contains("verdict", "2.1.0 restarts unexpectedly"))
+	requireReadable(t, ctx)
+	screenshot(t, ctx, "green")
 }
 
 // The bars of a day do not outgrow those of the days before: reboots follow the time that passes.

@@ -21,9 +21,14 @@ func TestTicks_RoundNumbers(t *testing.T) {
 		whole bool
 		want  []float64
 	}{
-		{1, true, []float64{0, 1}}, {2, true, []float64{0, 1, 2}}, {5, true, []float64{0, 1, 2, 3, 4, 5}}, {7, true, []float64{0, 2, 4, 6, 8}},
-		{1, false, []float64{0, 0.2, 0.4, 0.6000000000000001, 0.8, 1}}, {100, false, []float64{0, 20, 40, 60, 80, 100}},
-		{40_000, true, []float64{0, 10_000, 20_000, 30_000, 40_000}}, {0.3, true, []float64{0, 1}},
+		{1, true, []float64{0, 1}},
+		{2, true, []float64{0, 1, 2}},
+		{5, true, []float64{0, 1, 2, 3, 4, 5}},
+		{7, true, []float64{0, 2, 4, 6, 8}},
+		{1, false, []float64{0, 0.2, 0.4, 0.6000000000000001, 0.8, 1}},
+		{100, false, []float64{0, 20, 40, 60, 80, 100}},
+		{40_000, true, []float64{0, 10_000, 20_000, 30_000, 40_000}},
+		{0.3, true, []float64{0, 1}},
 	} {
 		assert.InDeltaSlice(t, test.want, chart.Ticks(test.top, test.whole), 1e-9, "%v", test.top)
 	}

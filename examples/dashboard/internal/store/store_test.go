@@ -110,7 +110,8 @@ func TestSamples_OverTime(t *testing.T) {
 	at := time.UnixMilli(1_699_999_200_000) // a full hour
 	for i := range 3 {
 		require.NoError(t, s.SaveSample(t.Context(), at.Add(time.Duration(i)*time.Hour), []store.Count{
-			{Cohort: "beta", Hardware: "evt", Version: "1.0", Devices: 4 - i, Seen: 2}, {Cohort: "beta", Hardware: "dvt", Version: "2.0", Devices: i},
+			{Cohort: "beta", Hardware: "evt", Version: "1.0", Devices: 4 - i, Seen: 2},
+			{Cohort: "beta", Hardware: "dvt", Version: "2.0", Devices: i},
 			{Cohort: "default", Hardware: "evt", Version: "2.0", Devices: 9, Seen: 7},
 		}))
 	}

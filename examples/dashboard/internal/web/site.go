@@ -77,7 +77,7 @@ func serveStatic(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	http.ServeFileFS(w, r, files, name)
+	http.ServeFileFS(w, r, files, name) //nolint:gosec // the files are embedded
 }
 
 // pickerView is what the template "picker" shows.

@@ -101,14 +101,13 @@ func (r Rules) compare(c *comparison) {
 		}
 		return ""
 	}
-	switch {
-	case c.Old.Version == "":
+	if c.Old.Version == "" {
 		c.Few = "no version before it is known"
+	} else {
+		c.Few = cmp.Or(few(c.New, c.NewDevices), few(c.Old, c.OldDevices))
+	}
+	if c.Few != "" {
 		return
-	default:
-		if c.Few = cmp.Or(few(c.New, c.NewDevices), few(c.Old, c.OldDevices)); c.Few != "" {
-			return
-		}
 	}
 	c.Ratio, c.Interval = poisson.Ratio(c.New.Errors, c.New.DeviceDays, c.Old.Errors, c.Old.DeviceDays)
 	worse := c.Interval.Low > 1

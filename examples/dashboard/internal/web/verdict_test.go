@@ -74,8 +74,11 @@ func TestChecks_Levels(t *testing.T) {
 		want          level
 		text          string
 	}{
-		{1000, 20, green, "98.0 %: 20 of 1\u202f000 devices seen had an unexpected reboot"}, {1000, 21, amber, "97.9 %"}, {1000, 101, red, "89.9 %"},
-		{1, 0, green, "100.0 %: 0 of 1 device seen"}, {0, 0, unknown, "no device was seen"},
+		{1000, 20, green, "98.0 %: 20 of 1\u202f000 devices seen had an unexpected reboot"},
+		{1000, 21, amber, "97.9 %"},
+		{1000, 101, red, "89.9 %"},
+		{1, 0, green, "100.0 %: 0 of 1 device seen"},
+		{0, 0, unknown, "no device was seen"},
 	} {
 		c := r.checkCrashFree(test.seen, test.crashed)
 		assert.Equal(t, test.want, c.Level, test.text)
@@ -88,8 +91,11 @@ func TestChecks_Levels(t *testing.T) {
 		text      string
 	}{
 		{100, before{100, true}, before{105, true}, green, "100 devices; 100 a day before; 105 a week before"},
-		{89, before{100, true}, before{89, true}, amber, "89 devices"}, {89, before{89, true}, before{200, true}, red, ""}, {0, before{1, true}, before{}, red, "a week before is not known yet"},
-		{50, before{}, before{}, unknown, "a day before is not known yet"}, {5, before{0, true}, before{}, green, ""},
+		{89, before{100, true}, before{89, true}, amber, "89 devices"},
+		{89, before{89, true}, before{200, true}, red, ""},
+		{0, before{1, true}, before{}, red, "a week before is not known yet"},
+		{50, before{}, before{}, unknown, "a day before is not known yet"},
+		{5, before{0, true}, before{}, green, ""},
 	} {
 		c := r.checkSeen(test.seen, test.day, test.week)
 		assert.Equal(t, test.want, c.Level, c.Text)

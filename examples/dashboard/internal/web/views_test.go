@@ -38,8 +38,10 @@ func TestReboots_TwoGroups(t *testing.T) {
 	today := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
 	since := today.AddDate(0, 0, -29)
 	counts := []store.RebootCount{
-		{Day: today, Reason: memfault.RebootReasonAssert, Reboots: 4}, {Day: today, Reason: memfault.RebootReasonLowPower, Reboots: 7},
-		{Day: today.AddDate(0, 0, -1), Reason: memfault.RebootReasonHardFault, Reboots: 2}, {Day: today.AddDate(0, 0, -1), Reason: memfault.RebootReasonAssert, Reboots: 1},
+		{Day: today, Reason: memfault.RebootReasonAssert, Reboots: 4},
+		{Day: today, Reason: memfault.RebootReasonLowPower, Reboots: 7},
+		{Day: today.AddDate(0, 0, -1), Reason: memfault.RebootReasonHardFault, Reboots: 2},
+		{Day: today.AddDate(0, 0, -1), Reason: memfault.RebootReasonAssert, Reboots: 1},
 	}
 	seen := map[time.Time]int{today: 200, today.AddDate(0, 0, -1): 50}
 	view := newRebootsView(counts, seen, since, today)
