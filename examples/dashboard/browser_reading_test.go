@@ -22,7 +22,7 @@ func evaluate(t *testing.T, ctx context.Context, script string) { //nolint:reviv
 	require.NoError(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](script)))
 }
 
-// requireReadable fails if the text of a chart is small or stretched, or if labels overlap.
+// requireReadable fails if the text of a chart is small, stretched or cut, or if labels overlap.
 func requireReadable(t *testing.T, ctx context.Context) { //nolint:revive // t is first in the helpers
 	t.Helper()
 	problems, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`(() => {
@@ -32,6 +32,8 @@ func requireReadable(t *testing.T, ctx context.Context) { //nolint:revive // t i
 			const boxes = texts.map((t) => t.getBoundingClientRect());
 			texts.forEach((t, i) => {
 				if (parseFloat(getComputedStyle(t).fontSize) < 12) problems.push("small: " + t.textContent);
+				const frame = svg.getBoundingClientRect();
+				if (getComputedStyle(svg).overflow !== "visible" && (boxes[i].left < frame.left - 1 || boxes[i].right > frame.right + 1)) problems.push("cut: " + t.textContent);
 				if (Math.abs(t.getScreenCTM().a - 1) > .01) problems.push("scaled: " + t.textContent);
 				for (let k = 0; k < i; k++) {
 					const [a, b] = [boxes[i], boxes[k]];

@@ -265,10 +265,10 @@ func (d *drawing) ends(ends []end) {
 			at = ends[i].y + labelGap
 		}
 	}
-	d.printf(`<svg class="ends" width="160" height="%d" aria-hidden="true">`, plotHeight+topMargin+axisHeight)
+	d.printf(`<svg class="ends" width="180" height="%d" aria-hidden="true">`, plotHeight+topMargin+axisHeight)
 	for _, e := range ends {
 		d.printf(`<rect class="%s" x="6" y="%.1f" width="10" height="10"/><text x="22" y="%.1f" dy=".35em">%s</text>`,
-			e.series.Color, e.y-5, e.y, escape(Shorten(e.series.Name, 20)))
+			e.series.Color, e.y-5, e.y, escape(Shorten(e.series.Name, 18)))
 	}
 	d.printf(`</svg>`)
 }

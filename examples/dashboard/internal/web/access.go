@@ -102,6 +102,7 @@ func (a *Access) fromProxy(r *http.Request) bool {
 // Users are names with the bcrypt hashes of their passwords. Create them with [ReadUsers].
 type Users struct {
 	hashes map[string][]byte
+	nobody []byte // with which an unknown name is compared, so that it takes as long as a known one
 
 	mu    sync.Mutex
 	known map[[sha256.Size]byte]bool // names and passwords that were right; bcrypt is slow
@@ -121,10 +122,11 @@ func ReadUsers(from io.Reader) (*Users, error) {
 		if !found || name == "" {
 			return nil, fmt.Errorf("line %d: want name:hash", n)
 		}
-		if _, err := bcrypt.Cost([]byte(hash)); err != nil {
+		_, err := bcrypt.Cost([]byte(hash))
+		if err != nil {
 			return nil, fmt.Errorf("line %d: the password of %s is not a bcrypt hash, as htpasswd -B writes it", n, name)
 		}
-		users.hashes[name] = []byte(hash)
+		users.hashes[name], users.nobody = []byte(hash), []byte(hash)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, err
@@ -134,15 +136,6 @@ func ReadUsers(from io.Reader) (*Users, error) {
 	}
 	return users, nil
 }
-
-// nobody is the hash with which an unknown name is compared, so that it takes as long as a known one.
-var nobody = sync.OnceValue(func() []byte {
-	hash, err := bcrypt.GenerateFromPassword([]byte("nobody"), bcrypt.DefaultCost)
-	if err != nil {
-		panic(err)
-	}
-	return hash
-})
 
 func (u *Users) check(name, password string) bool {
 	sum := sha256.Sum256([]byte(name + "\x00" + password))
@@ -154,7 +147,7 @@ func (u *Users) check(name, password string) bool {
 	}
 	hash, exists := u.hashes[name]
 	if !exists {
-		hash = nobody()
+		hash = u.nobody
 	}
 	if bcrypt.CompareHashAndPassword(hash, []byte(password)) != nil || !exists {
 		return false
