@@ -120,13 +120,14 @@ func (f Filter) where() (text string, args []any) {
 	return strings.Join(terms, " AND "), args
 }
 
-// ofDevices returns a term for tables that have the serials of devices, and its arguments.
-func (f Filter) ofDevices() (text string, args []any) {
+// ofDevices returns a term for a table that has the serials of devices, and its arguments. It looks
+// up the device of each row, which is faster than a list of all devices if there are few rows.
+func (f Filter) ofDevices(table string) (text string, args []any) {
 	where, args := f.where()
 	if where == "true" {
 		return "", nil
 	}
-	return " AND serial IN (SELECT serial FROM device WHERE " + where + ")", args
+	return " AND EXISTS (SELECT 1 FROM device WHERE device.serial = " + table + ".serial AND " + where + ")", args
 }
 
 // Devices returns the devices that match the filter, and their total number. They are sorted by

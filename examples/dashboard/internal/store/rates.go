@@ -169,8 +169,8 @@ func (s *Store) Rates(ctx context.Context, filter Filter, since time.Time) (rate
 
 // CountRan returns how many devices were seen running a version since a time, at most limit.
 func (s *Store) CountRan(ctx context.Context, filter Filter, version string, since time.Time, limit int) (n int, err error) {
-	devices, args := filter.ofDevices()
-	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM span WHERE version = ? AND last >= ?`+devices+` GROUP BY serial LIMIT ?)`,
+	devices, args := filter.ofDevices("span")
+	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT DISTINCT serial FROM span WHERE version = ? AND last >= ?`+devices+` LIMIT ?)`,
 		append(append([]any{version, millis(since)}, args...), limit)...).Scan(&n)
 	return n, err
 }
@@ -178,7 +178,7 @@ func (s *Store) CountRan(ctx context.Context, filter Filter, version string, sin
 // Crashed returns how many devices had an unexpected reboot since a time. If version is not
 // empty, only reboots with that version count.
 func (s *Store) Crashed(ctx context.Context, filter Filter, version string, since time.Time) (n int, err error) {
-	devices, args := filter.ofDevices()
+	devices, args := filter.ofDevices("reboot")
 	text, values := "SELECT count(DISTINCT serial) FROM reboot WHERE time >= ? AND reason & 32768", []any{millis(since)}
 	if version != "" {
 		text, values = text+" AND version = ?", append(values, version)

@@ -58,7 +58,7 @@ func (s *Store) RebootCounts(ctx context.Context, filter Filter, since time.Time
 		text, values = text+" AND version = ?", append(values, filter.Version)
 		filter.Version = ""
 	}
-	devices, args := filter.ofDevices()
+	devices, args := filter.ofDevices("reboot")
 	text, values = text+devices, append(values, args...)
 	err = s.query(ctx, func(rows *sql.Rows) error {
 		var c RebootCount

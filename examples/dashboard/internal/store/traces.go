@@ -56,7 +56,7 @@ func (s *Store) TraceCounts(ctx context.Context, filter Filter, recentSince time
 		text, values = text+" AND version = ?", append(values, filter.Version)
 		filter.Version = ""
 	}
-	devices, args := filter.ofDevices()
+	devices, args := filter.ofDevices("trace")
 	text, values = text+devices, append(values, args...)
 	err = s.query(ctx, func(rows *sql.Rows) error {
 		var c TraceCount
