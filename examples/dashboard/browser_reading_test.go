@@ -72,7 +72,7 @@ func testRefresh(t *testing.T, f *fake, d *dashboard, as look) {
 			window.fetch = (...args) => fetched(...args).finally(() => { window.loaded++; });`)
 		// The numbers change, but not what there is.
 		f.cloud.Report(f.devices[0].serial, f.devices[0].version)
-		f.cloud.AddReboots(f.devices[0].serial, memfaulttest.Reboot{Reason: int(memfault.RebootReasonLowPower), Time: time.Now()})
+		f.cloud.AddReboots(f.devices[0].serial, memfaulttest.Reboot{Reason: memfault.RebootReasonLowPower, Time: time.Now()})
 		require.NoError(t, f.cloud.SendWebhook(t.Context(), d.url+"/webhook", secret, memfault.WebhookEvent{Type: memfault.WebhookTypeIssueCreated}))
 		requireTrue(t, ctx, `window.loaded >= 8`)
 		// Two frames later, the page is painted.
@@ -185,7 +185,7 @@ func TestBrowser_DeviceIsUpdated(t *testing.T) {
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url+"/devices/TAP-A0")))
 	requireTrue(t, ctx, contains("reboots", "Assert"))
 	evaluate(t, ctx, `window.marker = 1`)
-	cloud.AddReboots("TAP-A0", memfaulttest.Reboot{Reason: int(memfault.RebootReasonHardFault), Time: time.Now()})
+	cloud.AddReboots("TAP-A0", memfaulttest.Reboot{Reason: memfault.RebootReasonHardFault, Time: time.Now()})
 	requireTrue(t, ctx, contains("reboots", memfault.RebootReasonHardFault.String())+" && window.marker === 1")
 }
 

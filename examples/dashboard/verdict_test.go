@@ -47,9 +47,9 @@ func seedVerdict(t *testing.T, cloud *memfaulttest.Server, c config) {
 		if step == 3 {
 			crash := func(serial string, n int) {
 				for k := range n {
-					cloud.AddReboots(serial, memfaulttest.Reboot{Reason: int(memfault.RebootReasonAssert), Time: p.now.Add(-time.Duration(k+1) * time.Hour)})
+					cloud.AddReboots(serial, memfaulttest.Reboot{Reason: memfault.RebootReasonAssert, Time: p.now.Add(-time.Duration(k+1) * time.Hour)})
 				}
-				cloud.AddReboots(serial, memfaulttest.Reboot{Reason: int(memfault.RebootReasonLowPower), Time: p.now.Add(-5 * time.Hour)})
+				cloud.AddReboots(serial, memfaulttest.Reboot{Reason: memfault.RebootReasonLowPower, Time: p.now.Add(-5 * time.Hour)})
 			}
 			for i := range 10 {
 				crash(fmt.Sprintf("TAP-2.0.0-%02d", i), 3)
