@@ -240,9 +240,13 @@ func hardFault(more ...firmware.Block) []byte {
 	binary.LittleEndian.PutUint32(registers[4*14:], 0x0800_2000)
 	binary.LittleEndian.PutUint32(registers[4*15:], 0x0800_1000)
 	return firmware.Coredump(0, append([]firmware.Block{
-		{Kind: 0, Data: registers}, {Kind: 1, Address: 0x2000_0000, Data: []byte(strings.Repeat("the stack ", 40))},
-		{Kind: 5, Data: []byte{0x00, 0x94, 0, 0}}, {Kind: 7, Data: []byte{byte(elf.EM_ARM), 0, 0, 0}},
-		{Kind: 10, Data: []byte("1.2.3+host")}, {Kind: 11, Data: []byte("main-fw")}, {Kind: 4, Data: []byte("evt-1")},
+		{Kind: 0, Data: registers},
+		{Kind: 1, Address: 0x2000_0000, Data: []byte(strings.Repeat("the stack ", 40))},
+		{Kind: 5, Data: []byte{0x00, 0x94, 0, 0}},
+		{Kind: 7, Data: []byte{byte(elf.EM_ARM), 0, 0, 0}},
+		{Kind: 10, Data: []byte("1.2.3+host")},
+		{Kind: 11, Data: []byte("main-fw")},
+		{Kind: 4, Data: []byte("evt-1")},
 	}, more...)...)
 }
 

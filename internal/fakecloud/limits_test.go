@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/memfault-go/memfault/chunk"
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
@@ -63,4 +64,25 @@ func TestChunkWatch_Limit(t *testing.T) {
 	}
 	w.failed(device, chunks)
 	assert.Len(t, w.waiting[device], maxWaiting)
+}
+
+func TestMessages_OldestAreDropped(t *testing.T) {
+	c := New()
+	large := &chunk.Message{Type: chunk.MessageRecording, Payload: make([]byte, maxMessages/4)}
+	for i := range 5 {
+		serial := []string{"A", "B"}[i%2]
+		c.keepMessage(c.seeded, serial, c.seeded.decoder(serial), large)
+	}
+	assert.Equal(t, []int{2, 1}, []int{len(c.Messages("A")), len(c.Messages("B"))}, "each has a little overhead")
+	assert.LessOrEqual(t, c.messageBytes, maxMessages)
+}
+
+func TestApplyEvent_OldestAreDropped(t *testing.T) {
+	c := New()
+	for i := range maxKept + 10 {
+		c.applyEvent(c.seeded, "A", &chunk.Event{Type: chunk.EventTrace, Trace: &chunk.Trace{Reboot: true, Reason: i % 2 * firstError}})
+	}
+	assert.Len(t, c.seeded.diagnostics.events, maxKept)
+	assert.Len(t, c.seeded.device("A").reboots, maxKeptDevice)
+	assert.Len(t, c.seeded.diagnostics.issues, 1)
 }
