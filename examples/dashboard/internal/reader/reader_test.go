@@ -201,9 +201,10 @@ func TestIssues_NewestWithFewTraces(t *testing.T) {
 func TestTraces_OnlyNewOnes(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	now := time.Now()
+	ids := cloud.AddIssues(memfaulttest.Issue{Title: "a"}, memfaulttest.Issue{Title: "b"}, memfaulttest.Issue{Title: "c"})
 	var traces []memfaulttest.Trace
 	for i := range 350 {
-		traces = append(traces, memfaulttest.Trace{Issue: int64(i % 3), DeviceSerial: "A", SoftwareVersion: "1.0", Captured: now.Add(-time.Duration(i) * time.Minute)})
+		traces = append(traces, memfaulttest.Trace{Issue: ids[i%3], DeviceSerial: "A", SoftwareVersion: "1.0", Captured: now.Add(-time.Duration(i) * time.Minute)})
 	}
 	cloud.AddTraces(traces...)
 	r := newReader(t, cloud, reader.Options{})
@@ -211,7 +212,7 @@ func TestTraces_OnlyNewOnes(t *testing.T) {
 		requireRead(t, r, reader.Traces)
 		assert.Equal(t, want, r.Status(reader.Traces).Last.Requests)
 	}
-	cloud.AddTraces(memfaulttest.Trace{Issue: 1, DeviceSerial: "A", SoftwareVersion: "1.0", Captured: now})
+	cloud.AddTraces(memfaulttest.Trace{Issue: ids[0], DeviceSerial: "A", SoftwareVersion: "1.0", Captured: now})
 	requireRead(t, r, reader.Traces)
 	counts, err := r.Store.TraceCounts(t.Context(), store.Filter{}, time.Time{})
 	require.NoError(t, err)
