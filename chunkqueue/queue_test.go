@@ -222,7 +222,11 @@ func TestRun_SurvivesAnOutageOfADay(t *testing.T) {
 		const devices, hours = 30, 24
 		for hour := range hours {
 			for d := range devices {
-				addAll(t, q, fmt.Sprintf("DEVICE%d", d), append(single(hour), make([]byte, 6<<10)...))
+				size := 100
+				if d < 2 {
+					size = 6 << 10 // more than the window in a day
+				}
+				addAll(t, q, fmt.Sprintf("DEVICE%d", d), append(single(hour), make([]byte, size)...))
 			}
 			time.Sleep(time.Hour)
 			synctest.Wait()

@@ -113,7 +113,7 @@ func TestOpen_FlippedBytes(t *testing.T) {
 	file, added := writeQueue(t, 150)
 	random := rand.New(rand.NewPCG(3, 4))
 	places := []int{0, 8, 16, 24, 40, 4096 + 16, 4096 + 64}
-	for range 25 {
+	for range 15 {
 		places = append(places, random.IntN(len(file)))
 	}
 	recovered := 0
