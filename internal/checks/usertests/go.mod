@@ -1,9 +1,10 @@
 module github.com/memfault-go/memfault/internal/checks/usertests
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/memfault-go/memfault v0.0.0
+	github.com/memfault-go/memfault/chunkqueue v0.0.0
 	github.com/stretchr/testify v1.12.1
 )
 
@@ -11,7 +12,12 @@ require (
 	github.com/google/go-querystring v1.2.0 // indirect
 	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
 	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
+	go.etcd.io/bbolt v1.5.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/sys v0.45.0 // indirect
 )
 
-replace github.com/memfault-go/memfault => ../../..
+replace (
+	github.com/memfault-go/memfault => ../../..
+	github.com/memfault-go/memfault/chunkqueue => ../../../chunkqueue
+)
