@@ -367,7 +367,11 @@ func (t *transaction) add(a *add) error {
 		return nil
 	case !room && a.done == nil: // it was acknowledged
 		t.noteDrop(d, 1, int64(len(a.data)))
-		return nil
+		if _, last := span(a.data); last {
+			return nil
+		}
+		d.skip = true
+		return t.skips.Put([]byte(d.serial), []byte{1})
 	case !room:
 		a.err = ErrFull
 		return nil
