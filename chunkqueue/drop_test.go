@@ -35,6 +35,7 @@ func TestFull_Refuse(t *testing.T) {
 
 func TestFull_DropsWholeMessagesOfTheDevice(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	var drops []Drop
 	q := openNew(t, Options{
 		MaxBytesPerDevice: bound(message(0, 4)[0], 9),
@@ -58,6 +59,7 @@ func TestFull_DropsWholeMessagesOfTheDevice(t *testing.T) {
 // after a restart.
 func TestFull_DropsTheEndOfADroppedMessage(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	path := filepath.Join(t.TempDir(), "chunks.db")
 	long := message(0, 9)
 	options := Options{MaxBytesPerDevice: bound(long[0], 5)}
@@ -77,6 +79,7 @@ func TestFull_DropsTheEndOfADroppedMessage(t *testing.T) {
 // The rest of a message that was delivered in part is dropped last.
 func TestFull_SparesAMessageThatHasBegun(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	begun := message(0, 6)
 	q := openNew(t, Options{MaxBytesPerDevice: bound(begun[1], 8)})
 	addAll(t, q, "A", begun[:3]...)
@@ -92,6 +95,7 @@ func TestFull_SparesAMessageThatHasBegun(t *testing.T) {
 
 func TestFull_OfAllDevicesDropsTheLargest(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	q := openNew(t, Options{MaxBytes: bound(single(0), 5), MaxBytesPerDevice: bound(single(0), 5)})
 	addAll(t, q, "A", single(0), single(1), single(2))
 	addAll(t, q, "B", single(3), single(4))
@@ -107,6 +111,7 @@ func TestFull_OfAllDevicesDropsTheLargest(t *testing.T) {
 // and without a gap, and the counts are right.
 func TestFull_WithDeliveries(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Share: 0.3, Status: 503})
 	q := openNew(t, Options{MaxBytesPerDevice: bound(message(10, 2)[1], 12), Sync: 1})
 	stop := run(t, q, service(t, cloud))

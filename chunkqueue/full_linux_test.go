@@ -31,6 +31,7 @@ func fillDisk(t *testing.T, q *Queue) (added int) {
 // checkFullDisk fills the disk, delivers, and adds again, twice.
 func checkFullDisk(t *testing.T, path string) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	q := openAt(t, path, Options{})
 	total := 0
 	for range 2 {
@@ -82,6 +83,7 @@ func TestFullDisk_FilledByOthers(t *testing.T) {
 	}
 	defer func() { assert.NoError(t, syscall.Unmount(dir, syscall.MNT_DETACH)) }()
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	q := openAt(t, filepath.Join(dir, "chunks.db"), Options{Sync: 10 * time.Millisecond})
 	other := filepath.Join(dir, "other")
 	_ = os.WriteFile(other, bytes.Repeat([]byte{1}, 1<<20), 0o600) // as far as it goes

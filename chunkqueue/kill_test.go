@@ -81,6 +81,7 @@ func child(path string) {
 // Every chunk that Add acknowledged arrives, and the chunks of a device arrive in order.
 func TestKill(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Share: 0.12, Status: 503})
 	cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Share: 0.12, DropResponse: true})
 	path := filepath.Join(t.TempDir(), "chunks.db")

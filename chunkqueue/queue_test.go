@@ -19,6 +19,7 @@ import (
 
 func TestQueue_DeliversInOrderAfterReopening(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	path := filepath.Join(t.TempDir(), "chunks.db")
 	q, err := Open(path, Options{})
 	require.NoError(t, err)
@@ -62,6 +63,7 @@ func TestQueue_IsOpenOnce(t *testing.T) {
 
 func TestRun_OnceAtATime(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	q := openNew(t, Options{})
 	run(t, q, service(t, cloud))
 	require.Eventually(t, func() bool {
@@ -74,6 +76,7 @@ func TestRun_OnceAtATime(t *testing.T) {
 
 func TestRun_FailsWithWrongCredential(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	q := openNew(t, Options{})
 	addAll(t, q, "A", single(1))
 	require.ErrorIs(t, q.Run(testContext(t), cloud.Client(t).Chunks), memfault.ErrWrongCredential)
@@ -84,6 +87,7 @@ func TestRun_FailsWithWrongCredential(t *testing.T) {
 
 func TestAdd_ChecksAsTheSenderDoes(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	sender := service(t, cloud).NewSender(memfault.ChunkSenderOptions{})
 	q := openNew(t, Options{MaxBytes: 1 << 20})
 	for _, serial := range []string{"", ".", "..", "A", "a b", " a", "a\t", "a\nb", "\xff", "ä/ö?#%", "a\u00a0"} {
@@ -138,6 +142,7 @@ func TestSync_WritesTogether(t *testing.T) {
 
 func TestRejected_AreKeptAndRemoved(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Device: "BAD", Status: 422})
 	var hook []Rejected
 	path := filepath.Join(t.TempDir(), "chunks.db")
@@ -173,6 +178,7 @@ func TestRejected_AreKeptAndRemoved(t *testing.T) {
 
 func TestRejected_AreBounded(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 	cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Status: 422})
 	q := openNew(t, Options{MaxRejectedBytes: 1000})
 	for i := range 50 {
@@ -194,6 +200,7 @@ func TestRejected_AreBounded(t *testing.T) {
 func TestRun_PausesAndGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := memfaulttest.NewInMemoryServer(t)
+		cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 		paused := make(chan error, 1)
 		q := openNew(t, Options{OnPause: func(err error) { paused <- err }})
 		addAll(t, q, "A", single(1))
@@ -216,6 +223,7 @@ func TestRun_PausesAndGoesOn(t *testing.T) {
 func TestRun_SurvivesAnOutageOfADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := memfaulttest.NewInMemoryServer(t)
+		cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 		q := openNew(t, Options{Sync: time.Second})
 		stop := run(t, q, service(t, cloud))
 		cloud.Fail(memfaulttest.BadGateway())
@@ -258,6 +266,7 @@ func TestRun_SurvivesAnOutageOfADay(t *testing.T) {
 func TestRun_SickDevicesDelayNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := memfaulttest.NewInMemoryServer(t)
+		cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 		q := openNew(t, Options{MaxBytesPerDevice: 16 << 20, Sync: time.Second})
 		for d := range 60 {
 			serial := fmt.Sprintf("SICK%d", d)

