@@ -105,37 +105,22 @@ func TestDevices_Filter(t *testing.T) {
 	require.ErrorIs(t, err, sql.ErrNoRows)
 }
 
-func TestSamples_OverTime(t *testing.T) {
+func TestShares_OverTime(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "test.db"))
-	at := time.UnixMilli(1_699_999_200_000) // a full hour
+	at := time.UnixMilli(1_700_000_000_000)
 	for i := range 3 {
 		require.NoError(t, s.SaveSample(t.Context(), at.Add(time.Duration(i)*time.Hour), []store.Count{
-			{Cohort: "beta", Hardware: "evt", Version: "1.0", Devices: 4 - i, Seen: 2},
-			{Cohort: "beta", Hardware: "dvt", Version: "2.0", Devices: i},
-			{Cohort: "default", Hardware: "evt", Version: "2.0", Devices: 9, Seen: 7},
+			{Cohort: "beta", Version: "1.0", Devices: 4 - i}, {Cohort: "beta", Version: "2.0", Devices: i}, {Cohort: "default", Version: "2.0", Devices: 9},
 		}))
 	}
 	require.NoError(t, s.SaveSample(t.Context(), at, []store.Count{{Cohort: "beta", Version: "2.0", Devices: 0}}))
-	samples, err := s.Samples(t.Context(), store.Filter{Cohort: "beta"}, time.Time{})
+	shares, err := s.Shares(t.Context(), "beta", "2.0", time.Time{})
 	require.NoError(t, err)
-	assert.Equal(t, []store.Sample{
-		{Time: at.Add(time.Hour), Devices: map[string]int{"1.0": 3, "2.0": 1}, Seen: 2}, {Time: at.Add(2 * time.Hour), Devices: map[string]int{"1.0": 2, "2.0": 2}, Seen: 2},
-	}, samples)
-	samples, err = s.Samples(t.Context(), store.Filter{Hardware: "evt"}, at.Add(2*time.Hour))
+	assert.Equal(t, []store.Share{{Time: at.Add(time.Hour), Share: 0.25}, {Time: at.Add(2 * time.Hour), Share: 0.5}}, shares)
+	require.NoError(t, s.RemoveSamples(t.Context(), at.Add(2*time.Hour)))
+	shares, err = s.Shares(t.Context(), "beta", "2.0", time.Time{})
 	require.NoError(t, err)
-	require.Len(t, samples, 1)
-	assert.Equal(t, 11, samples[0].Total())
-	assert.Equal(t, 9, samples[0].Seen)
-	numbers, err := s.VersionNumbers(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, map[string]int{"1.0": 0, "2.0": 1}, numbers)
-
-	require.NoError(t, s.SaveSample(t.Context(), at.Add(70*time.Minute), []store.Count{{Cohort: "beta", Version: "2.0", Devices: 1}}))
-	require.NoError(t, s.RemoveSamples(t.Context(), at.Add(time.Hour), at.Add(90*time.Minute)))
-	samples, err = s.Samples(t.Context(), store.Filter{}, time.Time{})
-	require.NoError(t, err)
-	require.Len(t, samples, 2, "one an hour")
-	assert.Equal(t, at.Add(time.Hour), samples[0].Time)
+	assert.Len(t, shares, 1)
 }
 
 func TestReboots_DeviceSeenMeanwhileStaysPending(t *testing.T) {
@@ -153,7 +138,7 @@ func TestReboots_DeviceSeenMeanwhileStaysPending(t *testing.T) {
 	pending, err = s.PendingReboots(t.Context(), time.Time{})
 	require.NoError(t, err)
 	require.Len(t, pending, 1)
-	counts, err := s.RebootCounts(t.Context(), store.Filter{}, time.Time{})
+	counts, err := s.RebootCounts(t.Context(), time.Time{})
 	require.NoError(t, err)
 	require.Len(t, counts, 1)
 	assert.Equal(t, 1, counts[0].Reboots)
