@@ -3,9 +3,9 @@ package memfault_test
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"net/http/httptest"
