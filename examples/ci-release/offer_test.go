@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -54,6 +55,9 @@ func TestOffer_OtherBuildMetadata(t *testing.T) {
 func TestOffer_StagedRollout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, b := newCloud(t), newBuild(t)
+		cloud.SetRolloutDevices(func(serial string, percent int) bool { // not the first that are asked
+			return percent >= 20 && slices.Contains([]string{"SINK-16", "SINK-17", "SINK-18", "SINK-19"}, serial)
+		})
 		o := run(t.Context(), t, cloud, b.flags("-rollout", "20")...)
 		o.requireCode(t, exitDone, "")
 		assert.Contains(t, o.out, "offers it to 20% of the devices")
