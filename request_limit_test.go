@@ -165,6 +165,21 @@ func TestRateLimit_DeadlineBeforeTheEnd(t *testing.T) {
 	})
 }
 
+// The Timeout of an http.Client limits attempts, not the wait before the first one.
+func TestRateLimit_WaitIsOutsideOfClientTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := &limitedHost{until: time.Now().Add(20 * time.Second), retryAfter: "20"}
+		client := newClient(t, memfault.OrganizationToken("oat_test"), memfault.WithHTTPClient(&http.Client{Transport: host, Timeout: time.Second}))
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() { assert.NoError(t, get(t.Context(), client)) })
+			synctest.Wait()
+		}
+		wg.Wait()
+		assert.Len(t, host.all(), 3)
+	})
+}
+
 func TestRateLimit_AtMostMaxRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
