@@ -383,7 +383,7 @@ func (t *transaction) add(a *add) error {
 	}
 	q.totals.next++
 	d.add(&r)
-	q.totals.add(&r)
+	q.totals.queued.add(&r)
 	return t.chunks.Put(chunkKey(r.serial, r.seq), r.encode())
 }
 
@@ -414,12 +414,12 @@ func (t *transaction) acknowledge(a ack) error {
 	}
 	for _, r := range rejects {
 		t.rejects = append(t.rejects, rejectedOf(&r))
-		t.q.totals.keep(&r)
+		t.q.totals.kept.add(&r)
 		if err := t.rejected.Put(seqKey(r.seq), r.encode()); err != nil {
 			return err
 		}
 	}
-	for t.q.totals.keptBytes > uint64(t.q.options.MaxRejectedBytes) {
+	for t.q.totals.kept.bytes > uint64(t.q.options.MaxRejectedBytes) {
 		key, _ := t.rejected.Cursor().First()
 		if err := t.removeRejected(bytes.Clone(key)); err != nil {
 			return err
@@ -438,7 +438,7 @@ func (t *transaction) removeRejected(key []byte) error {
 	if !ok {
 		return damagedRecord(key)
 	}
-	t.q.totals.unkeep(r.seq, r.cost())
+	t.q.totals.kept.remove(r.seq, r.cost())
 	return t.rejected.Delete(key)
 }
 
@@ -459,7 +459,7 @@ func (t *transaction) remove(d *device, items []item) error {
 		}
 		d.chunks--
 		d.bytes -= i.cost
-		t.q.totals.remove(keySeq(i.key), i.cost)
+		t.q.totals.queued.remove(keySeq(i.key), i.cost)
 	}
 	prefix := devicePrefix(d.serial)
 	d.first, d.oldest = 0, 0

@@ -38,7 +38,7 @@ func (t *transaction) noteDrop(d *device, chunks int, size int64) {
 func (t *transaction) makeRoom(d *device, a *add, cost int64) (bool, error) {
 	q := t.q
 	full := func() (device, all bool) {
-		return d.bytes+cost > q.options.MaxBytesPerDevice, int64(q.totals.bytes)+cost > q.options.MaxBytes
+		return d.bytes+cost > q.options.MaxBytesPerDevice, int64(q.totals.queued.bytes)+cost > q.options.MaxBytes
 	}
 	tried := map[*device]bool{} // without a chunk that can be dropped
 	for !d.skip || a.first {

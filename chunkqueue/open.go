@@ -109,9 +109,9 @@ func (q *Queue) load(file io.ReaderAt, size int64) error {
 			found = true
 		case bucket == string(chunksBucket) && r.kind == kindChunk && string(key) == string(chunkKey(r.serial, r.seq)):
 			q.device(r.serial).add(&r)
-			q.totals.add(&r)
+			q.totals.queued.add(&r)
 		case bucket == string(rejectedBucket) && r.kind == kindRejected && len(key) == 8 && keySeq(key) == r.seq:
-			q.totals.keep(&r)
+			q.totals.kept.add(&r)
 		default:
 			return damaged("the record %q in %q", key, bucket)
 		}
@@ -121,10 +121,9 @@ func (q *Queue) load(file io.ReaderAt, size int64) error {
 		return err
 	}
 	read := stored
-	read.chunks, read.sum, read.bytes = q.totals.chunks, q.totals.sum, q.totals.bytes
-	read.kept, read.keptSum, read.keptBytes = q.totals.kept, q.totals.keptSum, q.totals.keptBytes
+	read.queued, read.kept = q.totals.queued, q.totals.kept
 	if !found || read != stored {
-		return damaged("%d chunks instead of %d", read.chunks, stored.chunks)
+		return damaged("%d chunks instead of %d", read.queued.chunks, stored.queued.chunks)
 	}
 	q.totals = stored
 	for _, d := range q.devices {
@@ -188,7 +187,7 @@ func (q *Queue) rebuild(old *os.File, cause error) error {
 			_ = os.Remove(path)
 			return fail(err)
 		}
-		q.recovery = &Recovery{Err: cause, Aside: aside, Chunks: int(q.totals.chunks)}
+		q.recovery = &Recovery{Err: cause, Aside: aside, Chunks: int(q.totals.queued.chunks)}
 	}
 	if err := errors.Join(os.Rename(path, q.path), syncDir(q.path)); err != nil {
 		return fail(err)
@@ -314,7 +313,7 @@ func (q *Queue) count(tx *bbolt.Tx) error {
 	chunks, rejected := tx.Bucket(chunksBucket), tx.Bucket(rejectedBucket)
 	err := rejected.ForEach(func(_, value []byte) error {
 		r, _ := decode(value)
-		q.totals.keep(&r)
+		q.totals.kept.add(&r)
 		return chunks.Delete(chunkKey(r.serial, r.seq)) // the chunk from before it was rejected
 	})
 	if err != nil {
@@ -323,7 +322,7 @@ func (q *Queue) count(tx *bbolt.Tx) error {
 	err = chunks.ForEach(func(_, value []byte) error {
 		r, _ := decode(value)
 		q.device(r.serial).add(&r)
-		q.totals.add(&r)
+		q.totals.queued.add(&r)
 		return nil
 	})
 	if err != nil {

@@ -98,21 +98,37 @@ func keySeq(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]
 type totals struct {
 	next       uint64 // the seq of the next Add
 	floor      uint64 // no queued chunk has a lower seq
-	chunks     uint64
-	sum        uint64 // of the seqs of the queued chunks, modulo 2^64
-	bytes      uint64
-	kept       uint64 // rejected chunks in the file
-	keptSum    uint64
-	keptBytes  uint64
+	queued     tally
+	kept       tally // of the rejected chunks in the file
 	delivered  uint64
 	rejected   uint64
 	dropped    uint64
 	recoveries uint64
 }
 
+// tally counts the chunks of one kind.
+type tally struct {
+	chunks uint64
+	sum    uint64 // of the seqs, modulo 2^64
+	bytes  uint64
+}
+
+func (t *tally) add(r *record) {
+	t.chunks++
+	t.sum += r.seq
+	t.bytes += uint64(r.cost())
+}
+
+// remove is the opposite of add.
+func (t *tally) remove(seq uint64, cost int64) {
+	t.chunks--
+	t.sum -= seq
+	t.bytes -= uint64(cost)
+}
+
 func (t *totals) fields() []*uint64 {
 	return []*uint64{
-		&t.next, &t.floor, &t.chunks, &t.sum, &t.bytes, &t.kept, &t.keptSum, &t.keptBytes,
+		&t.next, &t.floor, &t.queued.chunks, &t.queued.sum, &t.queued.bytes, &t.kept.chunks, &t.kept.sum, &t.kept.bytes,
 		&t.delivered, &t.rejected, &t.dropped, &t.recoveries,
 	}
 }
@@ -135,32 +151,4 @@ func (t *totals) decode(r record) bool {
 		*field = binary.LittleEndian.Uint64(r.data[8*i:])
 	}
 	return true
-}
-
-// add counts a chunk that is queued.
-func (t *totals) add(r *record) {
-	t.chunks++
-	t.sum += r.seq
-	t.bytes += uint64(r.cost())
-}
-
-// remove is the opposite of add.
-func (t *totals) remove(seq uint64, cost int64) {
-	t.chunks--
-	t.sum -= seq
-	t.bytes -= uint64(cost)
-}
-
-// keep counts a rejected chunk that is kept.
-func (t *totals) keep(r *record) {
-	t.kept++
-	t.keptSum += r.seq
-	t.keptBytes += uint64(r.cost())
-}
-
-// unkeep is the opposite of keep.
-func (t *totals) unkeep(seq uint64, cost int64) {
-	t.kept--
-	t.keptSum -= seq
-	t.keptBytes -= uint64(cost)
 }

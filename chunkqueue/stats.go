@@ -32,9 +32,9 @@ func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	t := q.public
 	s := Stats{
-		Chunks: int(t.chunks), Bytes: int64(t.bytes), Delivered: int64(t.delivered), Rejected: int64(t.rejected),
-		Dropped: int64(t.dropped), Recoveries: int64(t.recoveries), KeptRejected: int(t.kept),
-		KeptRejectedBytes: int64(t.keptBytes), Buffered: len(q.adds), DiskFull: q.refused,
+		Chunks: int(t.queued.chunks), Bytes: int64(t.queued.bytes), Delivered: int64(t.delivered), Rejected: int64(t.rejected),
+		Dropped: int64(t.dropped), Recoveries: int64(t.recoveries), KeptRejected: int(t.kept.chunks),
+		KeptRejectedBytes: int64(t.kept.bytes), Buffered: len(q.adds), DiskFull: q.refused,
 	}
 	first := uint64(math.MaxUint64)
 	for _, d := range q.devices {
