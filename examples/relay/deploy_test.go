@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault/examples/relay/internal/relaytest"
 )
 
 func read(t *testing.T, path string) string {
@@ -100,22 +102,8 @@ func slicesWithout(args []string, flags ...string) (rest []string) {
 	return rest
 }
 
-// tool returns the path of a program that the machine may not have. With RELAY_TOOLS=required,
-// its absence fails the test.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("RELAY_TOOLS") == "required" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip(err)
-	}
-	return path
-}
-
 func TestDeploy_Alerts(t *testing.T) {
-	promtool := tool(t, "promtool")
+	promtool := relaytest.Tool(t, "promtool")
 	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "alerts_test.yml"}} {
 		command := exec.CommandContext(t.Context(), promtool, args...)
 		command.Dir = "deploy"

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,26 +19,9 @@ import (
 
 	"github.com/memfault-go/memfault/memfaulttest"
 
+	"github.com/memfault-go/memfault/examples/relay/internal/relaytest"
 	"github.com/memfault-go/memfault/examples/relay/internal/service"
 )
-
-// output collects what the program prints.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(text []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(text)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
 
 func eventually(t *testing.T, condition func() bool, what string) {
 	t.Helper()
@@ -50,7 +31,7 @@ func eventually(t *testing.T, condition func() bool, what string) {
 func TestRun_Fake(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tenants.json")
 	require.NoError(t, os.WriteFile(path, []byte(`{"tenants": [{"name": "acme", "prefix": "memfault", "project_key": "wrong"}]}`), 0o600))
-	var out, errs output
+	var out, errs relaytest.Output
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
@@ -141,7 +122,7 @@ func TestRun_PasswordsAreNoArguments(t *testing.T) {
 func TestStartTracing_Errors(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
 	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2000")
-	var logs output
+	var logs relaytest.Output
 	config := service.Config{Logger: slog.New(slog.NewJSONHandler(&logs, nil))}
 	stop, err := startTracing(t.Context(), &config, "otlp", io.Discard)
 	require.NoError(t, err)
@@ -153,7 +134,7 @@ func TestStartTracing_Errors(t *testing.T) {
 
 func TestToken(t *testing.T) {
 	t.Setenv("RELAY_TOKEN_SECRETS", "0123456789abcdef the-one-before-that")
-	var out output
+	var out relaytest.Output
 	require.NoError(t, command(t.Context(), []string{"token", "ABCD1234"}, &out, io.Discard))
 	// printf ABCD1234 | openssl dgst -sha256 -hmac 0123456789abcdef
 	assert.Equal(t, "0b2940ffc02a1910562171b42f196a2fdedc22d8f864f0e2a00a4a88b370e2af\n", out.String())
@@ -170,7 +151,7 @@ func TestRejected(t *testing.T) {
 		_, _ = io.WriteString(w, `{"chunks": 3, "left": 1, "problem": "no room"}`)
 	}))
 	defer relay.Close()
-	var out output
+	var out relaytest.Output
 	err := command(t.Context(), []string{"replay-rejected", "-admin", relay.URL, "-tenant", "acme"}, &out, io.Discard)
 	require.EqualError(t, err, "no room")
 	assert.Equal(t, "3 chunks stored again, 1 left\n", out.String())

@@ -30,6 +30,7 @@ import (
 	"github.com/memfault-go/memfault/memfaulttest"
 
 	"github.com/memfault-go/memfault/examples/relay/internal/auth"
+	"github.com/memfault-go/memfault/examples/relay/internal/relaytest"
 	"github.com/memfault-go/memfault/examples/relay/internal/service"
 	"github.com/memfault-go/memfault/examples/relay/internal/tenants"
 )
@@ -398,7 +399,7 @@ func TestRun_SecretsInNoLog(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	c := config(t, cloud)
 	c.Tenants = authTenants(t, cloud)
-	var logs output
+	var logs relaytest.Output
 	c.Logger = slog.New(slog.NewJSONHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r := start(t, c)
 	token := auth.Token(secret, "A")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/memfault-go/memfault/memfaulttest"
 
+	"github.com/memfault-go/memfault/examples/relay/internal/relaytest"
 	"github.com/memfault-go/memfault/examples/relay/internal/service"
 )
 
@@ -128,7 +129,7 @@ func TestRun_BridgeWithoutABroker(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	c := config(t, cloud)
 	c.MQTT, c.Bridge = "", &service.Bridge{URL: "tcp://" + address, ClientID: "relay", User: "relay", Password: "secret-of-the-broker"}
-	var logs output
+	var logs relaytest.Output
 	c.Logger = slog.New(slog.NewJSONHandler(&logs, nil))
 	r := start(t, c)
 	eventually(t, func() bool {

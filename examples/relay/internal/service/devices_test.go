@@ -18,22 +18,9 @@ import (
 	"github.com/memfault-go/memfault/memfaulttest"
 
 	"github.com/memfault-go/memfault/examples/relay/internal/auth"
+	"github.com/memfault-go/memfault/examples/relay/internal/relaytest"
 	"github.com/memfault-go/memfault/examples/relay/internal/service"
 )
-
-// tool returns the path of a program that the machine may not have. With RELAY_TOOLS=required,
-// its absence fails the test.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("RELAY_TOOLS") == "required" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip(err)
-	}
-	return path
-}
 
 // device runs a program with an input, and returns its output.
 func device(t *testing.T, limit time.Duration, input, program string, args ...string) (string, error) {
@@ -47,7 +34,7 @@ func device(t *testing.T, limit time.Duration, input, program string, args ...st
 }
 
 func TestDevices_MosquittoPub(t *testing.T) {
-	pub := tool(t, "mosquitto_pub")
+	pub := relaytest.Tool(t, "mosquitto_pub")
 	cloud := memfaulttest.NewServer(t)
 	c := config(t, cloud)
 	c.Tenants = authTenants(t, cloud)
@@ -105,7 +92,7 @@ func TestDevices_Python(t *testing.T) {
 // mosquitto as an existing broker, with the settings that the documentation names: it keeps what
 // devices send while no relay is there.
 func TestDevices_MosquittoAsBroker(t *testing.T) {
-	program, pub := tool(t, "mosquitto"), tool(t, "mosquitto_pub")
+	program, pub := relaytest.Tool(t, "mosquitto"), relaytest.Tool(t, "mosquitto_pub")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	_, port, err := net.SplitHostPort(listener.Addr().String())

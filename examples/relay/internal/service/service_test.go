@@ -16,6 +16,7 @@ import (
 
 	"github.com/memfault-go/memfault/memfaulttest"
 
+	"github.com/memfault-go/memfault/examples/relay/internal/relaytest"
 	"github.com/memfault-go/memfault/examples/relay/internal/service"
 	"github.com/memfault-go/memfault/examples/relay/internal/tenants"
 )
@@ -190,7 +191,7 @@ func TestRun_RejectedChunksAreKept(t *testing.T) {
 func TestRun_CountsDamagedMessages(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	c := config(t, cloud)
-	var logs output
+	var logs relaytest.Output
 	c.Logger = slog.New(slog.NewJSONHandler(&logs, nil))
 	r := start(t, c)
 	whole := "\x08\x03x\xcc\xaa" // a log with the content x
