@@ -27,8 +27,8 @@ type Artifact struct {
 }
 
 // AddReleases adds releases. The artifacts of a version that exists are added to it. For a
-// delta release, both versions are created if they do not exist, as by an upload. A device is offered a
-// release only if it is deployed to its cohort; see [Server.AddDeployments].
+// delta release, both versions are created if they do not exist, as by an upload. A device is
+// offered a release only if it is deployed to its cohort; see [Server.AddDeployments].
 func (s *Server) AddReleases(releases ...Release) {
 	for _, r := range releases {
 		s.cloud.AddRelease(fakecloud.Release{

@@ -39,9 +39,9 @@ func (f Format) String() string {
 // line, or the first 4 bytes, are read.
 //
 // A file is FormatBytes if it begins with a length from 1 byte to 1 MiB: no text does, and noise
-// before a log is followed by MC: and has no second length. It is FormatBase64 if the start of the file consists of base64 text but for one line in 8, and at
-// least half of it are chunks; no two chunks have only blanks between them. Any other file is a
-// log.
+// before a log is followed by MC: and has no second length. It is FormatBase64 if the start of the
+// file consists of base64 text but for one line in 8, and at least half of it are chunks; no two
+// chunks have only blanks between them. Any other file is a log.
 //
 // A damaged length in a file of bytes ends it, because the place of the next chunk is unknown.
 func Read(r io.Reader) (Format, iter.Seq2[Chunk, error]) {
