@@ -196,10 +196,12 @@ func (s *Store) checkPartitions(ctx context.Context, old *jetstream.StreamInfo, 
 	return partitionsError(now.State.Msgs, have, s.settings.Partitions)
 }
 
-// ensure calls create until it succeeds or fails finally: a cluster may have no leader yet.
+// ensure calls create until it succeeds or fails finally: a cluster may have no leader yet, or
+// not all of its servers.
 func (s *Store) ensure(ctx context.Context, what string, create func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	var last string
 	for n := 0; ; n++ {
 		attempt, cancel := context.WithTimeout(ctx, putTimeout)
 		err := create(attempt)
@@ -207,11 +209,12 @@ func (s *Store) ensure(ctx context.Context, what string, create func(context.Con
 		var api *jetstream.APIError
 		// Another relay may have created it in the same moment.
 		taken := errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) || errors.Is(err, jetstream.ErrBucketExists)
-		permanent := errors.As(err, &api) && !taken && (api.Code < 500 || api.ErrorCode == storageExceeded)
+		permanent := errors.As(err, &api) && !taken && (api.Code < 500 && api.ErrorCode != noPeers || api.ErrorCode == storageExceeded)
 		if err == nil || refused(err) || permanent {
 			return wrap(what, err)
 		}
-		if n%25 == 0 { // every 5 s, or rarer
+		if n%25 == 0 || err.Error() != last { // every 5 s, or rarer
+			last = err.Error()
 			s.config.Logger.Warn("waiting for the store", "for", what, "connected", s.Conn.IsConnected(), "error", err)
 		}
 		select {

@@ -271,6 +271,7 @@ func putError(err error) error {
 
 // Error codes of the server that package jetstream does not name.
 const (
+	noPeers               jetstream.ErrorCode = 10005 // fewer servers than replicas, at the moment
 	insufficientResources jetstream.ErrorCode = 10023
 	storageExceeded       jetstream.ErrorCode = 10047
 )

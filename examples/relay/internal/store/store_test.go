@@ -1,11 +1,14 @@
 package store_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,8 +103,47 @@ func TestOpen_ReplicasOfACluster(t *testing.T) {
 	}
 }
 
+// A relay that starts before the last server of its cluster waits for it.
+func TestOpen_WaitsForTheServersOfACluster(t *testing.T) {
+	servers := newCluster(t)
+	for _, early := range servers[:2] {
+		early.Routes = early.Routes[:2] // they are a cluster without the third
+	}
+	config := store.Config{URL: startServers(t, servers[:2]), Settings: store.Settings{Replicas: 3}}
+	log, logged := io.Pipe()
+	t.Cleanup(func() { require.NoError(t, log.Close()) })
+	config.Logger = slog.New(slog.NewTextHandler(logged, nil))
+	waits := make(chan bool)
+	go func() {
+		wait := sync.OnceFunc(func() { close(waits) })
+		for lines := bufio.NewScanner(log); lines.Scan(); {
+			if strings.Contains(lines.Text(), "no suitable peers") {
+				wait()
+			}
+		}
+	}()
+	opened := make(chan error, 1)
+	go func() {
+		s, err := store.Open(t.Context(), config)
+		if err == nil {
+			defer s.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		require.NoError(t, err, "it must wait")
+	case <-waits:
+	}
+	startServers(t, servers[2:])
+	require.NoError(t, <-opened)
+}
+
 // cluster starts three servers and returns their URLs.
-func cluster(t *testing.T) string {
+func cluster(t *testing.T) string { return startServers(t, newCluster(t)) }
+
+// newCluster returns the options of three servers.
+func newCluster(t *testing.T) []*server.Options {
 	var routes []string
 	var all []*server.Options
 	for n := range 3 {
@@ -116,9 +158,15 @@ func cluster(t *testing.T) string {
 			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port},
 		})
 	}
-	var urls []string
 	for _, options := range all {
 		options.Routes = server.RoutesFromStr(strings.Join(routes, ","))
+	}
+	return all
+}
+
+func startServers(t *testing.T, all []*server.Options) string {
+	var urls []string
+	for _, options := range all {
 		s, err := server.NewServer(options)
 		require.NoError(t, err)
 		s.Start()
