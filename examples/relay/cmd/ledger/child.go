@@ -1,14 +1,16 @@
+//go:build linux
+
 package main
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/signal"
-	"strings"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/memfault-go/memfault"
 
+	"github.com/memfault-go/memfault/examples/relay/internal/auth"
 	"github.com/memfault-go/memfault/examples/relay/internal/service"
 	"github.com/memfault-go/memfault/examples/relay/internal/tenants"
 )
@@ -25,15 +28,22 @@ const childVariable = "RELAY_LEDGER_CHILD"
 
 // role is what a child process is.
 type role struct {
-	NATS  *natsRole
-	Relay *relayRole
+	Address string // of its network namespace; empty without one
+
+	Ledger *ledgerRole
+	NATS   *natsRole
+	Relay  *relayRole
+}
+
+type ledgerRole struct {
+	Config config
+	Dir    string
 }
 
 type natsRole struct {
-	Name, Dir string
-	Port      int // for clients
-	Route     int
-	Routes    string // of all servers
+	Name, Dir     string
+	Client, Route string // URLs
+	Routes        string // of all servers
 }
 
 type relayRole struct {
@@ -59,17 +69,31 @@ func child() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if r.NATS != nil {
+	if err := join(ctx, r.Address); err != nil {
+		return err
+	}
+	switch {
+	case r.Ledger != nil:
+		return runInNamespaces(ctx, *r.Ledger)
+	case r.NATS != nil:
 		return runNATS(ctx, *r.NATS)
 	}
 	return runRelay(ctx, *r.Relay)
 }
 
 func runNATS(ctx context.Context, r natsRole) error {
+	clientHost, clientPort, err := hostPort(r.Client)
+	if err != nil {
+		return err
+	}
+	routeHost, routePort, err := hostPort(r.Route)
+	if err != nil {
+		return err
+	}
 	options := &server.Options{
-		ServerName: r.Name, Host: "127.0.0.1", Port: r.Port, JetStream: true, StoreDir: r.Dir,
+		ServerName: r.Name, Host: clientHost, Port: clientPort, JetStream: true, StoreDir: r.Dir,
 		JetStreamMaxStore: 8 << 30, JetStreamMaxMemory: 256 << 20, NoSigs: true, NoLog: true,
-		Cluster: server.ClusterOpts{Name: "ledger", Host: "127.0.0.1", Port: r.Route},
+		Cluster: server.ClusterOpts{Name: "ledger", Host: routeHost, Port: routePort},
 		Routes:  server.RoutesFromStr(r.Routes),
 	}
 	s, err := server.NewServer(options)
@@ -87,12 +111,12 @@ func runNATS(ctx context.Context, r natsRole) error {
 
 func runRelay(ctx context.Context, r relayRole) error {
 	c := service.Defaults()
-	c.HTTP, c.MQTT, c.Admin = r.HTTP, r.MQTT, r.Admin
+	c.HTTP, c.MQTT, c.Admin, c.Auth = r.HTTP, r.MQTT, r.Admin, auth.Off
 	c.Store.URL, c.Store.Replicas, c.Store.Partitions = r.NATS, r.Replicas, r.Partitions
 	c.LeaseTTL = r.Lease
-	c.ClientOptions = []memfault.Option{memfault.WithBaseURL(r.Cloud)}
+	c.ClientOptions = []memfault.Option{memfault.WithBaseURL(r.Cloud), memfault.WithInsecureHTTP()}
 	if r.NATS == "" {
-		c.Store.Dir, c.Store.FsyncEvery = r.Dir, r.Fsync
+		c.Store.Dir, c.Store.FsyncEvery, c.Store.Reserve = r.Dir, r.Fsync, diskSize/8
 	}
 	c.Logger = slog.New(slog.DiscardHandler)
 	if r.Verbose {
@@ -114,11 +138,11 @@ func runRelay(ctx context.Context, r relayRole) error {
 	return service.Run(ctx, c)
 }
 
-// routes returns the routes of a cluster.
-func routes(ports []int) string {
-	var all []string
-	for _, port := range ports {
-		all = append(all, fmt.Sprintf("nats://127.0.0.1:%d", port))
+func hostPort(address string) (host string, port int, err error) {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return "", 0, err
 	}
-	return strings.Join(all, ",")
+	port, err = strconv.Atoi(parsed.Port())
+	return parsed.Hostname(), port, err
 }

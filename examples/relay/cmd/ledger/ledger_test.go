@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -29,13 +31,18 @@ func TestMain(m *testing.M) {
 
 // The short form of the ledger: all the same disturbances, with fewer devices.
 func TestLedger(t *testing.T) {
-	var out bytes.Buffer
-	err := run(t.Context(), config{
-		duration: 20 * time.Second, devices: 60, interval: time.Second, faults: .24, sick: .2, kills: true,
-		partitions: 8, lease: 4 * time.Second, drain: time.Minute,
-	}, &out)
-	t.Log("\n" + out.String())
-	require.NoError(t, err)
+	for _, single := range []bool{false, true} {
+		t.Run(fmt.Sprintf("single=%t", single), func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			err := runIsolated(t.Context(), config{
+				Duration: 24 * time.Second, Devices: 60, Interval: time.Second, Faults: .24, Sick: .2, Disturb: true,
+				Partitions: 8, Lease: 2 * time.Second, Drain: time.Minute, Single: single,
+			}, &out)
+			t.Log("\n" + out.String())
+			require.NoError(t, err)
+		})
+	}
 }
 
 // A relay that is killed at any step of a takeover leaves everything to the next one.
@@ -75,7 +82,7 @@ func TestTakeover_KilledAtEachStep(t *testing.T) {
 	}
 	put()
 	relay := launch("")
-	drain(t.Context(), config{drain: time.Minute}, devices, cloud)
+	drain(t.Context(), config{Drain: time.Minute}, devices, cloud)
 	require.NoError(t, relay.stop())
 	total, err := count(devices, cloud)
 	require.NoError(t, err)
@@ -101,5 +108,5 @@ func TestCount_DetectsErrors(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, totals{stored: 4, Count: arrivals.Count{Arrived: 4, Distinct: 3, Missing: 1, Misordered: 1}}, total)
 	var out strings.Builder
-	require.ErrorContains(t, report(&out, config{duration: time.Second}, []*device{d}, cloud, nil), "chunks are missing")
+	require.ErrorContains(t, report(&out, config{Duration: time.Second}, []*device{d}, cloud, nil), "chunks are missing")
 }

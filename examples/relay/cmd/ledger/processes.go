@@ -1,15 +1,22 @@
+//go:build linux
+
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,13 +24,28 @@ import (
 
 // process is a child process that can be killed and started again.
 type process struct {
-	role role
+	name    string
+	role    role
+	network *network
+	dir     string // of what it stores
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
 }
 
+// start starts the process, which does not survive this one.
 func (p *process) start() error {
+	attributes := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if p.network != nil {
+		attributes.Cloneflags = syscall.CLONE_NEWNET
+	}
+	if err := p.startWith(attributes, os.Stdout); err != nil {
+		return err
+	}
+	return p.network.connect(p)
+}
+
+func (p *process) startWith(attributes *syscall.SysProcAttr, out io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -34,9 +56,7 @@ func (p *process) start() error {
 	}
 	cmd := exec.Command(self) //nolint:gosec,noctx // the same program; it is stopped by kill and stop
 	cmd.Env = append(os.Environ(), childVariable+"="+string(text))
-	cmd.Stderr = os.Stderr
-	// The child must not survive this process.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = out, os.Stderr, attributes
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cmd = cmd
@@ -80,44 +100,56 @@ func (p *process) stop() error {
 
 // fleet is the processes of the ledger.
 type fleet struct {
-	nodes  []*process
-	relays []*process
-	url    string // of the cluster
+	network *network
+	nodes   []*process
+	relays  []*process
 }
 
 // counts returns how many processes there are.
 func (c config) counts() (nodes, relays int) {
-	if c.single {
+	if c.Single {
 		return 0, 1
 	}
 	return 3, 3
 }
 
 // startFleet starts a cluster of NATS servers, and relays.
-func startFleet(ctx context.Context, c config, cloud, key, dir string) (*fleet, error) {
+func startFleet(ctx context.Context, c config, n *network, cloud, key, dir string) (*fleet, error) {
 	nodeCount, relayCount := c.counts()
 	ports, err := freePorts(2*nodeCount + 3*relayCount)
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{url: routes(ports[:nodeCount])}
+	f := &fleet{network: n}
+	// at returns an address of the i-th process with the next port.
+	at := func(i int) string {
+		port := ports[0]
+		ports = ports[1:]
+		return net.JoinHostPort(cmp.Or(n.address(i), "127.0.0.1"), strconv.Itoa(port))
+	}
+	newProcess := func(i int, name string, r role) *process {
+		r.Address = n.address(i)
+		return &process{name: name, role: r, network: n, dir: filepath.Join(dir, name)}
+	}
+	var clients, routes []string
 	for i := range nodeCount {
-		node := &process{role: role{NATS: &natsRole{
-			Name: fmt.Sprintf("node-%d", i), Dir: filepath.Join(dir, fmt.Sprintf("node-%d", i)),
-			Port: ports[i], Route: ports[nodeCount+i], Routes: routes(ports[nodeCount : 2*nodeCount]),
-		}}}
-		f.nodes = append(f.nodes, node)
+		clients, routes = append(clients, "nats://"+at(i)), append(routes, "nats://"+at(i))
+	}
+	for i := range nodeCount {
+		name := fmt.Sprintf("nats-%d", i+1)
+		f.nodes = append(f.nodes, newProcess(i, name, role{NATS: &natsRole{
+			Name: name, Dir: filepath.Join(dir, name), Client: clients[i], Route: routes[i], Routes: strings.Join(routes, ","),
+		}}))
 	}
 	for i := range relayCount {
-		at := 2*nodeCount + 3*i
-		f.relays = append(f.relays, &process{role: role{Relay: &relayRole{
-			NATS: f.url, Cloud: cloud, Key: key, Partitions: c.partitions, Replicas: max(nodeCount, 1), Lease: c.lease, Verbose: c.verbose,
-			Dir: filepath.Join(dir, "store"), Fsync: c.fsync,
-			HTTP: fmt.Sprintf("127.0.0.1:%d", ports[at]), MQTT: fmt.Sprintf("127.0.0.1:%d", ports[at+1]), Admin: fmt.Sprintf("127.0.0.1:%d", ports[at+2]),
-		}}})
+		name, place := fmt.Sprintf("relay-%d", i+1), nodeCount+i
+		f.relays = append(f.relays, newProcess(place, name, role{Relay: &relayRole{
+			NATS: strings.Join(clients, ","), Cloud: cloud, Key: key, Partitions: c.Partitions, Replicas: max(nodeCount, 1), Lease: c.Lease,
+			Verbose: c.Verbose, Dir: filepath.Join(dir, name), Fsync: c.Fsync, HTTP: at(place), MQTT: at(place), Admin: at(place),
+		}}))
 	}
-	for _, p := range append(append([]*process(nil), f.nodes...), f.relays...) {
-		if err := p.start(); err != nil {
+	for _, p := range f.all() {
+		if err := errors.Join(n.disk(p.dir), p.start()); err != nil {
 			return f, err
 		}
 	}
@@ -128,6 +160,8 @@ func startFleet(ctx context.Context, c config, cloud, key, dir string) (*fleet, 
 	}
 	return f, nil
 }
+
+func (f *fleet) all() []*process { return slices.Concat(f.nodes, f.relays) }
 
 func (p *process) awaitReady(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -143,7 +177,7 @@ func (p *process) awaitReady(ctx context.Context, limit time.Duration) error {
 
 // kill kills all processes.
 func (f *fleet) kill() {
-	for _, p := range append(append([]*process(nil), f.relays...), f.nodes...) {
+	for _, p := range f.all() {
 		p.kill()
 	}
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -103,7 +105,7 @@ func report(out io.Writer, c config, devices []*device, cloud *memfaulttest.Serv
 	}
 	violations, requests := cloud.Violations(), cloud.RequestCount("chunks.upload")
 	line := func(what string, value any) { fmt.Fprintf(out, "  %-52s %v\n", what, value) }
-	fmt.Fprintf(out, "\nLedger of %d devices, %d partitions and %v\n", c.devices, c.partitions, c.duration)
+	fmt.Fprintf(out, "\nLedger of %d devices, %d partitions and %v\n", c.Devices, c.Partitions, c.Duration)
 	line("chunks confirmed to a device", t.stored)
 	line("attempts of devices to send them", t.sends)
 	line("longest time until a confirmation", t.slowest)
@@ -115,7 +117,7 @@ func report(out io.Writer, c config, devices []*device, cloud *memfaulttest.Serv
 	line("requests to the cloud", requests)
 	line("concurrent requests for one device (the cloud's view)", countOf(violations, "concurrent"))
 	line("overtaken by a repeated chunk (the cloud's view)", countOf(violations, "out of order"))
-	line("chunks stored per second", fmt.Sprintf("%.0f", float64(t.stored)/c.duration.Seconds()))
+	line("chunks stored per second", fmt.Sprintf("%.0f", float64(t.stored)/c.Duration.Seconds()))
 	for i, usages := range samples {
 		reportUsage(out, i, usages)
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -5,22 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
-// run runs the ledger and prints it. It returns an error if a promise was broken.
-func run(ctx context.Context, c config, out io.Writer) error {
+// run runs the ledger, with the disks in dir, and prints it. It returns an error if a promise was broken.
+func run(ctx context.Context, c config, n *network, dir string, out io.Writer) error {
 	c.setDefaults()
-	dir, err := os.MkdirTemp("", "ledger")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a directory for temporary files
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		return err
@@ -31,7 +28,11 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	logf := func(format string, args ...any) {
 		fmt.Fprintf(out, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}
-	f, err := startFleet(ctx, c, cloud.URL, cloud.ProjectKey(), dir)
+	url, err := n.reachable(ctx, cloud.URL)
+	if err != nil {
+		return err
+	}
+	f, err := startFleet(ctx, c, n, url, cloud.ProjectKey(), dir)
 	if f != nil {
 		defer f.kill()
 	}
@@ -40,21 +41,27 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	}
 	logf("%d NATS servers and %d relays are ready", len(f.nodes), len(f.relays))
 	fail(cloud, c)
-	devices := newDevices(c.devices, f.relays)
-	publishing, stop := context.WithTimeout(ctx, c.duration)
+	devices := newDevices(c.Devices, f.relays)
+	publishing, stop := context.WithTimeout(ctx, c.Duration)
 	defer stop()
-	samples := sample(publishing, f.relays, c.duration/20)
-	published := publishAll(ctx, publishing, devices, c.interval)
-	logf("%d devices publish a chunk each %v; %.0f %% of the uploads fail, and all of %.0f %% of the devices", c.devices, c.interval, 100*c.faults, 100*c.sick)
+	samples := sample(publishing, f.relays, c.Duration/20)
+	published := publishAll(ctx, publishing, devices, c.Interval)
+	logf("%d devices publish a chunk each %v; %.0f %% of the uploads fail, and all of %.0f %% of the devices", c.Devices, c.Interval, 100*c.Faults, 100*c.Sick)
 	scheduled := make(chan error, 1)
-	go func() { scheduled <- disturb(publishing, c, f, cloud, logf) }()
+	go func() {
+		if !c.Disturb {
+			scheduled <- nil
+			return
+		}
+		scheduled <- disturb(publishing, c, f, cloud, logf)
+	}()
 	published.Wait()
 	err = <-scheduled
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	logf("the devices have stopped")
-	c.sick = 0
+	c.Sick = 0
 	cloud.Heal()
 	fail(cloud, c)
 	took := drain(ctx, c, devices, cloud)
@@ -72,8 +79,8 @@ func run(ctx context.Context, c config, out io.Writer) error {
 // fail makes a share of the uploads fail, in each way with the same probability, and all
 // uploads of the devices that are sick.
 func fail(cloud *memfaulttest.Server, c config) {
-	share := c.faults
-	for n := range int(c.sick * float64(c.devices)) {
+	share := c.Faults
+	for n := range int(c.Sick * float64(c.Devices)) {
 		cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Device: serialOf(n), Status: 503})
 	}
 	if share == 0 { // the share 0 of a fault is all
@@ -89,71 +96,10 @@ func fail(cloud *memfaulttest.Server, c config) {
 	}
 }
 
-// disturb does at fixed parts of the time what should not matter.
-func disturb(ctx context.Context, c config, f *fleet, cloud *memfaulttest.Server, logf func(string, ...any)) error {
-	began := time.Now()
-	at := func(share float64) bool {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(time.Until(began.Add(time.Duration(share * float64(c.duration))))):
-			return true
-		}
-	}
-	restart := func(p *process, name string, after time.Duration) error {
-		p.kill()
-		logf("kill -9 of %s", name)
-		time.Sleep(after)
-		logf("%s starts again", name)
-		return p.start()
-	}
-	respond := func(status int, span time.Duration) {
-		cloud.Heal()
-		cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Status: status})
-		time.Sleep(span)
-		cloud.Heal()
-		fail(cloud, c)
-	}
-	var errs []error
-	if c.kills && at(.1) {
-		errs = append(errs, restart(f.relays[0], "relay 1", c.duration/100))
-	}
-	if c.outage > 0 && at(.25) {
-		logf("the cloud is away for %v", c.outage)
-		respond(503, c.outage)
-		logf("the cloud is back")
-	}
-	if c.kills && at(.45) {
-		errs = append(errs, restart(f.nodes[0], "NATS server 1", c.duration/60))
-	}
-	if c.refusal > 0 && at(.6) {
-		logf("the project key is rejected for %v", c.refusal)
-		respond(403, c.refusal)
-		logf("the project key is valid again")
-	}
-	if c.wrong > 0 && at(.68) {
-		logf("the address of the cloud is wrong for %v", c.wrong)
-		respond(404, c.wrong)
-		logf("the address is right again")
-	}
-	if c.kills && at(.75) {
-		errs = append(errs, restart(f.relays[1], "relay 2", c.duration/100))
-	}
-	if c.kills && at(.85) {
-		pause := c.lease + 2*time.Second
-		logf("relay 3 is stopped for %v, longer than its leases", pause)
-		f.relays[2].signal(syscall.SIGSTOP)
-		time.Sleep(pause)
-		f.relays[2].signal(syscall.SIGCONT)
-		logf("relay 3 continues")
-	}
-	return errors.Join(errs...)
-}
-
-// drain waits until all acknowledged chunks have arrived, but not longer than c.drain.
+// drain waits until all acknowledged chunks have arrived, but not longer than c.Drain.
 func drain(ctx context.Context, c config, devices []*device, cloud *memfaulttest.Server) time.Duration {
 	began := time.Now()
-	for ctx.Err() == nil && time.Since(began) < c.drain {
+	for ctx.Err() == nil && time.Since(began) < c.Drain {
 		missing := false
 		for _, d := range devices {
 			if n := int(d.stored.Load()); n > 0 && !contains(cloud.Chunks(d.serial), d.text(n-1)) {
