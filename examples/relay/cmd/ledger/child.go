@@ -112,6 +112,7 @@ func runNATS(ctx context.Context, r natsRole) error {
 func runRelay(ctx context.Context, r relayRole) error {
 	c := service.Defaults()
 	c.HTTP, c.MQTT, c.Admin, c.Auth = r.HTTP, r.MQTT, r.Admin, auth.Off
+	c.ConnectionsOfAddress = 0 // all devices have the same
 	c.Store.URL, c.Store.Replicas, c.Store.Partitions = r.NATS, r.Replicas, r.Partitions
 	c.LeaseTTL = r.Lease
 	c.ClientOptions = []memfault.Option{memfault.WithBaseURL(r.Cloud), memfault.WithInsecureHTTP()}
