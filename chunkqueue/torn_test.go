@@ -46,6 +46,7 @@ func contents(t testing.TB, q *Queue) map[string]bool {
 	}
 	q.mu.Unlock()
 	for _, d := range devices {
+		handed := d.handed
 		for {
 			records, err := q.read(d)
 			require.NoError(t, err)
@@ -56,6 +57,7 @@ func contents(t testing.TB, q *Queue) map[string]bool {
 				found[string(r.data)] = true
 			}
 		}
+		d.handed = handed
 	}
 	return found
 }
