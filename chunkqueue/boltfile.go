@@ -47,26 +47,27 @@ type boltMeta struct {
 
 // boltFile is a bbolt file that is being checked.
 type boltFile struct {
-	file  io.ReaderAt
-	meta  boltMeta
-	seen  []uint64 // a bit for each page
-	visit func(bucket string, key, value []byte) error
+	file     io.ReaderAt
+	meta     boltMeta
+	tolerant bool
+	seen     []uint64 // a bit for each page
+	visit    func(bucket string, key, value []byte) error
 }
 
 // walkBolt checks the structure of a bbolt file, and calls visit for each key outside of nested
 // buckets in them. key and value are valid during the call. It fails with errDamaged, or with an
-// error of the file or of visit.
-func walkBolt(file io.ReaderAt, size int64, visit func(bucket string, key, value []byte) error) error {
+// error of the file or of visit. tx is the number of the transaction that the file has.
+func walkBolt(file io.ReaderAt, size int64, visit func(bucket string, key, value []byte) error) (tx uint64, err error) {
 	first, err := readMeta(file, 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	second, err := readMeta(file, int64(first.pageSize))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if first.pageSize != second.pageSize {
-		return damaged("the page sizes %d and %d", first.pageSize, second.pageSize)
+		return 0, damaged("the page sizes %d and %d", first.pageSize, second.pageSize)
 	}
 	meta := first
 	if second.txid > first.txid {
@@ -74,16 +75,59 @@ func walkBolt(file io.ReaderAt, size int64, visit func(bucket string, key, value
 	}
 	// The difference is 1, unless a transaction failed while it wrote its meta page.
 	if meta.pages < 4 || meta.pages > uint64(size)/uint64(meta.pageSize) {
-		return damaged("it has %d bytes, and needs %d pages", size, meta.pages)
+		return 0, damaged("it has %d bytes, and needs %d pages", size, meta.pages)
 	}
-	f := &boltFile{file: file, meta: meta, seen: make([]uint64, meta.pages/64+1), visit: visit}
+	f := &boltFile{file: file, meta: meta, visit: visit}
+	return meta.txid, f.walk()
+}
+
+// walkDamaged is walkBolt for a damaged file: it leaves out what is damaged. It visits nothing if
+// both meta pages are. newest reports that no meta page is damaged, so that there was no later
+// commit than that which it visits.
+func walkDamaged(file io.ReaderAt, size int64, visit func(bucket string, key, value []byte) error) (newest bool, err error) {
+	var meta boltMeta
+	valid := 0
+	starts := []int64{0}
+	for pageSize := int64(1024); pageSize <= maxPageSize; pageSize *= 2 {
+		starts = append(starts, pageSize)
+	}
+	for _, start := range starts {
+		m, err := readMeta(file, start)
+		switch {
+		case err == nil && (start == 0 || start == int64(m.pageSize)):
+			valid++
+			if m.txid >= meta.txid {
+				meta = m
+			}
+		case err != nil && !errors.Is(err, errDamaged):
+			return false, err
+		}
+	}
+	if valid == 0 {
+		return false, nil
+	}
+	meta.pages = min(meta.pages, uint64(size)/uint64(meta.pageSize))
+	f := &boltFile{file: file, meta: meta, tolerant: true, visit: visit}
+	if err := f.walk(); !f.passes(err) {
+		return false, err
+	}
+	return valid == 2, nil
+}
+
+// passes reports whether the walk goes on after err.
+func (f *boltFile) passes(err error) bool {
+	return err == nil || f.tolerant && errors.Is(err, errDamaged)
+}
+
+func (f *boltFile) walk() error {
+	f.seen = make([]uint64, f.meta.pages/64+1)
 	tree := tree{f: f, leaf: func(flags uint32, key, value []byte) error {
 		if flags != bucketFlag {
 			return damaged("key %q outside of the buckets", key)
 		}
 		return f.bucket(string(key), value)
 	}}
-	return tree.page(meta.root, 0, nil)
+	return tree.page(f.meta.root, 0, nil)
 }
 
 // readMeta reads a meta page.
@@ -196,33 +240,36 @@ func (t *tree) elements(b []byte, id uint64, depth int, lowest []byte) error {
 		return damaged("the header of page %d", id)
 	}
 	for i := range count {
-		start := pageHeader + i*elementSize
-		e := b[start : start+elementSize]
-		var key, value []byte
-		var inside bool
-		if flags == branchFlag {
-			key, inside = cut(b, start, order.Uint32(e), order.Uint32(e[4:]))
-		} else {
-			key, inside = cut(b, start, order.Uint32(e[4:]), order.Uint32(e[8:]))
-			if inside {
-				value, inside = cut(b, start, order.Uint32(e[4:])+order.Uint32(e[8:]), order.Uint32(e[12:]))
-			}
-		}
-		if !inside || len(key) == 0 || bytes.Compare(key, lowest) < 0 || t.any && bytes.Compare(key, t.last) <= 0 {
-			return damaged("element %d of page %d", i, id)
-		}
-		if flags == branchFlag {
-			if err := t.page(order.Uint64(e[8:]), depth+1, key); err != nil {
-				return err
-			}
-			continue
-		}
-		t.last, t.any = append(t.last[:0], key...), true
-		if err := t.leaf(order.Uint32(e), key, value); err != nil {
+		if err := t.element(b, i, id, depth, lowest); !t.f.passes(err) {
 			return err
 		}
 	}
 	return nil
+}
+
+// element walks one element of a page.
+func (t *tree) element(b []byte, i int, id uint64, depth int, lowest []byte) error {
+	start := pageHeader + i*elementSize
+	e := b[start : start+elementSize]
+	var key, value []byte
+	var inside bool
+	branch := order.Uint16(b[8:]) == branchFlag
+	if branch {
+		key, inside = cut(b, start, order.Uint32(e), order.Uint32(e[4:]))
+	} else {
+		key, inside = cut(b, start, order.Uint32(e[4:]), order.Uint32(e[8:]))
+		if inside {
+			value, inside = cut(b, start, order.Uint32(e[4:])+order.Uint32(e[8:]), order.Uint32(e[12:]))
+		}
+	}
+	if !inside || len(key) == 0 || bytes.Compare(key, lowest) < 0 || t.any && bytes.Compare(key, t.last) <= 0 {
+		return damaged("element %d of page %d", i, id)
+	}
+	if branch {
+		return t.page(order.Uint64(e[8:]), depth+1, key)
+	}
+	t.last, t.any = append(t.last[:0], key...), true
+	return t.leaf(order.Uint32(e), key, value)
 }
 
 // cut returns n bytes of a page, at pos behind start.

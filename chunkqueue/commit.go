@@ -337,7 +337,7 @@ func (t *transaction) run(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	t.q.totals.floor = t.q.lowest()
+	t.q.totals.tx, t.q.totals.floor = uint64(tx.ID()), t.q.lowest()
 	return tx.Bucket(totalsBucket).Put(totalsKey, t.q.totals.encode())
 }
 

@@ -15,7 +15,8 @@
 // or rejected. The chunks of a device arrive in the order of their Adds; after a crash, some of
 // them arrive once more, with those that follow them. This holds if the process is killed, if the
 // power fails, if the disk is full, whatever the clock does. A file that is damaged is moved
-// aside, and every chunk that can be found in it is queued again; see [Recovery].
+// aside, and every chunk that can be found in it is queued again. What is lost is named by device,
+// or counted; see [Recovery].
 //
 // # Bounds
 //

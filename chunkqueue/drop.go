@@ -2,11 +2,14 @@ package chunkqueue
 
 import (
 	"bytes"
+	"encoding/binary"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/memfault-go/memfault/chunk"
 )
 
-// Drop describes chunks that were dropped for lack of room.
+// Drop describes chunks that were dropped for lack of room, or lost; see [Recovery].
 type Drop struct {
 	Serial string
 	Chunks int
@@ -138,4 +141,95 @@ func (t *transaction) dropMessage(d *device) (bool, error) {
 	}
 	t.noteDrop(d, len(m.items), m.size)
 	return true, t.remove(d, m.items)
+}
+
+// dropBroken drops what a recovery has found of messages of which a part is lost. It counts what
+// is lost and what it drops.
+func (q *Queue) dropBroken(tx *bbolt.Tx) error {
+	var drops []Drop
+	var serial string
+	var message struct {
+		keys   [][]byte
+		size   int64
+		end    int // of its data, at most
+		open   bool
+		broken bool
+	}
+	drop := func(chunks int, size int64) {
+		q.totals.dropped += uint64(chunks)
+		if n := len(drops); n == 0 || drops[n-1].Serial != serial {
+			drops = append(drops, Drop{Serial: serial})
+		}
+		drops[len(drops)-1].Chunks += chunks
+		drops[len(drops)-1].Bytes += size
+	}
+	chunks, lost, skips := tx.Bucket(chunksBucket), tx.Bucket(lostBucket), tx.Bucket(skipsBucket)
+	var gone [][]byte
+	finish := func() {
+		if message.broken && len(message.keys) > 0 {
+			drop(len(message.keys), message.size)
+			gone = append(gone, message.keys...)
+		}
+		message.keys, message.size, message.end, message.open, message.broken = nil, 0, 0, false, false
+	}
+	device := func(next string) error {
+		if next == serial {
+			return nil
+		}
+		unfinished := message.open && message.broken
+		finish()
+		last := serial
+		serial = next
+		if unfinished { // the end of the message has not been added yet, or is lost
+			return skips.Put([]byte(last), []byte{1})
+		}
+		return nil
+	}
+	found, missing := chunks.Cursor(), lost.Cursor()
+	key, value := found.First()
+	hole, size := missing.First()
+	for key != nil || hole != nil {
+		if key == nil || hole != nil && bytes.Compare(hole, key) < 0 {
+			of, _, _ := parseKey(hole)
+			if err := device(of); err != nil {
+				return err
+			}
+			drop(1, int64(binary.LittleEndian.Uint64(size)))
+			message.open, message.broken = true, true
+			hole, size = missing.Next()
+			continue
+		}
+		r, _ := decode(value)
+		if err := device(r.serial); err != nil {
+			return err
+		}
+		header, ok := chunk.ParseHeader(r.data)
+		first, last := span(r.data)
+		if first {
+			finish()
+		} else if len(message.keys) > 0 && header.Offset > message.end {
+			message.broken = true
+		}
+		message.open = true
+		message.keys = append(message.keys, bytes.Clone(key))
+		message.size += int64(len(r.data))
+		message.end = 0
+		if ok {
+			message.end = header.Offset + len(r.data)
+		}
+		if last {
+			finish()
+		}
+		key, value = found.Next()
+	}
+	if err := device(""); err != nil {
+		return err
+	}
+	for _, key := range gone {
+		if err := chunks.Delete(key); err != nil {
+			return err
+		}
+	}
+	q.recovery.Lost = drops
+	return nil
 }

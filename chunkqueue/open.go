@@ -1,6 +1,8 @@
 package chunkqueue
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +18,7 @@ var (
 	rejectedBucket = []byte("rejected") // seq → record
 	skipsBucket    = []byte("skips")    // serial of a device whose last message was dropped → 1
 	totalsBucket   = []byte("totals")   // totalsKey → record
+	lostBucket     = []byte("lost")     // chunkKey of a chunk that is lost → its size; only during a recovery
 	totalsKey      = []byte("totals")
 )
 
@@ -24,6 +27,14 @@ type Recovery struct {
 	Err    error  // what was wrong
 	Aside  string // where the file is now
 	Chunks int    // that were found in it, and are queued again
+	// Lost is by device what was queued and cannot be read, and what Memfault could not use without
+	// it: the other chunks of the same messages.
+	Lost []Drop
+	// Unreadable counts the chunks that were queued in parts of the file that are gone, or whose
+	// structure is lost, so that their devices are unknown. Many can be among Chunks, which are found
+	// wherever they are in the file; those that are not are lost. It is -1 if it is not known how
+	// many were queued.
+	Unreadable int
 }
 
 // openFile opens and locks the file, creates it if it does not exist, and recovers what is in it
@@ -95,7 +106,7 @@ func (q *Queue) load(file io.ReaderAt, size int64) error {
 	q.totals = totals{}
 	var stored totals
 	var found bool
-	err := walkBolt(file, size, func(bucket string, key, value []byte) error {
+	tx, err := walkBolt(file, size, func(bucket string, key, value []byte) error {
 		if bucket == string(skipsBucket) {
 			q.device(string(key)).skip = true
 			return nil
@@ -122,8 +133,11 @@ func (q *Queue) load(file io.ReaderAt, size int64) error {
 	}
 	read := stored
 	read.queued, read.kept = q.totals.queued, q.totals.kept
-	if !found || read != stored {
+	switch {
+	case !found || read != stored:
 		return damaged("%d chunks instead of %d", read.queued.chunks, stored.queued.chunks)
+	case stored.tx != tx: // a disk without working syncs: pages are of an older transaction
+		return damaged("the transaction %d instead of %d", stored.tx, tx)
 	}
 	q.totals = stored
 	for _, d := range q.devices {
@@ -168,12 +182,9 @@ func (q *Queue) rebuild(old *os.File, cause error) error {
 		return err
 	}
 	q.db.NoSync = true // until all is there
-	q.devices, q.totals = map[string]*device{}, totals{next: 1}
-	var source io.ReaderAt
-	if old != nil {
-		source = old
-	}
-	if err = q.salvage(source); err == nil {
+	q.devices, q.totals = map[string]*device{}, totals{}
+	q.recovery = &Recovery{Err: cause}
+	if err = q.salvage(old); err == nil {
 		err = q.db.Sync()
 	}
 	if err != nil {
@@ -181,13 +192,11 @@ func (q *Queue) rebuild(old *os.File, cause error) error {
 		return fail(err)
 	}
 	q.db.NoSync = false
-	if old != nil {
-		aside, err := moveAside(q.path, old)
-		if err != nil {
-			_ = os.Remove(path)
-			return fail(err)
-		}
-		q.recovery = &Recovery{Err: cause, Aside: aside, Chunks: int(q.totals.queued.chunks)}
+	if old == nil {
+		q.recovery = nil
+	} else if q.recovery.Aside, err = moveAside(q.path, old); err != nil {
+		_ = os.Remove(path)
+		return fail(err)
 	}
 	if err := errors.Join(os.Rename(path, q.path), syncDir(q.path)); err != nil {
 		return fail(err)
@@ -239,74 +248,120 @@ func syncDir(path string) error {
 
 // salvage copies the records of a damaged file into the new database, wherever they are in it.
 // Among them can be chunks that were delivered since: those are sent again.
-func (q *Queue) salvage(old io.ReaderAt) error {
-	var stored totals
-	if old != nil {
-		err := scanRecords(old, func(r record) error {
-			var t totals
-			if t.decode(r) && (t.next > stored.next || t.next == stored.next && t.floor >= stored.floor) {
-				stored = t
+func (q *Queue) salvage(old *os.File) error {
+	err := q.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{chunksBucket, rejectedBucket, skipsBucket, totalsBucket, lostBucket} {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && old != nil {
+		err = q.restore(old)
+	}
+	if err != nil {
+		return err
+	}
+	return q.db.Update(q.count)
+}
+
+// restore writes the records that are found, and sets the totals that are no counts of them.
+func (q *Queue) restore(old *os.File) error {
+	t := &q.totals
+	err := scanRecords(old, func(r record) error {
+		var stored totals
+		if stored.decode(r) && stored.tx >= t.tx {
+			*t = stored
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	size, puts := 0, []put(nil)
+	flush := func() error {
+		err := q.db.Update(func(tx *bbolt.Tx) error {
+			for _, p := range puts {
+				if string(p.bucket) == string(lostBucket) && tx.Bucket(chunksBucket).Get(p.key) != nil {
+					continue // a copy of it was found
+				}
+				if err := tx.Bucket(p.bucket).Put(p.key, p.value); err != nil {
+					return err
+				}
 			}
 			return nil
 		})
-		if err != nil {
-			return err
-		}
-	}
-	var batch []record
-	size := 0
-	flush := func() error {
-		err := q.db.Update(func(tx *bbolt.Tx) error { return q.restore(tx, batch) })
-		batch, size = batch[:0], 0
+		size, puts = 0, puts[:0]
 		return err
 	}
-	if err := flush(); err != nil { // creates the buckets
-		return err
-	}
-	highest := stored.next
-	if old != nil {
-		err := scanRecords(old, func(r record) error {
-			if r.kind == kindTotals || r.kind == kindChunk && r.seq < stored.floor || checkSerial(r.serial) != nil || r.seq >= 1<<63 {
-				return nil
-			}
-			highest = max(highest, r.seq+1)
-			batch = append(batch, r)
-			if size += len(r.data); size < 4<<20 && len(batch) < 4096 {
-				return nil
-			}
-			return flush()
-		})
-		if err = errors.Join(err, flush()); err != nil {
-			return err
+	write := func(bucket, key, value []byte) error {
+		puts = append(puts, put{bucket, key, value})
+		if size += len(value); size < 4<<20 && len(puts) < 4096 {
+			return nil
 		}
+		return flush()
 	}
-	t := &q.totals
-	t.delivered, t.rejected, t.dropped, t.recoveries = stored.delivered, stored.rejected, stored.dropped, stored.recoveries
-	t.next = max(highest, 1)
-	if old != nil {
-		t.recoveries++
-	}
-	return q.db.Update(func(tx *bbolt.Tx) error { return q.count(tx) })
-}
-
-// restore writes records that were found.
-func (q *Queue) restore(tx *bbolt.Tx, records []record) error {
-	for _, name := range [][]byte{chunksBucket, rejectedBucket, skipsBucket, totalsBucket} {
-		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-			return err
+	floor := t.floor
+	err = scanRecords(old, func(r record) error {
+		if r.kind == kindTotals || r.kind == kindChunk && r.seq < floor || checkSerial(r.serial) != nil || r.seq >= 1<<63 {
+			return nil
 		}
-	}
-	for _, r := range records {
-		bucket, key := tx.Bucket(chunksBucket), chunkKey(r.serial, r.seq)
+		t.next = max(t.next, r.seq+1)
 		if r.kind == kindRejected {
-			bucket, key = tx.Bucket(rejectedBucket), seqKey(r.seq)
+			return write(rejectedBucket, seqKey(r.seq), r.encode())
 		}
-		if err := bucket.Put(key, r.encode()); err != nil {
-			return err
-		}
+		return write(chunksBucket, chunkKey(r.serial, r.seq), r.encode())
+	})
+	if err = errors.Join(err, flush()); err != nil {
+		return err
 	}
+	info, err := old.Stat()
+	if err != nil {
+		return err
+	}
+	readable := 0 // queued chunks whose place in the database could be read
+	queued := -1
+	newest, err := walkDamaged(old, info.Size(), func(bucket string, key, value []byte) error {
+		r, ok := decode(value)
+		switch bucket {
+		case string(skipsBucket):
+			if checkSerial(string(key)) == nil {
+				return write(skipsBucket, bytes.Clone(key), []byte{1})
+			}
+		case string(totalsBucket):
+			var stored totals
+			if ok && stored.decode(r) && stored.tx == t.tx {
+				queued = int(stored.queued.chunks)
+			}
+		case string(chunksBucket):
+			serial, seq, valid := parseKey(key)
+			if !valid || seq < floor {
+				return nil
+			}
+			readable++
+			if ok && string(key) == string(chunkKey(r.serial, r.seq)) {
+				return nil
+			}
+			length := max(len(value)-headerSize-len(serial), 0)
+			return write(lostBucket, bytes.Clone(key), binary.LittleEndian.AppendUint64(nil, uint64(length)))
+		}
+		return nil
+	})
+	if err = errors.Join(err, flush()); err != nil {
+		return err
+	}
+	q.recovery.Unreadable = -1
+	if newest && queued >= 0 {
+		q.recovery.Unreadable = max(queued-readable, 0)
+	}
+	t.queued, t.kept = tally{}, tally{}
+	t.recoveries++
 	return nil
 }
+
+// put is a value for the new database.
+type put struct{ bucket, key, value []byte }
 
 // count sets the devices and the totals from the records of the new database.
 func (q *Queue) count(tx *bbolt.Tx) error {
@@ -319,6 +374,9 @@ func (q *Queue) count(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
+	if err := q.dropBroken(tx); err != nil {
+		return err
+	}
 	err = chunks.ForEach(func(_, value []byte) error {
 		r, _ := decode(value)
 		q.device(r.serial).add(&r)
@@ -328,7 +386,19 @@ func (q *Queue) count(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	q.totals.floor = q.lowest()
+	err = tx.Bucket(skipsBucket).ForEach(func(key, _ []byte) error {
+		q.device(string(key)).skip = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := tx.DeleteBucket(lostBucket); err != nil {
+		return err
+	}
+	q.recovery.Chunks = int(q.totals.queued.chunks)
+	q.totals.next = max(q.totals.next, 1)
+	q.totals.tx, q.totals.floor = uint64(tx.ID()), q.lowest()
 	return tx.Bucket(totalsBucket).Put(totalsKey, q.totals.encode())
 }
 

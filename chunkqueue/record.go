@@ -90,12 +90,22 @@ func devicePrefix(serial string) []byte {
 	return append(binary.BigEndian.AppendUint16(key, uint16(len(serial))), serial...)
 }
 
+// parseKey is the opposite of chunkKey.
+func parseKey(key []byte) (serial string, seq uint64, ok bool) {
+	if len(key) < 10 || int(binary.BigEndian.Uint16(key)) != len(key)-10 {
+		return "", 0, false
+	}
+	serial = string(key[2 : len(key)-8])
+	return serial, keySeq(key), checkSerial(serial) == nil
+}
+
 // keySeq returns the sequence number at the end of a key.
 func keySeq(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }
 
 // totals are the counts of the whole queue. They are a record of the file, written in each
 // transaction: what the file contains is compared with them when it is opened.
 type totals struct {
+	tx         uint64 // the transaction of bbolt that wrote them
 	next       uint64 // the seq of the next Add
 	floor      uint64 // no queued chunk has a lower seq
 	queued     tally
@@ -128,7 +138,7 @@ func (t *tally) remove(seq uint64, cost int64) {
 
 func (t *totals) fields() []*uint64 {
 	return []*uint64{
-		&t.next, &t.floor, &t.queued.chunks, &t.queued.sum, &t.queued.bytes, &t.kept.chunks, &t.kept.sum, &t.kept.bytes,
+		&t.tx, &t.next, &t.floor, &t.queued.chunks, &t.queued.sum, &t.queued.bytes, &t.kept.chunks, &t.kept.sum, &t.kept.bytes,
 		&t.delivered, &t.rejected, &t.dropped, &t.recoveries,
 	}
 }

@@ -15,7 +15,7 @@ type Stats struct {
 
 	Delivered  int64 // chunks that Memfault accepted
 	Rejected   int64 // chunks that Memfault rejected
-	Dropped    int64 // chunks that were dropped for lack of room
+	Dropped    int64 // chunks that were dropped for lack of room, or are in Recovery.Lost
 	Recoveries int64 // damaged files that were moved aside
 
 	KeptRejected      int   // rejected chunks that are kept

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -82,6 +83,14 @@ func reopen(t testing.TB, content []byte, added map[string][]byte) (found int, r
 		aside, err := os.ReadFile(recovery.Aside)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(content, aside), "the file that was moved aside has changed")
+		lost := 0
+		for _, l := range recovery.Lost {
+			lost += l.Chunks
+		}
+		require.Equal(t, int64(lost), q.Stats().Dropped)
+		if recovery.Unreadable >= 0 {
+			require.LessOrEqual(t, len(added)-found, lost+recovery.Unreadable, "lost, and neither named nor counted")
+		}
 	} else {
 		require.Len(t, added, found, "chunks are missing, and nobody is told")
 	}
@@ -129,6 +138,82 @@ func TestOpen_FlippedBytes(t *testing.T) {
 		}
 	}
 	assert.Positive(t, recovered)
+}
+
+// What is lost is named if its place in the database can be read, with the other chunks of its
+// message, and the end that is added later.
+func TestOpen_NamesWhatIsLost(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // a message of these tests begins before it
+	path := filepath.Join(t.TempDir(), "chunks.db")
+	q, err := Open(path, Options{Sync: time.Hour})
+	require.NoError(t, err)
+	long := message(4, 5)
+	addAll(t, q, "A", single(1), single(2), single(3))
+	addAll(t, q, "B", message(1, 3)...)
+	addAll(t, q, "B", message(2, 3)...)
+	addAll(t, q, "B", message(3, 3)...)
+	addAll(t, q, "C", long[:3]...)
+	require.NoError(t, q.Close()) // one commit: there is one copy of each chunk
+	file, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, lost := range [][]byte{single(2), message(2, 3)[1], long[2]} {
+		require.Equal(t, 1, bytes.Count(file, lost))
+		file[bytes.Index(file, lost)+3] ^= 1
+	}
+	require.NoError(t, os.WriteFile(path, file, 0o600))
+
+	q = openAt(t, path, Options{})
+	recovery := q.Recovery()
+	require.NotNil(t, recovery)
+	size := func(chunks ...[]byte) int64 { return int64(len(bytes.Join(chunks, nil))) }
+	assert.Equal(t, []Drop{{"A", 1, size(single(2))}, {"B", 3, size(message(2, 3)...)}, {"C", 3, size(long[:3]...)}}, recovery.Lost)
+	assert.Zero(t, recovery.Unreadable)
+	assert.Equal(t, 8, recovery.Chunks)
+	addAll(t, q, "C", long[3:]...)
+	addAll(t, q, "C", single(5))
+	drain(t, q, service(t, cloud))
+	assert.Equal(t, [][]byte{single(1), single(3)}, cloud.Chunks("A"))
+	assert.Equal(t, append(message(1, 3), message(3, 3)...), cloud.Chunks("B"))
+	assert.Equal(t, [][]byte{single(5)}, cloud.Chunks("C"))
+	assert.Equal(t, int64(9), q.Stats().Dropped)
+}
+
+// A part of a message is gone with its place in the database: the gap shows it.
+func TestOpen_DropsMessagesWithAGap(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chunks.db")
+	q, err := Open(path, Options{Sync: time.Hour})
+	require.NoError(t, err)
+	whole := func(n int) (chunks [][]byte) { // with the offsets of a real message
+		for i := range 3 {
+			c := append([]byte{0x80, byte(i * 100)}, bytes.Repeat([]byte{byte(n)}, 100)...)
+			if i == 0 {
+				c = append([]byte{0x48, 0xac, 0x02}, bytes.Repeat([]byte{byte(n)}, 100)...)
+			} else if i == 1 {
+				c[0] |= 0x40
+			} else {
+				c = append([]byte{0x80, 0xc8, 0x01}, bytes.Repeat([]byte{byte(n)}, 100)...)
+			}
+			chunks = append(chunks, c)
+		}
+		return chunks
+	}
+	addAll(t, q, "A", whole(1)...)
+	addAll(t, q, "A", whole(2)[0], whole(2)[2]) // as if the middle were gone
+	addAll(t, q, "A", whole(3)...)
+	addAll(t, q, "B", whole(4)[1:]...) // its beginning was delivered
+	require.NoError(t, q.Close())
+	file, err := os.ReadFile(path)
+	require.NoError(t, err)
+	file[16] ^= 1 // of a meta page
+	require.NoError(t, os.WriteFile(path, file, 0o600))
+	q = openAt(t, path, Options{})
+	require.NotNil(t, q.Recovery())
+	assert.Equal(t, []Drop{{"A", 2, 206}}, q.Recovery().Lost)
+	found := contents(t, q)
+	assert.Len(t, found, 8)
+	assert.False(t, found[string(whole(2)[0])])
+	assert.True(t, found[string(whole(4)[2])])
 }
 
 // The newest meta page is damaged: bbolt alone would take the state before the last commit.
