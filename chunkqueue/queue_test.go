@@ -226,7 +226,9 @@ func TestRun_SurvivesAnOutageOfADay(t *testing.T) {
 		cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 		q := openNew(t, Options{Sync: time.Second})
 		stop := run(t, q, service(t, cloud))
-		cloud.Fail(memfaulttest.BadGateway())
+		outage := memfaulttest.BadGateway()
+		outage.Delay = 20 * time.Second
+		cloud.Fail(outage)
 		const devices, hours = 30, 24
 		for hour := range hours {
 			for d := range devices {
@@ -268,18 +270,19 @@ func TestRun_SickDevicesDelayNoOther(t *testing.T) {
 		cloud := memfaulttest.NewInMemoryServer(t)
 		cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 		q := openNew(t, Options{MaxBytesPerDevice: 16 << 20, Sync: time.Second})
-		for d := range 60 {
+		const sick = 40
+		for d := range sick {
 			serial := fmt.Sprintf("SICK%d", d)
 			cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Device: serial, Status: 503})
 			for i := range 40 {
-				addAll(t, q, serial, append(single(i), make([]byte, 16<<10)...))
+				addAll(t, q, serial, append(single(i), make([]byte, 8<<10)...))
 			}
 		}
 		require.NoError(t, q.Flush(testContext(t)))
 		stop := run(t, q, service(t, cloud))
 		time.Sleep(time.Minute) // until then, all failed: an outage
-		for i := range 60 {
-			addAll(t, q, "HEALTHY", append(single(i), make([]byte, 16<<10)...))
+		for i := range 30 {
+			addAll(t, q, "HEALTHY", append(single(i), make([]byte, 8<<10)...))
 			time.Sleep(5 * time.Second)
 			synctest.Wait()
 			require.Len(t, cloud.Chunks("HEALTHY"), i+1)
@@ -289,7 +292,7 @@ func TestRun_SickDevicesDelayNoOther(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, stop())
 		assert.Zero(t, q.Stats().Chunks)
-		for d := range 60 {
+		for d := range sick {
 			assert.Len(t, cloud.Chunks(fmt.Sprintf("SICK%d", d)), 40)
 		}
 	})
