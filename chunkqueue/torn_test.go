@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -214,6 +215,37 @@ func TestOpen_DropsMessagesWithAGap(t *testing.T) {
 	assert.Len(t, found, 8)
 	assert.False(t, found[string(whole(2)[0])])
 	assert.True(t, found[string(whole(4)[2])])
+}
+
+func TestOpen_FilesArePrivate(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no modes of files")
+	}
+	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
+	cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Device: "BAD", Status: 422, Body: cloud.ProjectKey()})
+	path := filepath.Join(t.TempDir(), "chunks.db")
+	q, err := Open(path, Options{})
+	require.NoError(t, err)
+	addAll(t, q, "A", single(1))
+	addAll(t, q, "BAD", single(2))
+	drain(t, q, service(t, cloud))
+	require.Equal(t, 1, q.Stats().KeptRejected)
+	require.NoError(t, q.Close())
+	file, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.NotContains(t, string(file), cloud.ProjectKey())
+	file[8] ^= 0xff
+	require.NoError(t, os.WriteFile(path, file, 0o600))
+	q = openAt(t, path, Options{})
+	for _, name := range []string{path, q.Recovery().Aside} {
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		assert.Equal(t, os.FileMode(0o600), info.Mode(), name)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	assert.Len(t, entries, 2)
 }
 
 // The newest meta page is damaged: bbolt alone would take the state before the last commit.
