@@ -38,6 +38,13 @@ func TestMain(m *testing.M) {
 		fmt.Println("error", child(path))
 		os.Exit(1)
 	}
+	if path := os.Getenv(stepsPath); path != "" {
+		if err := steps(path); err != nil {
+			fmt.Println("error", err)
+			os.Exit(1)
+		}
+		return
+	}
 	flag.Parse()
 	os.Exit(m.Run())
 }
