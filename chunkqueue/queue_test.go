@@ -3,9 +3,12 @@ package chunkqueue
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -218,22 +221,42 @@ func TestRun_PausesAndGoesOn(t *testing.T) {
 	})
 }
 
+// link is a connection to a cloud that can be down.
+type link struct {
+	cloud  http.RoundTripper
+	down   atomic.Bool
+	failed atomic.Int64
+}
+
+func (l *link) RoundTrip(req *http.Request) (*http.Response, error) {
+	if l.down.Load() {
+		l.failed.Add(1)
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, syscall.ENETUNREACH
+	}
+	return l.cloud.RoundTrip(req)
+}
+
 // A day without the cloud: the disk takes what comes, the memory stays bounded, and a device that
 // is refused delays no other.
 func TestRun_SurvivesAnOutageOfADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := memfaulttest.NewInMemoryServer(t)
 		cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
+		link := &link{cloud: cloud.HTTPClient().Transport}
+		client, err := memfault.NewClient(memfault.ProjectKey(cloud.ProjectKey()),
+			append(cloud.Options(), memfault.WithHTTPClient(&http.Client{Transport: link}))...)
+		require.NoError(t, err)
 		q := openNew(t, Options{Sync: time.Second})
-		stop := run(t, q, service(t, cloud))
-		outage := memfaulttest.BadGateway()
-		outage.Delay = 20 * time.Second
-		cloud.Fail(outage)
+		stop := run(t, q, client.Chunks)
+		link.down.Store(true)
 		const devices, hours = 30, 24
 		for hour := range hours {
 			for d := range devices {
 				size := 100
-				if d < 2 {
+				if d == 0 {
 					size = 6 << 10 // more than the window in a day
 				}
 				addAll(t, q, fmt.Sprintf("DEVICE%d", d), append(single(hour), make([]byte, size)...))
@@ -250,7 +273,8 @@ func TestRun_SurvivesAnOutageOfADay(t *testing.T) {
 			assert.LessOrEqual(t, held, int64(memoryBytes))
 		}
 		assert.Equal(t, devices*hours, q.Stats().Chunks)
-		cloud.Heal()
+		assert.Greater(t, link.failed.Load(), int64(10_000), "it is tried again and again")
+		link.down.Store(false)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.NoError(t, stop())
@@ -270,19 +294,19 @@ func TestRun_SickDevicesDelayNoOther(t *testing.T) {
 		cloud := memfaulttest.NewInMemoryServer(t)
 		cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
 		q := openNew(t, Options{MaxBytesPerDevice: 16 << 20, Sync: time.Second})
-		const sick = 40
+		const sick = 30
 		for d := range sick {
 			serial := fmt.Sprintf("SICK%d", d)
 			cloud.Fail(memfaulttest.Fault{Operation: "chunks.upload", Device: serial, Status: 503})
 			for i := range 40 {
-				addAll(t, q, serial, append(single(i), make([]byte, 8<<10)...))
+				addAll(t, q, serial, append(single(i), make([]byte, 4<<10)...))
 			}
 		}
 		require.NoError(t, q.Flush(testContext(t)))
 		stop := run(t, q, service(t, cloud))
 		time.Sleep(time.Minute) // until then, all failed: an outage
 		for i := range 30 {
-			addAll(t, q, "HEALTHY", append(single(i), make([]byte, 8<<10)...))
+			addAll(t, q, "HEALTHY", append(single(i), make([]byte, 4<<10)...))
 			time.Sleep(5 * time.Second)
 			synctest.Wait()
 			require.Len(t, cloud.Chunks("HEALTHY"), i+1)

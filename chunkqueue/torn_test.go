@@ -187,15 +187,8 @@ func TestOpen_DropsMessagesWithAGap(t *testing.T) {
 	require.NoError(t, err)
 	whole := func(n int) (chunks [][]byte) { // with the offsets of a real message
 		for i := range 3 {
-			c := append([]byte{0x80, byte(i * 100)}, bytes.Repeat([]byte{byte(n)}, 100)...)
-			if i == 0 {
-				c = append([]byte{0x48, 0xac, 0x02}, bytes.Repeat([]byte{byte(n)}, 100)...)
-			} else if i == 1 {
-				c[0] |= 0x40
-			} else {
-				c = append([]byte{0x80, 0xc8, 0x01}, bytes.Repeat([]byte{byte(n)}, 100)...)
-			}
-			chunks = append(chunks, c)
+			header := [][]byte{{0x48, 0xac, 0x02}, {0xc0, 100}, {0x80, 0xc8, 0x01}}[i]
+			chunks = append(chunks, append(header, bytes.Repeat([]byte{byte(n)}, 100)...))
 		}
 		return chunks
 	}
