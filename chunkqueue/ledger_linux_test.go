@@ -174,7 +174,11 @@ func (l *ledger) round(t *testing.T, round int, full bool) {
 				continue // the last line can be cut
 			}
 			l.added[d] = append(l.added[d], string(ledgerChunk(d, round, n)))
-			if lines++; lines == until && noticed {
+			if lines++; lines == 1 {
+				_, err := Open(l.path, Options{})
+				require.ErrorIs(t, err, ErrInUse, "another process has it open")
+			}
+			if lines == until && noticed {
 				require.NoError(t, cmd.Process.Kill())
 			}
 		}

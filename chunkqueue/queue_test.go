@@ -109,6 +109,32 @@ func TestAdd_ChecksAsTheSenderDoes(t *testing.T) {
 	require.NoError(t, sender.Close(testContext(t)))
 }
 
+// The clock of the machine jumps: the order is that of the Adds, also after a restart.
+func TestAdd_ClockJumps(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	cloud.AcceptDamagedChunks() // the chunks of these tests are no messages
+	path := filepath.Join(t.TempDir(), "chunks.db")
+	q, err := Open(path, Options{})
+	require.NoError(t, err)
+	var want [][]byte
+	clocks := []int64{2e18, 0, -1e18, 1.8e18, 1} // Unix times in nanoseconds
+	for i, clock := range clocks {
+		a := &add{serial: "A", data: single(i), first: true, added: clock}
+		waits, err := q.enqueue(a)
+		require.NoError(t, err)
+		require.True(t, waits)
+		require.NoError(t, <-a.done)
+		want = append(want, single(i))
+	}
+	assert.Equal(t, clocks[0], q.Stats().Oldest.UnixNano(), "of the chunk that was added first")
+	require.NoError(t, q.Close())
+	q = openAt(t, path, Options{})
+	assert.Nil(t, q.Recovery())
+	assert.Equal(t, clocks[0], q.Device("A").Oldest.UnixNano())
+	drain(t, q, service(t, cloud))
+	assert.Equal(t, want, cloud.Chunks("A"))
+}
+
 func TestAdd_GroupsCommits(t *testing.T) {
 	q := openNew(t, Options{})
 	q.feeding.Lock() // no effect on a commit that drops nothing

@@ -46,7 +46,7 @@ func Run(ctx context.Context, config Config, listener net.Listener) error {
 		return err
 	}
 	if r := queue.Recovery(); r != nil {
-		slog.Error("the queue was damaged", "err", r.Err, "aside", r.Aside, "recovered", r.Chunks)
+		slog.Error("the queue was damaged", "err", r.Err, "aside", r.Aside, "recovered", r.Chunks, "lost", r.Lost, "unreadable", r.Unreadable)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
