@@ -16,7 +16,6 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/memfault-go/memfault"
@@ -32,9 +31,22 @@ type look struct {
 	name          string
 	width, height int64
 	dark          bool
+	scale         float64 // 2 with a width of 640 is a window of 1280 pixels at 200 %
+	print         bool
 }
 
-var looks = []look{{"light", 1280, 900, false}, {"dark", 1280, 900, true}, {"phone", 390, 844, false}, {"phone-dark", 390, 844, true}}
+var (
+	light = look{name: "light", width: 1280, height: 900}
+	dark  = look{name: "dark", width: 1280, height: 900, dark: true}
+	phone = look{name: "phone", width: 390, height: 844}
+	looks = []look{
+		light, dark, phone,
+		{name: "narrow", width: 320, height: 640},
+		{name: "tablet", width: 768, height: 1024},
+		{name: "zoomed", width: 640, height: 450, scale: 2},
+		{name: "print", width: 794, height: 1123, dark: true, print: true},
+	}
+)
 
 // newBrowser returns a context of a new tab. The test fails if a page logs an error.
 func newBrowser(t *testing.T, as look) context.Context {
@@ -67,8 +79,13 @@ func newBrowser(t *testing.T, as look) context.Context {
 			t.Errorf("the page threw: %v", thrown.ExceptionDetails)
 		}
 	}))
-	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(as.width, as.height)))
+	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(as.width, as.height, chromedp.EmulateScale(max(1, as.scale)))))
+	media := ""
+	if as.print {
+		media = "print"
+	}
 	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Media:    media,
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	})
 	require.NoError(t, err)
@@ -128,18 +145,20 @@ func requireAccessible(t *testing.T, ctx context.Context) { //nolint:revive // t
 	require.Empty(t, problems)
 }
 
-// requireFits fails if the page is wider than the window, or if a chart is not loaded.
+// requireFits fails if the page is wider than the window.
 func requireFits(t *testing.T, ctx context.Context) { //nolint:revive // t is first in the helpers
 	t.Helper()
-	requireTrue(t, ctx, `document.documentElement.scrollWidth <= innerWidth`)
-	requireTrue(t, ctx, `[...document.querySelectorAll("img.chart")].every((i) => i.complete && i.naturalWidth > 0)`)
+	wide, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
+		.filter((e) => e.getBoundingClientRect().right > innerWidth && !e.closest(".scroll")).map((e) => e.outerHTML.slice(0, 200))`))
+	require.NoError(t, err)
+	require.Empty(t, wide, "wider than the window")
 }
 
-// newReplayedFake returns a fake with 400 devices whose state does not change, and the
+// newReplayedFake returns a fake with 200 devices whose state does not change, and the
 // configuration of a dashboard that has sampled the rollout of the fake.
 func newReplayedFake(t *testing.T) (*fake, config) {
 	t.Helper()
-	f, err := newFake(400)
+	f, err := newFake(200)
 	require.NoError(t, err)
 	t.Cleanup(f.cloud.Close)
 	c := newConfig(t)
@@ -147,7 +166,8 @@ func newReplayedFake(t *testing.T) (*fake, config) {
 	return f, c
 }
 
-func TestBrowser_ShowsFleet(t *testing.T) {
+// The fleet of the demo, as its readers see it.
+func TestBrowser_Fleet(t *testing.T) {
 	f, c := newReplayedFake(t)
 	f.cloud.AddDevices(memfaulttest.Device{Serial: "A<B", SoftwareVersion: "3.0.0-rc.1.a-very-long-name-of-a-branch+20261129.deadbeef", LastSeen: time.Now()})
 	d := start(t, c, f.source(), nil)
@@ -156,21 +176,37 @@ func TestBrowser_ShowsFleet(t *testing.T) {
 		t.Run(as.name, func(t *testing.T) {
 			ctx := newBrowser(t, as)
 			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
-			requireTrue(t, ctx, contains("summary", "401 devices"))
+			requireTrue(t, ctx, contains("summary", "201 devices"))
+			requireTrue(t, ctx, contains("verdict", "2.2.0 restarts unexpectedly"))
 			requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
-			requireTrue(t, ctx, `document.querySelectorAll("img.chart").length >= 2`)
+			requireTrue(t, ctx, `document.querySelectorAll("svg.plot").length === 4`)
+			if as.print {
+				require.NoError(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`dispatchEvent(new Event("beforeprint"))`)))
+			}
 			requireFits(t, ctx)
-			requireAccessible(t, ctx)
+			requireReadable(t, ctx)
 			screenshot(t, ctx, "fleet-"+as.name)
+			if as != light && as != dark && as != phone {
+				return // the style sheet is the same
+			}
+			requireAccessible(t, ctx)
 			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url+"/devices?unseen")))
 			requireFits(t, ctx)
-			requireAccessible(t, ctx)
+			if as == light {
+				requireAccessible(t, ctx)
+			}
 			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url+"/devices/"+f.devices[0].serial)))
 			requireTrue(t, ctx, contains("attributes", "region"))
 			requireFits(t, ctx)
-			requireAccessible(t, ctx)
+			if as == light {
+				requireAccessible(t, ctx)
+			}
 			screenshot(t, ctx, "device-"+as.name)
 		})
+	}
+	t.Run("charts have tables", func(t *testing.T) { testTables(t, d) })
+	for _, as := range []look{light, phone} {
+		t.Run("refresh moves nothing, "+as.name, func(t *testing.T) { testRefresh(t, f, d, as) })
 	}
 }
 
@@ -180,11 +216,11 @@ func TestBrowser_WebhookWithoutReload(t *testing.T) {
 	addFleet(cloud)
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
 	cloud.SubscribeWebhook(d.url+"/webhook", secret)
-	ctx := newBrowser(t, looks[0])
+	ctx := newBrowser(t, light)
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
 	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
 	requireTrue(t, ctx, contains("issues", "Assert at pump_start"))
-	require.NoError(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`window.marker = "not reloaded"; document.querySelector("#versions summary").click()`)))
+	require.NoError(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`window.marker = "not reloaded"; document.querySelector("#reboots summary").click()`)))
 
 	gateway := cloud.Client(t, memfault.ProjectKey(cloud.ProjectKey()))
 	require.NoError(t, gateway.Uploads.ImportTrace(t.Context(), memfault.TraceImport{
@@ -194,20 +230,21 @@ func TestBrowser_WebhookWithoutReload(t *testing.T) {
 	requireTrue(t, ctx, contains("issues", "Assert at new_code"))
 	requireTrue(t, ctx, contains("summary", "41 devices"))
 	requireTrue(t, ctx, contains("sources", "issue.created"))
-	requireTrue(t, ctx, `window.marker === "not reloaded" && document.querySelector("#versions details").open`)
+	requireTrue(t, ctx, `window.marker === "not reloaded" && document.querySelector("#reboots details").open`)
 }
 
 func TestBrowser_FailingPart(t *testing.T) {
-	f, c := newReplayedFake(t)
-	f.cloud.Fail(memfaulttest.Fault{Operation: "issues.list", Status: http.StatusForbidden})
-	d := start(t, c, f.source(), nil)
-	d.requireSoon(t, "reboots", "reboots in 30 days")
-	for _, as := range looks[:2] {
+	cloud := memfaulttest.NewServer(t)
+	addFleet(cloud)
+	cloud.Fail(memfaulttest.Fault{Operation: "issues.list", Status: http.StatusForbidden})
+	d := start(t, newConfig(t), sourceOf(cloud), nil)
+	d.requireSoon(t, "reboots", "38 reboots in 30 days")
+	for _, as := range []look{light, dark} {
 		ctx := newBrowser(t, as)
 		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
 		requireTrue(t, ctx, contains("issues", "The credential does not permit to read this."))
 		requireTrue(t, ctx, `document.getElementById("issues").classList.contains("failed") && !document.getElementById("versions").classList.contains("failed")`)
-		requireTrue(t, ctx, contains("versions", "400 devices"))
+		requireTrue(t, ctx, contains("versions", "40 devices"))
 		requireAccessible(t, ctx)
 		screenshot(t, ctx, "failing-"+as.name)
 	}
@@ -228,7 +265,7 @@ func TestBrowser_PollsWithoutEvents(t *testing.T) {
 		httputil.NewSingleHostReverseProxy(behind).ServeHTTP(w, r)
 	}))
 	t.Cleanup(proxy.Close)
-	ctx := newBrowser(t, looks[0])
+	ctx := newBrowser(t, light)
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(proxy.URL)))
 	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "polling"`)
 	cloud.AddIssues(memfaulttest.Issue{Title: "Assert at new_code"})
@@ -242,7 +279,7 @@ func TestBrowser_SearchByKeyboard(t *testing.T) {
 	addFleet(cloud)
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
 	d.requireSoon(t, "versions", "40 devices")
-	ctx := newBrowser(t, looks[0])
+	ctx := newBrowser(t, light)
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
 	requireFocus(t, ctx, "#q")
 	require.NoError(t, chromedp.Do(ctx, chromedp.KeyEvent("tap-c3\r")))
@@ -250,7 +287,5 @@ func TestBrowser_SearchByKeyboard(t *testing.T) {
 	requireFocus(t, ctx, `tbody a[href="/devices/TAP-C3"]`)
 	require.NoError(t, chromedp.Do(ctx, chromedp.KeyEvent("\r")))
 	requireTrue(t, ctx, `location.pathname === "/devices/TAP-C3"`)
-	links, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`[...document.querySelectorAll("a.app")].map((a) => a.href)`))
-	require.NoError(t, err)
-	assert.Contains(t, links, "https://app.memfault.com/organizations/acme/projects/smart-sink/devices/TAP-C3")
+	requireTrue(t, ctx, `[...document.querySelectorAll("a.app")].some((a) => a.href === "https://app.memfault.com/organizations/acme/projects/smart-sink/devices/TAP-C3")`)
 }

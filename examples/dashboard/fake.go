@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -15,54 +14,75 @@ import (
 )
 
 const (
-	fakeSecret  = "secret of the fake webhook"
-	fakeVersion = "2.1.0" // the version that is being rolled out
-	fakeDays    = 6       // since the start of the rollout
-	fakeStep    = 3 * time.Hour
-	fakeTick    = 2 * time.Second
+	fakeSecret = "secret of the fake webhook"
+	fakeDay    = 24 * time.Hour
+	fakeStory  = 10 * fakeDay // from its start until the present of the demo
+	fakeStep   = 6 * time.Hour
+	fakeTick   = 2 * time.Second
+	fakeReport = 30 * time.Minute // between two reports of a device
+	fakeGood   = "2.1.0"          // replaces the oldest version without a problem
+	fakeBad    = "2.2.0"          // restarts too often
 )
 
 // fakeDevice is a device of the fake fleet.
 type fakeDevice struct {
 	serial, cohort, version string
 	silent                  bool // has not reported for a while
+	far                     bool // in the region of the outage
 }
 
-// fakeRollout is the deployment of fakeVersion to a cohort.
+// fakeRollout is a deployment to a cohort.
 type fakeRollout struct {
-	after   time.Duration // since the start
-	percent int
-	perStep float64 // share of the cohort that updates in a step
+	version, cohort string
+	after           time.Duration // since the start of the story
+	pulled          time.Duration // 0 if it was not
+	percent         int
+	perDay          float64 // share of the cohort that updates in a day
 }
 
-var fakeRollouts = map[string]fakeRollout{
-	"internal": {0, 100, 0.08},
-	"beta":     {48 * time.Hour, 50, 0.03},
-	"default":  {96 * time.Hour, 10, 0.008},
+// fakeRollouts is the story: a good version replaces the old one, then a bad one follows, which is
+// pulled from the largest cohort.
+var fakeRollouts = []fakeRollout{
+	{fakeGood, "internal", 0, 0, 100, 2},
+	{fakeGood, "beta", 12 * time.Hour, 0, 100, 1.5},
+	{fakeGood, "default", 36 * time.Hour, 0, 100, 0.4},
+	{fakeBad, "internal", 6 * fakeDay, 0, 100, 2},
+	{fakeBad, "beta", 7 * fakeDay, 0, 50, 1},
+	{fakeBad, "default", 8 * fakeDay, 9*fakeDay + 12*time.Hour, 10, 0.2},
 }
+
+// For this time of the story, the devices of a region cannot report.
+const fakeOutageFrom, fakeOutageTo = 4 * fakeDay, 5*fakeDay + 12*time.Hour
 
 // fake is a Memfault with a fleet in the middle of a rollout.
 type fake struct {
-	cloud   *memfaulttest.Server
-	devices []*fakeDevice
-	random  *rand.Rand
-	start   time.Time
-	updated map[string]int // devices with fakeVersion by cohort
-	sizes   map[string]int // devices by cohort
+	cloud       *memfaulttest.Server
+	devices     []*fakeDevice
+	random      *rand.Rand
+	start       time.Time // of the story
+	now         time.Time // of the cloud while the past is replayed
+	updated     map[fakeRollout]int
+	deployments map[fakeRollout]int64
+	sizes       map[string]int // devices by cohort
+	issues      map[string]int64
+	due         map[dueKey]float64 // reboots that have not happened yet
 }
 
-func newFake(devices int) (*fake, error) {
+func newFake(devices int) (*fake, error) { return newFakeAt(devices, fakeStory) }
+
+// newFakeAt returns a fake whose story has begun some time ago.
+func newFakeAt(devices int, since time.Duration) (*fake, error) {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		return nil, err
 	}
 	f := &fake{
 		cloud: cloud, random: rand.New(rand.NewPCG(1, 2)), //nolint:gosec // the same fleet each time
-		start: time.Now().Add(-fakeDays * 24 * time.Hour), updated: map[string]int{}, sizes: map[string]int{},
+		start: time.Now().Add(-since), updated: map[fakeRollout]int{}, deployments: map[fakeRollout]int64{}, sizes: map[string]int{}, issues: map[string]int64{}, due: map[dueKey]float64{},
 	}
-	f.cloud.SetClock(func() time.Time { return f.start })
+	f.now = f.start
+	f.cloud.SetClock(func() time.Time { return f.now })
 	f.addDevices(devices)
-	f.addIssues()
 	return f, nil
 }
 
@@ -72,105 +92,147 @@ func (f *fake) source() source {
 	return from
 }
 
-// replay simulates the last days, so that the store contains samples of the rollout as if the
-// dashboard had been running.
+// replay simulates the story up to the present, and reads the fleet meanwhile, as if the dashboard
+// had been running.
 func (f *fake) replay(ctx context.Context, path string) error {
 	stored, err := store.Open(ctx, path, f.cloud.Project())
 	if err != nil {
 		return err
 	}
 	defer stored.Close() //nolint:errcheck // a failure shows when the dashboard opens the file
-	now := f.start
-	clock := func() time.Time { return now }
-	f.cloud.SetClock(clock)
 	defer f.cloud.SetClock(time.Now)
-	options := reader.Options{Client: f.cloud.Client(nil), Project: f.cloud.Project(), Store: stored, ListAllEvery: 2 * fakeDays * 24 * time.Hour, SampleEvery: time.Hour, Now: clock}
-	past, err := reader.New(ctx, options)
+	client := f.cloud.Client(nil)
+	past, err := reader.New(ctx, reader.Options{
+		Client: client, Project: f.cloud.Project(), Store: stored, ListAllEvery: 365 * fakeDay, SampleEvery: time.Hour, Now: func() time.Time { return f.now },
+	})
 	if err != nil {
 		return err
 	}
 	end := time.Now()
-	for ; now.Before(end); now = now.Add(fakeStep) {
-		f.step(now.Sub(f.start))
-		if failed := past.Read(ctx, reader.Devices); len(failed) > 0 {
-			return fmt.Errorf("fake: %w", failed[reader.Devices])
+	steps := int(end.Sub(f.start) / fakeStep)
+	for i := range steps + 1 {
+		to := end.Add(-time.Duration(steps-i) * fakeStep)
+		if err := f.step(ctx, client, to, fakeStep); err != nil {
+			return err
+		}
+		f.now = to
+		parts := []string{reader.Devices}
+		if i%8 == 7 || i == steps {
+			parts = append(parts, reader.Reboots)
+		}
+		if failed := past.Read(ctx, parts...); len(failed) > 0 {
+			return fmt.Errorf("fake: %v", failed)
 		}
 	}
-	for i, d := range f.devices { // the last report of each device
-		if now = end.Add(-time.Duration(i*7919%1440) * time.Minute); !d.silent {
-			f.cloud.Report(d.serial, d.version)
-		}
-	}
-	now = end
-	options.ListAllEvery = 1 // the reports are older than the last read
-	if past, err = reader.New(ctx, options); err != nil {
+	return nil
+}
+
+// step lets the time pass until to: devices update, restart, crash, and report.
+func (f *fake) step(ctx context.Context, client *memfault.Client, to time.Time, took time.Duration) error {
+	f.now = to.Add(-took)
+	if err := f.roll(ctx, client, to.Sub(f.start), took); err != nil {
 		return err
 	}
-	return past.Read(ctx, reader.Devices)[reader.Devices]
-}
-
-// step updates some devices of each cohort, until the share of its rollout is reached.
-func (f *fake) step(passed time.Duration) {
-	for cohort := range maps.Keys(fakeRollouts) {
-		rollout := fakeRollouts[cohort]
-		if since := passed - rollout.after; since >= 0 && since < fakeStep {
-			deployment := memfaulttest.Deployment{Release: fakeVersion, Cohort: cohort}
-			if rollout.percent < 100 {
-				deployment.RolloutPercent = rollout.percent
+	outage := to.Sub(f.start) >= fakeOutageFrom && to.Sub(f.start) < fakeOutageTo
+	for i, d := range f.devices {
+		if d.silent || d.far && outage {
+			continue
+		}
+		f.now = to.Add(-took * time.Duration(i*7919%1000) / 1000)
+		for _, reboot := range f.reboots(d, f.now.Add(-took), took) {
+			f.cloud.AddReboots(d.serial, reboot)
+			if reboot.Reason.IsError() {
+				title := f.title(d, reboot)
+				f.cloud.AddTraces(memfaulttest.Trace{Issue: f.issue(title), DeviceSerial: d.serial, SoftwareVersion: d.version, Reason: title, Captured: reboot.Time})
 			}
-			f.cloud.AddDeployments(deployment)
 		}
-		if passed >= rollout.after {
-			f.update(cohort, 1+int(rollout.perStep*float64(f.sizes[cohort])))
-		}
+		f.cloud.Report(d.serial, d.version)
 	}
+	return nil
 }
 
-func (f *fake) update(cohort string, n int) {
-	goal := f.sizes[cohort] * fakeRollouts[cohort].percent / 100
-	for _, d := range f.devices {
-		if n == 0 || f.updated[cohort] >= goal {
-			return
+// roll deploys, pulls, and updates devices. passed is the time since the start of the story.
+func (f *fake) roll(ctx context.Context, client *memfault.Client, passed, took time.Duration) error {
+	for _, r := range fakeRollouts {
+		id, deployed := f.deployments[r]
+		if passed < r.after || f.sizes[r.cohort] == 0 || deployed && id == 0 {
+			continue
 		}
-		if d.cohort == cohort && !d.silent && d.version != fakeVersion && f.random.IntN(3) == 0 {
-			d.version = fakeVersion
-			f.cloud.Report(d.serial, d.version)
-			f.updated[cohort]++
-			n--
+		if !deployed {
+			deployment := memfaulttest.Deployment{Release: r.version, Cohort: r.cohort}
+			if r.percent < 100 {
+				deployment.RolloutPercent = r.percent
+			}
+			id = f.cloud.AddDeployments(deployment)[0]
+			f.deployments[r] = id
+		}
+		if r.pulled > 0 && passed >= r.pulled {
+			f.deployments[r] = 0
+			if err := client.Deployments.DeactivateByID(ctx, f.cloud.Project(), id); err != nil {
+				return err
+			}
+			continue
+		}
+		chance := r.perDay * took.Hours() / 24
+		for _, d := range f.devices {
+			if f.updated[r] < f.sizes[r.cohort]*r.percent/100 && d.cohort == r.cohort && !d.silent && d.version < r.version && f.random.Float64() < chance {
+				d.version = r.version
+				f.updated[r]++
+			}
 		}
 	}
+	return nil
 }
 
-// live simulates the fleet: devices report, update, restart and crash. It sends webhooks to url.
+// live simulates the fleet in real time. It sends webhooks to url.
 func (f *fake) live(ctx context.Context, url string) {
 	if len(f.devices) == 0 {
 		return
 	}
 	f.cloud.SubscribeWebhook(url, fakeSecret)
+	client := f.cloud.Client(nil)
 	gateway := f.cloud.Client(nil, memfault.ProjectKey(f.cloud.ProjectKey()))
+	crash := func(d *fakeDevice, title string) {
+		_ = gateway.Uploads.ImportTrace(ctx, memfault.TraceImport{ // the next one is as good
+			DeviceIdentity: memfault.DeviceIdentity{DeviceSerial: d.serial, HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: d.version},
+			Reason:         title, CapturedDate: memfault.NewTimestamp(time.Now()),
+		})
+	}
 	ticker := time.NewTicker(fakeTick)
 	defer ticker.Stop()
+	reports := 0.0
 	for tick := 1; ; tick++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		for range 1 + len(f.devices)/100 {
-			if d := f.devices[f.random.IntN(len(f.devices))]; !d.silent {
-				f.cloud.Report(d.serial, d.version)
+		switch tick * int(fakeTick/time.Second) / 60 % 60 { // Memfault is away for two minutes of each hour
+		case 20:
+			f.cloud.Heal()
+			f.cloud.Fail(memfaulttest.Fault{Drop: true})
+			continue
+		case 21:
+			continue
+		case 22:
+			f.cloud.Heal()
+		}
+		if tick == 2 {
+			crash(f.devices[f.random.IntN(len(f.devices))], "Assert at valve.c:214")
+		}
+		_ = f.roll(ctx, client, time.Since(f.start), fakeTick) // it is tried again
+		for reports += float64(len(f.devices)) * float64(fakeTick) / float64(fakeReport); reports >= 1; reports-- {
+			d := f.devices[f.random.IntN(len(f.devices))]
+			if d.silent {
+				continue
 			}
-		}
-		f.step(fakeDays * 24 * time.Hour)
-		d := f.devices[f.random.IntN(len(f.devices))]
-		if tick%3 == 0 {
-			f.cloud.AddReboots(d.serial, memfaulttest.Reboot{Reason: fakeReasons[f.random.IntN(len(fakeReasons))], Time: time.Now()})
-		}
-		if tick%8 == 1 {
-			_ = gateway.Uploads.ImportTrace(ctx, memfault.TraceImport{ // the next one is as good
-				DeviceIdentity: memfault.DeviceIdentity{DeviceSerial: d.serial, HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: d.version},
-				Reason:         fmt.Sprintf("Assert at valve.c:%d", 100+tick/8%5), CapturedDate: memfault.NewTimestamp(time.Now()),
-			})
+			for _, reboot := range f.reboots(d, time.Now().Add(-fakeReport), fakeReport) {
+				f.cloud.AddReboots(d.serial, reboot)
+				if reboot.Reason.IsError() {
+					crash(d, f.title(d, reboot))
+				}
+			}
+			f.cloud.Report(d.serial, d.version)
 		}
 	}
 }

@@ -10,11 +10,11 @@ import (
 
 func (f *fake) addDevices(n int) {
 	f.cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta", Name: "Beta"}, memfaulttest.Cohort{Slug: "internal", Name: "Internal"})
-	f.cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "dvt-2"})
-	f.cloud.AddReleases(memfaulttest.Release{Version: fakeVersion}, memfaulttest.Release{Version: "2.0.3"})
+	f.cloud.AddReleases(memfaulttest.Release{Version: fakeGood}, memfaulttest.Release{Version: fakeBad}, memfaulttest.Release{Version: "2.0.3"})
+	const before = 20 * fakeDay // of which reboots are known
 	var added []memfaulttest.Device
 	for i := range n {
-		d := &fakeDevice{serial: fmt.Sprintf("SINK-%05d", i+1), cohort: "default", version: "2.0.3", silent: i%23 == 7}
+		d := &fakeDevice{serial: fmt.Sprintf("SINK-%05d", i+1), cohort: "default", version: "2.0.3", silent: i%47 == 7, far: i%3 == 1}
 		switch {
 		case i%10 == 0:
 			d.cohort = "internal"
@@ -26,9 +26,10 @@ func (f *fake) addDevices(n int) {
 		}
 		device := memfaulttest.Device{
 			Serial: d.serial, Cohort: d.cohort, HardwareVersion: []string{"evt-1", "dvt-2"}[i%2], SoftwareVersion: d.version,
-			LastSeen: f.start.Add(-f.hours(24 * 20)), Attributes: map[string]any{"region": []string{"eu", "us", "apac"}[i%3]},
-			Reboots: f.reboots(d, f.random.IntN(5)),
+			LastSeen: f.start.Add(-f.within(before)), Attributes: map[string]any{"region": []string{"eu", "us", "apac"}[i%3]},
+			LogFiles: []memfaulttest.LogFile{{ID: fmt.Sprintf("0b0f8f6e-0000-4000-8000-%012d", i), Content: []byte("pump: flow 2.0 l/min\n")}},
 		}
+		device.Reboots = f.reboots(d, f.start.Add(-before), before)
 		switch {
 		case i%97 == 13: // it was created but never reported
 			d.silent, device.LastSeen, device.SoftwareVersion, device.Reboots = true, time.Time{}, "", nil
@@ -41,48 +42,64 @@ func (f *fake) addDevices(n int) {
 	f.cloud.AddDevices(added...)
 }
 
-// hours returns a random duration of at most n hours.
-func (f *fake) hours(n int) time.Duration {
-	return time.Duration(f.random.IntN(n*3600)) * time.Second
+// within returns a random duration up to d.
+func (f *fake) within(d time.Duration) time.Duration {
+	return time.Duration(f.random.Int64N(int64(d)))
 }
 
-var fakeReasons = []memfault.RebootReason{
-	memfault.RebootReasonLowPower, memfault.RebootReasonLowPower, memfault.RebootReasonLowPower, memfault.RebootReasonUserReset,
-	memfault.RebootReasonUserReset, memfault.RebootReasonPowerOnReset, memfault.RebootReasonFirmwareUpdate, memfault.RebootReasonSoftwareWatchdog,
-	memfault.RebootReasonHardFault, memfault.RebootReasonAssert, memfault.RebootReasonBrownOutReset,
-}
-
-// reboots returns reboots of the last 30 days. The new version has more watchdogs.
-func (f *fake) reboots(d *fakeDevice, n int) (reboots []memfaulttest.Reboot) {
-	for range n {
-		reboot := memfaulttest.Reboot{Reason: fakeReasons[f.random.IntN(len(fakeReasons))], Time: time.Now().Add(-f.hours(30 * 24))}
-		if d.cohort == "internal" && f.random.IntN(2) == 0 {
-			reboot.Reason, reboot.Time = memfault.RebootReasonSoftwareWatchdog, time.Now().Add(-f.hours(fakeDays*24))
-		}
-		reboots = append(reboots, reboot)
+var (
+	fakeExpected = []memfault.RebootReason{
+		memfault.RebootReasonLowPower, memfault.RebootReasonLowPower, memfault.RebootReasonLowPower, memfault.RebootReasonUserReset,
+		memfault.RebootReasonUserReset, memfault.RebootReasonPowerOnReset, memfault.RebootReasonFirmwareUpdate,
 	}
+	fakeUnexpected = []memfault.RebootReason{
+		memfault.RebootReasonSoftwareWatchdog, memfault.RebootReasonHardFault, memfault.RebootReasonAssert, memfault.RebootReasonBrownOutReset,
+	}
+)
+
+// reboots returns the reboots of a device in a time. Of a version in a cohort, as many happen as their
+// rate says, however fast the time passes; which device has them is as good as random.
+func (f *fake) reboots(d *fakeDevice, from time.Time, took time.Duration) (reboots []memfaulttest.Reboot) {
+	days := took.Hours() / 24
+	add := func(perDay float64, reasons []memfault.RebootReason) {
+		key := dueKey{d.version, d.cohort, len(reasons)}
+		for f.due[key] += perDay * days; f.due[key] >= 1; f.due[key]-- {
+			reboots = append(reboots, memfaulttest.Reboot{Reason: reasons[f.random.IntN(len(reasons))], Time: from.Add(f.within(took))})
+		}
+	}
+	add(0.15, fakeExpected)
+	unexpected := 0.012
+	if d.version == fakeBad {
+		unexpected = 0.07
+	}
+	add(unexpected, fakeUnexpected)
 	return reboots
 }
 
-func (f *fake) addIssues() {
-	if len(f.devices) == 0 {
-		return
+// title returns the title of the issue of a crash. The bad version has one of its own.
+func (f *fake) title(d *fakeDevice, reboot memfaulttest.Reboot) string {
+	if d.version == fakeBad && f.random.IntN(3) > 0 {
+		return "SoftwareWatchdog in pump_control_task"
 	}
-	titles := []string{
-		"SoftwareWatchdog in pump_control_task", "HardFault at mqtt_publish+0x1c", "Assert at sensor.c:112", "Stack overflow in ble_rx",
-		"Assert at nvs_write: no space", "HardFault at spi_dma_done+0x8", "Out of memory in tls_handshake",
+	titles := map[memfault.RebootReason][]string{
+		memfault.RebootReasonSoftwareWatchdog: {"SoftwareWatchdog in ble_rx", "SoftwareWatchdog in tls_handshake"},
+		memfault.RebootReasonHardFault:        {"HardFault at mqtt_publish+0x1c", "HardFault at spi_dma_done+0x8"},
+		memfault.RebootReasonAssert:           {"Assert at sensor.c:112", "Assert at nvs_write: no space"},
+		memfault.RebootReasonBrownOutReset:    {"Brown-out while the pump starts"},
+	}[memfault.RebootReason(reboot.Reason)]
+	return titles[f.random.IntN(len(titles))]
+}
+
+// dueKey identifies the reboots of a kind, of a version in a cohort.
+type dueKey struct {
+	version, cohort string
+	kind            int
+}
+
+// issue returns the ID of the issue with a title.
+func (f *fake) issue(title string) int64 {
+	if f.issues[title] == 0 {
+		f.issues[title] = f.cloud.AddIssues(memfaulttest.Issue{Title: title, Reason: title})[0]
 	}
-	for i, title := range titles {
-		issue := memfaulttest.Issue{Title: title, Reason: title}
-		if i == 3 {
-			issue.Status = string(memfault.IssueStatusResolved)
-		}
-		id := f.cloud.AddIssues(issue)[0]
-		var traces []memfaulttest.Trace
-		for range 2 + len(f.devices)/(4<<i) {
-			d := f.devices[f.random.IntN(len(f.devices))]
-			traces = append(traces, memfaulttest.Trace{Issue: id, DeviceSerial: d.serial, SoftwareVersion: d.version, Reason: title, Captured: time.Now().Add(-f.hours(24 * (1 + 3*i)))})
-		}
-		f.cloud.AddTraces(traces...)
-	}
+	return f.issues[title]
 }

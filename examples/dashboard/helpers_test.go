@@ -14,6 +14,10 @@ import (
 
 	"github.com/memfault-go/memfault"
 	"github.com/memfault-go/memfault/memfaulttest"
+
+	"github.com/memfault-go/memfault/examples/dashboard/internal/reader"
+	"github.com/memfault-go/memfault/examples/dashboard/internal/store"
+	"github.com/memfault-go/memfault/examples/dashboard/internal/web"
 )
 
 const secret = "a secret of a test"
@@ -29,7 +33,7 @@ func newConfig(t *testing.T) config {
 	t.Helper()
 	return config{
 		addr: "127.0.0.1:0", store: filepath.Join(t.TempDir(), "test.db"), interval: time.Hour, listAll: 24 * time.Hour,
-		unseenAfter: 7 * 24 * time.Hour, rate: 1e6, secrets: []string{secret}, log: slog.New(slog.DiscardHandler),
+		unseenAfter: 7 * 24 * time.Hour, rate: 1e6, rules: web.DefaultRules(), secrets: []string{secret}, log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -44,7 +48,7 @@ func start(t *testing.T, c config, from source, f *fake) *dashboard {
 	output, out := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := serve(ctx, c, from, f, out)
+		err := serve(ctx, c, []source{from}, f, out)
 		_ = out.CloseWithError(err)
 		ended <- err
 	}()
@@ -118,4 +122,43 @@ func addFleet(cloud *memfaulttest.Server) {
 	for i := range 3 {
 		cloud.AddTraces(memfaulttest.Trace{Issue: issue, DeviceSerial: "TAP-A" + string(rune('0'+i)), SoftwareVersion: "1.1.0", Captured: now.Add(-time.Duration(i) * time.Hour)})
 	}
+}
+
+// past reads a fleet of the past into the store of a dashboard that is not started yet.
+type past struct {
+	t      *testing.T
+	cloud  *memfaulttest.Server
+	reader *reader.Reader
+	now    time.Time
+}
+
+// newPast returns a past that begins some time ago.
+func newPast(t *testing.T, cloud *memfaulttest.Server, c config, ago time.Duration) *past {
+	t.Helper()
+	p := &past{t: t, cloud: cloud, now: time.Now().Add(-ago)}
+	clock := func() time.Time { return p.now }
+	cloud.SetClock(clock)
+	t.Cleanup(func() { cloud.SetClock(time.Now) })
+	stored, err := store.Open(t.Context(), c.store, cloud.Project())
+	require.NoError(t, err)
+	p.reader, err = reader.New(t.Context(), reader.Options{
+		Client: cloud.Client(t), Project: cloud.Project(), Store: stored, ListAllEvery: time.Nanosecond, SampleEvery: time.Minute, Now: clock,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = stored.Close() })
+	return p
+}
+
+// report lets devices report their versions, and reads them.
+func (p *past) report(versions map[string]string) {
+	p.t.Helper()
+	for serial, version := range versions {
+		p.cloud.Report(serial, version)
+	}
+	p.read(reader.Devices)
+}
+
+func (p *past) read(parts ...string) {
+	p.t.Helper()
+	require.Empty(p.t, p.reader.Read(p.t.Context(), parts...))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -9,21 +10,35 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/memfault-go/memfault"
 	"github.com/memfault-go/memfault/memfaulttest"
+
+	"github.com/memfault-go/memfault/examples/dashboard/internal/reader"
+	"github.com/memfault-go/memfault/examples/dashboard/internal/store"
+	"github.com/memfault-go/memfault/examples/dashboard/internal/web"
 )
 
-// BenchmarkFirstPage measures the page of a warm start with 10,000 devices, charts included, and
-// reports what a refresh costs.
+// BenchmarkFirstPage measures the page of a warm start, charts included, and reports what a refresh
+// costs.
 func BenchmarkFirstPage(b *testing.B) {
+	b.Run("10000", func(b *testing.B) { benchmarkFirstPage(b, 10_000) })
+	b.Run("100000", func(b *testing.B) { benchmarkFirstPage(b, 100_000) })
+}
+
+func benchmarkFirstPage(b *testing.B, devices int) {
 	cloud, err := memfaulttest.Start()
 	require.NoError(b, err)
 	b.Cleanup(cloud.Close)
-	cloud.SeedFleet(10_000)
+	cloud.SeedFleet(devices)
 	cloud.SeedDemo()
-	c := config{store: filepath.Join(b.TempDir(), "fleet.db"), interval: time.Hour, listAll: 24 * time.Hour, unseenAfter: 24 * time.Hour, rate: 1e6}
-	p, err := newParts(b.Context(), c, sourceOf(cloud))
+	c := config{store: filepath.Join(b.TempDir(), "fleet.db"), interval: time.Hour, listAll: 24 * time.Hour, unseenAfter: 24 * time.Hour, rate: 1e6, rules: web.DefaultRules(), log: slog.New(slog.DiscardHandler)}
+	p, err := newParts(b.Context(), c, sourceOf(cloud), newShared(c), false)
 	require.NoError(b, err)
 	began := time.Now()
+	if devices > 10_000 { // a request for each device would take minutes
+		require.Empty(b, p.reader.Read(b.Context(), reader.Project, reader.Devices, reader.Cohorts, reader.Deployments, reader.Issues, reader.Traces))
+		saveReboots(b, p.store)
+	}
 	require.Empty(b, p.reader.Read(b.Context()))
 	b.Logf("full refresh: %d requests in %s", cloud.RequestCount(""), time.Since(began).Round(time.Millisecond))
 	for _, name := range p.reader.Names() {
@@ -37,14 +52,25 @@ func BenchmarkFirstPage(b *testing.B) {
 	require.NoError(b, p.store.Close())
 
 	for b.Loop() {
-		p, err := newParts(b.Context(), c, sourceOf(cloud))
+		p, err := newParts(b.Context(), c, sourceOf(cloud), newShared(c), false)
 		require.NoError(b, err)
-		for _, path := range []string{"/", "/charts/versions?theme=light&size=half", "/charts/rollouts?theme=light&size=half", "/charts/reboots?theme=light&size=full"} {
-			response := httptest.NewRecorder()
-			p.site.Handler().ServeHTTP(response, httptest.NewRequest(http.MethodGet, path, nil))
-			require.Equal(b, http.StatusOK, response.Code, path)
-		}
+		site := web.Site{Servers: []*web.Server{p.site}}
+		response := httptest.NewRecorder()
+		site.Handler().ServeHTTP(response, httptest.NewRequest(http.MethodGet, "http://localhost/", nil))
+		require.Equal(b, http.StatusOK, response.Code)
 		require.NoError(b, p.store.Close())
+	}
+}
+
+// saveReboots saves two reboots of each device that is pending, as if they had been read.
+func saveReboots(b *testing.B, stored *store.Store) {
+	b.Helper()
+	pending, err := stored.PendingReboots(b.Context(), time.Now().AddDate(0, 0, -reader.RebootDays))
+	require.NoError(b, err)
+	for _, d := range pending {
+		require.NoError(b, stored.SaveReboots(b.Context(), d, []memfault.Reboot{
+			{Reason: memfault.RebootReasonAssert, Time: memfault.NewTimestamp(d.LastSeen)}, {Reason: memfault.RebootReasonLowPower, Time: memfault.NewTimestamp(d.LastSeen.Add(-50 * time.Hour))},
+		}))
 	}
 }
 
@@ -56,7 +82,7 @@ func TestDashboard_HundredThousandDevices(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	cloud.SeedFleet(100_000)
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
-	d.requireSoon(t, "versions", "100\u202f000 devices as a table")
+	d.requireSoon(t, "versions", "100\u202f000 devices.")
 	d.requireSoon(t, "reboots", "devices were read")
 	_, page := d.get(t, "/sections/sources")
 	require.Contains(t, page, "100\u202f000 for reboots")

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -23,11 +24,12 @@ func TestDashboard_ShowsNumbers(t *testing.T) {
 	status, page := d.get(t, "/")
 	require.Equal(t, http.StatusOK, status)
 	for _, text := range []string{
-		"<b>40</b> devices", "<b>38</b> seen in 24 h", "<b>2</b> not seen for 7 days", "<b>1</b> active rollouts", "<b>1</b> open issues",
-		`<a href="/devices?version=1.0.0&amp;cohort=default">30</a>`, `<a href="/devices?version=1.1.0&amp;cohort=beta">4</a>`,
-		`<td class="n">50 %</td><td class="n">40.0 %</td>`, "Assert at pump_start", `<td class="n">3</td><td class="n">3</td>`,
+		"<b>40</b> devices", "<b>38</b> seen in 24 h", "<b>2</b> not seen for 7 days", "<b>1</b> active rollout", "<b>1</b> open issue",
+		`<a href="/devices?cohort=default&amp;version=1.0.0">30</a>`, `<a href="/devices?cohort=beta&amp;version=1.1.0">4</a>`,
+		`<td role="cell" class="n" data-label="offered to">50 %</td>`, ">4 of 10</a> (40.0 %)", "Assert at pump_start",
+		`<td role="cell" class="n" data-label="all traces">3</td><td role="cell" class="n" data-label="devices">3 (7.5 %)</td>`,
 		"staged, 50 %", "TAP-D8", "https://app.memfault.com/organizations/acme/projects/smart-sink/devices/TAP-D8",
-		"costs 43 requests: 1 for devices, 38 for reboots", "read <time",
+		"costs 45 requests: 1 for devices, 38 for reboots", "read <time",
 	} {
 		assert.Contains(t, page, text)
 	}
@@ -46,7 +48,7 @@ func TestDashboard_ShowsTheRestAfterFailure(t *testing.T) {
 			d := start(t, newConfig(t), sourceOf(cloud), nil)
 			d.requireSoon(t, section, "The credential does not permit to read this.")
 			for other, text := range map[string]string{
-				"issues": "Assert at pump_start", "deployments": "staged, 50 %", "versions": "40 devices as a table",
+				"issues": "Assert at pump_start", "deployments": "staged, 50 %", "versions": "40 devices.",
 			} {
 				if other != section {
 					d.requireSoon(t, other, text)
@@ -71,7 +73,7 @@ func TestDashboard_WrongCredential(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	from := fakeSource(cloud, cloud.Project(), memfault.OrganizationToken("oat_s3cret"))
 	d := start(t, newConfig(t), from, nil)
-	d.requireSoon(t, "issues", "Memfault does not accept the credential.")
+	d.requireSoon(t, "trouble", "Memfault does not accept the credential.")
 	_, page := d.get(t, "/")
 	assert.NotContains(t, page, "s3cret")
 }
@@ -88,9 +90,9 @@ func TestDashboard_StartsWarmWhileCloudIsAway(t *testing.T) {
 
 	cloud.Fail(memfaulttest.Fault{Drop: true})
 	d = start(t, c, sourceOf(cloud), nil)
-	d.requireSoon(t, "versions", "Memfault cannot be reached at the moment.")
+	d.requireSoon(t, "trouble", "Memfault cannot be reached at the moment.")
 	for section, text := range map[string]string{
-		"versions": "40 devices as a table", "issues": "Assert at pump_start", "reboots": "38 reboots", "rollouts": "40.0 %", "unseen": "TAP-D8",
+		"versions": "40 devices.", "issues": "Assert at pump_start", "reboots": "38 reboots", "rollouts": "(40.0 %)", "unseen": "TAP-D8",
 	} {
 		d.requireSoon(t, section, text)
 	}
@@ -106,11 +108,11 @@ func TestDashboard_CloudAwayFromTheStart(t *testing.T) {
 	c := newConfig(t)
 	c.interval = time.Second
 	d := start(t, c, sourceOf(cloud), nil)
-	d.requireSoon(t, "versions", "Memfault cannot be reached at the moment.")
+	d.requireSoon(t, "trouble", "Memfault cannot be reached at the moment.")
 	_, page := d.get(t, "/sections/versions")
 	assert.Contains(t, page, "not read yet")
 	cloud.Heal()
-	d.requireSoon(t, "versions", "40 devices as a table")
+	d.requireSoon(t, "versions", "40 devices.")
 }
 
 func TestDashboard_OneDevice(t *testing.T) {
@@ -120,12 +122,13 @@ func TestDashboard_OneDevice(t *testing.T) {
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
 	status, page := d.get(t, "/devices/TAP-A0")
 	assert.Equal(t, http.StatusOK, status)
-	for _, text := range []string{"<dt>region</dt><dd>eu</dd>", "Assert", "1.1.0", "The credential does not permit to read this. (memfault: installs.list"} {
+	for _, text := range []string{"<dt><bdi>region</bdi></dt><dd><bdi>eu</bdi></dd>", "Assert", "1.1.0", "The credential does not permit to read this. (memfault: installs.list"} {
 		assert.Contains(t, page, text)
 	}
 	status, page = d.get(t, "/devices/no%2Fsuch")
 	assert.Equal(t, http.StatusNotFound, status)
-	assert.Contains(t, page, "Memfault does not know this")
+	assert.Contains(t, page, "No device of the project has the serial “no/such”.")
+	assert.NotContains(t, page, "slugs")
 }
 
 func TestDashboard_Search(t *testing.T) {
@@ -133,16 +136,19 @@ func TestDashboard_Search(t *testing.T) {
 	addFleet(cloud)
 	cloud.AddDevices(memfaulttest.Device{Serial: "100%_<b>", Nickname: "odd", LastSeen: time.Now()})
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
-	d.requireSoon(t, "versions", "41 devices as a table")
+	d.requireSoon(t, "versions", "41 devices.")
 	for query, want := range map[string]string{
 		"q=tap-b": "1 to 10 of 10", "q=%25": "1 to 1 of 1", "q=odd": "100%_&lt;b&gt;", "q=%27%3B--": "No device matches",
 		"version=1.1.0": "1 to 4 of 4", "version=": "1 to 1 of 1", "cohort=beta&version=1.0.0": "1 to 6 of 6", "unseen": "1 to 2 of 2",
-		"hardware=evt-1": "1 to 41 of 41", "page=2": "No device matches",
+		"hardware=evt-1": "1 to 41 of 41",
 	} {
 		status, page := d.get(t, "/devices?"+query)
 		assert.Equal(t, http.StatusOK, status)
 		assert.Contains(t, page, want, query)
 	}
+	status, page := d.get(t, "/devices?page=99999")
+	assert.Equal(t, http.StatusNotFound, status)
+	assert.Contains(t, page, "The list has no page 99999; the last one is page 1.")
 	for _, page := range []string{"0", "x", "-1", "99999999999999999999"} {
 		status, _ := d.get(t, "/devices?page="+page)
 		assert.Equal(t, http.StatusBadRequest, status, page)
@@ -152,14 +158,14 @@ func TestDashboard_Search(t *testing.T) {
 func TestDashboard_WebhookWithWrongSignature(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
-	d.requireSoon(t, "issues", "The project has no issues.")
+	d.requireSoon(t, "issues", "No issues.")
 	event := memfault.WebhookEvent{Type: memfault.WebhookTypeIssueCreated}
+	requests := cloud.RequestCount("")
 	require.Error(t, cloud.SendWebhook(t.Context(), d.url+"/webhook", "another secret", event))
 	_, page := d.get(t, "/sections/sources")
-	assert.Contains(t, page, "1 webhooks were rejected")
+	assert.Contains(t, page, "1 webhook was rejected")
 	assert.Contains(t, page, "401: wrong signature")
-	requests := cloud.RequestCount("issues.list")
-	assert.Equal(t, 1, requests, "a wrong webhook must not cause requests")
+	assert.Equal(t, requests, cloud.RequestCount(""), "a wrong webhook must not cause requests")
 
 	cloud.AddIssues(memfaulttest.Issue{Title: "new one"})
 	require.NoError(t, cloud.SendWebhook(t.Context(), d.url+"/webhook", secret, event))
@@ -184,23 +190,25 @@ func TestDashboard_EscapesTextOfDevices(t *testing.T) {
 	const text = `<script>alert(1)</script>`
 	cloud.AddDevices(memfaulttest.Device{Serial: "A", Nickname: text, SoftwareVersion: text, LastSeen: time.Now().AddDate(-1, 0, 0)})
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
-	d.requireSoon(t, "versions", "1 devices")
-	for _, path := range []string{"/", "/devices", "/devices/A", "/charts/versions?theme=light&size=half"} {
+	d.requireSoon(t, "versions", "1 device.")
+	for _, path := range []string{"/", "/devices", "/devices/A"} {
 		_, page := d.get(t, path)
 		assert.NotContains(t, page, "<script>alert", path)
 		assert.Contains(t, page, "&lt;script&gt;alert", path)
 	}
 }
 
-func TestCharts_UnknownNames(t *testing.T) {
+func TestDashboard_UnknownPages(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	addFleet(cloud)
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
-	d.requireSoon(t, "versions", "40 devices")
-	for _, path := range []string{"/charts/issues?theme=light&size=half", "/charts/versions?theme=pink&size=half", "/charts/versions?theme=dark&size=99", "/charts/none", "/sections/none", "/none"} {
-		status, _ := d.get(t, path)
+	for _, path := range []string{"/sections/none", "/none", "/static/", "/static", "/static/none.js"} {
+		status, page := d.get(t, path)
 		assert.Equal(t, http.StatusNotFound, status, path)
+		assert.NotContains(t, page, "live.js\">", path)
 	}
+	_, page := d.get(t, "/none")
+	assert.Contains(t, page, "The dashboard has no such page.")
 }
 
 func TestParse_InvalidInput(t *testing.T) {
@@ -226,11 +234,12 @@ func TestRun_StoreOfAnotherProject(t *testing.T) {
 	c, from := newConfig(t), sourceOf(cloud)
 	require.NoError(t, start(t, c, from, nil).stop())
 	from = fakeSource(cloud, memfault.ProjectRef{Organization: "acme", Project: "other"}, memfault.OrganizationToken(cloud.OrganizationToken()))
-	err := serve(t.Context(), c, from, nil, io.Discard)
+	err := serve(t.Context(), c, []source{from}, nil, io.Discard)
 	require.ErrorContains(t, err, "belongs to project acme/smart-sink, not to acme/other")
 }
 
-func TestFake_ShowsRollout(t *testing.T) {
+// The story of the fake fleet: a good version, and a bad one that the verdict catches.
+func TestFake_TellsItsStory(t *testing.T) {
 	f, err := newFake(200)
 	require.NoError(t, err)
 	t.Cleanup(f.cloud.Close)
@@ -238,9 +247,13 @@ func TestFake_ShowsRollout(t *testing.T) {
 	c.fake, c.secrets = true, []string{fakeSecret}
 	require.NoError(t, f.replay(t.Context(), c.store))
 	d := start(t, c, f.source(), f)
-	d.requireSoon(t, "rollouts", fmt.Sprintf(">%s</a>", fakeVersion))
-	_, page := d.get(t, "/sections/rollouts")
-	assert.Contains(t, page, "charts/rollouts", "the share over time of the last days")
+	d.requireSoon(t, "verdict", "2.2.0 restarts unexpectedly")
+	_, page := d.get(t, "/sections/verdict")
+	assert.Contains(t, page, `<div class="verdict red">`)
+	assert.Contains(t, page, "still run 2.2.0, which was pulled")
+	_, page = d.get(t, "/sections/rollouts")
+	assert.Contains(t, page, `<tr role="row" data-key=`)
+	assert.Contains(t, page, `class="ended"`)
 	_, page = d.get(t, "/sections/summary")
 	assert.Contains(t, page, "<b>200</b> devices")
 	silent := 0
@@ -253,4 +266,40 @@ func TestFake_ShowsRollout(t *testing.T) {
 	assert.Contains(t, page, "<b>3</b> active rollouts")
 	d.requireSoon(t, "issues", "Assert at valve.c") // a webhook of the running fake
 	require.Empty(t, f.cloud.Violations())
+}
+
+// Six days into the story, only the good version is deployed.
+func TestBrowser_GoodVersionIsGood(t *testing.T) {
+	f, err := newFakeAt(300, 6*fakeDay-time.Hour)
+	require.NoError(t, err)
+	t.Cleanup(f.cloud.Close)
+	c := newConfig(t)
+	require.NoError(t, f.replay(t.Context(), c.store))
+	d := start(t, c, f.source(), nil)
+	d.requireSoon(t, "verdict", "2.1.0 restarts unexpectedly")
+	_, page := d.get(t, "/sections/rollouts")
+	assert.Contains(t, page, ">2.1.0</bdi>")
+	assert.NotContains(t, page, `light red`)
+	assert.NotContains(t, page, `class="ended"`)
+	ctx := newBrowser(t, light)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+	requireTrue(t, ctx, contains("verdict", "2.1.0 restarts unexpectedly"))
+	requireReadable(t, ctx)
+	screenshot(t, ctx, "green")
+}
+
+// The bars of a day do not outgrow those of the days before: reboots follow the time that passes.
+func TestFake_RatesDoNotDependOnSteps(t *testing.T) {
+	f, err := newFake(1)
+	require.NoError(t, err)
+	t.Cleanup(f.cloud.Close)
+	d := &fakeDevice{version: fakeGood}
+	const days = 20_000
+	for _, step := range []time.Duration{fakeReport, fakeStep, fakeDay} {
+		n := 0
+		for range int(days * fakeDay / step) {
+			n += len(f.reboots(d, time.Now(), step))
+		}
+		assert.InDelta(t, 0.162*days, n, 0.02*days, step)
+	}
 }

@@ -16,10 +16,13 @@ const (
 	// missed, and the clock of this machine may differ from Memfault's.
 	overlap = 5 * time.Minute
 
-	// SampleDays is the number of days for which points of the rollouts are kept.
-	SampleDays = 90
-	// MaxIssues is the number of issues that are read, those with the most traces.
+	// MaxIssues is the number of issues that are read: of those with the most traces, and again of
+	// those that were seen first most recently.
 	MaxIssues = 50
+	// MaxTraces is the number of traces that are kept, the newest.
+	MaxTraces = 20_000
+	// firstTraces is the number of pages of traces that the first read reads.
+	firstTraces = 20
 )
 
 func (r *Reader) readProject(ctx context.Context) error {
@@ -43,10 +46,44 @@ func (r *Reader) readDeployments(ctx context.Context) error {
 	}))
 }
 
+// readIssues reads two pages: the issues with the most traces, and the newest, which have few.
 func (r *Reader) readIssues(ctx context.Context) error {
-	return savePage(ctx, r, Issues, r.Client.Issues.List(r.Project, memfault.IssueListOptions{
-		ListOptions: memfault.ListOptions{PerPage: MaxIssues, Sort: memfault.Descending(memfault.SortTraceCount)},
-	}))
+	var issues []memfault.Issue
+	known := map[int64]bool{}
+	for _, key := range []string{memfault.SortTraceCount, memfault.SortFirstSeen} {
+		page, err := r.Client.Issues.List(r.Project, memfault.IssueListOptions{
+			ListOptions: memfault.ListOptions{PerPage: MaxIssues, Sort: memfault.Descending(key)},
+		}).Page(ctx)
+		if err != nil {
+			return err
+		}
+		for _, issue := range page.Items {
+			if !known[issue.ID] {
+				known[issue.ID] = true
+				issues = append(issues, issue)
+			}
+		}
+	}
+	return store.SaveObjects(ctx, r.Store, Issues, issues)
+}
+
+// readTraces reads the newest traces, page by page, until all traces of a page are known. The list
+// is sorted by the clocks of the devices, so a trace of a device with a wrong clock can be missed.
+func (r *Reader) readTraces(ctx context.Context) error {
+	pages := 0
+	for page, err := range r.Client.Traces.List(r.Project, memfault.TraceListOptions{ListOptions: memfault.ListOptions{PerPage: pageSize}}).Pages(ctx) {
+		if err != nil {
+			return err
+		}
+		added, err := r.Store.SaveTraces(ctx, page.Items)
+		if err != nil {
+			return err
+		}
+		if pages++; added == 0 || pages == firstTraces {
+			break
+		}
+	}
+	return r.Store.RemoveTraces(ctx, r.rebootsSince(), MaxTraces)
 }
 
 func saveList[T any](ctx context.Context, r *Reader, part string, pager *memfault.Pager[T]) error {
@@ -107,15 +144,15 @@ func (r *Reader) readDevices(ctx context.Context) error {
 	return r.sample(ctx)
 }
 
-// sample stores a point of the rollouts.
+// sample stores the state of the fleet, for the charts over time.
 func (r *Reader) sample(ctx context.Context) error {
-	counts, err := r.Store.Counts(ctx)
+	now := r.Now()
+	counts, err := r.Store.Counts(ctx, store.Filter{}, now.Add(-24*time.Hour))
 	if err != nil {
 		return err
 	}
-	now := r.Now()
 	if err := r.Store.SaveSample(ctx, now.Truncate(r.SampleEvery), counts); err != nil {
 		return err
 	}
-	return r.Store.RemoveSamples(ctx, now.AddDate(0, 0, -SampleDays))
+	return r.Store.RemoveSamples(ctx, now.AddDate(0, 0, -RebootDays), now.AddDate(0, 0, -2))
 }

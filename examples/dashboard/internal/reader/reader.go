@@ -21,13 +21,14 @@ const (
 	Cohorts     = "cohorts"
 	Deployments = "deployments"
 	Issues      = "issues"
+	Traces      = "traces"
 	Reboots     = "reboots"
 )
 
 // listing is the name under which the store keeps the last complete listing of the devices.
 const listing = "listing"
 
-// RebootDays is the number of days whose reboots are read.
+// RebootDays is the number of days whose reboots are read, and for which samples are kept.
 const RebootDays = 30
 
 // Options are the options of [New]. Client, Project and Store are required.
@@ -35,14 +36,14 @@ type Options struct {
 	Client  *memfault.Client // with [CountRequest] as an observer
 	Project memfault.ProjectRef
 	Store   *store.Store
-	// Interval is the time between two reads of devices, deployments and issues; a minute by
-	// default. Cohorts are read every five intervals.
+	// Interval is the time between two reads of devices, deployments, issues and traces; a minute
+	// by default. Cohorts are read every five intervals.
 	Interval time.Duration
 	// ListAllEvery is the time between two complete listings of the devices; an hour by default.
 	// In between, only devices that were seen since the last read are listed. The project and
 	// the reboots are read after the same time.
 	ListAllEvery time.Duration
-	// SampleEvery is the time between two points of the rollouts; 10 minutes by default.
+	// SampleEvery is the time between two samples of the fleet; 10 minutes by default.
 	SampleEvery time.Duration
 	// Changed is called when a part was read, has failed, or has made progress.
 	Changed func(part string)
@@ -89,6 +90,7 @@ func New(ctx context.Context, options Options) (*Reader, error) {
 		{name: Cohorts, every: 5 * r.Interval, read: r.readCohorts},
 		{name: Deployments, every: r.Interval, read: r.readDeployments},
 		{name: Issues, every: r.Interval, read: r.readIssues},
+		{name: Traces, every: r.Interval, read: r.readTraces},
 		{name: Reboots, every: r.ListAllEvery, read: r.readReboots},
 	}
 	stored, err := r.Store.Parts(ctx)

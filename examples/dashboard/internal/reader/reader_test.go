@@ -118,7 +118,7 @@ func TestReboots_OnlyOfDevicesThatWereSeen(t *testing.T) {
 	r := newReader(t, cloud, reader.Options{})
 	requireRead(t, r, reader.Devices, reader.Reboots)
 	assert.Equal(t, 10, r.Status(reader.Reboots).Last.Requests, "the others were not seen in 30 days")
-	counts, err := r.Store.RebootCounts(t.Context(), time.Time{})
+	counts, err := r.Store.RebootCounts(t.Context(), store.Filter{}, time.Time{})
 	require.NoError(t, err)
 	assert.Len(t, counts, 10)
 
@@ -128,7 +128,7 @@ func TestReboots_OnlyOfDevicesThatWereSeen(t *testing.T) {
 	cloud.Report("D5", "2.0.0")
 	requireRead(t, r, reader.Devices, reader.Reboots)
 	assert.Equal(t, 1, r.Status(reader.Reboots).Last.Requests)
-	counts, err = r.Store.RebootCounts(t.Context(), time.Time{})
+	counts, err = r.Store.RebootCounts(t.Context(), store.Filter{}, time.Time{})
 	require.NoError(t, err)
 	assert.Len(t, counts, 11)
 }
@@ -169,8 +169,58 @@ func TestFullCost_OfFleet(t *testing.T) {
 	requireRead(t, r)
 	cost, err := r.FullCost(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, reader.Cost{Devices: 3, Reboots: 250, Others: 4}, cost)
+	assert.Equal(t, reader.Cost{Devices: 3, Reboots: 250, Others: 6}, cost)
 	assert.Equal(t, cost.Total(), cloud.RequestCount(""), "what the first read did cost")
+}
+
+// The newest issues are read too, although they have fewer traces than the others.
+func TestIssues_NewestWithFewTraces(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	now := time.Now()
+	for i := range 2 * reader.MaxIssues {
+		id := cloud.AddIssues(memfaulttest.Issue{Title: fmt.Sprint("old ", i)})[0]
+		for n := range 2 {
+			cloud.AddTraces(memfaulttest.Trace{Issue: id, DeviceSerial: "A", Captured: now.AddDate(0, 0, -i-n-1)})
+		}
+	}
+	id := cloud.AddIssues(memfaulttest.Issue{Title: "new"})[0]
+	cloud.AddTraces(memfaulttest.Trace{Issue: id, DeviceSerial: "A", Captured: now})
+	r := newReader(t, cloud, reader.Options{})
+	requireRead(t, r, reader.Issues)
+	issues, err := store.Objects[memfault.Issue](t.Context(), r.Store, reader.Issues)
+	require.NoError(t, err)
+	titles := map[string]int{}
+	for _, issue := range issues {
+		titles[issue.Title]++
+	}
+	assert.Equal(t, 1, titles["new"])
+	assert.Equal(t, 1, titles["old 0"], "in both pages, but once in the list")
+}
+
+// The first read reads many pages. Later ones stop at the first page without a new trace.
+func TestTraces_OnlyNewOnes(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	now := time.Now()
+	ids := cloud.AddIssues(memfaulttest.Issue{Title: "a"}, memfaulttest.Issue{Title: "b"}, memfaulttest.Issue{Title: "c"})
+	var traces []memfaulttest.Trace
+	for i := range 350 {
+		traces = append(traces, memfaulttest.Trace{Issue: ids[i%3], DeviceSerial: "A", SoftwareVersion: "1.0", Captured: now.Add(-time.Duration(i) * time.Minute)})
+	}
+	cloud.AddTraces(traces...)
+	r := newReader(t, cloud, reader.Options{})
+	for _, want := range []int{4, 1} {
+		requireRead(t, r, reader.Traces)
+		assert.Equal(t, want, r.Status(reader.Traces).Last.Requests)
+	}
+	cloud.AddTraces(memfaulttest.Trace{Issue: ids[0], DeviceSerial: "A", SoftwareVersion: "1.0", Captured: now})
+	requireRead(t, r, reader.Traces)
+	counts, err := r.Store.TraceCounts(t.Context(), store.Filter{}, time.Time{})
+	require.NoError(t, err)
+	total := 0
+	for _, c := range counts {
+		total += c.Traces
+	}
+	assert.Equal(t, 351, total)
 }
 
 func TestStore_HasNoProjectKey(t *testing.T) {
@@ -203,7 +253,7 @@ func TestRun_ReadsEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := memfaulttest.NewInMemoryServer(t)
 		n := run(t, cloud, reader.Options{Interval: time.Minute}, "issues.list", func(*reader.Reader) { time.Sleep(10*time.Minute + time.Second) })
-		assert.Equal(t, 11, n)
+		assert.Equal(t, 22, n, "two pages each time")
 		assert.Equal(t, 3, cloud.RequestCount("cohorts.list"))
 		assert.Equal(t, 1, cloud.RequestCount("projects.retrieve"))
 	})
@@ -220,15 +270,15 @@ func TestRun_RefreshIsBounded(t *testing.T) {
 			}
 			time.Sleep(time.Millisecond)
 			synctest.Wait()
-			assert.Equal(t, 2, cloud.RequestCount("issues.list"), "immediately")
+			assert.Equal(t, 4, cloud.RequestCount("issues.list"), "immediately; two pages each time")
 			for range 10 {
 				r.Refresh(reader.Issues)
 				time.Sleep(100 * time.Millisecond)
 			}
 			time.Sleep(10 * time.Second)
 		})
-		assert.LessOrEqual(t, n, 4)
-		assert.GreaterOrEqual(t, n, 3)
+		assert.LessOrEqual(t, n, 8)
+		assert.GreaterOrEqual(t, n, 6)
 	})
 }
 

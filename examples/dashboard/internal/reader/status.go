@@ -33,7 +33,7 @@ func (p *part) status() Status {
 type Cost struct {
 	Devices int // one for each page of devices
 	Reboots int // one for each device that was seen in the last 30 days; more if it has more than 100 reboots
-	Others  int // one for each other part
+	Others  int // one for each other part, two for issues
 }
 
 // Total returns the number of all requests.
@@ -41,12 +41,12 @@ func (c Cost) Total() int { return c.Devices + c.Reboots + c.Others }
 
 // FullCost returns the cost of reading the stored fleet again.
 func (r *Reader) FullCost(ctx context.Context) (Cost, error) {
-	_, devices, err := r.Store.RebootCoverage(ctx, time.Time{})
+	_, devices, err := r.Store.RebootCoverage(ctx, store.Filter{}, time.Time{})
 	if err != nil {
 		return Cost{}, err
 	}
-	_, reboots, err := r.Store.RebootCoverage(ctx, r.rebootsSince())
-	return Cost{Devices: max(1, (devices+pageSize-1)/pageSize), Reboots: reboots, Others: len(r.parts) - 2}, err
+	_, reboots, err := r.Store.RebootCoverage(ctx, store.Filter{}, r.rebootsSince())
+	return Cost{Devices: max(1, (devices+pageSize-1)/pageSize), Reboots: reboots, Others: len(r.parts) - 1}, err
 }
 
 type countKey struct{}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 	"time"
 
@@ -25,9 +26,15 @@ func (s *Store) Listing(ctx context.Context) (listing int64, err error) {
 	return listing, err
 }
 
-// SaveDevices adds devices of a listing, or replaces them.
+// SaveDevices adds devices of a listing, or replaces them. If a device was seen later than before,
+// it also continues the span of time for which the device ran its version; see [Store.Rates].
 func (s *Store) SaveDevices(ctx context.Context, listing int64, devices []memfault.Device) error {
 	return s.update(ctx, func(tx *sql.Tx) error {
+		before, err := tx.PrepareContext(ctx, "SELECT "+deviceColumns+" FROM device WHERE serial = ?")
+		if err != nil {
+			return err
+		}
+		defer before.Close() //nolint:errcheck // the transaction ends it anyway
 		insert, err := tx.PrepareContext(ctx, `INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?, 0)
 			ON CONFLICT (serial) DO UPDATE SET nickname = excluded.nickname, hardware = excluded.hardware, cohort = excluded.cohort,
 			version = excluded.version, last_seen = excluded.last_seen, listing = excluded.listing`)
@@ -39,6 +46,13 @@ func (s *Store) SaveDevices(ctx context.Context, listing int64, devices []memfau
 			version := ""
 			if d.LastSeenSoftwareVersion != nil {
 				version = d.LastSeenSoftwareVersion.Version
+			}
+			old, err := scanDevice(before.QueryRowContext(ctx, d.DeviceSerial))
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			if err := saveSpan(ctx, tx, old, d.DeviceSerial, version, d.LastSeen.Time); err != nil {
+				return err
 			}
 			if _, err := insert.ExecContext(ctx, d.DeviceSerial, d.Nickname, d.HardwareVersion.Name, d.Cohort.Slug, version, millis(d.LastSeen.Time), listing); err != nil {
 				return err
@@ -55,6 +69,9 @@ func (s *Store) RemoveUnlisted(ctx context.Context, listing int64) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM device WHERE listing < ?", listing); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM span WHERE serial NOT IN (SELECT serial FROM device)"); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, "DELETE FROM reboot WHERE serial NOT IN (SELECT serial FROM device)")
 		return err
 	})
@@ -67,6 +84,7 @@ type Filter struct {
 	NoVersion bool // devices that never reported a version
 	Cohort    string
 	Hardware  string
+	Cohorts   []string // one of them, if there are any
 	// UnseenSince selects the devices that were not seen after that time, and those that were
 	// never seen.
 	UnseenSince time.Time
@@ -84,15 +102,32 @@ func (f Filter) where() (text string, args []any) {
 	if f.NoVersion {
 		add("version = ''")
 	}
-	for column, value := range map[string]string{"version": f.Version, "cohort": f.Cohort, "hardware": f.Hardware} {
-		if value != "" {
-			add(column+" = ?", value)
+	for _, is := range []struct{ column, value string }{{"version", f.Version}, {"cohort", f.Cohort}, {"hardware", f.Hardware}} {
+		if is.value != "" {
+			add(is.column+" = ?", is.value)
 		}
+	}
+	if len(f.Cohorts) > 0 {
+		term := "cohort IN (?" + strings.Repeat(", ?", len(f.Cohorts)-1) + ")"
+		for _, cohort := range f.Cohorts {
+			args = append(args, cohort)
+		}
+		terms = append(terms, term)
 	}
 	if !f.UnseenSince.IsZero() {
 		add("last_seen <= ?", millis(f.UnseenSince))
 	}
 	return strings.Join(terms, " AND "), args
+}
+
+// ofDevices returns a term for a table that has the serials of devices, and its arguments. It looks
+// up the device of each row, which is faster than a list of all devices if there are few rows.
+func (f Filter) ofDevices(table string) (text string, args []any) {
+	where, args := f.where()
+	if where == "true" {
+		return "", nil
+	}
+	return " AND EXISTS (SELECT 1 FROM device WHERE device.serial = " + table + ".serial AND " + where + ")", args
 }
 
 // Devices returns the devices that match the filter, and their total number. They are sorted by
@@ -131,20 +166,39 @@ func scanDevice(row interface{ Scan(...any) error }) (Device, error) {
 
 // Count is a number of devices.
 type Count struct {
-	Cohort  string // slug
-	Version string // empty if the devices never reported one
-	Devices int
+	Cohort   string // slug
+	Hardware string
+	Version  string // empty if the devices never reported one
+	Devices  int
+	Seen     int // of them, those that were seen after a time
 }
 
-// Counts counts the devices by cohort and version.
-func (s *Store) Counts(ctx context.Context) (counts []Count, err error) {
+// Counts counts the devices by cohort, hardware version and software version.
+func (s *Store) Counts(ctx context.Context, filter Filter, seenSince time.Time) (counts []Count, err error) {
+	where, args := filter.where()
 	err = s.query(ctx, func(rows *sql.Rows) error {
 		var c Count
-		if err := rows.Scan(&c.Cohort, &c.Version, &c.Devices); err != nil {
+		if err := rows.Scan(&c.Cohort, &c.Hardware, &c.Version, &c.Devices, &c.Seen); err != nil {
 			return err
 		}
 		counts = append(counts, c)
 		return nil
-	}, "SELECT cohort, version, count(*) FROM device GROUP BY cohort, version ORDER BY cohort, version")
+	}, "SELECT cohort, hardware, version, count(*), sum(last_seen > ?) FROM device WHERE "+where+" GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+		append([]any{millis(seenSince)}, args...)...)
 	return counts, err
+}
+
+// Names returns the cohorts, hardware versions and software versions of the devices.
+func (s *Store) Names(ctx context.Context) (cohorts, hardware, versions []string, err error) {
+	for column, names := range map[string]*[]string{"cohort": &cohorts, "hardware": &hardware, "version": &versions} {
+		err = errors.Join(err, s.query(ctx, func(rows *sql.Rows) error {
+			var name string
+			if err := rows.Scan(&name); err != nil {
+				return err
+			}
+			*names = append(*names, name)
+			return nil
+		}, "SELECT DISTINCT "+column+" FROM device WHERE "+column+" <> '' ORDER BY 1"))
+	}
+	return cohorts, hardware, versions, err
 }

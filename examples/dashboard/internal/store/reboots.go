@@ -26,27 +26,19 @@ func (s *Store) LastReboot(ctx context.Context, serial string) (time.Time, error
 	return fromMillis(last), err
 }
 
-// SaveReboots adds the reboots of a device and marks the reboots as read up to device.LastSeen.
-// If the device was seen later, it is pending again.
-func (s *Store) SaveReboots(ctx context.Context, device Device, reboots []memfault.Reboot) error {
+// RemoveReboots removes the reboots before a time, and what was counted of the days before.
+func (s *Store) RemoveReboots(ctx context.Context, before time.Time) error {
 	return s.update(ctx, func(tx *sql.Tx) error {
-		for _, r := range reboots {
-			version := ""
-			if r.SoftwareVersion != nil {
-				version = r.SoftwareVersion.Version
-			}
-			if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO reboot VALUES (?, ?, ?, ?)", device.Serial, millis(r.Time.Time), int(r.Reason), version); err != nil {
+		for text, limit := range map[string]int64{
+			"DELETE FROM reboot WHERE time < ?": millis(before), "DELETE FROM span WHERE last < ?": millis(before),
+			"DELETE FROM rate WHERE day < ?": millis(before) / day.Milliseconds(),
+		} {
+			if _, err := tx.ExecContext(ctx, text, limit); err != nil {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, "UPDATE device SET reboots_read = ? WHERE serial = ?", millis(device.LastSeen), device.Serial)
-		return err
+		return nil
 	})
-}
-
-// RemoveReboots removes the reboots before a time.
-func (s *Store) RemoveReboots(ctx context.Context, before time.Time) error {
-	return s.exec(ctx, "DELETE FROM reboot WHERE time < ?", millis(before))
 }
 
 // RebootCount is the number of reboots of a day, in UTC, for a reason.
@@ -58,8 +50,16 @@ type RebootCount struct {
 
 const day = 24 * time.Hour
 
-// RebootCounts counts the reboots since a time by day and reason.
-func (s *Store) RebootCounts(ctx context.Context, since time.Time) (counts []RebootCount, err error) {
+// RebootCounts counts the reboots since a time by day and reason. The version of the filter is
+// that which the device ran when it restarted.
+func (s *Store) RebootCounts(ctx context.Context, filter Filter, since time.Time) (counts []RebootCount, err error) {
+	text, values := "SELECT time / ? AS day, reason, count(*) FROM reboot WHERE time >= ?", []any{day.Milliseconds(), millis(since)}
+	if filter.Version != "" {
+		text, values = text+" AND version = ?", append(values, filter.Version)
+		filter.Version = ""
+	}
+	devices, args := filter.ofDevices("reboot")
+	text, values = text+devices, append(values, args...)
 	err = s.query(ctx, func(rows *sql.Rows) error {
 		var c RebootCount
 		var at int64
@@ -69,13 +69,15 @@ func (s *Store) RebootCounts(ctx context.Context, since time.Time) (counts []Reb
 		c.Day = time.UnixMilli(at * day.Milliseconds()).UTC()
 		counts = append(counts, c)
 		return nil
-	}, "SELECT time / ? AS day, reason, count(*) FROM reboot WHERE time >= ? GROUP BY day, reason ORDER BY day, reason", day.Milliseconds(), millis(since))
+	}, text+" GROUP BY day, reason ORDER BY day, reason", values...)
 	return counts, err
 }
 
 // RebootCoverage returns how many devices were seen since a time, and of how many of them the
 // reboots were read.
-func (s *Store) RebootCoverage(ctx context.Context, since time.Time) (read, devices int, err error) {
-	err = s.db.QueryRowContext(ctx, "SELECT coalesce(sum(reboots_read > 0), 0), count(*) FROM device WHERE last_seen >= ?", millis(since)).Scan(&read, &devices)
+func (s *Store) RebootCoverage(ctx context.Context, filter Filter, since time.Time) (read, devices int, err error) {
+	where, args := filter.where()
+	err = s.db.QueryRowContext(ctx, "SELECT coalesce(sum(reboots_read > 0), 0), count(*) FROM device WHERE last_seen >= ? AND "+where,
+		append([]any{millis(since)}, args...)...).Scan(&read, &devices)
 	return read, devices, err
 }

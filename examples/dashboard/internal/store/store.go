@@ -17,7 +17,7 @@ import (
 
 // schemaVersion is stored in the file. A file of another version is not read: everything in it
 // can be read from Memfault again, except the samples.
-const schemaVersion = 1
+const schemaVersion = 2
 
 const schema = `
 CREATE TABLE IF NOT EXISTS project (organization TEXT NOT NULL, project TEXT NOT NULL);
@@ -38,11 +38,29 @@ CREATE TABLE IF NOT EXISTS reboot (
 	serial TEXT NOT NULL, time INTEGER NOT NULL, reason INTEGER NOT NULL, version TEXT NOT NULL,
 	PRIMARY KEY (serial, time, reason)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS reboot_time ON reboot (time, reason);
-CREATE TABLE IF NOT EXISTS sample (
-	time INTEGER NOT NULL, cohort TEXT NOT NULL, version TEXT NOT NULL, devices INTEGER NOT NULL,
-	PRIMARY KEY (time, cohort, version)
+CREATE INDEX IF NOT EXISTS reboot_time ON reboot (time, reason, version, serial);
+CREATE TABLE IF NOT EXISTS span ( -- a device was seen running a version from first to last
+	serial TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, version TEXT NOT NULL,
+	PRIMARY KEY (serial, last)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS span_version ON span (version, last, serial);
+CREATE TABLE IF NOT EXISTS rate ( -- of a day in UTC: time for which devices were seen, unexpected reboots in it
+	day INTEGER NOT NULL, cohort TEXT NOT NULL, hardware TEXT NOT NULL, version TEXT NOT NULL,
+	millis INTEGER NOT NULL, errors INTEGER NOT NULL,
+	PRIMARY KEY (day, cohort, hardware, version)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS trace (
+	id INTEGER PRIMARY KEY, time INTEGER NOT NULL, issue INTEGER NOT NULL, serial TEXT NOT NULL, version TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS trace_issue ON trace (issue, time, version, serial);
+CREATE INDEX IF NOT EXISTS trace_time ON trace (time);
+CREATE TABLE IF NOT EXISTS sample (
+	time INTEGER NOT NULL, cohort TEXT NOT NULL, hardware TEXT NOT NULL, version TEXT NOT NULL,
+	devices INTEGER NOT NULL,
+	seen INTEGER NOT NULL, -- of the devices, those that were seen in the 24 hours before
+	PRIMARY KEY (time, cohort, hardware, version)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS version (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE); -- in the order in which they appeared
 `
 
 // Store is the SQLite file. It is safe for concurrent use by multiple goroutines. Times are
@@ -147,4 +165,10 @@ func fromMillis(ms int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms)
+}
+
+// Size returns the size of the file in bytes.
+func (s *Store) Size(ctx context.Context) (size int64, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").Scan(&size)
+	return size, err
 }

@@ -105,22 +105,37 @@ func TestDevices_Filter(t *testing.T) {
 	require.ErrorIs(t, err, sql.ErrNoRows)
 }
 
-func TestShares_OverTime(t *testing.T) {
+func TestSamples_OverTime(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "test.db"))
-	at := time.UnixMilli(1_700_000_000_000)
+	at := time.UnixMilli(1_699_999_200_000) // a full hour
 	for i := range 3 {
 		require.NoError(t, s.SaveSample(t.Context(), at.Add(time.Duration(i)*time.Hour), []store.Count{
-			{Cohort: "beta", Version: "1.0", Devices: 4 - i}, {Cohort: "beta", Version: "2.0", Devices: i}, {Cohort: "default", Version: "2.0", Devices: 9},
+			{Cohort: "beta", Hardware: "evt", Version: "1.0", Devices: 4 - i, Seen: 2},
+			{Cohort: "beta", Hardware: "dvt", Version: "2.0", Devices: i},
+			{Cohort: "default", Hardware: "evt", Version: "2.0", Devices: 9, Seen: 7},
 		}))
 	}
 	require.NoError(t, s.SaveSample(t.Context(), at, []store.Count{{Cohort: "beta", Version: "2.0", Devices: 0}}))
-	shares, err := s.Shares(t.Context(), "beta", "2.0", time.Time{})
+	samples, err := s.Samples(t.Context(), store.Filter{Cohort: "beta"}, time.Time{})
 	require.NoError(t, err)
-	assert.Equal(t, []store.Share{{Time: at.Add(time.Hour), Share: 0.25}, {Time: at.Add(2 * time.Hour), Share: 0.5}}, shares)
-	require.NoError(t, s.RemoveSamples(t.Context(), at.Add(2*time.Hour)))
-	shares, err = s.Shares(t.Context(), "beta", "2.0", time.Time{})
+	assert.Equal(t, []store.Sample{
+		{Time: at.Add(time.Hour), Devices: map[string]int{"1.0": 3, "2.0": 1}, Seen: 2}, {Time: at.Add(2 * time.Hour), Devices: map[string]int{"1.0": 2, "2.0": 2}, Seen: 2},
+	}, samples)
+	samples, err = s.Samples(t.Context(), store.Filter{Hardware: "evt"}, at.Add(2*time.Hour))
 	require.NoError(t, err)
-	assert.Len(t, shares, 1)
+	require.Len(t, samples, 1)
+	assert.Equal(t, 11, samples[0].Total())
+	assert.Equal(t, 9, samples[0].Seen)
+	numbers, err := s.VersionNumbers(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, map[string]int{"1.0": 0, "2.0": 1}, numbers)
+
+	require.NoError(t, s.SaveSample(t.Context(), at.Add(70*time.Minute), []store.Count{{Cohort: "beta", Version: "2.0", Devices: 1}}))
+	require.NoError(t, s.RemoveSamples(t.Context(), at.Add(time.Hour), at.Add(90*time.Minute)))
+	samples, err = s.Samples(t.Context(), store.Filter{}, time.Time{})
+	require.NoError(t, err)
+	require.Len(t, samples, 2, "one an hour")
+	assert.Equal(t, at.Add(time.Hour), samples[0].Time)
 }
 
 func TestReboots_DeviceSeenMeanwhileStaysPending(t *testing.T) {
@@ -138,7 +153,7 @@ func TestReboots_DeviceSeenMeanwhileStaysPending(t *testing.T) {
 	pending, err = s.PendingReboots(t.Context(), time.Time{})
 	require.NoError(t, err)
 	require.Len(t, pending, 1)
-	counts, err := s.RebootCounts(t.Context(), time.Time{})
+	counts, err := s.RebootCounts(t.Context(), store.Filter{}, time.Time{})
 	require.NoError(t, err)
 	require.Len(t, counts, 1)
 	assert.Equal(t, 1, counts[0].Reboots)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/memfault-go/memfault"
 
+	"github.com/memfault-go/memfault/examples/dashboard/internal/chart"
 	"github.com/memfault-go/memfault/examples/dashboard/internal/store"
 )
 
@@ -34,7 +37,7 @@ type devicesView struct {
 
 // serveDevices serves the search, and the devices of a bar of the charts.
 func (s *Server) serveDevices(w http.ResponseWriter, r *http.Request) {
-	view := devicesView{pageView: s.newPage(), Query: r.URL.Query()}
+	view := devicesView{pageView: s.newPage(r), Query: r.URL.Query()}
 	view.Search = view.Query.Get("q")
 	view.Filter = store.Filter{
 		Text: view.Search, Version: view.Query.Get("version"), NoVersion: view.Query.Has("version") && view.Query.Get("version") == "",
@@ -45,14 +48,17 @@ func (s *Server) serveDevices(w http.ResponseWriter, r *http.Request) {
 	}
 	number, err := strconv.Atoi(cmp.Or(view.Query.Get("page"), "1"))
 	if err != nil || number < 1 || number > 1e6 {
-		http.Error(w, "page must be a number from 1", http.StatusBadRequest)
+		s.message(w, r, http.StatusBadRequest, "Not a page", "The page must be a number from 1.")
 		return
 	}
 	offset := (number - 1) * devicesPerPage
 	view.Devices, view.Total, err = s.Store.Devices(r.Context(), view.Filter, view.Unseen, devicesPerPage, offset)
 	if err != nil {
-		s.Log.Error("devices not read", "error", err)
-		http.Error(w, "The store could not be read: "+err.Error(), http.StatusInternalServerError)
+		s.fail(w, "The store could not be read.", err)
+		return
+	}
+	if pages := max(1, (view.Total+devicesPerPage-1)/devicesPerPage); number > pages {
+		s.message(w, r, http.StatusNotFound, "Not found", fmt.Sprintf("The list has no page %d; the last one is page %d.", number, pages))
 		return
 	}
 	view.First, view.Last = offset+1, offset+len(view.Devices)
@@ -77,15 +83,19 @@ func (s *Server) pageQuery(query url.Values, number int) string {
 // block is a part of the page of a device. Each block is read, and can fail, independently.
 type block struct {
 	Problem string
+	Unread  bool // because of a problem that the page describes
 	ReadAt  time.Time
+	advice  string
 }
 
 type deviceView struct {
 	pageView
 	Serial string
 	// Stored is the device as it was last listed. Known reports whether it was ever listed.
-	Stored store.Device
-	Known  bool
+	Stored  store.Device
+	Known   bool
+	Missing bool   // whether Memfault does not know it, any more
+	Problem string // of all blocks
 
 	Device       *memfault.Device
 	DeviceBlock  block
@@ -104,7 +114,7 @@ func (s *Server) serveDevice(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), deviceTimeout)
 	defer cancel()
 	serial := r.PathValue("serial")
-	view := &deviceView{pageView: s.newPage(), Serial: serial}
+	view := &deviceView{pageView: s.newPage(r), Serial: serial}
 	stored, err := s.Store.Device(ctx, serial)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		s.Log.Error("device not read", "error", err)
@@ -116,13 +126,16 @@ func (s *Server) serveDevice(w http.ResponseWriter, r *http.Request) {
 	read := func(result *block, do func() error) {
 		reading.Go(func() {
 			err := do()
-			result.Problem, result.ReadAt = s.explain(err), s.Now()
+			result.ReadAt = s.Now()
+			if errors.Is(err, memfault.ErrNotFound) {
+				return // the page says it once
+			}
+			result.Problem, result.advice = s.explain(err), s.advice(err)
 		})
 	}
-	missing := false
 	read(&view.DeviceBlock, func() (err error) {
 		view.Device, err = s.Client.Devices.Get(ctx, s.Project, serial)
-		missing = errors.Is(err, memfault.ErrNotFound)
+		view.Missing = errors.Is(err, memfault.ErrNotFound)
 		return err
 	})
 	read(&view.AttributesAt, func() error {
@@ -138,11 +151,65 @@ func (s *Server) serveDevice(w http.ResponseWriter, r *http.Request) {
 		return firstPage(ctx, s.Client.Devices.ListLogFiles(s.Project, serial, memfault.LogFileListOptions{ListOptions: first}), &view.LogFiles)
 	})
 	reading.Wait()
-	status := http.StatusOK
-	if missing && !view.Known {
-		status = http.StatusNotFound
+	if view.Missing && !view.Known {
+		s.message(w, r, http.StatusNotFound, "Not found", "No device of the project has the serial “"+chart.Visible(serial)+"”.")
+		return
 	}
-	s.render(w, status, "device", view)
+	view.common()
+	s.render(w, http.StatusOK, "device", view)
+}
+
+// common moves a problem that all blocks have to the top of the page.
+func (v *deviceView) common() {
+	blocks := []*block{&v.DeviceBlock, &v.AttributesAt, &v.RebootsAt, &v.InstallsAt, &v.LogFilesAt}
+	for _, b := range blocks {
+		if b.advice == "" || b.advice != blocks[0].advice {
+			return
+		}
+	}
+	v.Problem = v.DeviceBlock.Problem
+	for _, b := range blocks {
+		b.Problem = ""
+		b.Unread = true
+	}
+}
+
+// serveLogFile downloads a log file of a device.
+func (s *Server) serveLogFile(w http.ResponseWriter, r *http.Request) {
+	file := &download{w: w, name: r.PathValue("serial") + "-" + r.PathValue("cid") + ".log"}
+	_, err := s.Client.Devices.DownloadLogFile(r.Context(), s.Project, r.PathValue("serial"), r.PathValue("cid"), file)
+	switch {
+	case err == nil:
+		file.begin() // the file may be empty
+	case file.begun:
+		panic(http.ErrAbortHandler) // the browser must not take the file as complete
+	case errors.Is(err, memfault.ErrNotFound):
+		s.message(w, r, http.StatusNotFound, "Not found", "Memfault has no such log file.")
+	default:
+		s.message(w, r, http.StatusBadGateway, "Not read", s.explain(err))
+	}
+}
+
+// download writes the header before the first byte, so that a failure before it can be a page.
+type download struct {
+	w     http.ResponseWriter
+	name  string
+	begun bool
+}
+
+func (d *download) begin() {
+	if d.begun {
+		return
+	}
+	d.begun = true
+	d.w.Header().Set("Content-Type", "application/octet-stream")
+	d.w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": d.name}))
+}
+
+// Write writes a part of the file.
+func (d *download) Write(data []byte) (int, error) {
+	d.begin()
+	return d.w.Write(data)
 }
 
 func firstPage[T any](ctx context.Context, pager *memfault.Pager[T], items *[]T) error {

@@ -5,48 +5,89 @@ import (
 	"html/template"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/memfault-go/memfault"
+
+	"github.com/memfault-go/memfault/examples/dashboard/internal/chart"
+	"github.com/memfault-go/memfault/examples/dashboard/internal/poisson"
+	"github.com/memfault-go/memfault/examples/dashboard/internal/store"
 )
 
 // functions returns the functions of the templates.
 func (s *Server) functions() template.FuncMap {
 	return template.FuncMap{
+		"base":       func() string { return s.Base },
 		"number":     number,
-		"percent":    func(value float64) string { return strconv.FormatFloat(value, 'f', 1, 64) + " %" },
+		"plural":     plural,
+		"percent":    percent,
+		"decimal":    decimal,
 		"ago":        func(t time.Time) string { return ago(s.Now().Sub(t)) },
 		"iso":        func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"duration":   shortDuration,
-		"query":      url.QueryEscape,
+		"devices":    s.devicesAddress,
 		"path":       url.PathEscape,
-		"orNone":     func(version string) string { return orText(version, "none") },
+		"choices":    func(name, title, chosen string, all []string) filterView { return filterView{name, title, chosen, all} },
+		"orNone":     orNone,
+		"visible":    chart.Visible,
+		"rate":       rateText,
+		"per100":     per100,
+		"bars":       verdictBars,
 		"appProject": func() string { return memfault.AppURL(s.Project, memfault.AppPage{}) },
 		"appDevice":  func(serial string) string { return memfault.AppURL(s.Project, memfault.AppDevice(serial)) },
-		"appIssue":   func(id int64) string { return memfault.AppURL(s.Project, memfault.AppIssue(id)) },
 		"appRelease": func(version string) string { return memfault.AppURL(s.Project, memfault.AppRelease(version)) },
 		"appCohort":  func(slug string) string { return memfault.AppURL(s.Project, memfault.AppCohort(slug)) },
 		"release":    releaseText,
-		"picture":    s.picture,
 		"attribute":  attributeText,
 	}
 }
 
-func orText(text, otherwise string) string {
-	if text == "" {
-		return otherwise
+// devicesAddress returns the address of the list of devices, with pairs of names and values of the
+// query.
+func (s *Server) devicesAddress(pairs ...string) string {
+	query := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		query.Set(pairs[i], pairs[i+1])
 	}
-	return text
+	return s.Base + "/devices?" + query.Encode()
 }
+
+// fleetAddress returns the address of the fleet with filters.
+func (s *Server) fleetAddress(scope store.Filter, perHundred bool) string {
+	query := url.Values{}
+	for name, value := range map[string]string{"cohort": scope.Cohort, "hardware": scope.Hardware, "version": scope.Version} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if perHundred {
+		query.Set("per", "100")
+	}
+	return s.Base + "/?" + query.Encode()
+}
+
+// filterView is what the template "filter" shows.
+type filterView struct {
+	Name, Title, Chosen string
+	All                 []string
+}
+
+func orNone(version string) string {
+	if version == "" {
+		return "none"
+	}
+	return version
+}
+
+func percent(value float64) string { return strconv.FormatFloat(value, 'f', 1, 64) + " %" }
 
 // attributeText returns the value of an attribute, a string without its quotation marks.
 func attributeText(value json.RawMessage) string {
 	var text string
 	if json.Unmarshal(value, &text) == nil {
-		return text
+		return chart.Visible(text)
 	}
-	return string(value)
+	return chart.Visible(string(value))
 }
 
 // releaseText returns the version of a deployed release, or both versions of a delta release.
@@ -72,10 +113,13 @@ func number(n int) string {
 
 // ago describes how long ago something was, as the script of the page does.
 func ago(d time.Duration) string {
-	if d < -time.Minute {
+	switch {
+	case d < -time.Minute:
 		return "in " + shortDuration(-d)
+	case d < time.Minute:
+		return "just now"
 	}
-	return shortDuration(max(0, d)) + " ago"
+	return shortDuration(d) + " ago"
 }
 
 // shortDuration returns a duration with its largest unit.
@@ -86,10 +130,29 @@ func shortDuration(d time.Duration) string {
 	case d < time.Minute:
 		return strconv.Itoa(int(d.Seconds())) + " s"
 	case d < time.Hour:
-		return strings.TrimSuffix(strconv.Itoa(int(d.Minutes()))+" min "+strconv.Itoa(int(d.Seconds())%60)+" s", " 0 s")
+		return strconv.Itoa(int(d.Minutes())) + " min"
 	case d < 48*time.Hour:
 		return strconv.Itoa(int(d.Hours())) + " h"
 	default:
 		return strconv.Itoa(int(d.Hours()/24)) + " days"
 	}
+}
+
+// verdictBars draws the rates of both versions, if both are known.
+func verdictBars(c comparison) template.HTML {
+	if c.New.DeviceDays <= 0 || c.Old.DeviceDays <= 0 {
+		return ""
+	}
+	color := map[level]string{red: chart.Bad, amber: "warn", green: "good"}[c.Level]
+	if color == "" {
+		color = chart.Other
+	}
+	return chart.Bars("Unexpected reboots per 100 device-days by software version, with their intervals", "", []chart.Bar{
+		rateBar(c.New, color), rateBar(c.Old, chart.Other),
+	})
+}
+
+func rateBar(r store.Rate, color string) chart.Bar {
+	_, in := poisson.Rate(r.Errors, r.DeviceDays)
+	return chart.Bar{Color: color, Text: rateText(r), Value: per100(r), Low: 100 * in.Low, High: 100 * in.High}
 }

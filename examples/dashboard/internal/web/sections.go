@@ -3,36 +3,48 @@ package web
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
-	"sync/atomic"
+	"strings"
+	"time"
 
 	"github.com/memfault-go/memfault/examples/dashboard/internal/reader"
+	"github.com/memfault-go/memfault/examples/dashboard/internal/store"
 )
 
 // section is a block of the page. It is rendered, and fails, independently of the others.
 type section struct {
-	Name     string
-	Title    string
-	Wide     bool
-	Overview bool     // of parts that have a section of their own, which describes their failures
-	parts    []string // the parts of the reader that it shows
-	load     func(context.Context) (any, error)
-	revision atomic.Int64 // grows with each change
+	Name  string
+	Title string
+	Wide  bool
+	parts []string // the parts of the reader that it shows
+	needs []string // those of them without which it shows nothing
+	owns  []string // those whose failures it describes
+	load  func(context.Context, *snapshot) (any, error)
 }
 
+// trouble is the name of the section that describes failures of several parts.
+const trouble = "trouble"
+
 func (s *Server) newSections() []*section {
+	fleet := []string{reader.Devices, reader.Deployments}
 	return []*section{
-		{Name: "summary", Title: "Fleet", Wide: true, Overview: true, parts: []string{reader.Devices, reader.Issues, reader.Deployments}, load: s.loadSummary},
-		{Name: "versions", Title: "Devices by software version and cohort", parts: []string{reader.Devices}, load: s.loadVersions},
-		{Name: "rollouts", Title: "Rollouts over time", parts: []string{reader.Deployments, reader.Devices}, load: s.loadRollouts},
-		{Name: "reboots", Title: "Reboots a day by reason", Wide: true, parts: []string{reader.Reboots}, load: s.loadReboots},
-		{Name: "issues", Title: "Top issues", Wide: true, parts: []string{reader.Issues}, load: s.loadIssues},
-		{Name: "deployments", Title: "Deployments", parts: []string{reader.Deployments, reader.Cohorts}, load: s.loadDeployments},
-		{Name: "unseen", Title: "Devices not seen", parts: []string{reader.Devices}, load: s.loadUnseen},
-		{Name: "sources", Title: "Data and requests", Wide: true, Overview: true, parts: s.Reader.Names(), load: s.loadSources},
+		{Name: trouble, Wide: true, parts: s.Reader.Names()},
+		{
+			Name: "verdict", Title: "Verdict", Wide: true, parts: []string{reader.Devices, reader.Deployments, reader.Issues, reader.Traces, reader.Reboots}, needs: fleet,
+			load: func(_ context.Context, x *snapshot) (any, error) { return x.verdict, nil },
+		},
+		{Name: "rollouts", Title: "Rollouts", Wide: true, parts: []string{reader.Deployments, reader.Devices, reader.Reboots}, needs: fleet, load: s.rolloutsView},
+		{Name: "issues", Title: "Issues, what changed first", Wide: true, parts: []string{reader.Issues, reader.Traces}, needs: []string{reader.Issues}, owns: []string{reader.Issues, reader.Traces}, load: s.issuesView},
+		{Name: "summary", Title: "Fleet", Wide: true, parts: []string{reader.Devices, reader.Issues, reader.Deployments}, load: s.summaryView},
+		{Name: "adoption", Title: "Devices by software version, over time", parts: []string{reader.Devices}, needs: []string{reader.Devices}, load: s.adoptionView},
+		{Name: "active", Title: "Active devices a day", parts: []string{reader.Devices}, needs: []string{reader.Devices}, load: s.activeView},
+		{Name: "reboots", Title: "Reboots a day", Wide: true, parts: []string{reader.Reboots, reader.Devices}, owns: []string{reader.Reboots}, load: s.rebootsView},
+		{Name: "versions", Title: "Devices by software version and cohort", parts: []string{reader.Devices}, needs: []string{reader.Devices}, owns: []string{reader.Devices}, load: s.versionsView},
+		{Name: "deployments", Title: "Deployments", parts: []string{reader.Deployments, reader.Cohorts}, needs: []string{reader.Deployments}, owns: []string{reader.Deployments, reader.Cohorts}, load: s.deploymentsView},
+		{Name: "unseen", Title: "Devices not seen", Wide: true, parts: []string{reader.Devices}, needs: []string{reader.Devices}, load: s.unseenView},
+		{Name: "sources", Title: "Data and requests", Wide: true, parts: s.Reader.Names(), load: s.sourcesView},
 	}
 }
 
@@ -53,7 +65,8 @@ type sectionView struct {
 	Body    template.HTML // empty if there is nothing to show yet
 	Problem string        // why Body is empty
 	Parts   []reader.Status
-	Failed  []failedPart
+	Failed  []failedPart // those that no other section describes
+	Stale   bool         // whether the last read of a part failed
 }
 
 type failedPart struct {
@@ -61,22 +74,78 @@ type failedPart struct {
 	Problem string
 }
 
+// commonFailure is a failure of several parts at once, such as an outage.
+type commonFailure struct {
+	Problem string
+	Parts   string
+	Since   time.Time // when the first of the parts was read last; zero if one never was
+}
+
+// failures returns the failures that several parts have in common, and those of single parts.
+func (s *Server) failures() (common []commonFailure, single map[string]string) {
+	byReason := map[string][]reader.Status{}
+	var order []string
+	for _, name := range s.Reader.Names() {
+		status := s.Reader.Status(name)
+		if status.Err == nil {
+			continue
+		}
+		reason := s.advice(status.Err)
+		if reason == "" {
+			reason = status.Err.Error()
+		}
+		if byReason[reason] == nil {
+			order = append(order, reason)
+		}
+		byReason[reason] = append(byReason[reason], status)
+	}
+	single = map[string]string{}
+	for _, reason := range order {
+		parts := byReason[reason]
+		if len(parts) == 1 && parts[0].Name != reader.Project {
+			single[parts[0].Name] = s.explain(parts[0].Err)
+			continue
+		}
+		failure := commonFailure{Problem: s.explain(parts[0].Err), Since: parts[0].Last.ReadAt}
+		var names []string
+		for _, part := range parts {
+			names = append(names, part.Name)
+			if part.Last.ReadAt.Before(failure.Since) {
+				failure.Since = part.Last.ReadAt
+			}
+		}
+		failure.Parts = strings.Join(names, ", ")
+		common = append(common, failure)
+	}
+	return common, single
+}
+
 // view renders a section. It always succeeds: a failure is part of the section.
-func (s *Server) view(ctx context.Context, section *section) sectionView {
+func (s *Server) view(ctx context.Context, section *section, r *http.Request) sectionView {
 	view := sectionView{section: section}
-	missing := false // whether the section has nothing to show
+	common, single := s.failures()
 	for _, name := range section.parts {
 		status := s.Reader.Status(name)
 		view.Parts = append(view.Parts, status)
-		if status.Err != nil {
-			view.Failed = append(view.Failed, failedPart{status, s.explain(status.Err)})
+		view.Stale = view.Stale || status.Err != nil
+		if problem := single[name]; problem != "" && slices.Contains(section.owns, name) {
+			view.Failed = append(view.Failed, failedPart{status, problem})
 		}
-		missing = missing || status.Last.ReadAt.IsZero() && !section.Overview && name != reader.Reboots
 	}
-	if missing {
-		return view
+	for _, name := range section.needs {
+		if !s.wasRead(name) {
+			return view
+		}
 	}
-	data, err := section.load(ctx)
+	data, err := any(common), error(nil)
+	if section.load != nil {
+		var x *snapshot
+		if x, err = s.snapshot(ctx, scopeOf(r)); err == nil {
+			showing := *x
+			showing.perHundred = perHundred(r)
+			data, err = section.load(ctx, &showing)
+		}
+	}
 	if err == nil {
 		var body bytes.Buffer
 		if err = s.templates.ExecuteTemplate(&body, section.Name, data); err == nil {
@@ -92,22 +161,32 @@ func (s *Server) view(ctx context.Context, section *section) sectionView {
 type pageView struct {
 	Server   *Server
 	Sections []sectionView
-	Trouble  []failedPart // of the project itself
 	Search   string
+	Picker   []link // of several projects
+	Identity string // of the reader, from a proxy
+	Scope    store.Filter
+	// Cohorts, Hardware and Versions are the choices of the filters.
+	Cohorts, Hardware, Versions []string
+	PerHundred                  bool // whether reboots are shown for 100 devices
+	Empty                       bool // whether the project has no devices
 }
 
-func (s *Server) newPage() pageView {
-	page := pageView{Server: s}
-	if status := s.Reader.Status(reader.Project); status.Err != nil {
-		page.Trouble = append(page.Trouble, failedPart{status, s.explain(status.Err)})
-	}
-	return page
+func (s *Server) newPage(r *http.Request) pageView {
+	return pageView{Server: s, Picker: s.Picker, Identity: identityOf(r)}
 }
 
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
-	page := s.newPage()
+	page := s.newPage(r)
+	page.Scope, page.PerHundred = scopeOf(r), perHundred(r)
+	var err error
+	if page.Cohorts, page.Hardware, page.Versions, err = s.Store.Names(r.Context()); err != nil {
+		s.fail(w, "The store could not be read.", err)
+		return
+	}
+	slices.SortFunc(page.Versions, func(a, b string) int { return compareVersions(b, a) })
+	page.Empty = s.wasRead(reader.Devices) && len(page.Cohorts) == 0
 	for _, section := range s.sections {
-		page.Sections = append(page.Sections, s.view(r.Context(), section))
+		page.Sections = append(page.Sections, s.view(r.Context(), section, r))
 	}
 	s.render(w, http.StatusOK, "page", page)
 }
@@ -115,68 +194,10 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveSection(w http.ResponseWriter, r *http.Request) {
 	section := s.section(r.PathValue("name"))
 	if section == nil {
-		http.NotFound(w, r)
+		s.notFound(w, r)
 		return
 	}
-	s.render(w, http.StatusOK, "section", s.view(r.Context(), section))
-}
-
-// serveChart serves a section's chart as SVG.
-func (s *Server) serveChart(w http.ResponseWriter, r *http.Request) {
-	section := s.section(r.PathValue("name"))
-	if section == nil {
-		http.NotFound(w, r)
-		return
-	}
-	key := chartKey{section.Name, r.FormValue("theme"), r.FormValue("size"), section.revision.Load()}
-	tag := fmt.Sprintf(`"%s-%s-%s-%d-%d"`, key.section, key.theme, key.size, key.revision, s.hub.started)
-	w.Header().Set("ETag", tag)
-	w.Header().Set("Cache-Control", "no-cache")
-	if r.Header.Get("If-None-Match") == tag {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	svg, err := s.chart(r.Context(), section, key)
-	if err != nil {
-		w.Header().Del("ETag")
-		http.Error(w, err.Error(), http.StatusNotFound)
-		return
-	}
-	w.Header().Set("Content-Type", "image/svg+xml")
-	// The library sets the style attribute of each element. Nothing else may run or load.
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	_, _ = w.Write(svg) // the browser may be gone
-}
-
-type chartKey struct {
-	section, theme, size string
-	revision             int64
-}
-
-func (s *Server) chart(ctx context.Context, section *section, key chartKey) ([]byte, error) {
-	if svg, ok := s.charts.Load(key); ok {
-		return svg.([]byte), nil
-	}
-	data, err := section.load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	charted, ok := data.(interface{ chart() *chart })
-	if !ok || charted.chart() == nil {
-		return nil, fmt.Errorf("section %q has no chart", section.Name)
-	}
-	svg, err := charted.chart().draw(key.theme, key.size)
-	if err != nil {
-		return nil, err
-	}
-	s.charts.Range(func(old, _ any) bool {
-		if old := old.(chartKey); old.section == key.section && old.revision < key.revision {
-			s.charts.Delete(old)
-		}
-		return true
-	})
-	s.charts.Store(key, svg)
-	return svg, nil
+	s.render(w, http.StatusOK, "section", s.view(r.Context(), section, r))
 }
 
 // headView is what the template "head" shows.
@@ -187,18 +208,3 @@ type headView struct {
 
 // Head returns the data of the template "head".
 func (p pageView) Head(title string) headView { return headView{p, title} }
-
-// pictureView is what the template "picture" shows.
-type pictureView struct {
-	Name, Text, Size string
-	Revision         int64
-}
-
-func (s *Server) picture(name, text string) pictureView {
-	section := s.section(name)
-	picture := pictureView{Name: name, Text: text, Size: "half", Revision: section.revision.Load()}
-	if section.Wide {
-		picture.Size = "full"
-	}
-	return picture
-}

@@ -10,7 +10,6 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/memfault-go/memfault"
@@ -34,7 +33,10 @@ type Options struct {
 	RequestsPerSecond float64
 	// WebhookSecrets are the secrets of the webhook; without one, webhooks are rejected.
 	WebhookSecrets []string
+	Rules          Rules  // [DefaultRules] by default
 	Note           string // shown at the top, for example that the data is fake
+	// Base is the path below which the pages are, without a slash at the end; empty by default.
+	Base string
 	// PollEvery is the time between two loads of a page that receives no events; 15 seconds by
 	// default.
 	PollEvery time.Duration
@@ -42,21 +44,25 @@ type Options struct {
 	Now       func() time.Time // time.Now by default
 }
 
-// Server serves the dashboard. Create it with [New].
+// Server serves the pages of a project. Create it with [New].
 type Server struct {
 	Options
+	Picker    []link // the pages of all projects, if there are several
 	templates *template.Template
 	sections  []*section
 	hub       *hub
-	webhooks  webhookLog
-	charts    sync.Map // SVG by chartKey
+	webhooks  *webhookLog
+	snapshots snapshots
 }
 
 // New returns a server. The caller must call [Server.Changed] after the reader has read a part.
 func New(options Options) (*Server, error) {
-	s := &Server{Options: options, hub: newHub()}
+	s := &Server{Options: options, hub: newHub(), webhooks: new(webhookLog)}
 	if s.Now == nil {
 		s.Now = time.Now
+	}
+	if s.Rules == (Rules{}) {
+		s.Rules = DefaultRules()
 	}
 	s.PollEvery = cmp.Or(s.PollEvery, 15*time.Second)
 	var err error
@@ -67,9 +73,9 @@ func New(options Options) (*Server, error) {
 
 // Changed makes the open pages reload the sections that show a part of the reader.
 func (s *Server) Changed(part string) {
+	s.snapshots.forget()
 	for _, section := range s.sections {
 		if section.shows(part) {
-			section.revision.Add(1)
 			s.hub.publish(section.Name)
 		}
 	}
@@ -78,37 +84,23 @@ func (s *Server) Changed(part string) {
 // Close ends the streams of events, so that the HTTP server can shut down.
 func (s *Server) Close() { s.hub.close() }
 
-// Handler returns the handler of all pages. It has no login: whoever can connect to it sees the
-// fleet.
-func (s *Server) Handler() http.Handler {
+// handler returns the handler of the pages of the project, below Base.
+func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.servePage)
 	mux.HandleFunc("GET /sections/{name}", s.serveSection)
-	mux.HandleFunc("GET /charts/{name}", s.serveChart)
 	mux.HandleFunc("GET /devices", s.serveDevices)
 	mux.HandleFunc("GET /devices/{serial}", s.serveDevice)
+	mux.HandleFunc("GET /devices/{serial}/logs/{cid}", s.serveLogFile)
 	mux.HandleFunc("GET /events", s.serveEvents)
 	mux.HandleFunc("POST /refresh", s.serveRefresh)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.Handle("GET /static/", http.FileServerFS(files))
-	mux.Handle("POST /webhook", s.newWebhookHandler())
-	return withHeaders(http.NewCrossOriginProtection().Handler(mux))
-}
-
-// withHeaders sets the headers that prevent a page from running any script but its own.
-func withHeaders(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Referrer-Policy", "no-referrer")
-		next.ServeHTTP(w, r)
-	})
+	mux.HandleFunc("/", s.notFound)
+	return http.StripPrefix(s.Base, mux)
 }
 
 func (s *Server) serveRefresh(w http.ResponseWriter, r *http.Request) {
 	s.Reader.Refresh(s.Reader.Names()...)
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.Redirect(w, r, s.Base+"/", http.StatusSeeOther)
 }
 
 // render writes a page. It renders the whole page before it writes, so that an error is not sent
@@ -126,29 +118,54 @@ func (s *Server) render(w http.ResponseWriter, status int, name string, data any
 	_, _ = page.WriteTo(w) // the browser may be gone
 }
 
+// messageView is what the template "message" shows.
+type messageView struct {
+	pageView
+	Title, Text string
+}
+
+func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
+	s.message(w, r, http.StatusNotFound, "Not found", "The dashboard has no such page.")
+}
+
+func (s *Server) message(w http.ResponseWriter, r *http.Request, status int, title, text string) {
+	s.render(w, status, "message", messageView{pageView: s.newPage(r), Title: title, Text: text})
+}
+
+// fail responds to a request that could not be served.
+func (s *Server) fail(w http.ResponseWriter, text string, err error) {
+	s.Log.Error("request failed", "problem", text, "error", err)
+	http.Error(w, text+" "+err.Error(), http.StatusInternalServerError)
+}
+
 // explain describes an error for the page: first what to do about it, then the error itself.
 func (s *Server) explain(err error) string {
-	advice := ""
-	switch {
-	case err == nil:
+	if err == nil {
 		return ""
+	}
+	if advice := s.advice(err); advice != "" {
+		return advice + " (" + err.Error() + ")"
+	}
+	return err.Error()
+}
+
+// advice says what to do about an error; nothing if that is not known.
+func (s *Server) advice(err error) string {
+	switch {
 	case errors.Is(err, memfault.ErrUnauthorized):
-		advice = "Memfault does not accept the credential."
+		return "Memfault does not accept the credential."
 	case errors.Is(err, memfault.ErrForbidden):
-		advice = "The credential does not permit to read this."
+		return "The credential does not permit to read this."
 	case errors.Is(err, memfault.ErrNotFound):
-		advice = fmt.Sprintf("Memfault does not know this; check the slugs %q and %q.", s.Project.Organization, s.Project.Project)
+		return fmt.Sprintf("Memfault does not know this; check the slugs %q and %q.", s.Project.Organization, s.Project.Project)
 	case errors.Is(err, memfault.ErrRateLimited):
-		advice = "Memfault limits the rate of requests; lower -rate."
+		return "Memfault limits the rate of requests; lower -rate."
 	case errors.Is(err, memfault.ErrNoAnswer), errors.Is(err, memfault.ErrUnavailable):
-		advice = "Memfault cannot be reached at the moment."
+		return "Memfault cannot be reached at the moment."
 	case isStatus(err, http.StatusInternalServerError):
-		advice = fmt.Sprintf("Memfault failed. A wrong slug can be the cause; check %q and %q.", s.Project.Organization, s.Project.Project)
+		return fmt.Sprintf("Memfault failed. A wrong slug can be the cause; check %q and %q.", s.Project.Organization, s.Project.Project)
 	}
-	if advice == "" {
-		return err.Error()
-	}
-	return advice + " (" + err.Error() + ")"
+	return ""
 }
 
 func isStatus(err error, status int) bool {

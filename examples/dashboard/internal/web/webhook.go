@@ -11,6 +11,9 @@ import (
 	"github.com/memfault-go/memfault/examples/dashboard/internal/reader"
 )
 
+// rejectionLife is the time for which the page shows a rejected webhook.
+const rejectionLife = time.Hour
+
 // webhookLog remembers the last deliveries, for the page.
 type webhookLog struct {
 	mu    sync.Mutex
@@ -21,7 +24,7 @@ type webhookState struct {
 	Last     memfault.WebhookType
 	LastAt   time.Time
 	Received int
-	Rejected int // for example because of a wrong signature
+	Rejected int // in the last hours, for example because of a wrong signature
 	RejectAt time.Time
 	RejectAs int // the status of the last rejection
 }
@@ -32,38 +35,53 @@ func (l *webhookLog) update(change func(*webhookState)) {
 	change(&l.state)
 }
 
-func (l *webhookLog) copy() webhookState {
+// reject notes a rejection, and reports whether it is the first for a while.
+func (l *webhookLog) reject(now time.Time, status int) (first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.state.expire(now)
+	l.state.Rejected++
+	l.state.RejectAt, l.state.RejectAs = now, status
+	return l.state.Rejected == 1
+}
+
+func (l *webhookLog) copy(now time.Time) webhookState {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.expire(now)
 	return l.state
 }
 
+func (s *webhookState) expire(now time.Time) {
+	if now.Sub(s.RejectAt) > rejectionLife {
+		s.Rejected = 0
+	}
+}
+
 // newWebhookHandler returns a handler that reads the parts again that an event can change. It
-// does not use the fields of the event, because they are not documented.
-func (s *Server) newWebhookHandler() http.Handler {
-	handler := memfault.NewWebhookHandler(memfault.WebhookOptions{Secrets: s.WebhookSecrets}, func(_ context.Context, event *memfault.WebhookEvent) error {
-		s.webhooks.update(func(state *webhookState) {
-			state.Last, state.LastAt = event.Type, s.Now()
+// does not use the fields of the event, because they are not documented. What is rejected changes
+// no page: anyone can send it.
+func (x *Site) newWebhookHandler(log *webhookLog) http.Handler {
+	main := x.Servers[0]
+	handler := memfault.NewWebhookHandler(memfault.WebhookOptions{Secrets: main.WebhookSecrets}, func(_ context.Context, event *memfault.WebhookEvent) error {
+		log.update(func(state *webhookState) {
+			state.Last, state.LastAt = event.Type, main.Now()
 			state.Received++
 		})
-		s.hub.publish("sources")
-		if event.Project.Slug == "" || event.Project.Slug == s.Project.Project {
-			s.Reader.Refresh(affected(event.Type)...)
+		for _, s := range x.Servers {
+			s.hub.publish("sources")
+			if event.Project.Slug == "" || event.Project.Slug == s.Project.Project {
+				s.Reader.Refresh(affected(event.Type)...)
+			}
 		}
 		return nil
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		handler.ServeHTTP(recorder, r)
-		if recorder.status < 300 {
-			return
+		if recorder.status >= 300 && log.reject(main.Now(), recorder.status) {
+			main.Log.Warn("webhook rejected; further ones are not logged for a while", "status", recorder.status)
 		}
-		s.Log.Warn("webhook rejected", "status", recorder.status)
-		s.webhooks.update(func(state *webhookState) {
-			state.Rejected++
-			state.RejectAt, state.RejectAs = s.Now(), recorder.status
-		})
-		s.hub.publish("sources")
 	})
 }
 
@@ -76,7 +94,7 @@ func affected(event memfault.WebhookType) []string {
 		memfault.WebhookTypeDeviceThresholdAlertIncidentEnded, memfault.WebhookTypeFleetThresholdAlertTriggered:
 		return []string{reader.Devices}
 	default: // issues, and types that are unknown
-		return []string{reader.Issues, reader.Devices}
+		return []string{reader.Issues, reader.Traces, reader.Devices}
 	}
 }
 
@@ -85,6 +103,7 @@ type statusRecorder struct {
 	status int
 }
 
+// WriteHeader notes the status.
 func (r *statusRecorder) WriteHeader(status int) {
 	r.status = status
 	r.ResponseWriter.WriteHeader(status)
