@@ -47,46 +47,6 @@ func requireReadable(t *testing.T, ctx context.Context) { //nolint:revive // t i
 	require.Empty(t, problems)
 }
 
-// testRefresh requires that a refresh moves nothing: no layout shift, and the focus, the selection
-// and the scroll positions stay, of any element.
-func testRefresh(t *testing.T, f *fake, d *dashboard, as look) {
-	ctx := newBrowser(t, as)
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
-	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
-	requireTrue(t, ctx, contains("verdict", "2.2.0 restarts"))
-	requireFocus(t, ctx, "#reboots summary")
-	evaluate(t, ctx, `document.querySelector("#reboots summary").click(); document.querySelector("#versions-title").scrollIntoView()`)
-	evaluate(t, ctx, `document.querySelectorAll(".scroll").forEach((s) => { s.scrollLeft = 40; })`)
-	for _, selector := range []string{"#issues tbody a", "#versions td a", "#reboots summary", "#sources button", "#issues .scroll"} {
-		requireFocus(t, ctx, selector)
-		evaluate(t, ctx, `
-			window.focused = document.activeElement;
-			getSelection().selectAllChildren(document.querySelector("#verdict-title"));
-			window.shift = []; window.loaded = 0;
-			window.note = (e) => window.shift.push(e.value, ...e.sources.map((s) => (s.node?.outerHTML ?? s.node?.data ?? "gone").slice(0, 150) + " from " + JSON.stringify(s.previousRect) + " to " + JSON.stringify(s.currentRect)));
-			window.before = JSON.stringify([scrollY, ...[...document.querySelectorAll(".scroll")].map((s) => s.scrollLeft)]);
-			window.observer?.disconnect();
-			window.observer = new PerformanceObserver((list) => list.getEntries().forEach(note));
-			observer.observe({ type: "layout-shift" });
-			window.fetched ??= window.fetch;
-			window.fetch = (...args) => fetched(...args).finally(() => { window.loaded++; });`)
-		// The numbers change, but not what there is.
-		f.cloud.Report(f.devices[0].serial, f.devices[0].version)
-		f.cloud.AddReboots(f.devices[0].serial, memfaulttest.Reboot{Reason: memfault.RebootReasonLowPower, Time: time.Now()})
-		require.NoError(t, f.cloud.SendWebhook(t.Context(), d.url+"/webhook", secret, memfault.WebhookEvent{Type: memfault.WebhookTypeIssueCreated}))
-		requireTrue(t, ctx, `window.loaded >= 8`)
-		// Two frames later, the page is painted.
-		evaluate(t, ctx, `window.painted = false; requestAnimationFrame(() => requestAnimationFrame(() => { window.painted = true; }))`)
-		requireTrue(t, ctx, `window.painted`)
-		evaluate(t, ctx, `observer.takeRecords().forEach(note)`)
-		state, err := chromedp.Run(ctx, chromedp.Evaluate[string](`JSON.stringify({
-			shift: window.shift, focus: document.activeElement === window.focused, selection: getSelection().toString(), open: document.querySelector("#reboots details").open,
-			scroll: window.before === JSON.stringify([scrollY, ...[...document.querySelectorAll(".scroll")].map((s) => s.scrollLeft)])})`))
-		require.NoError(t, err)
-		require.JSONEq(t, `{"shift":[],"focus":true,"selection":"Verdict","open":true,"scroll":true}`, state, "%s, %s", as.name, selector)
-	}
-}
-
 // A text that is being typed is not lost.
 func TestBrowser_RefreshKeepsInput(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
@@ -200,24 +160,6 @@ func TestBrowser_EmptyProject(t *testing.T) {
 	requireTrue(t, ctx, `document.querySelectorAll(".card").length === 2`)
 	requireAccessible(t, ctx)
 	screenshot(t, ctx, "empty")
-}
-
-// testTables requires that every chart has its numbers in a table, or in its texts.
-func testTables(t *testing.T, d *dashboard) {
-	for _, section := range []string{"rollouts", "adoption", "active", "reboots"} {
-		d.requireSoon(t, section, `class="plot"`)
-		_, page := d.get(t, "/sections/"+section)
-		assert.Equal(t, 1, strings.Count(page, `class="plot"`), section)
-		_, table, found := strings.Cut(page, "<details>")
-		require.True(t, found, section)
-		assert.Greater(t, strings.Count(table, "<tr>"), 8, section)
-	}
-	_, page := d.get(t, "/sections/reboots")
-	assert.Contains(t, page, `class="fine partial"`, "today is not over")
-	assert.Contains(t, page, "today, so far")
-	_, page = d.get(t, "/sections/reboots?per=100&cohort=beta")
-	assert.Contains(t, page, "For 100 devices that were seen.")
-	assert.Contains(t, page, `href="/?cohort=beta#reboots"`)
 }
 
 // What was never read is not called none.

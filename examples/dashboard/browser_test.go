@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,9 +49,23 @@ var (
 	}
 )
 
-// newBrowser returns a context of a new tab. The test fails if a page logs an error.
-func newBrowser(t *testing.T, as look) context.Context {
-	t.Helper()
+// browser is the Chromium of all tests, from the first that needs it.
+var browser struct {
+	start sync.Once
+	ctx   context.Context // nil if Chromium is not installed
+	stop  func()
+	err   error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if browser.stop != nil {
+		browser.stop()
+	}
+	os.Exit(code)
+}
+
+func startBrowser() {
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if found, err := exec.LookPath(name); err == nil {
@@ -59,16 +74,31 @@ func newBrowser(t *testing.T, as look) context.Context {
 		}
 	}
 	if path == "" {
+		return
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))...)
+	ctx, _ := chromedp.NewContext(allocator)
+	browser.ctx, browser.err = ctx, chromedp.Do(ctx)
+	browser.stop = func() {
+		_ = chromedp.Cancel(ctx) // waits until the process has ended
+		stop()
+	}
+}
+
+// newBrowser returns a context of a new tab, which shares nothing with other tabs. The test fails if a
+// page logs an error.
+func newBrowser(t *testing.T, as look) context.Context {
+	t.Helper()
+	browser.start.Do(startBrowser)
+	require.NoError(t, browser.err)
+	if browser.ctx == nil {
 		if os.Getenv("DASHBOARD_BROWSER") == "required" {
 			t.Fatal("Chromium is not installed")
 		}
 		t.Skip("Chromium is not installed")
 	}
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.UserDataDir(t.TempDir()))...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
+	ctx, cancel := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	scheme := "light"
 	if as.dark {
@@ -152,62 +182,6 @@ func requireFits(t *testing.T, ctx context.Context) { //nolint:revive // t is fi
 		.filter((e) => e.getBoundingClientRect().right > innerWidth && !e.closest(".scroll")).map((e) => e.outerHTML.slice(0, 200))`))
 	require.NoError(t, err)
 	require.Empty(t, wide, "wider than the window")
-}
-
-// newReplayedFake returns a fake with 200 devices whose state does not change, and the
-// configuration of a dashboard that has sampled the rollout of the fake.
-func newReplayedFake(t *testing.T) (*fake, config) {
-	t.Helper()
-	f, err := newFake(200)
-	require.NoError(t, err)
-	t.Cleanup(f.cloud.Close)
-	c := newConfig(t)
-	require.NoError(t, f.replay(t.Context(), c.store))
-	return f, c
-}
-
-// The fleet of the demo, as its readers see it.
-func TestBrowser_Fleet(t *testing.T) {
-	f, c := newReplayedFake(t)
-	f.cloud.AddDevices(memfaulttest.Device{Serial: "A<B", SoftwareVersion: "3.0.0-rc.1.a-very-long-name-of-a-branch+20261129.deadbeef", LastSeen: time.Now()})
-	d := start(t, c, f.source(), nil)
-	d.requireSoon(t, "reboots", "reboots in 30 days")
-	for _, as := range looks {
-		t.Run(as.name, func(t *testing.T) {
-			ctx := newBrowser(t, as)
-			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
-			requireTrue(t, ctx, contains("summary", "201 devices"))
-			requireTrue(t, ctx, contains("verdict", "2.2.0 restarts unexpectedly"))
-			requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
-			requireTrue(t, ctx, `document.querySelectorAll("svg.plot").length === 4`)
-			if as.print {
-				require.NoError(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`dispatchEvent(new Event("beforeprint"))`)))
-			}
-			requireFits(t, ctx)
-			requireReadable(t, ctx)
-			screenshot(t, ctx, "fleet-"+as.name)
-			if as != light && as != dark && as != phone {
-				return // the style sheet is the same
-			}
-			requireAccessible(t, ctx)
-			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url+"/devices?unseen")))
-			requireFits(t, ctx)
-			if as == light {
-				requireAccessible(t, ctx)
-			}
-			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url+"/devices/"+f.devices[0].serial)))
-			requireTrue(t, ctx, contains("attributes", "region"))
-			requireFits(t, ctx)
-			if as == light {
-				requireAccessible(t, ctx)
-			}
-			screenshot(t, ctx, "device-"+as.name)
-		})
-	}
-	t.Run("charts have tables", func(t *testing.T) { testTables(t, d) })
-	for _, as := range []look{light, phone} {
-		t.Run("refresh moves nothing, "+as.name, func(t *testing.T) { testRefresh(t, f, d, as) })
-	}
 }
 
 // A crash in the cloud appears on the open page by webhook and event, without a reload.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -22,11 +23,14 @@ const (
 	fakeReport = 30 * time.Minute // between two reports of a device
 	fakeGood   = "2.1.0"          // replaces the oldest version without a problem
 	fakeBad    = "2.2.0"          // restarts too often
+	// fakeSurprise is an issue that appears soon after the start.
+	fakeSurprise = "Assert at valve.c:214"
 )
 
 // fakeDevice is a device of the fake fleet.
 type fakeDevice struct {
 	serial, cohort, version string
+	hardware                string
 	silent                  bool // has not reported for a while
 	far                     bool // in the region of the outage
 }
@@ -57,32 +61,38 @@ const fakeOutageFrom, fakeOutageTo = 4 * fakeDay, 5*fakeDay + 12*time.Hour
 // fake is a Memfault with a fleet in the middle of a rollout.
 type fake struct {
 	cloud       *memfaulttest.Server
+	client      *memfault.Client
+	gateway     *memfault.Client // sends what devices send
 	devices     []*fakeDevice
 	random      *rand.Rand
 	start       time.Time // of the story
-	now         time.Time // of the cloud while the past is replayed
+	now         time.Time // of the fleet, and of the cloud until live
+	replayed    time.Time // the end of the replay
 	updated     map[fakeRollout]int
 	deployments map[fakeRollout]int64
 	sizes       map[string]int // devices by cohort
 	issues      map[string]int64
 	due         map[dueKey]float64 // reboots that have not happened yet
+	reports     float64            // that have not happened yet
+	away        bool               // whether Memfault is away
 }
 
-func newFake(devices int) (*fake, error) { return newFakeAt(devices, fakeStory) }
-
-// newFakeAt returns a fake whose story has begun some time ago.
-func newFakeAt(devices int, since time.Duration) (*fake, error) {
+// newFake returns a fake whose story begins at a time.
+func newFake(devices int, start time.Time) (*fake, error) {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		return nil, err
 	}
 	f := &fake{
-		cloud: cloud, random: rand.New(rand.NewPCG(1, 2)), //nolint:gosec // the same fleet each time
-		start: time.Now().Add(-since), updated: map[fakeRollout]int{}, deployments: map[fakeRollout]int64{}, sizes: map[string]int{}, issues: map[string]int64{}, due: map[dueKey]float64{},
+		cloud: cloud, client: cloud.Client(nil), gateway: cloud.Client(nil, memfault.ProjectKey(cloud.ProjectKey())), random: rand.New(rand.NewPCG(1, 2)), //nolint:gosec // the same fleet each time
+		start: start, now: start, updated: map[fakeRollout]int{}, deployments: map[fakeRollout]int64{}, sizes: map[string]int{}, issues: map[string]int64{}, due: map[dueKey]float64{},
 	}
-	f.now = f.start
 	f.cloud.SetClock(func() time.Time { return f.now })
 	f.addDevices(devices)
+	if problems := f.cloud.Violations(); len(problems) > 0 {
+		cloud.Close()
+		return nil, fmt.Errorf("fake: %v", problems)
+	}
 	return f, nil
 }
 
@@ -92,32 +102,28 @@ func (f *fake) source() source {
 	return from
 }
 
-// replay simulates the story up to the present, and reads the fleet meanwhile, as if the dashboard
-// had been running.
-func (f *fake) replay(ctx context.Context, path string) error {
+// replay simulates the story up to a time, and reads the fleet meanwhile, as if the dashboard had been
+// running.
+func (f *fake) replay(ctx context.Context, path string, until time.Time) error {
 	stored, err := store.Open(ctx, path, f.cloud.Project())
 	if err != nil {
 		return err
 	}
 	defer stored.Close() //nolint:errcheck // a failure shows when the dashboard opens the file
-	defer f.cloud.SetClock(time.Now)
-	client := f.cloud.Client(nil)
 	past, err := reader.New(ctx, reader.Options{
-		Client: client, Project: f.cloud.Project(), Store: stored, ListAllEvery: 365 * fakeDay, SampleEvery: time.Hour, Now: func() time.Time { return f.now },
+		Client: f.client, Project: f.cloud.Project(), Store: stored, ListAllEvery: 365 * fakeDay, SampleEvery: time.Hour, Now: func() time.Time { return f.now },
 	})
 	if err != nil {
 		return err
 	}
-	end := time.Now()
-	steps := int(end.Sub(f.start) / fakeStep)
-	for i := range steps + 1 {
-		to := end.Add(-time.Duration(steps-i) * fakeStep)
-		if err := f.step(ctx, client, to, fakeStep); err != nil {
+	f.replayed = until
+	for i := 1; f.now.Before(until); i++ {
+		took := min(fakeStep, until.Sub(f.now))
+		if err := f.step(ctx, f.now.Add(took), took); err != nil {
 			return err
 		}
-		f.now = to
 		parts := []string{reader.Devices}
-		if i%8 == 7 || i == steps {
+		if i%8 == 0 || f.now.Equal(until) {
 			parts = append(parts, reader.Reboots)
 		}
 		if failed := past.Read(ctx, parts...); len(failed) > 0 {
@@ -128,9 +134,9 @@ func (f *fake) replay(ctx context.Context, path string) error {
 }
 
 // step lets the time pass until to: devices update, restart, crash, and report.
-func (f *fake) step(ctx context.Context, client *memfault.Client, to time.Time, took time.Duration) error {
+func (f *fake) step(ctx context.Context, to time.Time, took time.Duration) error {
 	f.now = to.Add(-took)
-	if err := f.roll(ctx, client, to.Sub(f.start), took); err != nil {
+	if err := f.roll(ctx, to.Sub(f.start), took); err != nil {
 		return err
 	}
 	outage := to.Sub(f.start) >= fakeOutageFrom && to.Sub(f.start) < fakeOutageTo
@@ -142,17 +148,17 @@ func (f *fake) step(ctx context.Context, client *memfault.Client, to time.Time, 
 		for _, reboot := range f.reboots(d, f.now.Add(-took), took) {
 			f.cloud.AddReboots(d.serial, reboot)
 			if reboot.Reason.IsError() {
-				title := f.title(d, reboot)
-				f.cloud.AddTraces(memfaulttest.Trace{Issue: f.issue(title), DeviceSerial: d.serial, SoftwareVersion: d.version, Reason: title, Captured: reboot.Time})
+				f.cloud.AddTraces(f.trace(d, reboot))
 			}
 		}
 		f.cloud.Report(d.serial, d.version)
 	}
+	f.now = to
 	return nil
 }
 
 // roll deploys, pulls, and updates devices. passed is the time since the start of the story.
-func (f *fake) roll(ctx context.Context, client *memfault.Client, passed, took time.Duration) error {
+func (f *fake) roll(ctx context.Context, passed, took time.Duration) error {
 	for _, r := range fakeRollouts {
 		id, deployed := f.deployments[r]
 		if passed < r.after || f.sizes[r.cohort] == 0 || deployed && id == 0 {
@@ -168,7 +174,7 @@ func (f *fake) roll(ctx context.Context, client *memfault.Client, passed, took t
 		}
 		if r.pulled > 0 && passed >= r.pulled {
 			f.deployments[r] = 0
-			if err := client.Deployments.DeactivateByID(ctx, f.cloud.Project(), id); err != nil {
+			if err := f.client.Deployments.DeactivateByID(ctx, f.cloud.Project(), id); err != nil {
 				return err
 			}
 			continue
@@ -186,53 +192,59 @@ func (f *fake) roll(ctx context.Context, client *memfault.Client, passed, took t
 
 // live simulates the fleet in real time. It sends webhooks to url.
 func (f *fake) live(ctx context.Context, url string) {
-	if len(f.devices) == 0 {
-		return
-	}
+	f.cloud.SetClock(time.Now)
 	f.cloud.SubscribeWebhook(url, fakeSecret)
-	client := f.cloud.Client(nil)
-	gateway := f.cloud.Client(nil, memfault.ProjectKey(f.cloud.ProjectKey()))
-	crash := func(d *fakeDevice, title string) {
-		_ = gateway.Uploads.ImportTrace(ctx, memfault.TraceImport{ // the next one is as good
-			DeviceIdentity: memfault.DeviceIdentity{DeviceSerial: d.serial, HardwareVersion: "evt-1", SoftwareType: "main", SoftwareVersion: d.version},
-			Reason:         title, CapturedDate: memfault.NewTimestamp(time.Now()),
-		})
-	}
 	ticker := time.NewTicker(fakeTick)
 	defer ticker.Stop()
-	reports := 0.0
-	for tick := 1; ; tick++ {
+	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
-		}
-		switch tick * int(fakeTick/time.Second) / 60 % 60 { // Memfault is away for two minutes of each hour
-		case 20:
-			f.cloud.Heal()
-			f.cloud.Fail(memfaulttest.Fault{Drop: true})
-			continue
-		case 21:
-			continue
-		case 22:
-			f.cloud.Heal()
-		}
-		if tick == 2 {
-			crash(f.devices[f.random.IntN(len(f.devices))], "Assert at valve.c:214")
-		}
-		_ = f.roll(ctx, client, time.Since(f.start), fakeTick) // it is tried again
-		for reports += float64(len(f.devices)) * float64(fakeTick) / float64(fakeReport); reports >= 1; reports-- {
-			d := f.devices[f.random.IntN(len(f.devices))]
-			if d.silent {
-				continue
-			}
-			for _, reboot := range f.reboots(d, time.Now().Add(-fakeReport), fakeReport) {
-				f.cloud.AddReboots(d.serial, reboot)
-				if reboot.Reason.IsError() {
-					crash(d, f.title(d, reboot))
-				}
-			}
-			f.cloud.Report(d.serial, d.version)
+		case f.now = <-ticker.C:
+			_ = f.tick(ctx, fakeTick) // the next one is as good
 		}
 	}
+}
+
+// tick lets a short time pass, up to now: some devices update, report, and crash. For two minutes of each
+// hour, Memfault is away.
+func (f *fake) tick(ctx context.Context, took time.Duration) error {
+	passed := f.now.Sub(f.replayed)
+	if away := int(passed/time.Minute)%60/2 == 10; away != f.away {
+		f.away = away
+		f.cloud.Heal()
+		if away {
+			f.cloud.Fail(memfaulttest.Fault{Drop: true})
+		}
+	}
+	if f.away || len(f.devices) == 0 {
+		return nil
+	}
+	err := f.roll(ctx, f.now.Sub(f.start), took)
+	if f.issues[fakeSurprise] == 0 && passed >= 2*fakeTick {
+		f.issues[fakeSurprise] = -1 // Memfault creates it
+		err = errors.Join(err, f.crash(ctx, f.devices[f.random.IntN(len(f.devices))], fakeSurprise))
+	}
+	for f.reports += float64(len(f.devices)) * float64(took) / float64(fakeReport); f.reports >= 1; f.reports-- {
+		d := f.devices[f.random.IntN(len(f.devices))]
+		if d.silent {
+			continue
+		}
+		for _, reboot := range f.reboots(d, f.now.Add(-fakeReport), fakeReport) {
+			f.cloud.AddReboots(d.serial, reboot)
+			if reboot.Reason.IsError() {
+				err = errors.Join(err, f.crash(ctx, d, f.title(d, reboot)))
+			}
+		}
+		f.cloud.Report(d.serial, d.version)
+	}
+	return err
+}
+
+// crash lets a device send a trace.
+func (f *fake) crash(ctx context.Context, d *fakeDevice, title string) error {
+	return f.gateway.Uploads.ImportTrace(ctx, memfault.TraceImport{
+		DeviceIdentity: memfault.DeviceIdentity{DeviceSerial: d.serial, HardwareVersion: d.hardware, SoftwareType: "main", SoftwareVersion: d.version},
+		Reason:         title, CapturedDate: memfault.NewTimestamp(f.now),
+	})
 }

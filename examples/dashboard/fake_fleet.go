@@ -10,11 +10,13 @@ import (
 
 func (f *fake) addDevices(n int) {
 	f.cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta", Name: "Beta"}, memfaulttest.Cohort{Slug: "internal", Name: "Internal"})
+	f.cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "dvt-2"})
 	f.cloud.AddReleases(memfaulttest.Release{Version: fakeGood}, memfaulttest.Release{Version: fakeBad}, memfaulttest.Release{Version: "2.0.3"})
 	const before = 20 * fakeDay // of which reboots are known
 	var added []memfaulttest.Device
+	var traces []memfaulttest.Trace
 	for i := range n {
-		d := &fakeDevice{serial: fmt.Sprintf("SINK-%05d", i+1), cohort: "default", version: "2.0.3", silent: i%47 == 7, far: i%3 == 1}
+		d := &fakeDevice{serial: fmt.Sprintf("SINK-%05d", i+1), cohort: "default", version: "2.0.3", hardware: []string{"evt-1", "dvt-2"}[i%2], silent: i%47 == 7, far: i%3 == 1}
 		switch {
 		case i%10 == 0:
 			d.cohort = "internal"
@@ -25,7 +27,7 @@ func (f *fake) addDevices(n int) {
 			d.version = []string{"1.4.2", "1.9.0", "2.0.1"}[old/2]
 		}
 		device := memfaulttest.Device{
-			Serial: d.serial, Cohort: d.cohort, HardwareVersion: []string{"evt-1", "dvt-2"}[i%2], SoftwareVersion: d.version,
+			Serial: d.serial, Cohort: d.cohort, HardwareVersion: d.hardware, SoftwareVersion: d.version,
 			LastSeen: f.start.Add(-f.within(before)), Attributes: map[string]any{"region": []string{"eu", "us", "apac"}[i%3]},
 			LogFiles: []memfaulttest.LogFile{{ID: fmt.Sprintf("0b0f8f6e-0000-4000-8000-%012d", i), Content: []byte("pump: flow 2.0 l/min\n")}},
 		}
@@ -38,8 +40,14 @@ func (f *fake) addDevices(n int) {
 		}
 		f.devices, added = append(f.devices, d), append(added, device)
 		f.sizes[d.cohort]++
+		for _, reboot := range device.Reboots {
+			if reboot.Reason.IsError() {
+				traces = append(traces, f.trace(d, reboot))
+			}
+		}
 	}
 	f.cloud.AddDevices(added...)
+	f.cloud.AddTraces(traces...)
 }
 
 // within returns a random duration up to d.
@@ -94,6 +102,14 @@ func (f *fake) title(d *fakeDevice, reboot memfaulttest.Reboot) string {
 type dueKey struct {
 	version, cohort string
 	kind            int
+}
+
+// trace returns the trace of a crash.
+func (f *fake) trace(d *fakeDevice, reboot memfaulttest.Reboot) memfaulttest.Trace {
+	title := f.title(d, reboot)
+	return memfaulttest.Trace{
+		Issue: f.issue(title), DeviceSerial: d.serial, SoftwareVersion: d.version, Reason: title, Captured: reboot.Time, Received: reboot.Time,
+	}
 }
 
 // issue returns the ID of the issue with a title.

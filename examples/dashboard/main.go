@@ -47,7 +47,8 @@ type config struct {
 	rules       web.Rules
 	pollEvery   time.Duration // of a page without events; 0 for the default
 	access      access
-	secrets     []string // of the webhook
+	secrets     []string         // of the webhook
+	now         func() time.Time // time.Now by default
 	log         *slog.Logger
 }
 
@@ -174,12 +175,13 @@ func run(ctx context.Context, c config, out io.Writer) error {
 		defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 		c.store = filepath.Join(dir, "fake.db")
 	}
-	f, err := newFake(c.devices)
+	now := time.Now()
+	f, err := newFake(c.devices, now.Add(-fakeStory))
 	if err != nil {
 		return err
 	}
 	defer f.cloud.Close()
-	if err := f.replay(ctx, c.store); err != nil {
+	if err := f.replay(ctx, c.store, now); err != nil {
 		return err
 	}
 	c.secrets = []string{fakeSecret}
@@ -222,13 +224,13 @@ func newParts(ctx context.Context, c config, from source, with shared, several b
 		return nil, err
 	}
 	p.reader, err = reader.New(ctx, reader.Options{
-		Client: client, Project: project, Store: p.store, Interval: c.interval, ListAllEvery: c.listAll, SampleEvery: c.sampleEvery(),
+		Client: client, Project: project, Store: p.store, Interval: c.interval, ListAllEvery: c.listAll, SampleEvery: c.sampleEvery(), Now: c.now,
 		Changed: func(part string) { p.site.Changed(part) },
 	})
 	if err == nil {
 		p.site, err = web.New(web.Options{
 			Client: client, Project: project, Store: p.store, Reader: p.reader, UnseenAfter: c.unseenAfter, RequestsPerSecond: c.rate,
-			WebhookSecrets: c.secrets, Rules: c.rules, Note: from.note, Base: base, PollEvery: c.pollEvery, Log: c.log,
+			WebhookSecrets: c.secrets, Rules: c.rules, Note: from.note, Base: base, PollEvery: c.pollEvery, Log: c.log, Now: c.now,
 		})
 	}
 	if err != nil {

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -236,70 +234,4 @@ func TestRun_StoreOfAnotherProject(t *testing.T) {
 	from = fakeSource(cloud, memfault.ProjectRef{Organization: "acme", Project: "other"}, memfault.OrganizationToken(cloud.OrganizationToken()))
 	err := serve(t.Context(), c, []source{from}, nil, io.Discard)
 	require.ErrorContains(t, err, "belongs to project acme/smart-sink, not to acme/other")
-}
-
-// The story of the fake fleet: a good version, and a bad one that the verdict catches.
-func TestFake_TellsItsStory(t *testing.T) {
-	f, err := newFake(200)
-	require.NoError(t, err)
-	t.Cleanup(f.cloud.Close)
-	c := newConfig(t)
-	c.fake, c.secrets = true, []string{fakeSecret}
-	require.NoError(t, f.replay(t.Context(), c.store))
-	d := start(t, c, f.source(), f)
-	d.requireSoon(t, "verdict", "2.2.0 restarts unexpectedly")
-	_, page := d.get(t, "/sections/verdict")
-	assert.Contains(t, page, `<div class="verdict red">`)
-	assert.Contains(t, page, "still run 2.2.0, which was pulled")
-	_, page = d.get(t, "/sections/rollouts")
-	assert.Contains(t, page, `<tr role="row" data-key=`)
-	assert.Contains(t, page, `class="ended"`)
-	_, page = d.get(t, "/sections/summary")
-	assert.Contains(t, page, "<b>200</b> devices")
-	silent := 0
-	for _, d := range f.devices {
-		if d.silent {
-			silent++
-		}
-	}
-	assert.Contains(t, page, fmt.Sprintf("<b>%d</b> seen in 24 h", 200-silent))
-	assert.Contains(t, page, "<b>3</b> active rollouts")
-	d.requireSoon(t, "issues", "Assert at valve.c") // a webhook of the running fake
-	require.Empty(t, f.cloud.Violations())
-}
-
-// Six days into the story, only the good version is deployed.
-func TestBrowser_GoodVersionIsGood(t *testing.T) {
-	f, err := newFakeAt(300, 6*fakeDay-time.Hour)
-	require.NoError(t, err)
-	t.Cleanup(f.cloud.Close)
-	c := newConfig(t)
-	require.NoError(t, f.replay(t.Context(), c.store))
-	d := start(t, c, f.source(), nil)
-	d.requireSoon(t, "verdict", "2.1.0 restarts unexpectedly")
-	_, page := d.get(t, "/sections/rollouts")
-	assert.Contains(t, page, ">2.1.0</bdi>")
-	assert.NotContains(t, page, `light red`)
-	assert.NotContains(t, page, `class="ended"`)
-	ctx := newBrowser(t, light)
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
-	requireTrue(t, ctx, contains("verdict", "2.1.0 restarts unexpectedly"))
-	requireReadable(t, ctx)
-	screenshot(t, ctx, "green")
-}
-
-// The bars of a day do not outgrow those of the days before: reboots follow the time that passes.
-func TestFake_RatesDoNotDependOnSteps(t *testing.T) {
-	f, err := newFake(1)
-	require.NoError(t, err)
-	t.Cleanup(f.cloud.Close)
-	d := &fakeDevice{version: fakeGood}
-	const days = 20_000
-	for _, step := range []time.Duration{fakeReport, fakeStep, fakeDay} {
-		n := 0
-		for range int(days * fakeDay / step) {
-			n += len(f.reboots(d, time.Now(), step))
-		}
-		assert.InDelta(t, 0.162*days, n, 0.02*days, step)
-	}
 }

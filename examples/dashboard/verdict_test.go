@@ -27,6 +27,7 @@ func seedVerdict(t *testing.T, cloud *memfaulttest.Server, c config) {
 	t.Helper()
 	p := newPast(t, cloud, c, 5*24*time.Hour)
 	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
+	cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "dvt-2"})
 	cloud.AddDeployments(memfaulttest.Deployment{Release: "2.0.0", Cohort: "beta", RolloutPercent: 60})
 	versions := map[string]string{}
 	for i := range 20 {

@@ -30,18 +30,20 @@ func (s *Store) Listing(ctx context.Context) (listing int64, err error) {
 // it also continues the span of time for which the device ran its version; see [Store.Rates].
 func (s *Store) SaveDevices(ctx context.Context, listing int64, devices []memfault.Device) error {
 	return s.update(ctx, func(tx *sql.Tx) error {
-		before, err := tx.PrepareContext(ctx, "SELECT "+deviceColumns+" FROM device WHERE serial = ?")
+		before, err := s.statement(ctx, tx, "SELECT "+deviceColumns+" FROM device WHERE serial = ?")
 		if err != nil {
 			return err
 		}
-		defer before.Close() //nolint:errcheck // the transaction ends it anyway
-		insert, err := tx.PrepareContext(ctx, `INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+		insert, err := s.statement(ctx, tx, `INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?, 0)
 			ON CONFLICT (serial) DO UPDATE SET nickname = excluded.nickname, hardware = excluded.hardware, cohort = excluded.cohort,
 			version = excluded.version, last_seen = excluded.last_seen, listing = excluded.listing`)
 		if err != nil {
 			return err
 		}
-		defer insert.Close() //nolint:errcheck // the transaction ends it anyway
+		spans, err := s.spanStatements(ctx, tx)
+		if err != nil {
+			return err
+		}
 		for _, d := range devices {
 			version := ""
 			if d.LastSeenSoftwareVersion != nil {
@@ -51,7 +53,7 @@ func (s *Store) SaveDevices(ctx context.Context, listing int64, devices []memfau
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
-			if err := saveSpan(ctx, tx, old, d.DeviceSerial, version, d.LastSeen.Time); err != nil {
+			if err := spans.save(ctx, old, d.DeviceSerial, version, d.LastSeen.Time); err != nil {
 				return err
 			}
 			if _, err := insert.ExecContext(ctx, d.DeviceSerial, d.Nickname, d.HardwareVersion.Name, d.Cohort.Slug, version, millis(d.LastSeen.Time), listing); err != nil {

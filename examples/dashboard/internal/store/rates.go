@@ -18,26 +18,41 @@ type span struct {
 	version     string
 }
 
-// saveSpan continues the last span of a device up to seen, or begins one. old is the device as it
+// spanStatements change the spans in a transaction.
+type spanStatements struct{ extend, insert *sql.Stmt }
+
+func (s *Store) spanStatements(ctx context.Context, tx *sql.Tx) (x spanStatements, err error) {
+	if x.extend, err = s.statement(ctx, tx, "UPDATE span SET last = ? WHERE serial = ? AND last = ? AND version = ?"); err != nil {
+		return x, err
+	}
+	x.insert, err = s.statement(ctx, tx, "INSERT INTO span VALUES (?, ?, ?, ?)")
+	return x, err
+}
+
+// save continues the last span of a device up to seen, or begins one. old is the device as it
 // was before; the zero value if it was unknown.
-func saveSpan(ctx context.Context, tx *sql.Tx, old Device, serial, version string, seen time.Time) error {
+func (x spanStatements) save(ctx context.Context, old Device, serial, version string, seen time.Time) error {
 	if seen.IsZero() || !seen.After(old.LastSeen) {
 		return nil
 	}
 	first := millis(seen)
 	if !old.LastSeen.IsZero() && seen.Sub(old.LastSeen) <= MaxGap {
 		if old.Version == version {
-			_, err := tx.ExecContext(ctx, "UPDATE span SET last = ? WHERE serial = ? AND last = ? AND version = ?", first, serial, millis(old.LastSeen), version)
+			_, err := x.extend.ExecContext(ctx, first, serial, millis(old.LastSeen), version)
 			return err
 		}
 		first = millis(old.LastSeen) // the device was updated in between
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO span VALUES (?, ?, ?, ?)", serial, first, millis(seen), version)
+	_, err := x.insert.ExecContext(ctx, serial, first, millis(seen), version)
 	return err
 }
 
-func spansOf(ctx context.Context, tx *sql.Tx, serial string) (spans []span, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT first, last, version FROM span WHERE serial = ? ORDER BY last", serial)
+func (s *Store) spansOf(ctx context.Context, tx *sql.Tx, serial string) (spans []span, err error) {
+	statement, err := s.statement(ctx, tx, "SELECT first, last, version FROM span WHERE serial = ? ORDER BY last")
+	if err != nil {
+		return nil, err
+	}
+	rows, err := statement.QueryContext(ctx, serial)
 	if err != nil {
 		return nil, err
 	}
@@ -95,10 +110,14 @@ func ranAt(spans []span, at int64, reported string) (version string, ok bool) {
 func (s *Store) SaveReboots(ctx context.Context, device Device, reboots []memfault.Reboot) error {
 	return s.update(ctx, func(tx *sql.Tx) error {
 		var from int64
-		if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(reboots_read), 0) FROM device WHERE serial = ?", device.Serial).Scan(&from); err != nil {
+		read, err := s.statement(ctx, tx, "SELECT coalesce(max(reboots_read), 0) FROM device WHERE serial = ?")
+		if err != nil {
 			return err
 		}
-		spans, err := spansOf(ctx, tx, device.Serial)
+		if err := read.QueryRowContext(ctx, device.Serial).Scan(&from); err != nil {
+			return err
+		}
+		spans, err := s.spansOf(ctx, tx, device.Serial)
 		if err != nil {
 			return err
 		}
@@ -114,7 +133,7 @@ func (s *Store) SaveReboots(ctx context.Context, device Device, reboots []memfau
 			if !seen {
 				version = reported
 			}
-			result, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO reboot VALUES (?, ?, ?, ?)", device.Serial, at, int(r.Reason), version)
+			result, err := s.execIn(ctx, tx, "INSERT OR IGNORE INTO reboot VALUES (?, ?, ?, ?)", device.Serial, at, int(r.Reason), version)
 			if err != nil {
 				return err
 			}
@@ -128,13 +147,13 @@ func (s *Store) SaveReboots(ctx context.Context, device Device, reboots []memfau
 			}
 		}
 		for key, value := range rates {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO rate VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+			if _, err := s.execIn(ctx, tx, `INSERT INTO rate VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
 				SET millis = millis + excluded.millis, errors = errors + excluded.errors`,
 				key.day, device.Cohort, device.Hardware, key.version, value.millis, value.errors); err != nil {
 				return err
 			}
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE device SET reboots_read = ? WHERE serial = ?", millis(device.LastSeen), device.Serial)
+		_, err = s.execIn(ctx, tx, "UPDATE device SET reboots_read = ? WHERE serial = ?", millis(device.LastSeen), device.Serial)
 		return err
 	})
 }

@@ -68,6 +68,9 @@ CREATE TABLE IF NOT EXISTS version (number INTEGER PRIMARY KEY, name TEXT NOT NU
 type Store struct {
 	db      *sql.DB
 	writing sync.Mutex // SQLite has one writer; a second one would poll
+
+	mu         sync.Mutex
+	statements map[string]*sql.Stmt
 }
 
 // Open opens the file at path, or creates it. If the file is that of another project, Open
@@ -78,7 +81,7 @@ func Open(ctx context.Context, path string, project memfault.ProjectRef) (*Store
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db}
+	s := &Store{db: db, statements: map[string]*sql.Stmt{}}
 	if err := s.prepare(ctx, project); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("store %s: %w", path, err)
@@ -128,6 +131,29 @@ func (s *Store) update(ctx context.Context, do func(*sql.Tx) error) error {
 		return errors.Join(err, tx.Rollback())
 	}
 	return tx.Commit()
+}
+
+// statement returns a statement of a transaction. It is parsed once.
+func (s *Store) statement(ctx context.Context, tx *sql.Tx, text string) (*sql.Stmt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.statements[text] == nil {
+		parsed, err := s.db.PrepareContext(ctx, text)
+		if err != nil {
+			return nil, err
+		}
+		s.statements[text] = parsed
+	}
+	return tx.StmtContext(ctx, s.statements[text]), nil
+}
+
+// execIn runs a statement in a transaction.
+func (s *Store) execIn(ctx context.Context, tx *sql.Tx, text string, args ...any) (sql.Result, error) {
+	statement, err := s.statement(ctx, tx, text)
+	if err != nil {
+		return nil, err
+	}
+	return statement.ExecContext(ctx, args...)
 }
 
 // exec runs a statement that changes the file.

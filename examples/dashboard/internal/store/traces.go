@@ -12,7 +12,7 @@ import (
 func (s *Store) SaveTraces(ctx context.Context, traces []memfault.Trace) (added int, err error) {
 	err = s.update(ctx, func(tx *sql.Tx) error {
 		for _, t := range traces {
-			result, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO trace VALUES (?, ?, ?, ?, ?)", t.ID, millis(t.ArrivedAt().Time), t.IssueID, t.Device.DeviceSerial, t.Version())
+			result, err := s.execIn(ctx, tx, "INSERT OR IGNORE INTO trace VALUES (?, ?, ?, ?, ?)", t.ID, millis(t.ArrivedAt().Time), t.IssueID, t.Device.DeviceSerial, t.Version())
 			if err != nil {
 				return err
 			}

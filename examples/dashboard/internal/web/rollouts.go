@@ -237,8 +237,8 @@ func pointsInTime(from, to time.Time) (times []time.Time, labels []string) {
 	switch span := to.Sub(from); {
 	case span < 36*time.Hour:
 		format = "15:04"
-	case span < 10*24*time.Hour:
-		format = "Jan 2 15:04"
+	case span < 7*24*time.Hour:
+		format = "Mon 15:04"
 	}
 	step := to.Sub(from) / (chartPoints - 1)
 	for n := range chartPoints {

@@ -76,6 +76,12 @@ func TestPointsInTime_EndNow(t *testing.T) {
 	require.Len(t, times, chartPoints)
 	assert.Equal(t, from.Add(10*time.Hour+1), times[chartPoints-1])
 	assert.Equal(t, "10:00", labels[chartPoints-1])
+	for _, span := range []time.Duration{time.Minute, 35 * time.Hour, 40 * time.Hour, 6 * 24 * time.Hour, 8 * 24 * time.Hour, 10*24*time.Hour - time.Hour, 30 * 24 * time.Hour} {
+		_, labels := pointsInTime(from, from.Add(span))
+		for _, label := range labels {
+			assert.LessOrEqual(t, len(label), len("Mon 15:04"), "they do not fit on a phone")
+		}
+	}
 	days := endsOfDays(from.AddDate(0, 0, -2), from.Add(time.Hour), 10)
 	assert.Equal(t, []time.Time{from.Add(time.Hour), from.Add(-time.Second), from.AddDate(0, 0, -1).Add(-time.Second)}, days)
 	assert.Equal(t, "not known", percentOrUnknown(math.NaN()))

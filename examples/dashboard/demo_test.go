@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/memfault-go/memfault"
+	"github.com/memfault-go/memfault/memfaulttest"
+)
+
+// The story of the demo, and how its readers see it: first only the good version is deployed, then the bad
+// one, which the verdict catches. It is replayed once, because that takes long with the race detector.
+func TestDemo(t *testing.T) {
+	present := time.Now()
+	f, err := newFake(200, present.Add(-fakeStory))
+	require.NoError(t, err)
+	t.Cleanup(f.cloud.Close)
+	c := newConfig(t)
+	c.fake, c.now = true, func() time.Time { return f.now }
+
+	require.NoError(t, f.replay(t.Context(), c.store, f.start.Add(6*fakeDay-time.Hour)))
+	t.Run("good version", func(t *testing.T) { testGoodVersion(t, f, c) })
+
+	require.NoError(t, f.replay(t.Context(), c.store, present))
+	t.Run("bad version", func(t *testing.T) { testBadVersion(t, f, c) })
+
+	f.cloud.SetClock(time.Now)
+	c.now = nil
+	f.cloud.AddDevices(memfaulttest.Device{Serial: "A<B", SoftwareVersion: "3.0.0-rc.1.a-very-long-name-of-a-branch+20261129.deadbeef", LastSeen: time.Now()})
+	d := start(t, c, f.source(), nil)
+	d.requireSoon(t, "summary", "201</b> devices")
+	d.requireSoon(t, "rollouts", "2.2.0")
+	d.requireSoon(t, "issues", "SoftwareWatchdog")
+	t.Run("charts have tables", func(t *testing.T) { testTables(t, d) })
+	for _, as := range looks {
+		t.Run(as.name, func(t *testing.T) { testLook(t, f, d, as) })
+	}
+	for _, as := range []look{light, phone} {
+		t.Run("refresh moves nothing, "+as.name, func(t *testing.T) { testRefresh(t, f, d, as) })
+	}
+	require.NoError(t, d.stop())
+	t.Run("live", func(t *testing.T) {
+		c.secrets = []string{fakeSecret}
+		d := start(t, c, f.source(), f)
+		d.requireSoon(t, "issues", fakeSurprise) // a webhook of the running fake
+	})
+	require.Empty(t, f.cloud.Violations())
+}
+
+func testGoodVersion(t *testing.T, f *fake, c config) {
+	d := start(t, c, f.source(), nil)
+	d.requireSoon(t, "verdict", "2.1.0 restarts unexpectedly")
+	_, page := d.get(t, "/sections/rollouts")
+	assert.Contains(t, page, ">2.1.0</bdi>")
+	assert.NotContains(t, page, `light red`)
+	assert.NotContains(t, page, `class="ended"`)
+	_, page = d.get(t, "/sections/verdict")
+	assert.Contains(t, page, `<div class="verdict green">`)
+	ctx := newBrowser(t, light)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+	requireTrue(t, ctx, contains("verdict", "2.1.0 restarts unexpectedly"))
+	requireReadable(t, ctx)
+	screenshot(t, ctx, "green")
+}
+
+func testBadVersion(t *testing.T, f *fake, c config) {
+	d := start(t, c, f.source(), nil)
+	d.requireSoon(t, "verdict", "2.2.0 restarts unexpectedly")
+	_, page := d.get(t, "/sections/verdict")
+	assert.Contains(t, page, `<div class="verdict red">`)
+	assert.Contains(t, page, "still run 2.2.0, which was pulled")
+	_, page = d.get(t, "/sections/rollouts")
+	assert.Contains(t, page, `<tr role="row" data-key=`)
+	assert.Contains(t, page, `class="ended"`)
+	_, page = d.get(t, "/sections/summary")
+	assert.Contains(t, page, "<b>200</b> devices")
+	silent := 0
+	for _, d := range f.devices {
+		if d.silent {
+			silent++
+		}
+	}
+	assert.Contains(t, page, fmt.Sprintf("<b>%d</b> seen in 24 h", 200-silent))
+	assert.Contains(t, page, "<b>3</b> active rollouts")
+}
+
+// testLook requires that the pages can be read in a window.
+func testLook(t *testing.T, f *fake, d *dashboard, as look) {
+	ctx := newBrowser(t, as)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+	requireTrue(t, ctx, contains("summary", "201 devices"))
+	requireTrue(t, ctx, contains("verdict", "2.2.0 restarts unexpectedly"))
+	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
+	requireTrue(t, ctx, `document.querySelectorAll("svg.plot").length === 4`)
+	if as.print {
+		evaluate(t, ctx, `dispatchEvent(new Event("beforeprint"))`)
+	}
+	requireFits(t, ctx)
+	requireReadable(t, ctx)
+	screenshot(t, ctx, "fleet-"+as.name)
+	if as != light && as != dark && as != phone {
+		return // the style sheet is the same
+	}
+	requireAccessible(t, ctx)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url+"/devices?unseen")))
+	requireFits(t, ctx)
+	if as == light {
+		requireAccessible(t, ctx)
+	}
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url+"/devices/"+f.devices[0].serial)))
+	requireTrue(t, ctx, contains("attributes", "region"))
+	requireFits(t, ctx)
+	if as == light {
+		requireAccessible(t, ctx)
+	}
+	screenshot(t, ctx, "device-"+as.name)
+}
+
+// requirePainted waits for two frames. Then what was changed before is on the screen.
+func requirePainted(t *testing.T, ctx context.Context) { //nolint:revive // t is first in the helpers
+	t.Helper()
+	evaluate(t, ctx, `window.painted = false; requestAnimationFrame(() => requestAnimationFrame(() => { window.painted = true; }))`)
+	requireTrue(t, ctx, `window.painted`)
+}
+
+// testRefresh requires that a refresh moves nothing: no layout shift, and the focus, the selection
+// and the scroll positions stay, of any element.
+func testRefresh(t *testing.T, f *fake, d *dashboard, as look) {
+	ctx := newBrowser(t, as)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
+	requireTrue(t, ctx, contains("verdict", "2.2.0 restarts"))
+	requireFocus(t, ctx, "#reboots summary")
+	evaluate(t, ctx, `document.querySelector("#reboots summary").click(); document.querySelector("#versions-title").scrollIntoView()`)
+	evaluate(t, ctx, `document.querySelectorAll(".scroll").forEach((s) => { s.scrollLeft = 40; })`)
+	for _, selector := range []string{"#issues tbody a", "#versions td a", "#reboots summary", "#sources button", "#issues .scroll"} {
+		requireFocus(t, ctx, selector)
+		requirePainted(t, ctx) // on a busy machine, the page may not be on the screen yet
+		evaluate(t, ctx, `
+			window.focused = document.activeElement;
+			getSelection().selectAllChildren(document.querySelector("#verdict-title"));
+			window.shift = []; window.loaded = 0;
+			window.note = (e) => window.shift.push(e.value, ...e.sources.map((s) => (s.node?.outerHTML ?? s.node?.data ?? "gone").slice(0, 150) + " from " + JSON.stringify(s.previousRect) + " to " + JSON.stringify(s.currentRect)));
+			window.before = JSON.stringify([scrollY, ...[...document.querySelectorAll(".scroll")].map((s) => s.scrollLeft)]);
+			window.observer?.disconnect();
+			window.observer = new PerformanceObserver((list) => list.getEntries().forEach(note));
+			observer.observe({ type: "layout-shift" });
+			window.fetched ??= window.fetch;
+			window.fetch = (...args) => fetched(...args).finally(() => { window.loaded++; });`)
+		// The numbers change, but not what there is.
+		f.cloud.Report(f.devices[0].serial, f.devices[0].version)
+		f.cloud.AddReboots(f.devices[0].serial, memfaulttest.Reboot{Reason: memfault.RebootReasonLowPower, Time: time.Now()})
+		require.NoError(t, f.cloud.SendWebhook(t.Context(), d.url+"/webhook", secret, memfault.WebhookEvent{Type: memfault.WebhookTypeIssueCreated}))
+		requireTrue(t, ctx, `window.loaded >= 8`)
+		requirePainted(t, ctx)
+		evaluate(t, ctx, `observer.takeRecords().forEach(note)`)
+		state, err := chromedp.Run(ctx, chromedp.Evaluate[string](`JSON.stringify({
+			shift: window.shift, focus: document.activeElement === window.focused, selection: getSelection().toString(), open: document.querySelector("#reboots details").open,
+			scroll: window.before === JSON.stringify([scrollY, ...[...document.querySelectorAll(".scroll")].map((s) => s.scrollLeft)])})`))
+		require.NoError(t, err)
+		require.JSONEq(t, `{"shift":[],"focus":true,"selection":"Verdict","open":true,"scroll":true}`, state, "%s, %s", as.name, selector)
+	}
+}
+
+// testTables requires that every chart has its numbers in a table, or in its texts.
+func testTables(t *testing.T, d *dashboard) {
+	for _, section := range []string{"rollouts", "adoption", "active", "reboots"} {
+		d.requireSoon(t, section, `class="plot"`)
+		_, page := d.get(t, "/sections/"+section)
+		assert.Equal(t, 1, strings.Count(page, `class="plot"`), section)
+		_, table, found := strings.Cut(page, "<details>")
+		require.True(t, found, section)
+		assert.Greater(t, strings.Count(table, "<tr>"), 8, section)
+	}
+	_, page := d.get(t, "/sections/reboots")
+	assert.Contains(t, page, `class="fine partial"`, "today is not over")
+	assert.Contains(t, page, "today, so far")
+	_, page = d.get(t, "/sections/reboots?per=100&cohort=beta")
+	assert.Contains(t, page, "For 100 devices that were seen.")
+	assert.Contains(t, page, `href="/?cohort=beta#reboots"`)
+}
+
+// Reboots follow the time that passes, however it is cut into steps.
+func TestFake_RatesDoNotDependOnSteps(t *testing.T) {
+	f, err := newFake(1, time.Now())
+	require.NoError(t, err)
+	t.Cleanup(f.cloud.Close)
+	d := &fakeDevice{version: fakeGood}
+	const days = 20_000
+	for _, step := range []time.Duration{fakeReport, fakeStep, fakeDay} {
+		n := 0
+		for range int(days * fakeDay / step) {
+			n += len(f.reboots(d, time.Now(), step))
+		}
+		assert.InDelta(t, 0.162*days, n, 0.02*days, step)
+	}
+}
