@@ -28,6 +28,7 @@ func seedVerdict(t *testing.T, cloud *memfaulttest.Server, c config) {
 	p := newPast(t, cloud, c, 5*24*time.Hour)
 	cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta"})
 	cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "dvt-2"})
+	cloud.AddReleases(memfaulttest.Release{Version: "2.0.0"})
 	cloud.AddDeployments(memfaulttest.Deployment{Release: "2.0.0", Cohort: "beta", RolloutPercent: 60})
 	versions := map[string]string{}
 	for i := range 20 {
@@ -123,6 +124,7 @@ func TestVerdict_TooFewDevices(t *testing.T) {
 func TestRollouts_PulledStays(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	addFleet(cloud)
+	cloud.AddReleases(memfaulttest.Release{Version: "0.9.0"}, memfaulttest.Release{Version: "1.2.0"})
 	cloud.AddDeployments(memfaulttest.Deployment{Release: "0.9.0", Cohort: "beta"})
 	_, err := cloud.Client(t).Deployments.Deactivate(t.Context(), cloud.Project(), memfault.DeploymentSelector{Release: memfault.ReleaseVersion("1.1.0"), Cohort: "beta"})
 	require.NoError(t, err)

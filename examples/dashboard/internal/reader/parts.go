@@ -83,7 +83,7 @@ func (r *Reader) readTraces(ctx context.Context) error {
 			break
 		}
 	}
-	return r.Store.RemoveTraces(ctx, r.rebootsSince(), MaxTraces)
+	return r.Store.RemoveTraces(ctx, RebootsSince(r.Now()), MaxTraces)
 }
 
 func saveList[T any](ctx context.Context, r *Reader, part string, pager *memfault.Pager[T]) error {
@@ -147,7 +147,7 @@ func (r *Reader) readDevices(ctx context.Context) error {
 // sample stores the state of the fleet, for the charts over time.
 func (r *Reader) sample(ctx context.Context) error {
 	now := r.Now()
-	counts, err := r.Store.Counts(ctx, store.Filter{}, now.Add(-24*time.Hour))
+	counts, err := r.Store.Counts(ctx, store.Filter{}, store.CountTimes{Seen: now.Add(-24 * time.Hour)})
 	if err != nil {
 		return err
 	}

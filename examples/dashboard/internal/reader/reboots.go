@@ -20,15 +20,17 @@ const (
 	progressEvery  = 2 * time.Second // how often the page shows the progress of the read
 )
 
-func (r *Reader) rebootsSince() time.Time {
-	return r.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-RebootDays)
+// RebootsSince returns the time since which reboots are read: the beginning of the first of [RebootDays]
+// days in UTC.
+func RebootsSince(now time.Time) time.Time {
+	return now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-RebootDays)
 }
 
 // readReboots reads the reboots of the devices that were seen since the last read. Memfault
 // lists reboots only device by device, so the first read costs a request for each device. A
 // read that was interrupted continues where it stopped.
 func (r *Reader) readReboots(ctx context.Context) error {
-	since := r.rebootsSince()
+	since := RebootsSince(r.Now())
 	if err := r.Store.RemoveReboots(ctx, since); err != nil {
 		return err
 	}

@@ -39,14 +39,10 @@ type Cost struct {
 // Total returns the number of all requests.
 func (c Cost) Total() int { return c.Devices + c.Reboots + c.Others }
 
-// FullCost returns the cost of reading the stored fleet again.
-func (r *Reader) FullCost(ctx context.Context) (Cost, error) {
-	_, devices, err := r.Store.RebootCoverage(ctx, store.Filter{}, time.Time{})
-	if err != nil {
-		return Cost{}, err
-	}
-	_, reboots, err := r.Store.RebootCoverage(ctx, store.Filter{}, r.rebootsSince())
-	return Cost{Devices: max(1, (devices+pageSize-1)/pageSize), Reboots: reboots, Others: len(r.parts) - 1}, err
+// FullCost returns the cost of reading a fleet again. Reboots are read of the devices that were seen since
+// [RebootsSince].
+func (r *Reader) FullCost(devices, seen int) Cost {
+	return Cost{Devices: max(1, (devices+pageSize-1)/pageSize), Reboots: seen, Others: len(r.parts) - 1}
 }
 
 type countKey struct{}

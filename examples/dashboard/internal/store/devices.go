@@ -64,17 +64,14 @@ func (s *Store) SaveDevices(ctx context.Context, listing int64, devices []memfau
 	})
 }
 
-// RemoveUnlisted removes the devices that only listings before the given one contained, with
-// their reboots.
+// RemoveUnlisted removes the devices that only listings before the given one contained. Their
+// reboots have happened, so they stay until [Store.RemoveReboots] removes them.
 func (s *Store) RemoveUnlisted(ctx context.Context, listing int64) error {
 	return s.update(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM device WHERE listing < ?", listing); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM span WHERE serial NOT IN (SELECT serial FROM device)"); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, "DELETE FROM reboot WHERE serial NOT IN (SELECT serial FROM device)")
+		_, err := tx.ExecContext(ctx, "DELETE FROM span WHERE serial NOT IN (SELECT serial FROM device)")
 		return err
 	})
 }
@@ -172,35 +169,31 @@ type Count struct {
 	Hardware string
 	Version  string // empty if the devices never reported one
 	Devices  int
-	Seen     int // of them, those that were seen after a time
+	Seen     int // of them, those that were seen after [CountTimes.Seen]
+	SeenRead int // of those, the ones whose reboots were read
+	Unseen   int // those that were not seen after [CountTimes.Unseen]
+	Kept     int // those that were seen since [CountTimes.Kept]
+	KeptRead int // of those, the ones whose reboots were read
+}
+
+// CountTimes are the times for [Store.Counts]. Those that are zero count all devices.
+type CountTimes struct {
+	Seen, Unseen time.Time
+	Kept         time.Time // since which reboots are kept
 }
 
 // Counts counts the devices by cohort, hardware version and software version.
-func (s *Store) Counts(ctx context.Context, filter Filter, seenSince time.Time) (counts []Count, err error) {
+func (s *Store) Counts(ctx context.Context, filter Filter, times CountTimes) (counts []Count, err error) {
 	where, args := filter.where()
 	err = s.query(ctx, func(rows *sql.Rows) error {
 		var c Count
-		if err := rows.Scan(&c.Cohort, &c.Hardware, &c.Version, &c.Devices, &c.Seen); err != nil {
+		if err := rows.Scan(&c.Cohort, &c.Hardware, &c.Version, &c.Devices, &c.Seen, &c.SeenRead, &c.Unseen, &c.Kept, &c.KeptRead); err != nil {
 			return err
 		}
 		counts = append(counts, c)
 		return nil
-	}, "SELECT cohort, hardware, version, count(*), sum(last_seen > ?) FROM device WHERE "+where+" GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-		append([]any{millis(seenSince)}, args...)...)
+	}, `SELECT cohort, hardware, version, count(*), sum(last_seen > ?), sum(last_seen > ? AND reboots_read > 0), sum(last_seen <= ?), sum(last_seen >= ?), sum(last_seen >= ? AND reboots_read > 0)
+		FROM device WHERE `+where+" GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+		append([]any{millis(times.Seen), millis(times.Seen), millis(times.Unseen), millis(times.Kept), millis(times.Kept)}, args...)...)
 	return counts, err
-}
-
-// Names returns the cohorts, hardware versions and software versions of the devices.
-func (s *Store) Names(ctx context.Context) (cohorts, hardware, versions []string, err error) {
-	for column, names := range map[string]*[]string{"cohort": &cohorts, "hardware": &hardware, "version": &versions} {
-		err = errors.Join(err, s.query(ctx, func(rows *sql.Rows) error {
-			var name string
-			if err := rows.Scan(&name); err != nil {
-				return err
-			}
-			*names = append(*names, name)
-			return nil
-		}, "SELECT DISTINCT "+column+" FROM device WHERE "+column+" <> '' ORDER BY 1"))
-	}
-	return cohorts, hardware, versions, err
 }

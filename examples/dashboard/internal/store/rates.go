@@ -133,13 +133,21 @@ func (s *Store) SaveReboots(ctx context.Context, device Device, reboots []memfau
 			if !seen {
 				version = reported
 			}
-			result, err := s.execIn(ctx, tx, "INSERT OR IGNORE INTO reboot VALUES (?, ?, ?, ?)", device.Serial, at, int(r.Reason), version)
+			counted := seen && r.Reason.IsError()
+			result, err := s.execIn(ctx, tx, "INSERT OR IGNORE INTO reboot VALUES (?, ?, ?, ?, ?)", device.Serial, at, int(r.Reason), version, counted)
 			if err != nil {
 				return err
 			}
 			if added, err := result.RowsAffected(); err != nil {
 				return err
-			} else if added > 0 && seen && r.Reason.IsError() {
+			} else if added == 0 {
+				continue
+			}
+			if _, err := s.execIn(ctx, tx, "INSERT INTO reboot_day VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET reboots = reboots + 1",
+				at/day.Milliseconds(), device.Cohort, device.Hardware, version, int(r.Reason)); err != nil {
+				return err
+			}
+			if counted {
 				key := rateKey{at / day.Milliseconds(), version}
 				value := rates[key]
 				value.errors++
@@ -194,14 +202,19 @@ func (s *Store) CountRan(ctx context.Context, filter Filter, version string, sin
 	return n, err
 }
 
-// Crashed returns how many devices had an unexpected reboot since a time. If version is not
-// empty, only reboots with that version count.
-func (s *Store) Crashed(ctx context.Context, filter Filter, version string, since time.Time) (n int, err error) {
+// Crashed returns how many devices had an unexpected reboot since a time.
+func (s *Store) Crashed(ctx context.Context, filter Filter, since time.Time) (n int, err error) {
 	devices, args := filter.ofDevices("reboot")
-	text, values := "SELECT count(DISTINCT serial) FROM reboot WHERE time >= ? AND reason & 32768", []any{millis(since)}
-	if version != "" {
-		text, values = text+" AND version = ?", append(values, version)
-	}
-	err = s.db.QueryRowContext(ctx, text+devices, append(values, args...)...).Scan(&n)
+	err = s.db.QueryRowContext(ctx, "SELECT count(DISTINCT serial) FROM reboot WHERE time >= ? AND reason & 32768"+devices,
+		append([]any{millis(since)}, args...)...).Scan(&n)
+	return n, err
+}
+
+// CrashedWith returns how many devices had an unexpected reboot with a version since a time. Only the
+// reboots count that [Store.Rates] counts.
+func (s *Store) CrashedWith(ctx context.Context, filter Filter, version string, since time.Time) (n int, err error) {
+	devices, args := filter.ofDevices("reboot")
+	err = s.db.QueryRowContext(ctx, "SELECT count(DISTINCT serial) FROM reboot WHERE counted AND version = ? AND time >= ?"+devices,
+		append([]any{version, millis(since)}, args...)...).Scan(&n)
 	return n, err
 }

@@ -54,6 +54,7 @@ func TestRates_OfOneDevice(t *testing.T) {
 	d := report(t, s, "2.0", 54) // updated after the report of hour 42
 	require.NoError(t, s.SaveReboots(t.Context(), d, []memfault.Reboot{
 		reboot(memfault.RebootReasonAssert, "1.0", 3),            // before the device was seen: does not count
+		reboot(memfault.RebootReasonAssert, "0.9", 4),            // nor does this
 		reboot(memfault.RebootReasonAssert, "1.0", 7),            // 1.0
 		reboot(memfault.RebootReasonLowPower, "1.0", 8),          // expected
 		reboot(memfault.RebootReasonHardFault, "9.9", 31),        // seen with 1.0, whatever it reports
@@ -64,20 +65,22 @@ func TestRates_OfOneDevice(t *testing.T) {
 	assert.Equal(t, map[string]store.Rate{"1.0": {DeviceDays: 1.5, Errors: 3}, "2.0": {DeviceDays: 0.5, Errors: 2}}, rates(t, s, time.Time{}))
 	assert.Equal(t, map[string]store.Rate{"1.0": {DeviceDays: 0.75, Errors: 2}, "2.0": {DeviceDays: 0.5, Errors: 2}}, rates(t, s, at(24)))
 
-	for version, want := range map[string]int{"": 1, "1.0": 1, "2.0": 1, "3.0": 0} {
-		n, err := s.Crashed(t.Context(), store.Filter{Cohort: "beta"}, version, at(4))
+	for version, want := range map[string]int{"0.9": 0, "1.0": 1, "2.0": 1, "3.0": 0} {
+		n, err := s.CrashedWith(t.Context(), store.Filter{Cohort: "beta"}, version, at(0))
 		require.NoError(t, err)
 		assert.Equal(t, want, n, version)
 	}
-	n, err := s.Crashed(t.Context(), store.Filter{}, "", at(52))
-	require.NoError(t, err)
-	assert.Zero(t, n)
+	for hours, want := range map[float64]int{4: 1, 51: 1, 52: 0} {
+		n, err := s.Crashed(t.Context(), store.Filter{Cohort: "beta"}, at(hours))
+		require.NoError(t, err)
+		assert.Equal(t, want, n, hours)
+	}
 	for version, want := range map[string]int{"1.0": 1, "2.0": 1, "3.0": 0} {
 		n, err := s.CountRan(t.Context(), store.Filter{Cohort: "beta"}, version, at(4), 10)
 		require.NoError(t, err)
 		assert.Equal(t, want, n, version)
 	}
-	n, err = s.CountRan(t.Context(), store.Filter{}, "1.0", at(43), 10)
+	n, err := s.CountRan(t.Context(), store.Filter{}, "1.0", at(43), 10)
 	require.NoError(t, err)
 	assert.Zero(t, n)
 }

@@ -31,7 +31,7 @@ func (s *Store) RemoveReboots(ctx context.Context, before time.Time) error {
 	return s.update(ctx, func(tx *sql.Tx) error {
 		for text, limit := range map[string]int64{
 			"DELETE FROM reboot WHERE time < ?": millis(before), "DELETE FROM span WHERE last < ?": millis(before),
-			"DELETE FROM rate WHERE day < ?": millis(before) / day.Milliseconds(),
+			"DELETE FROM rate WHERE day < ?": millis(before) / day.Milliseconds(), "DELETE FROM reboot_day WHERE day < ?": millis(before) / day.Milliseconds(),
 		} {
 			if _, err := tx.ExecContext(ctx, text, limit); err != nil {
 				return err
@@ -50,16 +50,10 @@ type RebootCount struct {
 
 const day = 24 * time.Hour
 
-// RebootCounts counts the reboots since a time by day and reason. The version of the filter is
-// that which the device ran when it restarted.
+// RebootCounts counts the reboots of the days since a time, by day and reason. A reboot counts for the
+// cohort in which the device was, and for the version that it ran.
 func (s *Store) RebootCounts(ctx context.Context, filter Filter, since time.Time) (counts []RebootCount, err error) {
-	text, values := "SELECT time / ? AS day, reason, count(*) FROM reboot WHERE time >= ?", []any{day.Milliseconds(), millis(since)}
-	if filter.Version != "" {
-		text, values = text+" AND version = ?", append(values, filter.Version)
-		filter.Version = ""
-	}
-	devices, args := filter.ofDevices("reboot")
-	text, values = text+devices, append(values, args...)
+	where, args := filter.where()
 	err = s.query(ctx, func(rows *sql.Rows) error {
 		var c RebootCount
 		var at int64
@@ -69,15 +63,7 @@ func (s *Store) RebootCounts(ctx context.Context, filter Filter, since time.Time
 		c.Day = time.UnixMilli(at * day.Milliseconds()).UTC()
 		counts = append(counts, c)
 		return nil
-	}, text+" GROUP BY day, reason ORDER BY day, reason", values...)
+	}, "SELECT day, reason, sum(reboots) FROM reboot_day WHERE day >= ? AND "+where+" GROUP BY day, reason ORDER BY day, reason",
+		append([]any{millis(since) / day.Milliseconds()}, args...)...)
 	return counts, err
-}
-
-// RebootCoverage returns how many devices were seen since a time, and of how many of them the
-// reboots were read.
-func (s *Store) RebootCoverage(ctx context.Context, filter Filter, since time.Time) (read, devices int, err error) {
-	where, args := filter.where()
-	err = s.db.QueryRowContext(ctx, "SELECT coalesce(sum(reboots_read > 0), 0), count(*) FROM device WHERE last_seen >= ? AND "+where,
-		append([]any{millis(since)}, args...)...).Scan(&read, &devices)
-	return read, devices, err
 }

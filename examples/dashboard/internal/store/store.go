@@ -17,7 +17,7 @@ import (
 
 // schemaVersion is stored in the file. A file of another version is not read: everything in it
 // can be read from Memfault again, except the samples.
-const schemaVersion = 2
+const schemaVersion = 3
 
 const schema = `
 CREATE TABLE IF NOT EXISTS project (organization TEXT NOT NULL, project TEXT NOT NULL);
@@ -34,16 +34,24 @@ CREATE TABLE IF NOT EXISTS device (
 	reboots_read INTEGER NOT NULL   -- last_seen at the time when the reboots were read
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS device_last_seen ON device (last_seen);
+CREATE INDEX IF NOT EXISTS device_count ON device (cohort, hardware, version, last_seen, reboots_read);
 CREATE TABLE IF NOT EXISTS reboot (
 	serial TEXT NOT NULL, time INTEGER NOT NULL, reason INTEGER NOT NULL, version TEXT NOT NULL,
+	counted INTEGER NOT NULL, -- whether it is one of the errors of rate
 	PRIMARY KEY (serial, time, reason)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS reboot_time ON reboot (time, reason, version, serial);
+CREATE INDEX IF NOT EXISTS reboot_time ON reboot (time);
+CREATE INDEX IF NOT EXISTS reboot_counted ON reboot (version, serial, time) WHERE counted;
+CREATE TABLE IF NOT EXISTS reboot_day ( -- a day in UTC: all its reboots
+	day INTEGER NOT NULL, cohort TEXT NOT NULL, hardware TEXT NOT NULL, version TEXT NOT NULL, reason INTEGER NOT NULL,
+	reboots INTEGER NOT NULL,
+	PRIMARY KEY (day, cohort, hardware, version, reason)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS span ( -- a device was seen running a version from first to last
 	serial TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, version TEXT NOT NULL,
 	PRIMARY KEY (serial, last)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS span_version ON span (version, last, serial);
+CREATE INDEX IF NOT EXISTS span_version ON span (version, serial, last);
 CREATE TABLE IF NOT EXISTS rate ( -- of a day in UTC: time for which devices were seen, unexpected reboots in it
 	day INTEGER NOT NULL, cohort TEXT NOT NULL, hardware TEXT NOT NULL, version TEXT NOT NULL,
 	millis INTEGER NOT NULL, errors INTEGER NOT NULL,

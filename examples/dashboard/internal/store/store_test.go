@@ -105,6 +105,50 @@ func TestDevices_Filter(t *testing.T) {
 	require.ErrorIs(t, err, sql.ErrNoRows)
 }
 
+func TestCounts_SeenAndRead(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "test.db"))
+	now := time.UnixMilli(1_700_000_000_000)
+	hours := func(n int) time.Time { return now.Add(-time.Duration(n) * time.Hour) }
+	devices := map[string]memfault.Device{
+		"A": device("A", "beta", "1.0", hours(1)), "B": device("B", "beta", "1.0", hours(30)), "C": device("C", "beta", "1.0", hours(1000)),
+		"D": device("D", "beta", "", time.Time{}), "E": device("E", "default", "1.0", hours(2)),
+	}
+	for _, d := range devices {
+		require.NoError(t, s.SaveDevices(t.Context(), 1, []memfault.Device{d}))
+	}
+	for _, serial := range []string{"A", "B"} {
+		d, err := s.Device(t.Context(), serial)
+		require.NoError(t, err)
+		require.NoError(t, s.SaveReboots(t.Context(), d, []memfault.Reboot{{Reason: memfault.RebootReasonAssert, Time: memfault.NewTimestamp(hours(31))}}))
+	}
+	times := store.CountTimes{Seen: hours(24), Unseen: hours(7 * 24), Kept: hours(30 * 24)}
+	counts, err := s.Counts(t.Context(), store.Filter{}, times)
+	require.NoError(t, err)
+	for i := range counts {
+		counts[i].Hardware = ""
+	}
+	assert.Equal(t, []store.Count{
+		{Cohort: "beta", Devices: 1, Unseen: 1},
+		{Cohort: "beta", Version: "1.0", Devices: 3, Seen: 1, SeenRead: 1, Unseen: 1, Kept: 2, KeptRead: 2},
+		{Cohort: "default", Version: "1.0", Devices: 1, Seen: 1, Kept: 1},
+	}, counts)
+	counts, err = s.Counts(t.Context(), store.Filter{Cohort: "default"}, times)
+	require.NoError(t, err)
+	assert.Len(t, counts, 1)
+
+	// The reboots of a device that Memfault does not list any more have happened. If it returns, they do not
+	// count again.
+	require.NoError(t, s.RemoveUnlisted(t.Context(), 2))
+	require.NoError(t, s.SaveDevices(t.Context(), 2, []memfault.Device{devices["A"]}))
+	d, err := s.Device(t.Context(), "A")
+	require.NoError(t, err)
+	require.NoError(t, s.SaveReboots(t.Context(), d, []memfault.Reboot{{Reason: memfault.RebootReasonAssert, Time: memfault.NewTimestamp(hours(31))}}))
+	days, err := s.RebootCounts(t.Context(), store.Filter{Cohort: "beta"}, time.Time{})
+	require.NoError(t, err)
+	require.Len(t, days, 1)
+	assert.Equal(t, 2, days[0].Reboots)
+}
+
 func TestSamples_OverTime(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "test.db"))
 	at := time.UnixMilli(1_699_999_200_000) // a full hour

@@ -26,17 +26,11 @@ type summaryView struct {
 	WithDevices, WithDeployments, WithIssues bool
 }
 
-func (s *Server) summaryView(ctx context.Context, x *snapshot) (any, error) {
+func (s *Server) summaryView(_ context.Context, x *snapshot) (any, error) {
 	view := summaryView{
-		Devices: x.devices, SeenToday: x.seen, UnseenAfter: s.UnseenAfter,
+		Devices: x.all.Devices, SeenToday: x.all.Seen, Unseen: x.all.Unseen, UnseenAfter: s.UnseenAfter,
 		WithDevices: s.wasRead(reader.Devices), WithDeployments: s.wasRead(reader.Deployments), WithIssues: s.wasRead(reader.Issues),
 		MoreIssues: len(x.issues) >= reader.MaxIssues,
-	}
-	unseen := x.scope
-	unseen.UnseenSince = x.now.Add(-s.UnseenAfter)
-	var err error
-	if _, view.Unseen, err = s.Store.Devices(ctx, unseen, false, 0, 0); err != nil {
-		return nil, err
 	}
 	for _, issue := range x.issues {
 		if isOpen(issue.Issue) {
@@ -145,8 +139,11 @@ func (s *Server) sourcesView(ctx context.Context, _ *snapshot) (any, error) {
 		// The page says at the top what several parts have in common.
 		view.Parts = append(view.Parts, failedPart{s.Reader.Status(name), single[name]})
 	}
-	var err error
-	view.Cost, err = s.Reader.FullCost(ctx)
+	fleet, err := s.snapshot(ctx, store.Filter{}) // the filters of the page change no cost
+	if err != nil {
+		return nil, err
+	}
+	view.Cost = s.Reader.FullCost(fleet.all.Devices, fleet.all.Kept)
 	view.Time = time.Duration(float64(view.Cost.Total()) / s.RequestsPerSecond * float64(time.Second))
-	return view, err
+	return view, nil
 }

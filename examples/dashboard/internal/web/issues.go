@@ -84,8 +84,8 @@ func (s *Server) loadIssueRows(ctx context.Context, x *snapshot, version string,
 			row.Complete = len(row.Versions) > 0
 		}
 		row.Only = row.Complete && version != "" && len(row.Versions) == 1 && row.Versions[0] == version
-		if row.WithShare = x.devices > 0 && !scoped; row.WithShare {
-			row.Share = min(100, 100*float64(issue.DeviceCount)/float64(x.devices))
+		if row.WithShare = x.all.Devices > 0 && !scoped; row.WithShare {
+			row.Share = min(100, 100*float64(issue.DeviceCount)/float64(x.all.Devices))
 		}
 		rows = append(rows, row)
 	}

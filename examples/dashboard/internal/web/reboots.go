@@ -36,7 +36,7 @@ type rebootsView struct {
 
 func (s *Server) rebootsView(ctx context.Context, x *snapshot) (any, error) {
 	today := x.now.UTC().Truncate(24 * time.Hour)
-	since := today.AddDate(0, 0, 1-reader.RebootDays)
+	since := reader.RebootsSince(x.now)
 	counts, err := s.Store.RebootCounts(ctx, x.scope, since)
 	if err != nil {
 		return nil, err
@@ -54,8 +54,8 @@ func (s *Server) rebootsView(ctx context.Context, x *snapshot) (any, error) {
 	view.PerHundred, view.WithSeen = x.perHundred, len(seen) > 1
 	view.Switch = s.fleetAddress(x.scope, !x.perHundred) + "#reboots"
 	view.WasRead = s.wasRead(reader.Reboots)
-	view.Read, view.Devices, err = s.Store.RebootCoverage(ctx, x.scope, since)
-	return view, err
+	view.Read, view.Devices = x.all.KeptRead, x.all.Kept
+	return view, nil
 }
 
 // newRebootsView counts the reboots of each day since a day. seen is the number of devices that were

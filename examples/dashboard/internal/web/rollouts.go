@@ -92,7 +92,7 @@ func (s *Server) loadRollouts(ctx context.Context, x *snapshot) (all []rollout, 
 	}
 	counts := x.counts
 	if x.scope.Version != "" {
-		if counts, err = s.Store.Counts(ctx, store.Filter{Cohort: x.scope.Cohort, Hardware: x.scope.Hardware}, x.now); err != nil {
+		if counts, err = s.counts(ctx, store.Filter{Cohort: x.scope.Cohort, Hardware: x.scope.Hardware}, x.now); err != nil {
 			return nil, err
 		}
 	}
@@ -399,7 +399,7 @@ func (s *Server) activeView(_ context.Context, x *snapshot) (any, error) {
 		sample, ok := sampleAt(x.samples, at)
 		seen := sample.Seen
 		if at.Equal(x.now) {
-			seen, ok = x.seen, true
+			seen, ok = x.all.Seen, true
 		} else if at.Sub(sample.Time) > lastSample {
 			ok = false
 		}

@@ -178,17 +178,30 @@ func (s *Server) newPage(r *http.Request) pageView {
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	page := s.newPage(r)
 	page.Scope, page.PerHundred = scopeOf(r), perHundred(r)
-	var err error
-	if page.Cohorts, page.Hardware, page.Versions, err = s.Store.Names(r.Context()); err != nil {
+	fleet, err := s.snapshot(r.Context(), store.Filter{})
+	if err != nil {
 		s.fail(w, "The store could not be read.", err)
 		return
 	}
-	slices.SortFunc(page.Versions, func(a, b string) int { return compareVersions(b, a) })
-	page.Empty = s.wasRead(reader.Devices) && len(page.Cohorts) == 0
+	page.Cohorts, page.Hardware, page.Versions = names(fleet.counts)
+	page.Empty = s.wasRead(reader.Devices) && fleet.all.Devices == 0
 	for _, section := range s.sections {
 		page.Sections = append(page.Sections, s.view(r.Context(), section, r))
 	}
 	s.render(w, http.StatusOK, "page", page)
+}
+
+// names returns the choices of the filters, the newest version first.
+func names(counts []store.Count) (cohorts, hardware, versions []string) {
+	for _, c := range counts {
+		cohorts, hardware, versions = append(cohorts, c.Cohort), append(hardware, c.Hardware), append(versions, c.Version)
+	}
+	for _, all := range []*[]string{&cohorts, &hardware, &versions} {
+		slices.Sort(*all)
+		*all = slices.DeleteFunc(slices.Compact(*all), func(name string) bool { return name == "" })
+	}
+	slices.SortFunc(versions, func(a, b string) int { return compareVersions(b, a) })
+	return cohorts, hardware, versions
 }
 
 func (s *Server) serveSection(w http.ResponseWriter, r *http.Request) {

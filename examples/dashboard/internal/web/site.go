@@ -106,7 +106,7 @@ func (x *Site) servePicker(w http.ResponseWriter, r *http.Request) {
 				s.fail(w, "The store could not be read.", err)
 				return
 			}
-			row.Level, row.Headline, row.Devices = snapshot.verdict.Level, snapshot.verdict.Headline, snapshot.devices
+			row.Level, row.Headline, row.Devices = snapshot.verdict.Level, snapshot.verdict.Headline, snapshot.all.Devices
 		}
 		view.Projects = append(view.Projects, row)
 	}

@@ -19,8 +19,7 @@ type snapshot struct {
 	scope      store.Filter // the filters of the page
 	perHundred bool         // whether reboots are shown for 100 devices
 	counts     []store.Count
-	devices    int
-	seen       int // in 24 hours
+	all        store.Count // the sums
 	samples    []store.Sample
 
 	deployments []memfault.Deployment
@@ -78,12 +77,16 @@ func (s *Server) snapshot(ctx context.Context, scope store.Filter) (*snapshot, e
 func (s *Server) newSnapshot(ctx context.Context, scope store.Filter, now time.Time) (*snapshot, error) {
 	x := &snapshot{now: now, scope: scope}
 	var err error
-	if x.counts, err = s.Store.Counts(ctx, scope, now.Add(-24*time.Hour)); err != nil {
+	if x.counts, err = s.counts(ctx, scope, now); err != nil {
 		return nil, err
 	}
 	for _, c := range x.counts {
-		x.devices += c.Devices
-		x.seen += c.Seen
+		x.all.Devices += c.Devices
+		x.all.Seen += c.Seen
+		x.all.SeenRead += c.SeenRead
+		x.all.Unseen += c.Unseen
+		x.all.Kept += c.Kept
+		x.all.KeptRead += c.KeptRead
 	}
 	if x.samples, err = s.Store.Samples(ctx, scope, now.AddDate(0, 0, -reader.RebootDays)); err != nil {
 		return nil, err
@@ -103,6 +106,10 @@ func (s *Server) newSnapshot(ctx context.Context, scope store.Filter, now time.T
 	}
 	x.verdict, err = s.newVerdict(ctx, x, version, since)
 	return x, err
+}
+
+func (s *Server) counts(ctx context.Context, scope store.Filter, now time.Time) ([]store.Count, error) {
+	return s.Store.Counts(ctx, scope, store.CountTimes{Seen: now.Add(-24 * time.Hour), Unseen: now.Add(-s.UnseenAfter), Kept: reader.RebootsSince(now)})
 }
 
 // newVersion returns the version of the newest active rollout, and when it was first deployed.
@@ -145,18 +152,16 @@ func (s *Server) newVerdict(ctx context.Context, x *snapshot, version string, si
 			return v, err
 		}
 	}
-	crashed, err := s.Store.Crashed(ctx, x.scope, "", x.now.Add(-24*time.Hour))
+	crashed, err := s.Store.Crashed(ctx, x.scope, x.now.Add(-24*time.Hour))
 	if err != nil {
 		return v, err
 	}
 	crashFree := check{Title: "Crash-free devices, 24 h", Text: "no reboots were read yet"}
-	if read, _, err := s.Store.RebootCoverage(ctx, x.scope, x.now.Add(-24*time.Hour)); err != nil {
-		return v, err
-	} else if read > 0 {
-		crashFree = s.Rules.checkCrashFree(min(read, x.seen), crashed)
+	if x.all.SeenRead > 0 {
+		crashFree = s.Rules.checkCrashFree(x.all.SeenRead, crashed)
 	}
 	v.Checks = append(v.Checks, crashFree,
-		s.Rules.checkSeen(x.seen, x.seenAround(x.now.Add(-24*time.Hour)), x.seenAround(x.now.AddDate(0, 0, -7))))
+		s.Rules.checkSeen(x.all.Seen, x.seenAround(x.now.Add(-24*time.Hour)), x.seenAround(x.now.AddDate(0, 0, -7))))
 	if s.wasRead(reader.Issues) {
 		v.Checks = append(v.Checks, s.Rules.checkIssues(x.issues, version, since, x.now))
 	} else {
@@ -196,7 +201,6 @@ func (s *Server) compare(ctx context.Context, x *snapshot, version string, cohor
 			c.Old = r
 		}
 	}
-	enough := max(1000, s.Rules.MinDevices)
 	for _, of := range []struct {
 		version string
 		n       *int
@@ -204,11 +208,11 @@ func (s *Server) compare(ctx context.Context, x *snapshot, version string, cohor
 		if of.version == "" {
 			continue
 		}
-		if *of.n, err = s.Store.CountRan(ctx, filter, of.version, since, enough); err != nil {
+		if *of.n, err = s.Store.CountRan(ctx, filter, of.version, since, s.Rules.MinDevices); err != nil {
 			return c, err
 		}
 	}
-	if c.Crashed, err = s.Store.Crashed(ctx, filter, version, since); err != nil {
+	if c.Crashed, err = s.Store.CrashedWith(ctx, filter, version, since); err != nil {
 		return c, err
 	}
 	s.Rules.compare(&c)

@@ -82,7 +82,7 @@ func (l level) Word() string {
 // comparison compares the unexpected reboots of two versions.
 type comparison struct {
 	New, Old               store.Rate
-	NewDevices, OldDevices int // that ran the version; counted up to a limit
+	NewDevices, OldDevices int // that ran the version; counted up to MinDevices
 	Crashed                int // devices with an unexpected reboot with the new version
 	Ratio                  float64
 	Interval               poisson.Interval
