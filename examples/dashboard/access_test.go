@@ -6,9 +6,11 @@ import (
 	"flag"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +20,8 @@ import (
 
 	"github.com/memfault-go/memfault"
 	"github.com/memfault-go/memfault/memfaulttest"
+
+	"github.com/memfault-go/memfault/examples/dashboard/internal/web"
 )
 
 // request sends a request with headers; Host is one of them.
@@ -137,14 +141,28 @@ func TestParse_OpenAddress(t *testing.T) {
 	require.ErrorIs(t, err, flag.ErrHelp)
 }
 
-// Whoever sends unsigned webhooks changes no page, and leaves no note for ever.
+// clock is a clock that a test moves.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time           { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) move(ahead time.Duration) { c.ahead.Add(int64(ahead)) }
+
+// Whoever sends unsigned webhooks changes no page, and leaves no note for ever. Here only webhooks can
+// change the page, because nothing is read.
 func TestWebhook_UnsignedChangesNothing(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	c := newConfig(t)
-	d := start(t, c, sourceOf(cloud), nil)
-	d.requireSoon(t, "issues", "No issues.")
+	var clock clock
+	c.now = clock.now
+	p, err := newParts(t.Context(), c, sourceOf(cloud), newShared(c), false)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.store.Close()) })
+	site := web.Site{Servers: []*web.Server{p.site}}
+	server := httptest.NewServer(site.Handler())
+	t.Cleanup(server.Close)
+	d := &dashboard{url: server.URL}
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
+	t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+"/events", nil)
 	require.NoError(t, err)
 	resp, err := http.DefaultClient.Do(req)
@@ -156,14 +174,20 @@ func TestWebhook_UnsignedChangesNothing(t *testing.T) {
 	require.NoError(t, cloud.SendWebhook(t.Context(), d.url+"/webhook", secret, memfault.WebhookEvent{Type: memfault.WebhookTypeTestNotificationDispatched}))
 	buffer := make([]byte, 64<<10)
 	stream := ""
-	for !strings.Contains(stream, "changed") {
+	for !strings.Contains(stream, "data: sources\n\n") {
 		n, err := resp.Body.Read(buffer)
 		require.NoError(t, err)
 		stream += string(buffer[:n])
 	}
-	assert.Equal(t, 1, strings.Count(stream, "event: changed"), "only the signed one: %s", stream)
+	assert.Equal(t, "retry: 2000\n\nevent: changed\ndata: sources\n\n", stream, "only the signed one")
 	_, page := d.get(t, "/sections/sources")
 	assert.Contains(t, page, "50 webhooks were rejected")
+	clock.move(59 * time.Minute)
+	_, page = d.get(t, "/sections/sources")
+	assert.Contains(t, page, "50 webhooks were rejected")
+	clock.move(2 * time.Minute)
+	_, page = d.get(t, "/sections/sources")
+	assert.NotContains(t, page, "rejected", "it was more than an hour ago")
 }
 
 func TestHealth_MeansSomething(t *testing.T) {
@@ -182,6 +206,44 @@ func TestHealth_MeansSomething(t *testing.T) {
 		return strings.Contains(body, "smart-sink: issues could not be read just now")
 	}, time.Minute, 20*time.Millisecond)
 	assert.Equal(t, http.StatusOK, status, "that is not a failure of the dashboard")
+}
+
+// Whether the reader is stuck is decided by when it should have read.
+func TestHealth_ReaderIsStuck(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	c := newConfig(t)
+	var clock clock
+	c.now = clock.now
+	d := start(t, c, sourceOf(cloud), nil)
+	require.Eventually(t, func() bool {
+		_, page := d.get(t, "/sections/sources")
+		return strings.Count(page, `<span class="tag done">read</span>`) == 7 && !strings.Contains(page, "<td>now</td>")
+	}, time.Minute, 20*time.Millisecond)
+	clock.move(c.interval + 4*time.Minute)
+	status, _ := d.get(t, "/healthz")
+	assert.Equal(t, http.StatusOK, status, "late, but not yet stuck")
+	clock.move(2 * time.Minute)
+	status, body := d.get(t, "/healthz")
+	assert.Equal(t, http.StatusServiceUnavailable, status)
+	assert.Contains(t, body, "failed\nsmart-sink: devices should have been read ")
+	assert.NotContains(t, body, "reboots", "they are read every 24 hours")
+}
+
+func TestHealth_StoreCannotBeRead(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	c := newConfig(t)
+	p, err := newParts(t.Context(), c, sourceOf(cloud), newShared(c), false)
+	require.NoError(t, err)
+	site := web.Site{Servers: []*web.Server{p.site}}
+	get := func() *httptest.ResponseRecorder {
+		response := httptest.NewRecorder()
+		site.Handler().ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+		return response
+	}
+	assert.Equal(t, http.StatusOK, get().Code)
+	require.NoError(t, p.store.Close())
+	assert.Equal(t, http.StatusServiceUnavailable, get().Code)
+	assert.Contains(t, get().Body.String(), "smart-sink: the store cannot be read")
 }
 
 func TestMetrics_RequestsAndAges(t *testing.T) {

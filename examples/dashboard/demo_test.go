@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,13 +14,16 @@ import (
 
 	"github.com/memfault-go/memfault"
 	"github.com/memfault-go/memfault/memfaulttest"
+
+	"github.com/memfault-go/memfault/examples/dashboard/internal/reader"
+	"github.com/memfault-go/memfault/examples/dashboard/internal/store"
 )
 
 // The story of the demo, and how its readers see it: first only the good version is deployed, then the bad
 // one, which the verdict catches. It is replayed once, because that takes long with the race detector.
 func TestDemo(t *testing.T) {
-	present := time.Now()
-	f, err := newFake(200, present.Add(-fakeStory))
+	present := time.Now().Add(-fakeDay)
+	f, err := newFake(t.Context(), 200, present.Add(-fakeStory))
 	require.NoError(t, err)
 	t.Cleanup(f.cloud.Close)
 	c := newConfig(t)
@@ -30,6 +34,8 @@ func TestDemo(t *testing.T) {
 
 	require.NoError(t, f.replay(t.Context(), c.store, present))
 	t.Run("bad version", func(t *testing.T) { testBadVersion(t, f, c) })
+
+	t.Run("a day later", func(t *testing.T) { testDay(t, f, c) })
 
 	f.cloud.SetClock(time.Now)
 	c.now = nil
@@ -88,6 +94,80 @@ func testBadVersion(t *testing.T, f *fake, c config) {
 		}
 	}
 	assert.Contains(t, page, fmt.Sprintf("<b>%d</b> seen in 24 h", 200-silent))
+	assert.Contains(t, page, "<b>3</b> active rollouts")
+}
+
+// testDay lets the demo run for a day. What it shows stays plausible.
+func testDay(t *testing.T, f *fake, c config) {
+	stored, err := store.Open(t.Context(), c.store, f.cloud.Project())
+	require.NoError(t, err)
+	defer stored.Close()
+	r, err := reader.New(t.Context(), reader.Options{Client: f.client, Project: f.cloud.Project(), Store: stored, ListAllEvery: 2 * fakeDay, Now: c.now})
+	require.NoError(t, err)
+	for minute := 1; minute <= 24*60; minute++ {
+		f.now = f.now.Add(time.Minute)
+		require.NoError(t, f.tick(t.Context(), time.Minute))
+		switch {
+		case minute%60 == 20:
+			require.Len(t, r.Read(t.Context(), reader.Issues), 1, "Memfault is away")
+		case minute%360 == 0:
+			require.Empty(t, r.Read(t.Context()))
+		case minute%60 == 0:
+			require.Empty(t, r.Read(t.Context(), reader.Devices, reader.Issues, reader.Traces))
+		}
+	}
+
+	// No bar outgrows the others, and none is missing.
+	counts, err := stored.RebootCounts(t.Context(), store.Filter{}, f.now.AddDate(0, 0, -29))
+	require.NoError(t, err)
+	today := f.now.UTC().Truncate(fakeDay)
+	days := map[time.Time]int{}
+	for _, reboots := range counts {
+		days[reboots.Day] += reboots.Reboots
+	}
+	var usual []int
+	for day := today.AddDate(0, 0, -28); day.Before(today); day = day.AddDate(0, 0, 1) {
+		usual = append(usual, days[day])
+	}
+	slices.Sort(usual)
+	middle := usual[len(usual)/2]
+	assert.InDelta(t, 200*0.17, middle, 200*0.05)
+	assert.Less(t, usual[len(usual)-1], 2*middle, "%v", usual)
+	assert.Greater(t, usual[0], middle/3, "%v", usual)
+	assert.Less(t, days[today], 2*middle, "%v", usual)
+
+	// The bad version stays bad, and the good one good.
+	rates, err := stored.Rates(t.Context(), store.Filter{}, f.now.AddDate(0, 0, -14))
+	require.NoError(t, err)
+	for _, rate := range rates {
+		perDay := float64(rate.Errors) / rate.DeviceDays
+		switch rate.Version {
+		case fakeGood:
+			assert.InDelta(t, 0.012, perDay, 0.006)
+		case fakeBad:
+			assert.InDelta(t, 0.07, perDay, 0.025)
+		}
+	}
+
+	traces, err := stored.TraceCounts(t.Context(), store.Filter{}, f.now.Add(-fakeDay))
+	require.NoError(t, err)
+	recent := 0
+	titles := map[int64]bool{}
+	for _, count := range traces {
+		recent += count.Recent
+		titles[count.Issue] = true
+	}
+	assert.InDelta(t, 4, recent, 4, "traces in a day")
+	assert.LessOrEqual(t, len(titles), 9, "issues")
+
+	require.NoError(t, stored.Close())
+	d := start(t, c, f.source(), nil)
+	d.requireSoon(t, "verdict", "2.2.0 restarts unexpectedly")
+	_, page := d.get(t, "/sections/verdict")
+	assert.Contains(t, page, `<div class="verdict red">`)
+	assert.Contains(t, page, "surely more often")
+	_, page = d.get(t, "/sections/summary")
+	assert.Contains(t, page, "<b>200</b> devices")
 	assert.Contains(t, page, "<b>3</b> active rollouts")
 }
 
@@ -189,7 +269,7 @@ func testTables(t *testing.T, d *dashboard) {
 
 // Reboots follow the time that passes, however it is cut into steps.
 func TestFake_RatesDoNotDependOnSteps(t *testing.T) {
-	f, err := newFake(1, time.Now())
+	f, err := newFake(t.Context(), 1, time.Now())
 	require.NoError(t, err)
 	t.Cleanup(f.cloud.Close)
 	d := &fakeDevice{version: fakeGood}

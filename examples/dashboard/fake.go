@@ -70,25 +70,28 @@ type fake struct {
 	replayed    time.Time // the end of the replay
 	updated     map[fakeRollout]int
 	deployments map[fakeRollout]int64
-	sizes       map[string]int // devices by cohort
-	issues      map[string]int64
+	sizes       map[string]int     // devices by cohort
 	due         map[dueKey]float64 // reboots that have not happened yet
 	reports     float64            // that have not happened yet
+	surprised   bool               // whether fakeSurprise has appeared
 	away        bool               // whether Memfault is away
 }
 
 // newFake returns a fake whose story begins at a time.
-func newFake(devices int, start time.Time) (*fake, error) {
+func newFake(ctx context.Context, devices int, start time.Time) (*fake, error) {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		return nil, err
 	}
 	f := &fake{
 		cloud: cloud, client: cloud.Client(nil), gateway: cloud.Client(nil, memfault.ProjectKey(cloud.ProjectKey())), random: rand.New(rand.NewPCG(1, 2)), //nolint:gosec // the same fleet each time
-		start: start, now: start, updated: map[fakeRollout]int{}, deployments: map[fakeRollout]int64{}, sizes: map[string]int{}, issues: map[string]int64{}, due: map[dueKey]float64{},
+		start: start, now: start, updated: map[fakeRollout]int{}, deployments: map[fakeRollout]int64{}, sizes: map[string]int{}, due: map[dueKey]float64{},
 	}
 	f.cloud.SetClock(func() time.Time { return f.now })
-	f.addDevices(devices)
+	if err := f.addDevices(ctx, devices); err != nil {
+		cloud.Close()
+		return nil, err
+	}
 	if problems := f.cloud.Violations(); len(problems) > 0 {
 		cloud.Close()
 		return nil, fmt.Errorf("fake: %v", problems)
@@ -147,8 +150,8 @@ func (f *fake) step(ctx context.Context, to time.Time, took time.Duration) error
 		f.now = to.Add(-took * time.Duration(i*7919%1000) / 1000)
 		for _, reboot := range f.reboots(d, f.now.Add(-took), took) {
 			f.cloud.AddReboots(d.serial, reboot)
-			if reboot.Reason.IsError() {
-				f.cloud.AddTraces(f.trace(d, reboot))
+			if err := f.crash(ctx, d, reboot); err != nil {
+				return err
 			}
 		}
 		f.cloud.Report(d.serial, d.version)
@@ -221,9 +224,9 @@ func (f *fake) tick(ctx context.Context, took time.Duration) error {
 		return nil
 	}
 	err := f.roll(ctx, f.now.Sub(f.start), took)
-	if f.issues[fakeSurprise] == 0 && passed >= 2*fakeTick {
-		f.issues[fakeSurprise] = -1 // Memfault creates it
-		err = errors.Join(err, f.crash(ctx, f.devices[f.random.IntN(len(f.devices))], fakeSurprise))
+	if !f.surprised && passed >= 2*fakeTick {
+		f.surprised = true
+		err = errors.Join(err, f.sendTrace(ctx, f.devices[f.random.IntN(len(f.devices))], fakeSurprise, f.now))
 	}
 	for f.reports += float64(len(f.devices)) * float64(took) / float64(fakeReport); f.reports >= 1; f.reports-- {
 		d := f.devices[f.random.IntN(len(f.devices))]
@@ -232,19 +235,9 @@ func (f *fake) tick(ctx context.Context, took time.Duration) error {
 		}
 		for _, reboot := range f.reboots(d, f.now.Add(-fakeReport), fakeReport) {
 			f.cloud.AddReboots(d.serial, reboot)
-			if reboot.Reason.IsError() {
-				err = errors.Join(err, f.crash(ctx, d, f.title(d, reboot)))
-			}
+			err = errors.Join(err, f.crash(ctx, d, reboot))
 		}
 		f.cloud.Report(d.serial, d.version)
 	}
 	return err
-}
-
-// crash lets a device send a trace.
-func (f *fake) crash(ctx context.Context, d *fakeDevice, title string) error {
-	return f.gateway.Uploads.ImportTrace(ctx, memfault.TraceImport{
-		DeviceIdentity: memfault.DeviceIdentity{DeviceSerial: d.serial, HardwareVersion: d.hardware, SoftwareType: "main", SoftwareVersion: d.version},
-		Reason:         title, CapturedDate: memfault.NewTimestamp(f.now),
-	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -8,13 +9,12 @@ import (
 	"github.com/memfault-go/memfault/memfaulttest"
 )
 
-func (f *fake) addDevices(n int) {
+func (f *fake) addDevices(ctx context.Context, n int) error {
 	f.cloud.AddCohorts(memfaulttest.Cohort{Slug: "beta", Name: "Beta"}, memfaulttest.Cohort{Slug: "internal", Name: "Internal"})
 	f.cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: "dvt-2"})
 	f.cloud.AddReleases(memfaulttest.Release{Version: fakeGood}, memfaulttest.Release{Version: fakeBad}, memfaulttest.Release{Version: "2.0.3"})
 	const before = 20 * fakeDay // of which reboots are known
 	var added []memfaulttest.Device
-	var traces []memfaulttest.Trace
 	for i := range n {
 		d := &fakeDevice{serial: fmt.Sprintf("SINK-%05d", i+1), cohort: "default", version: "2.0.3", hardware: []string{"evt-1", "dvt-2"}[i%2], silent: i%47 == 7, far: i%3 == 1}
 		switch {
@@ -40,14 +40,34 @@ func (f *fake) addDevices(n int) {
 		}
 		f.devices, added = append(f.devices, d), append(added, device)
 		f.sizes[d.cohort]++
-		for _, reboot := range device.Reboots {
-			if reboot.Reason.IsError() {
-				traces = append(traces, f.trace(d, reboot))
+	}
+	f.cloud.AddDevices(added...)
+	for i, d := range f.devices {
+		for _, reboot := range added[i].Reboots {
+			f.now = reboot.Time
+			if err := f.crash(ctx, d, reboot); err != nil {
+				return err
 			}
 		}
 	}
-	f.cloud.AddDevices(added...)
-	f.cloud.AddTraces(traces...)
+	f.now = f.start
+	return nil
+}
+
+// crash sends the trace of a reboot, if it was a crash.
+func (f *fake) crash(ctx context.Context, d *fakeDevice, reboot memfaulttest.Reboot) error {
+	if !reboot.Reason.IsError() {
+		return nil
+	}
+	return f.sendTrace(ctx, d, f.title(d, reboot), reboot.Time)
+}
+
+// sendTrace lets a device send a trace.
+func (f *fake) sendTrace(ctx context.Context, d *fakeDevice, title string, at time.Time) error {
+	return f.gateway.Uploads.ImportTrace(ctx, memfault.TraceImport{
+		DeviceIdentity: memfault.DeviceIdentity{DeviceSerial: d.serial, HardwareVersion: d.hardware, SoftwareType: "main", SoftwareVersion: d.version},
+		Reason:         title, CapturedDate: memfault.NewTimestamp(at),
+	})
 }
 
 // within returns a random duration up to d.
@@ -102,20 +122,4 @@ func (f *fake) title(d *fakeDevice, reboot memfaulttest.Reboot) string {
 type dueKey struct {
 	version, cohort string
 	kind            int
-}
-
-// trace returns the trace of a crash.
-func (f *fake) trace(d *fakeDevice, reboot memfaulttest.Reboot) memfaulttest.Trace {
-	title := f.title(d, reboot)
-	return memfaulttest.Trace{
-		Issue: f.issue(title), DeviceSerial: d.serial, SoftwareVersion: d.version, Reason: title, Captured: reboot.Time, Received: reboot.Time,
-	}
-}
-
-// issue returns the ID of the issue with a title.
-func (f *fake) issue(title string) int64 {
-	if f.issues[title] == 0 {
-		f.issues[title] = f.cloud.AddIssues(memfaulttest.Issue{Title: title, Reason: title})[0]
-	}
-	return f.issues[title]
 }

@@ -176,7 +176,7 @@ func run(ctx context.Context, c config, out io.Writer) error {
 		c.store = filepath.Join(dir, "fake.db")
 	}
 	now := time.Now()
-	f, err := newFake(c.devices, now.Add(-fakeStory))
+	f, err := newFake(ctx, c.devices, now.Add(-fakeStory))
 	if err != nil {
 		return err
 	}
