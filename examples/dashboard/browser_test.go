@@ -189,6 +189,7 @@ func TestBrowser_WebhookWithoutReload(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	addFleet(cloud)
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
+	d.requireSoon(t, "reboots", "38 reboots in 30 days")
 	cloud.SubscribeWebhook(d.url+"/webhook", secret)
 	ctx := newBrowser(t, light)
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
@@ -228,7 +229,9 @@ func TestBrowser_FailingPart(t *testing.T) {
 func TestBrowser_PollsWithoutEvents(t *testing.T) {
 	cloud := memfaulttest.NewServer(t)
 	addFleet(cloud)
-	d := start(t, newConfig(t), sourceOf(cloud), nil)
+	c := newConfig(t)
+	c.pollEvery = 200 * time.Millisecond
+	d := start(t, c, sourceOf(cloud), nil)
 	behind, err := url.Parse(d.url)
 	require.NoError(t, err)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -83,7 +83,7 @@ func TestVerdict_CountedByHand(t *testing.T) {
 	for _, text := range []string{
 		`<div class="verdict red">`, "95 % interval 1.4 to 6.9: surely more often", "10 devices with <bdi>2.0.0</bdi> had one",
 		"2.0.0: 30 (30 in 100 device-days)", "1.0.0: 10 (10 in 100 device-days)", "cohorts <bdi>beta</bdi>",
-		"41 devices; 41 a day before; a week before is not known yet", "2 new issues since 2.0.0 was first deployed, 5 days ago; 1 only this version has", ">new one</bdi></a>",
+		"41 devices; 41 a day before; a week before is not known yet", "2 new issues since 2.0.0 was first deployed, 5 days ago; only this version has 1 of them", ">new one</bdi></a>",
 		"100.0 %: 0 of 41 devices seen had an unexpected reboot",
 	} {
 		assert.Contains(t, page, text)

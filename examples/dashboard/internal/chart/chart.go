@@ -38,6 +38,7 @@ const (
 	axisHeight = 26
 	labelGap   = 18 // between direct labels
 	timeLabels = 7
+	maxColumn  = 12 // percent of the width
 )
 
 // Color returns the class of a color by its number.
@@ -136,6 +137,7 @@ func (c Chart) top() (top float64) {
 
 func (d *drawing) columns() {
 	slot := 100 / float64(max(1, len(d.chart.Labels)))
+	width := min(0.8*slot, maxColumn)
 	for i, label := range d.chart.Labels {
 		class := ""
 		if d.chart.Partial && i == len(d.chart.Labels)-1 {
@@ -153,7 +155,7 @@ func (d *drawing) columns() {
 				height -= 1.5 // a gap between the parts
 			}
 			d.printf(`<rect class="%s%s" x="%.3f%%" y="%.1f" width="%.3f%%" height="%.1f"><title>%s</title></rect>`, s.Color, class,
-				(float64(i)+0.1)*slot, y, 0.8*slot, height, escape(fmt.Sprintf("%s, %s: %s%s", label, s.Name, number(s.Values[i]), d.chart.Unit)))
+				(float64(i)+0.5)*slot-width/2, y, width, height, escape(fmt.Sprintf("%s, %s: %s%s", label, s.Name, number(s.Values[i]), d.chart.Unit)))
 			bottom = y
 		}
 	}
@@ -222,13 +224,13 @@ func (d *drawing) lines() (ends []end) {
 // other one.
 func (d *drawing) timeAxis() {
 	n := len(d.chart.Labels)
-	shown := map[int]bool{}
+	last := ""
 	for k := range timeLabels {
 		at := int(math.Round(float64(k) * float64(n-1) / (timeLabels - 1)))
-		if n == 0 || shown[at] || d.chart.Labels[at] == "" {
+		if n == 0 || d.chart.Labels[at] == last {
 			continue
 		}
-		shown[at] = true
+		last = d.chart.Labels[at]
 		x := d.x(at) / 10
 		if d.chart.Kind == Columns {
 			x = (float64(at) + 0.5) * 100 / float64(n)

@@ -64,8 +64,16 @@ func TestChart_Columns(t *testing.T) {
 	html := string(c.HTML())
 	assert.Equal(t, 1, strings.Count(html, `class="s0 partial"`))
 	assert.NotContains(t, html, `class="s1 partial"`, "its value is 0")
-	assert.Contains(t, html, `<rect class="s0" x="5.000%" y="112.0" width="40.000%" height="98.5">`)
-	assert.Contains(t, html, `<rect class="s1" x="5.000%" y="12.0" width="40.000%" height="98.5">`)
+	assert.Contains(t, html, `<rect class="s0" x="19.000%" y="112.0" width="12.000%" height="98.5">`)
+	assert.Contains(t, html, `<rect class="s1" x="19.000%" y="12.0" width="12.000%" height="98.5">`)
+}
+
+// Points in a short time have the same label. It is written once.
+func TestChart_EachLabelOnce(t *testing.T) {
+	c := chart.Chart{Kind: chart.Lines, Labels: []string{"22:50", "22:50", "22:50", "22:50", "22:50", "22:51", "22:51"}, Series: []chart.Series{{Name: "x", Color: "s0", Values: make([]float64, 7)}}}
+	html := string(c.HTML())
+	assert.Equal(t, 1, strings.Count(html, ">22:50</text>"))
+	assert.Equal(t, 1, strings.Count(html, ">22:51</text>"))
 }
 
 func TestChart_LinesBreakWhereUnknown(t *testing.T) {

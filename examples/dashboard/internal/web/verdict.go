@@ -116,6 +116,8 @@ func (r Rules) compare(c *comparison) {
 		c.Level = red
 	case worse, c.Ratio >= r.RedRatio && c.Crashed > 2:
 		c.Level = amber
+	case c.Ratio >= r.RedRatio:
+		c.Level = unknown // one or two devices can do that by chance
 	default:
 		c.Level = green
 	}
@@ -247,7 +249,7 @@ func (r Rules) checkIssues(rows []issueRow, version string, since time.Time, now
 			}
 		}
 	}
-	c.Text = fmt.Sprintf("%s since %s was first deployed, %s; %s only this version has", plural(all, "new issue"), version, ago(now.Sub(since)), number(only))
+	c.Text = fmt.Sprintf("%s since %s was first deployed, %s; only this version has %s of them", plural(all, "new issue"), version, ago(now.Sub(since)), number(only))
 	return c
 }
 
@@ -301,7 +303,7 @@ func (v *verdict) conclude() {
 		v.Headline = v.Version + " cannot be judged: " + c.Few
 	default:
 		v.Headline = v.Version + " restarts unexpectedly " + c.Compared()
-		if c.Level == amber && c.Interval.Low <= 1 {
+		if c.Level != green && c.Interval.Low <= 1 {
 			v.Headline += ", which can be chance"
 		}
 	}

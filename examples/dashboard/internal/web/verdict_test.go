@@ -33,7 +33,7 @@ func TestCompare_Levels(t *testing.T) {
 		"sure, but little":      {compared(r, 1300, 1000, 1000, 1000, 500, 400), amber, "1.3 times as often as 1.0"},
 		"twice, but unsure":     {compared(r, 8, 100, 4, 100, 20, 8), amber, "2 times as often as 1.0"},
 		"one device in a loop":  {compared(r, 500, 100, 4, 100, 20, 1), amber, "125 times as often as 1.0"},
-		"one crash against 0":   {compared(r, 1, 100, 0, 100, 20, 1), green, "1 time, 1.0 never"},
+		"one crash against 0":   {compared(r, 1, 100, 0, 100, 20, 1), unknown, "1 time, 1.0 never"},
 		"equal":                 {compared(r, 10, 100, 20, 200, 20, 5), green, "as often as 1.0"},
 		"better":                {compared(r, 5, 100, 40, 200, 20, 5), green, "0.25 times as often as 1.0"},
 		"nothing on both sides": {compared(r, 0, 100, 0, 100, 20, 0), green, "never, like 1.0"},
@@ -111,7 +111,7 @@ func TestCheckIssues_OnlyNewVersion(t *testing.T) {
 	r := DefaultRules()
 	c := r.checkIssues([]issueRow{row(false, true, 50, "open"), row(true, false, 50, "open"), row(true, true, 50, "resolved")}, "2.0", now.Add(-2*time.Hour), now)
 	assert.Equal(t, green, c.Level)
-	assert.Equal(t, "1 new issue since 2.0 was first deployed, 2 h ago; 0 only this version has", c.Text)
+	assert.Equal(t, "1 new issue since 2.0 was first deployed, 2 h ago; only this version has 0 of them", c.Text)
 	c = r.checkIssues([]issueRow{row(true, true, 4.9, "open")}, "2.0", now, now)
 	assert.Equal(t, amber, c.Level)
 	assert.Len(t, c.Links, 1)
