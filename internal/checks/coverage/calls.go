@@ -94,7 +94,14 @@ func (g *callGraph) add(decl ast.Decl) {
 
 func (g *callGraph) references(node ast.Node) references {
 	var found references
+	keys := map[ast.Expr]bool{}
 	ast.Inspect(node, func(node ast.Node) bool {
+		if pair, ok := node.(*ast.KeyValueExpr); ok {
+			keys[pair.Key] = true // what is known about an operation, in a map, does not send it
+		}
+		if expression, ok := node.(ast.Expr); ok && keys[expression] {
+			return false
+		}
 		name, ok := node.(*ast.Ident)
 		if !ok {
 			return true

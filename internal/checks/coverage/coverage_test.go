@@ -80,19 +80,38 @@ func TestLoad_InvalidInput(t *testing.T) {
 
 func TestOperationsPage(t *testing.T) {
 	page := load(t).OperationsPage()
-	_, table, found := strings.Cut(page, "| operation |")
-	require.True(t, found)
-	rows := strings.Split(strings.TrimSuffix(table, "\n"), "\n")
-	require.Len(t, rows, len(operation.All())+2)
-	const console = "`OrganizationToken`, `BasicAPIKey`, `BasicPassword`"
-	assert.Contains(t, rows, "| `devices.update` | [`Cohorts.MoveDevices`](../client.go), [`Devices.Update`](../client.go) | "+
-		"`PATCH {project}/devices/{device_serial}` | "+console+" | `API` | yes | documented |")
-	assert.Contains(t, rows, "| `hardware_versions.create` |  | `POST {project}/hardware_versions` | "+console+" | `API` | no | observed |")
-	assert.Contains(t, rows, "| `events.upload` |  | `POST /api/v0/events` | `ProjectKey` | `Ingress` | no | documented |")
-	assert.Contains(t, rows, "| `upload.put_file` | [`Uploads.Coredump`](../client.go), [`Uploads.Symbols`](../client.go) | "+
-		"`PUT {upload_url}` | none | presigned URL | yes | documented |")
-	assert.Contains(t, table, "| `software_versions.list` |")
-	assert.Contains(t, table, "| `cohorts.move_devices` | none: its request body is unknown; `Cohorts.MoveDevices` sends `devices.update` instead |")
+	rows := map[string][]string{} // of each table, by its heading
+	heading := ""
+	for line := range strings.Lines(page) {
+		line = strings.TrimSuffix(line, "\n")
+		if text, ok := strings.CutPrefix(line, "## "); ok {
+			heading = text
+		}
+		if heading != "" && strings.HasPrefix(line, "| `") {
+			rows[heading] = append(rows[heading], line)
+			assert.Equal(t, 5, strings.Count(line, "|"), "four columns: %s", line)
+		}
+	}
+	total := 0
+	for _, table := range rows {
+		total += len(table)
+	}
+	assert.Len(t, operation.All(), total)
+	for name, code := range map[string]string{"OrganizationToken": "OT", "BasicAPIKey": "AK", "BasicPassword": "PW", "ProjectKey": "PK"} {
+		assert.Contains(t, page, "\n| "+code+" | `"+name+"` |\n", "the legend")
+	}
+
+	const console = "OT&nbsp;AK&nbsp;PW"
+	assert.Contains(t, rows["Devices"], "| `devices.update` | [`Cohorts.MoveDevices`](../client.go), [`Devices.Update`](../client.go) | "+
+		"<code>PATCH {project}/<wbr>devices/<wbr>{device_serial}</code> | "+console+" |")
+	assert.Contains(t, rows["Cohorts"], "| `cohorts.create` | [`Cohorts.Ensure`](../client.go) | `POST {project}/cohorts`<br>*not repeated* | "+console+" |")
+	assert.Contains(t, rows["Cohorts"], "| `cohorts.move_devices` | none: its request body is unknown; `Cohorts.MoveDevices` sends `devices.update` instead | "+
+		"<code>PATCH {project}/<wbr>cohorts/<wbr>{cohort_slug}/<wbr>devices</code> | "+console+" |")
+	assert.Contains(t, rows["Uploads"], "| `upload.put_file` | [`Uploads.Coredump`](../client.go), [`Uploads.Symbols`](../client.go) | "+
+		"`PUT {upload_url}`<br>*presigned URL* | none |")
+	assert.Contains(t, page, "<code>GET {project}/<wbr>devices/<wbr>{device_serial}/<wbr>attributes</code>", "a long request can be broken")
+	assert.Contains(t, page, "| `events.upload` |  | `POST /api/v0/events`<br>*not repeated, host Ingress* | PK |\n")
+	assert.Contains(t, page, "| `hardware_versions.create` |  | <code>POST {project}/<wbr>hardware_versions</code><br>*not repeated, observed* | "+console+" |\n")
 }
 
 func TestMethod_CredentialsLine(t *testing.T) {

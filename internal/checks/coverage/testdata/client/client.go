@@ -18,10 +18,16 @@ func (s *DevicesService) Get() { exec(operation.DevicesRetrieve) }
 // Update names its operation in the argument of a generic function.
 func (s *DevicesService) Update() { _ = fetch[int](operation.DevicesUpdate) }
 
-// List returns a function that names its operation.
+// List returns a function that names its operation. It looks it up among others.
 func (s *DevicesService) List() func() {
-	return func() { exec(operation.DevicesList) }
+	return func() {
+		exec(operation.DevicesList)
+		_ = sortKeys[operation.DevicesList]
+	}
 }
+
+// sortKeys has operations as keys, which nothing sends.
+var sortKeys = map[*operation.Operation]string{operation.DevicesList: "last_seen", operation.DevicesDelete: ""}
 
 // Unrelated sends no operation.
 func (s *DevicesService) Unrelated() {}
