@@ -84,7 +84,7 @@ var kinds = []*kind{
 		},
 	},
 	{
-		name: "idempotent write", method: http.MethodPatch, operation: "devices.update", auth: orgToken, repeatable: true, body: true,
+		name: "update", method: http.MethodPatch, operation: "devices.update", auth: orgToken, repeatable: true, body: true,
 		call: func(ctx context.Context, c *memfault.Client) error {
 			_, err := c.Devices.Update(ctx, project, "D1", memfault.DeviceUpdate{Cohort: memfault.Set("beta")})
 			return err

@@ -33,9 +33,37 @@ const introduction = `<!-- Written by go generate in internal/checks/faultmatrix
 
 # Faults
 
-This page lists what each kind of operation does under each fault. The tests in
-internal/checks/faultmatrix make every call in the tables, with the default RetryPolicy, and check
-each number and each error. They also check that no goroutine, connection or response body is
+What a call does if something goes wrong. First the three that most people look for: a time limit or
+a lost response, a rate limit, and a server in trouble.
+
+`
+
+const reading = `
+- After a *time limit* or a *lost response*, nobody knows whether Memfault did what was asked. What is
+  safe to repeat was repeated. After a create, look whether it is there before you call again. To call
+  an upload again is safe: it reports whether Memfault has the file.
+- A *429* is never carried out, so everything is retried. The wait that it asks for holds for all calls
+  to the API host with the same credential.
+- *502, 503, 504 and 529* are retried if that is safe. A 500 is not, except by the storage of an upload.
+
+` + "`errors.Is(err, memfault.ErrTemporary)`" + ` reports whether the same call may succeed later.
+
+## How to read a row
+
+A row is a fault that never passes. "Error" is the kind of the error, without its Err; "ok" is a
+success. The other columns are kinds of operations, with the number of requests that the package
+sends: a read during a %s fails with %s after %d requests. If a kind of operation has another
+outcome, it is before the number.
+
+The columns:
+
+| Column | Operation | Safe to repeat |
+| --- | --- | --- |
+`
+
+const checked = `
+The tests in internal/checks/faultmatrix make every call in the tables, with the default RetryPolicy,
+and check each number and each error. They also check that no goroutine, connection or response body is
 left, that the error text contains no secret, and that no credential is sent to another host.
 They use simulated time and connections in memory, so that nothing depends on the speed of the
 machine.
@@ -45,10 +73,9 @@ fault never passes, in another call it occurs once. There is only one call for a
 large response, because such a response is never retried. The last table lists %d deliveries to
 a webhook.
 
-## Overview
+## All faults
 
-Each cell contains the kind of the error, without its Err, and the number of requests that the
-package sends if the fault never passes. "ok" is a success.
+Faults that have the same outcome everywhere share a row.
 
 `
 
@@ -75,26 +102,53 @@ const details = `
   body does not arrive, the operation succeeds nevertheless.
 `
 
+// wanted contains the faults that most people look for. Those of a row have the same outcome.
+var wanted = [][]string{
+	{"no response header for 2 minutes", "connection reset after the request"},
+	{"429", "429, Retry-After: 7"},
+	{"502 with an HTML page", "503", "504", "529"},
+}
+
+func TestPage_FirstRows(t *testing.T) {
+	columns := columnsOf(kinds)
+	for _, names := range wanted {
+		for _, name := range names {
+			require.Equal(t, cells(faultNamed(names[0]), columns), cells(faultNamed(name), columns), name)
+		}
+	}
+}
+
 func page() string {
 	var b strings.Builder
 	calls := 0
 	for _, f := range faults {
 		calls += len(kinds) * len(f.runs())
 	}
-	fmt.Fprintf(&b, introduction, calls, len(faults), len(kinds), len(deliveries))
-	names := make([]string, len(kinds))
-	for i, k := range kinds {
-		names[i] = k.name
+	columns := columnsOf(kinds)
+	b.WriteString(introduction)
+	header(&b, columns)
+	for _, names := range wanted {
+		row(&b, append([]string{strings.Join(names, "; ")}, cells(faultNamed(names[0]), columns)...)...)
 	}
-	row(&b, append([]string{"Fault"}, names...)...)
-	row(&b, repeat("---", 1+len(kinds))...)
-	for _, f := range faults {
-		cells := []string{f.name}
-		for _, k := range kinds {
-			e := f.rule(k, false)
-			cells = append(cells, fmt.Sprintf("%s, %d", errorText(e), e.attempts))
+	example := faultNamed("503").rule(kinds[0], false)
+	fmt.Fprintf(&b, reading, "503", "Err"+errorText(example), example.attempts)
+	for _, column := range columns {
+		for _, k := range column {
+			repeated := "no"
+			if k.repeatable {
+				repeated = "yes"
+			}
+			row(&b, k.name, "`"+k.operation+"`, "+k.method, repeated)
 		}
-		row(&b, cells...)
+	}
+	fmt.Fprintf(&b, checked, calls, len(faults), len(kinds), len(deliveries))
+	header(&b, columns)
+	for _, same := range rowsOf(faults, columns) {
+		var names []string
+		for _, f := range same {
+			names = append(names, f.name)
+		}
+		row(&b, append([]string{strings.Join(names, "; ")}, cells(same[0], columns)...)...)
 	}
 	b.WriteString(details)
 	for _, k := range kinds {
@@ -103,6 +157,86 @@ func page() string {
 	writeWebhook(&b)
 	return b.String()
 }
+
+func faultNamed(name string) *fault {
+	return faults[slices.IndexFunc(faults, func(f *fault) bool { return f.name == name })]
+}
+
+// columnsOf groups the kinds of operations that have the same outcome under every fault.
+func columnsOf(kinds []*kind) [][]*kind {
+	return group(kinds, func(k *kind) string {
+		var outcomes []string
+		for _, f := range faults {
+			outcomes = append(outcomes, cellText(f.rule(k, false)))
+		}
+		return strings.Join(outcomes, "|")
+	})
+}
+
+// rowsOf groups the faults that have the same outcome in every column.
+func rowsOf(faults []*fault, columns [][]*kind) [][]*fault {
+	return group(faults, func(f *fault) string { return strings.Join(cells(f, columns), "|") })
+}
+
+// group puts the items with the same key together, in the order of the first of them.
+func group[T any](items []T, key func(T) string) [][]T {
+	var groups [][]T
+	place := map[string]int{}
+	for _, item := range items {
+		k := key(item)
+		at, ok := place[k]
+		if !ok {
+			at = len(groups)
+			place[k] = at
+			groups = append(groups, nil)
+		}
+		groups[at] = append(groups[at], item)
+	}
+	return groups
+}
+
+func header(b *strings.Builder, columns [][]*kind) {
+	names := []string{"Fault", "Error"}
+	for _, column := range columns {
+		var kinds []string
+		for _, k := range column {
+			kinds = append(kinds, strings.Fields(k.name)[0]) // a list by page or by cursor is a list
+		}
+		names = append(names, strings.Join(slices.Compact(kinds), ", "))
+	}
+	row(b, names...)
+	row(b, repeat("---", len(names))...)
+}
+
+// cells returns the kind of the error that most columns have, and then for each column the number
+// of requests, with the outcome if it is another.
+func cells(f *fault, columns [][]*kind) []string {
+	usual := usualError(f, columns)
+	texts := []string{usual}
+	for _, column := range columns {
+		e := f.rule(column[0], false)
+		text := fmt.Sprint(e.attempts)
+		if outcome := errorText(e); outcome != usual {
+			text = outcome + ", " + text
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+// usualError returns the kind of the error that most columns have, or "ok" if no call fails.
+func usualError(f *fault, columns [][]*kind) string {
+	counts, usual := map[string]int{}, "ok"
+	for _, column := range columns {
+		outcome := errorText(f.rule(column[0], false))
+		if counts[outcome]++; outcome != "ok" && counts[outcome] > counts[usual] || usual == "ok" {
+			usual = outcome
+		}
+	}
+	return usual
+}
+
+func cellText(e expectation) string { return fmt.Sprintf("%s, %d", errorText(e), e.attempts) }
 
 func writeKind(b *strings.Builder, k *kind) {
 	repeated := "not safe to repeat"
@@ -148,8 +282,11 @@ func writeWebhook(b *strings.Builder) {
 	}
 }
 
+// row writes a row of a table. Long words can be broken, so that no table is wider than a page of
+// GitHub.
 func row(b *strings.Builder, cells ...string) {
-	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+	text := "| " + strings.Join(cells, " | ") + " |\n"
+	b.WriteString(strings.NewReplacer("UnexpectedResponse", "Unexpected<wbr>Response", "9999999999", "9999999999<wbr>").Replace(text))
 }
 
 func repeat(text string, n int) []string { return slices.Repeat([]string{text}, n) }
