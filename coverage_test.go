@@ -2,6 +2,7 @@ package memfault_test
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -98,8 +99,17 @@ func TestOperationsPage_IsCurrent(t *testing.T) {
 	assert.Contains(t, string(readme), "(docs/operations.md)", "the README does not link to the table")
 }
 
-func TestReadme_CodeCompiles(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+func TestDocs_CodeCompiles(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)
-	require.NoError(t, coverage.CheckCode(".", string(readme)))
+	checked := 0
+	for _, page := range append(pages, "README.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		if len(coverage.CodeBlocks(string(text))) > 0 {
+			require.NoError(t, coverage.CheckCode(".", string(text)), page)
+			checked++
+		}
+	}
+	assert.GreaterOrEqual(t, checked, 3)
 }

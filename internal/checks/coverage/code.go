@@ -27,16 +27,16 @@ import (
 )
 `
 
-// CheckCode type-checks each block of Go code in a README against the package in dir and its
+// CheckCode type-checks each block of Go code in a page against the package in dir and its
 // packages chunk and memfaulttest. A block that begins with a comment or a package clause is a whole file.
 // Any other block is the body of a function that returns an error. It can use the variables ctx,
 // client, sink, yesterday, chunk and t, and the imports of the two packages and of context,
 // errors, fmt, net/http, os, testing and time. A block that uses the module chunkqueue is skipped: the
 // tests of that module compile it.
-func CheckCode(dir, readme string) error {
-	blocks := CodeBlocks(readme)
+func CheckCode(dir, page string) error {
+	blocks := CodeBlocks(page)
 	if len(blocks) == 0 {
-		return errors.New("README: no Go code")
+		return errors.New("no Go code")
 	}
 	var bodies strings.Builder
 	bodies.WriteString(wrapper)
@@ -66,7 +66,7 @@ func CheckCode(dir, readme string) error {
 // true.
 func checkFile(source string, exports map[string]string, strict bool) error {
 	fileSet := token.NewFileSet()
-	file, err := parser.ParseFile(fileSet, "README.md", source, 0)
+	file, err := parser.ParseFile(fileSet, "code.go", source, 0)
 	if err != nil {
 		return err
 	}
@@ -80,9 +80,9 @@ func checkFile(source string, exports map[string]string, strict bool) error {
 	return errors.Join(failed...)
 }
 
-// CodeBlocks returns the blocks of Go code in a README.
-func CodeBlocks(readme string) []string {
-	blocks := strings.Split(readme, "```go\n")[1:]
+// CodeBlocks returns the blocks of Go code in a page.
+func CodeBlocks(page string) []string {
+	blocks := strings.Split(page, "```go\n")[1:]
 	for i, block := range blocks {
 		blocks[i], _, _ = strings.Cut(block, "```")
 	}

@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// markdownLink matches the target of a link to a file of the repository.
-var markdownLink = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+// markdownLink matches the target of a link or a picture that is a file of the repository, and the
+// heading in it.
+var markdownLink = regexp.MustCompile(`(?:\]\(|src(?:set)?=")([^)#:"]*)(#[^)"]*)?[)"]`)
 
 // TestDocs_LinksExist checks the links from Markdown files to other files of the repository.
 func TestDocs_LinksExist(t *testing.T) {
@@ -32,12 +33,34 @@ func TestDocs_LinksExist(t *testing.T) {
 		require.NoError(t, err)
 		for _, link := range markdownLink.FindAllStringSubmatch(string(text), -1) {
 			links++
-			assert.FileExists(t, existing(filepath.Join(filepath.Dir(path), link[1])), "%s links to %s", path, link[1])
+			target := path
+			if link[1] != "" {
+				target = filepath.Join(filepath.Dir(path), link[1])
+			}
+			if assert.FileExists(t, existing(target), "%s links to %s", path, link[1]) && link[2] != "" && filepath.Ext(target) == ".md" {
+				page, err := os.ReadFile(target)
+				require.NoError(t, err)
+				assert.Contains(t, anchors(string(page)), link[2], "%s links to %s", path, link[0])
+			}
 		}
 		return nil
 	})
 	require.NoError(t, err)
 	require.Greater(t, links, 50)
+}
+
+var (
+	heading     = regexp.MustCompile(`(?m)^#+ +(.*)$`)
+	notInAnchor = regexp.MustCompile(`[^\pL\pN _-]`)
+)
+
+// anchors returns the anchors of the headings of a page, as GitHub makes them.
+func anchors(page string) (found []string) {
+	for _, match := range heading.FindAllStringSubmatch(page, -1) {
+		text := notInAnchor.ReplaceAllString(strings.ToLower(match[1]), "")
+		found = append(found, "#"+strings.ReplaceAll(text, " ", "-"))
+	}
+	return found
 }
 
 // existing returns path, or a file in it if it is a directory.

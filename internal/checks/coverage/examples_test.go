@@ -53,14 +53,14 @@ func TestExamples_CompileOutsideTheRepository(t *testing.T) {
 	require.NoError(t, err, "%s", output)
 }
 
-// TestReadme_ReleaseRunsTwice runs the README's code for a rollout against a fake Memfault.
-func TestReadme_ReleaseRunsTwice(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+// TestDocs_ReleaseRunsTwice runs the code for a rollout in docs/releases.md against a fake Memfault.
+func TestDocs_ReleaseRunsTwice(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "releases.md"))
 	require.NoError(t, err)
 	program, err := os.ReadFile("testdata/release.go.txt")
 	require.NoError(t, err)
 	var code []string
-	for _, block := range coverage.CodeBlocks(string(readme)) {
+	for _, block := range coverage.CodeBlocks(string(page)) {
 		if strings.Contains(block, "Uploads.OTAPayload") {
 			code = append(code, block)
 		}
