@@ -30,7 +30,8 @@
 // The checks after the operations send requests of which the response is known, such as the
 // request for an unknown device. The last part of the table contains the facts that the
 // comments of the client mark with UNCERTAIN: confirmed, refuted, or open. A fact that was
-// refuted is news, and not a contradiction: the mark allows for it.
+// refuted is news, and not a contradiction: the mark allows for it. At the end, the program says
+// which of these facts the run settled, and how. Its last line can be pasted into an issue.
 //
 // # The report
 //

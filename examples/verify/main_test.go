@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,6 +53,30 @@ func TestRun_FakeCloud(t *testing.T) {
 	for _, request := range cloud.Requests("") {
 		assert.Contains(t, []string{"GET", "HEAD"}, request.Method)
 	}
+}
+
+// The end of the output says which facts are settled, and how, and in one line what to report.
+func TestRun_Settled(t *testing.T) {
+	cloud := newCloud(t)
+	_, out := verify(t, cloud.URL)
+	settled := len(lines(out, ", confirmed: ")) + len(lines(out, ", refuted: "))
+	all := len(uncertain.Marks()) + len(uncertain.Open())
+	assert.Contains(t, out, fmt.Sprintf("\nSettled: %d of %d UNCERTAIN facts.\n", settled, all))
+	mark, ok := uncertain.Find("auth-me-organization-token")
+	require.True(t, ok)
+	assert.Contains(t, out, "  auth-me-organization-token, refuted: the status is 403\n    "+mark.Question+"\n")
+	assert.Contains(t, out, "It does not contradict the client, which works in both cases.\n\nNothing contradicts the client.\n")
+
+	last := out[strings.LastIndex(strings.TrimSuffix(out, "\n"), "\n")+1:]
+	assert.Regexp(t, `^memfault-go \S+ verify: \d+ of \d+ agree \(with -url\); contradicted by: none; refuted: .*\bauth-me-organization-token\b.*; confirmed: .*\bunknown-slug-500\b.*\n$`, last)
+	for _, secret := range []string{cloud.Project().Organization, cloud.Project().Project, cloud.OrganizationToken(), cloud.URL} {
+		assert.NotContains(t, last, secret)
+	}
+
+	cloud.Fail(memfaulttest.Fault{Operation: "cohorts.list", Status: 400})
+	_, out = verify(t, cloud.URL)
+	last = out[strings.LastIndex(strings.TrimSuffix(out, "\n"), "\n")+1:]
+	assert.Contains(t, last, "; contradicted by: cohorts.list;")
 }
 
 func TestRun_Marks(t *testing.T) {

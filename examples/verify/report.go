@@ -123,7 +123,7 @@ func (r *report) print(out io.Writer) {
 			fmt.Fprintf(out, "    %s %s\n", sign, f)
 		}
 	}
-	fmt.Fprint(out, "\nUNCERTAIN in the comments of the client:\n")
+	fmt.Fprint(out, "\nUNCERTAIN in the comments of the client (refuted: other than it assumes, which it allows for):\n")
 	for _, mark := range r.Marks {
 		fmt.Fprintf(out, "%-40s %-12s %s\n", mark.Name, mark.State, mark.Answer)
 	}
@@ -139,5 +139,65 @@ func (r *report) print(out io.Writer) {
 	if n := len(r.Untried); n > 0 {
 		fmt.Fprintf(out, "%d not tried (the report has the reasons)", n)
 	}
-	fmt.Fprintf(out, "\n%s\n", r.Verdict)
+	fmt.Fprintln(out)
+	r.printSettled(out)
+	fmt.Fprintf(out, "\n%s\n\nTo paste into an issue of the package, on one line:\n%s\n", r.Verdict, r.line())
+}
+
+// printSettled prints the facts that the run settled, and how.
+func (r *report) printSettled(out io.Writer) {
+	confirmedNames, refutedNames := r.settled(confirmed), r.settled(refuted)
+	settled := len(confirmedNames) + len(refutedNames)
+	fmt.Fprintf(out, "\nSettled: %d of %d UNCERTAIN facts.\n", settled, len(r.Marks)+len(uncertain.Open()))
+	for _, mark := range r.Marks {
+		if mark.State == confirmed || mark.State == refuted {
+			fmt.Fprintf(out, "  %s, %s: %s\n    %s\n", mark.Name, mark.State, mark.Answer, mark.Question)
+		}
+	}
+	if len(refutedNames) > 0 {
+		fmt.Fprint(out, "A refuted fact is news for the authors. It does not contradict the client, which works in both cases.\n")
+	}
+}
+
+// settled returns the names of the marks with a state.
+func (r *report) settled(s state) []string {
+	var names []string
+	for _, mark := range r.Marks {
+		if mark.State == s {
+			names = append(names, mark.Name)
+		}
+	}
+	return names
+}
+
+// line returns the result in one line. Like the report, it contains no value of the account.
+func (r *report) line() string {
+	var agreed int
+	var wrong []string
+	for _, result := range r.Results {
+		switch result.Outcome {
+		case agrees:
+			agreed++
+		case contradicts:
+			wrong = append(wrong, result.Name)
+		}
+	}
+	text := fmt.Sprintf("memfault-go %s verify: %d of %d agree", r.Version, agreed, len(r.Results))
+	if r.Interrupted {
+		text += " (interrupted)"
+	}
+	if r.OtherHosts {
+		text += " (with -url)"
+	}
+	for _, part := range []struct {
+		title string
+		names []string
+	}{{"contradicted by", wrong}, {"refuted", r.settled(refuted)}, {"confirmed", r.settled(confirmed)}} {
+		list := "none"
+		if len(part.names) > 0 {
+			list = strings.Join(part.names, ", ")
+		}
+		text += "; " + part.title + ": " + list
+	}
+	return text
 }
