@@ -26,7 +26,7 @@ func (b *bars) event(e event) {
 		b.plain.event(e)
 		return
 	}
-	_, _ = b.shown.Write([]byte(e.line())) // above the bars
+	_, _ = b.shown.Write([]byte(b.line(e))) // above the bars
 }
 
 func (b *bars) upload(name string) progress { return &bar{bars: b, name: name} }

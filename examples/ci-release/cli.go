@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 type cli struct {
 	JSON   bool `name:"json" help:"Print JSON, one object a line."`
 	DryRun bool `help:"Report what would be done. Nothing but reads is sent."`
-	Fake   bool `help:"Use a fake Memfault in this process, with a small fleet. No credential is needed."`
+	Fake   bool `help:"Use a fake Memfault in this process. No credential is needed. It has the cohort beta, the boards evt and dvt, and, except for release, 1.4.2+ci.77 on a tenth of the devices."`
 
 	Release releaseCmd `cmd:"" default:"withargs" help:"Upload symbols and payloads, deploy them, prove the offer and wait (the default)."`
 	Promote promoteCmd `cmd:"" help:"Offer a staged rollout to more devices."`
@@ -29,12 +30,18 @@ type waitFlags struct {
 	Poll        time.Duration `default:"30s" help:"Longest pause between two looks at the cohort."`
 }
 
-// parse returns no command if it printed the help.
-func parse(args []string, out io.Writer) (*cli, command, error) {
+// parse returns no command if it printed the help. width is the number of columns for the help, or 0.
+func parse(args []string, out io.Writer, width int) (*cli, command, error) {
 	var c cli
 	helped := false
 	parser, err := kong.New(&c, kong.Name("ci-release"), kong.Writers(out, out), kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.Help(func(options kong.HelpOptions, ctx *kong.Context) error {
+			if width > 0 && width < narrow {
+				return printNarrowHelp(ctx, width)
+			}
+			return kong.DefaultHelpPrinter(options, ctx)
+		}),
 		kong.Description("Uploads a build to Memfault and deploys it. Flags can have one or two dashes. Credentials come from the environment: MEMFAULT_ORG_TOKEN, MEMFAULT_ORG, MEMFAULT_PROJECT."))
 	if err != nil {
 		return nil, nil, err
@@ -44,6 +51,9 @@ func parse(args []string, out io.Writer) (*cli, command, error) {
 	case helped:
 		return nil, nil, nil
 	case err != nil:
+		if name := unknownCommand(args, parser.Model.Children); name != "" {
+			err = fmt.Errorf("unknown command %s%s", name, didYouMean(name, parser.Model.Children))
+		}
 		return nil, nil, fmt.Errorf("%w (see ci-release -help and ci-release COMMAND -help)", err)
 	}
 	for name, command := range map[string]command{"release": &c.Release, "promote": &c.Promote, "status": &c.Status, "pull": &c.Pull} {
@@ -52,6 +62,82 @@ func parse(args []string, out io.Writer) (*cli, command, error) {
 		}
 	}
 	return nil, nil, fmt.Errorf("unknown command %q", parsed.Command())
+}
+
+// narrow is the number of columns below which there is one column of text.
+const narrow = 60
+
+// printNarrowHelp prints each flag above its description.
+func printNarrowHelp(ctx *kong.Context, width int) error {
+	var b strings.Builder
+	entry := func(name, help string) {
+		b.WriteString(wrap("  "+name+"\n", width, 4) + wrap("      "+help+"\n", width, 6))
+	}
+	node := ctx.Selected()
+	title := ctx.Model.Name
+	if node == nil {
+		node = ctx.Model.Node
+	} else {
+		title += " " + node.Name
+	}
+	b.WriteString("Usage: " + title + " [flags]\n\n" + wrap(node.Help+"\n", width, 0))
+	if len(node.Children) > 0 {
+		b.WriteString("\nCommands:\n")
+		for _, command := range node.Children {
+			entry(command.Name, command.Help)
+		}
+	}
+	b.WriteString("\nFlags:\n")
+	for _, group := range node.AllFlags(true) {
+		for _, flag := range group {
+			entry(flag.String(), kong.DefaultHelpValueFormatter(flag.Value))
+		}
+	}
+	_, err := io.WriteString(ctx.Stdout, b.String())
+	return err
+}
+
+// unknownCommand returns the first argument if it stands for a command that does not exist.
+func unknownCommand(args []string, commands []*kong.Node) string {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") || slices.ContainsFunc(commands, func(c *kong.Node) bool { return c.Name == args[0] }) {
+		return ""
+	}
+	return args[0]
+}
+
+// didYouMean returns the command that is most like a name, as a question, or "" if none is.
+func didYouMean(name string, commands []*kong.Node) string {
+	like, least := "", len(name)/2+1
+	for _, command := range commands {
+		if d := distance(name, command.Name); d < least {
+			like, least = command.Name, d
+		}
+	}
+	if like == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %q?", like)
+}
+
+// distance returns how many letters must be added, removed or replaced to make a into b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // twoDashes returns args with flags as kong expects them: -json becomes --json.

@@ -12,41 +12,53 @@ import (
 
 const (
 	fakeDevices = 100
-	fakeVersion = "0.0.0-factory" // below every release
+	fakeCohort  = "beta"
+	fakeType    = "main"          // software type
+	fakeVersion = "0.0.0-factory" // of the devices, below every release
+	fakeRelease = "1.4.2+ci.77"   // deployed to a tenth of the devices, for all commands but release
 	fakeTick    = 300 * time.Millisecond
 )
 
-// startFake starts a fake Memfault with a cohort whose devices update after a while. For a
-// command other than release, the release is deployed to a tenth of them.
+var fakeBoards = []string{"evt", "dvt"}
+
+// startFake starts a fake Memfault with a cohort whose devices update after a while. What the
+// flags name must be in it, as in the real Memfault.
 func startFake(ctx context.Context, c *cli, tick time.Duration) (*connection, error) {
 	cloud, err := memfaulttest.Start()
 	if err != nil {
 		return nil, err
 	}
 	cloud.AcceptEqualFiles()
-	cohort, version := c.target()
-	boards := c.Release.HardwareVersion
-	if len(boards) == 0 {
-		boards = []string{"evt"}
+	if c.Release.SoftwareType != "" && c.Release.SoftwareType != fakeType {
+		cloud.Close()
+		return nil, &blockedError{fmt.Sprintf("the fake Memfault has no software type %s, only %s", c.Release.SoftwareType, fakeType)}
 	}
-	cloud.AddCohorts(memfaulttest.Cohort{Slug: cohort})
-	cloud.AddSoftwareVersions(memfaulttest.SoftwareVersion{SoftwareType: c.Release.SoftwareType, Version: fakeVersion})
-	for _, board := range boards {
-		cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: board, PrimarySoftwareType: c.Release.SoftwareType})
+	boards := slices.DeleteFunc(slices.Clone(fakeBoards), func(board string) bool {
+		return len(c.Release.HardwareVersion) > 0 && !slices.Contains(c.Release.HardwareVersion, board)
+	})
+	if len(boards) == 0 {
+		boards = fakeBoards
+	}
+	cloud.AddCohorts(memfaulttest.Cohort{Slug: fakeCohort})
+	cloud.AddSoftwareVersions(memfaulttest.SoftwareVersion{SoftwareType: fakeType, Version: fakeVersion})
+	for _, board := range fakeBoards {
+		cloud.AddHardwareVersions(memfaulttest.HardwareVersion{Name: board, PrimarySoftwareType: fakeType})
 	}
 	for i := range fakeDevices {
 		cloud.AddDevices(memfaulttest.Device{
-			Serial: fmt.Sprintf("FAKE-%04d", i+1), HardwareVersion: boards[i%len(boards)], Cohort: cohort,
-			SoftwareType: c.Release.SoftwareType, SoftwareVersion: fakeVersion, LastSeen: time.Now(),
+			Serial: fmt.Sprintf("FAKE-%04d", i+1), HardwareVersion: boards[i%len(boards)], Cohort: fakeCohort,
+			SoftwareType: fakeType, SoftwareVersion: fakeVersion, LastSeen: time.Now(),
 		})
 	}
+	version := c.Release.Version
 	if len(c.Release.Payload) == 0 {
-		cloud.AddReleases(memfaulttest.Release{Version: version, SoftwareType: c.Release.SoftwareType, Artifacts: []memfaulttest.Artifact{
+		version = fakeRelease
+		cloud.AddReleases(memfaulttest.Release{Version: version, SoftwareType: fakeType, Artifacts: []memfaulttest.Artifact{
 			{HardwareVersion: boards[0], Content: []byte("the payload of a fake release")},
 		}})
-		cloud.AddDeployments(memfaulttest.Deployment{Release: version, Cohort: cohort, RolloutPercent: 10})
+		cloud.AddDeployments(memfaulttest.Deployment{Release: version, Cohort: fakeCohort, RolloutPercent: 10})
 	}
-	f := &fakeFleet{cloud: cloud, client: cloud.Client(nil), cohort: cohort, version: version}
+	f := &fakeFleet{cloud: cloud, client: cloud.Client(nil), cohort: fakeCohort, version: version}
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -58,15 +70,6 @@ func startFake(ctx context.Context, c *cli, tick time.Duration) (*connection, er
 		<-ended
 		cloud.Close()
 	}}, nil
-}
-
-// target returns the cohort and the version of the command, or some.
-func (c *cli) target() (cohort, version string) {
-	first := func(values ...string) string {
-		return values[slices.IndexFunc(values, func(v string) bool { return v != "" })]
-	}
-	return first(c.Release.Cohort, c.Promote.Cohort, c.Status.Cohort, c.Pull.Cohort, "beta"),
-		first(c.Release.Version, c.Promote.Version, c.Pull.Version, "1.0.0")
 }
 
 // fakeFleet is the devices of the cohort.

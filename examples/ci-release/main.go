@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -26,7 +27,21 @@ func main() {
 	if term.IsTerminal(int(os.Stderr.Fd())) {
 		a.bars, a.sameTerminal = os.Stderr, term.IsTerminal(int(os.Stdout.Fd()))
 	}
+	a.width = columns(os.Stdout)
 	os.Exit(a.run(ctx, os.Args[1:]))
+}
+
+// columns returns the width of a terminal, and 0 for any other file, whose lines are not broken.
+// The variable COLUMNS has precedence, as in the help.
+func columns(file *os.File) int {
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil {
+		return n
+	}
+	n, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // app is the program without what a test replaces.
@@ -34,14 +49,15 @@ type app struct {
 	stdout, stderr io.Writer
 	bars           io.Writer // terminal for progress bars; nil if there is none
 	sameTerminal   bool      // whether stdout is that terminal
+	width          int       // columns of stdout; 0 if lines are not broken
 	connect        func(context.Context, *cli) (*connection, error)
 }
 
 // run returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
-	c, command, err := parse(args, a.stdout)
+	c, command, err := parse(args, a.stdout, a.width)
 	if err != nil {
-		fmt.Fprintf(a.stderr, "ci-release: %s\n", oneLine(err))
+		_, _ = io.WriteString(a.stderr, wrap(fmt.Sprintf("ci-release: %s\n", oneLine(err)), a.width, 2))
 		return exitUsage
 	}
 	if command == nil { // the help was printed
@@ -69,7 +85,7 @@ func (a *app) runCommand(ctx context.Context, s *session, command command) error
 }
 
 func (a *app) reporter(c *cli) reporter {
-	lines := &plain{out: a.stdout, errors: a.stderr}
+	lines := &plain{out: a.stdout, errors: a.stderr, width: a.width}
 	switch {
 	case c.JSON:
 		return newJSONLines(a.stdout)

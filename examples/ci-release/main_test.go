@@ -128,6 +128,77 @@ func TestFake_EveryCommand(t *testing.T) {
 	}
 }
 
+// The fake refuses what the real Memfault would not know.
+func TestFake_RefusesTypos(t *testing.T) {
+	b := newBuild(t)
+	payload := []string{"-payload", b.payload, "-version", "1.4.2+ci.77"}
+	for name, test := range map[string]struct {
+		args []string
+		text string
+	}{
+		"cohort":           {b.flags("-cohort", "beat"), "cohort beat does not exist"},
+		"cohort of status": {[]string{"status", "-cohort", "beat"}, "cohort beat does not exist"},
+		"board":            {append(payload, "-hardware-version", "evx", "-cohort", "beta"), "hardware version evx does not exist"},
+		"one of two":       {append(payload, "-hardware-version", "evt,evx"), "hardware version evx does not exist"},
+		"software type":    {append(payload, "-hardware-version", "evt", "-software-type", "mian"), "no software type mian"},
+		"pull":             {[]string{"pull", "-cohort", "beta", "-version", "1.4.2"}, "1.4.2 was never deployed"},
+		"promote":          {[]string{"promote", "-cohort", "beta", "-version", "1.4.2", "-rollout", "50"}, "1.4.2 is not active"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runWith(t.Context(), append(test.args, "-fake"), connect).requireCode(t, exitRefused, test.text)
+		})
+	}
+}
+
+func TestUnknownCommand(t *testing.T) {
+	for args, want := range map[string]string{
+		"relase":              `unknown command relase, did you mean "release"?`,
+		"stauts -cohort beta": `unknown command stauts, did you mean "status"?`,
+		"frobnicate":          "unknown command frobnicate (see",
+		"status -cohrt beta":  `unknown flag --cohrt, did you mean "--cohort"?`,
+	} {
+		runWith(t.Context(), strings.Fields(args), connect).requireCode(t, exitUsage, want)
+	}
+}
+
+// On a narrow terminal, such as a phone, lines are broken between words.
+func TestNarrowTerminal(t *testing.T) {
+	const width = 40
+	b := newBuild(t)
+	b.payload = "app.bin" // in the working directory, as in a CI job
+	t.Chdir(b.dir)
+	fast := func(ctx context.Context, c *cli) (*connection, error) { return startFake(ctx, c, time.Millisecond) }
+	for _, args := range [][]string{
+		{"-help"}, {"release", "-help"}, {"promote", "-help"}, {"status", "-help"}, {"pull", "-help"}, {"relase"},
+		{"-payload", b.payload, "-version", "1.4.2+ci.77", "-hardware-version", "evt,dvt", "-cohort", "beta", "-rollout", "10", "-wait", "90%", "-poll", "2ms", "-fake"},
+		{"status", "-cohort", "beta", "-fake"}, {"status", "-cohort", "beat", "-fake"}, {"pull", "-cohort", "beta", "-version", "1.4.2+ci.77", "-fake"},
+	} {
+		text := func(width int) string {
+			var out bytes.Buffer
+			a := app{stdout: &out, stderr: &out, width: width, connect: fast}
+			a.run(t.Context(), args)
+			return out.String()
+		}
+		broken := text(width)
+		assert.NotEmpty(t, broken)
+		for line := range strings.Lines(broken) {
+			assert.LessOrEqual(t, len(strings.TrimSuffix(line, "\n")), width, "%v: %s", args, line)
+		}
+		if args[0] == "status" && len(args) == 4 { // deterministic, but for the time
+			assert.Equal(t, len(strings.Fields(text(0))), len(strings.Fields(broken)), "no word is lost")
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	assert.Equal(t, "a line that is long\n", wrap("a line that is long\n", 0, 2), "not a terminal")
+	assert.Equal(t, "a line\n", wrap("a line\n", 6, 2))
+	assert.Equal(t, "a line\n  that\n  is\n  long\n", wrap("a line that is long\n", 6, 2))
+	assert.Equal(t, "step        a line\n            that\n", wrap("step        a line that\n", 18, 12))
+	assert.Equal(t, "ab\n  abcdefghijk\n  c\n", wrap("ab abcdefghijk c\n", 6, 2), "a long word stays whole")
+	assert.Equal(t, "für die\n", wrap("für die\n", 7, 2), "columns are not bytes")
+}
+
 // buffer is a terminal.
 type buffer struct {
 	mu sync.Mutex

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // event is something that happened.
@@ -79,9 +80,48 @@ func (silent) end(error)         {}
 type plain struct {
 	mu          sync.Mutex
 	out, errors io.Writer
+	width       int // columns of the terminal; 0 if lines are not broken
 }
 
-func (p *plain) event(e event) { p.print(e.line()) }
+func (p *plain) event(e event) { p.print(p.line(e)) }
+
+// line returns the line of an event, broken between words for the terminal.
+func (p *plain) line(e event) string {
+	const steps = 12
+	if p.width > 0 && p.width < narrow {
+		return wrap(strings.Join(strings.Fields(e.line()), " ")+"\n", p.width, 2)
+	}
+	return wrap(e.line(), p.width, steps)
+}
+
+// wrap breaks a text between words into lines of at most width columns, if no word is longer.
+// All lines but the first are indented.
+func wrap(text string, width, indent int) string {
+	if width <= 0 || utf8.RuneCountInString(text) <= width {
+		return text
+	}
+	var b strings.Builder
+	column := 0
+	rest := strings.TrimRight(text, "\n")
+	for rest != "" {
+		word, after, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
+		spaces := len(rest) - len(strings.TrimLeft(rest, " "))
+		if column > 0 {
+			spaces++
+		}
+		if n := utf8.RuneCountInString(word); column > 0 && column+spaces+n > width {
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			column = indent
+		} else {
+			b.WriteString(strings.Repeat(" ", spaces))
+			column += spaces
+		}
+		b.WriteString(word)
+		column += utf8.RuneCountInString(word)
+		rest = after
+	}
+	return b.String() + "\n"
+}
 
 func (e event) line() string {
 	subject := e.Subject
@@ -109,9 +149,9 @@ func (p *plain) result(r result) {
 	}
 	if len(r.Done) > 0 || r.ExitCode == exitInterrupted && len(r.Left) > 0 {
 		done := cmp.Or(strings.Join(r.Done, ", "), "nothing")
-		fmt.Fprintf(p.errors, "ci-release: done: %s; left: %s\n", done, strings.Join(r.Left, ", "))
+		_, _ = io.WriteString(p.errors, wrap(fmt.Sprintf("ci-release: done: %s; left: %s\n", done, strings.Join(r.Left, ", ")), p.width, 2))
 	}
-	fmt.Fprintf(p.errors, "ci-release: %s\n", r.Error)
+	_, _ = io.WriteString(p.errors, wrap(fmt.Sprintf("ci-release: %s\n", r.Error), p.width, 2)) // as in print
 }
 
 // upload prints a line for each quarter of a large file.
@@ -127,7 +167,7 @@ func (q *quarters) sent(sent, total int64) {
 	const large = 16 << 20
 	now := sent * 4 / max(total, 1)
 	if total >= large && now > q.last && now < 4 {
-		q.print(fmt.Sprintf("%-10s  %s: %d%% of %s\n", "", q.name, now*25, size(total)))
+		q.print(wrap(fmt.Sprintf("%-10s  %s: %d%% of %s\n", "", q.name, now*25, size(total)), q.width, 2))
 	}
 	q.last = now
 }
