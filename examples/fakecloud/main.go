@@ -47,6 +47,10 @@ func main() {
 	flag.IntVar(&c.devices, "devices", 250, "`number` of devices in the fleet")
 	flag.Var(&c.faults, "fail", "`fault` from the start, such as devices.list=503:3; can be repeated")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "fakecloud: unexpected argument %q: the address is in -addr\n", flag.Arg(0))
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := serve(ctx, c, os.Stdout); err != nil {

@@ -31,7 +31,7 @@ func crash(ctx context.Context, out io.Writer, client *memfault.Client, project 
 		return err
 	}
 	for _, reboot := range reboots {
-		fmt.Fprintf(out, "  reboot    %s  %s\n", reboot.Time.UTC().Format(time.DateTime+" MST"), reboot.Reason)
+		fmt.Fprintf(out, "  reboot    %s  %s\n", reboot.Time.UTC().Format(timeFormat), reboot.Reason)
 	}
 	for issue, err := range client.Issues.List(project, memfault.IssueListOptions{}).All(ctx) {
 		if err != nil {

@@ -49,8 +49,22 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := tryChanges(ctx, out, client, cloud.Project()); err != nil {
 		return err
 	}
-	return crash(ctx, out, client, cloud.Project(), cloud.ProjectKey())
+	if err := crash(ctx, out, client, cloud.Project(), cloud.ProjectKey()); err != nil {
+		return err
+	}
+	fmt.Fprint(out, next)
+	return nil
 }
+
+// next is what a user can try after the fake.
+const next = `
+Next:
+  your own fleet   set MEMFAULT_ORG_TOKEN, MEMFAULT_ORG and MEMFAULT_PROJECT, and run this again; it only reads
+  the whole fake   go run ./examples/fakecloud, and open http://127.0.0.1:8080
+  a log of yours   go run ./examples/chunks device.log
+  a release        (cd examples/ci-release && go run . -fake status -cohort beta)
+  your own code    start from examples/quickstart/main.go
+`
 
 func readRealCloud(ctx context.Context, out io.Writer) error {
 	client, project, err := memfault.NewClientFromEnv(memfault.WithUserAgent("memfault-go-quickstart"))

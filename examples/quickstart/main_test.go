@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +30,36 @@ func TestRun_FakeCloud(t *testing.T) {
 	} {
 		assert.Contains(t, out.String(), want)
 	}
+}
+
+func TestRun_Readable(t *testing.T) {
+	t.Setenv("MEMFAULT_ORG_TOKEN", "")
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), &out))
+	_, reboots, found := strings.Cut(out.String(), "Latest reboots\n")
+	require.True(t, found)
+	reboots, _, _ = strings.Cut(reboots, "\n\n")
+	for line := range strings.Lines(reboots) {
+		assert.Contains(t, line, " UTC", "each time has its zone")
+	}
+	_, next, found := strings.Cut(out.String(), "\nNext:\n")
+	require.True(t, found)
+	places := regexp.MustCompile(`examples/[a-z/.-]+[a-z]`).FindAllString(next, -1)
+	assert.Len(t, places, 4)
+	for _, place := range places {
+		_, err := os.Stat("../../" + place)
+		assert.NoError(t, err)
+	}
+}
+
+func TestNewestFirst(t *testing.T) {
+	want := []string{
+		"2.10.0", "2.9.0", "2.0.0+b", "2.0.0+a", "2.0.0-rc.10", "2.0.0-rc.2", "2.0.0-alpha", "2.0.0-1", "1.9", "nightly", "(never reported)",
+	}
+	reversed := slices.Clone(want)
+	slices.Reverse(reversed)
+	assert.Equal(t, want, newestFirst(slices.Values(reversed)))
+	assert.Equal(t, want, newestFirst(slices.Values(want)))
 }
 
 func TestSummarize_OnlyReads(t *testing.T) {

@@ -13,6 +13,9 @@ import (
 	"github.com/memfault-go/memfault"
 )
 
+// timeFormat shows the zone of a time.
+const timeFormat = time.DateTime + " MST"
+
 // reboot is a reboot with the serial of its device.
 type reboot struct {
 	serial string
@@ -38,8 +41,8 @@ func summarize(ctx context.Context, out io.Writer, client *memfault.Client, proj
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "Project %s/%s: %d devices\n", project.Organization, project.Project, len(devices))
-	printCounts(w, "\nDevices by cohort", byCohort)
-	printCounts(w, "\nDevices by software version", byVersion)
+	printCounts(w, "\nDevices by cohort", byCohort, slices.Sorted(maps.Keys(byCohort)))
+	printCounts(w, "\nDevices by software version, newest first", byVersion, newestFirst(maps.Keys(byVersion)))
 	fmt.Fprintf(w, "\nDevices not seen for a day: %d\n", silent)
 
 	reboots, err := latestReboots(ctx, client, project, devices)
@@ -48,7 +51,7 @@ func summarize(ctx context.Context, out io.Writer, client *memfault.Client, proj
 	}
 	fmt.Fprintf(w, "\nLatest reboots\n")
 	for _, r := range reboots {
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", r.Time.Format(time.DateTime), r.serial, r.Reason)
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", r.Time.UTC().Format(timeFormat), r.serial, r.Reason)
 	}
 	return w.Flush()
 }
@@ -60,9 +63,9 @@ func versionOf(device memfault.Device) string {
 	return device.LastSeenSoftwareVersion.Version
 }
 
-func printCounts(w io.Writer, title string, counts map[string]int) {
+func printCounts(w io.Writer, title string, counts map[string]int, names []string) {
 	fmt.Fprintln(w, title)
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
+	for _, name := range names {
 		fmt.Fprintf(w, "  %s\t%d\n", name, counts[name])
 	}
 }
