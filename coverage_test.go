@@ -1,8 +1,10 @@
 package memfault_test
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -112,4 +114,38 @@ func TestDocs_CodeCompiles(t *testing.T) {
 		}
 	}
 	assert.GreaterOrEqual(t, checked, 3)
+}
+
+// TestOverview_LinksToExamples checks the anchors of Examples in the overview, as pkg.go.dev makes
+// them: example-Type.Method-Suffix, or example-package.
+func TestOverview_LinksToExamples(t *testing.T) {
+	overview, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	declared := regexp.MustCompile(`(?m)^func Example(\w*)\(`)
+	anchors := []string{}
+	tests, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	for _, test := range tests {
+		text, err := os.ReadFile(test)
+		require.NoError(t, err)
+		for _, match := range declared.FindAllStringSubmatch(string(text), -1) {
+			anchor := ""
+			for i, part := range strings.Split(match[1], "_") {
+				switch {
+				case i == 0:
+					anchor = cmp.Or(part, "package")
+				case strings.ToUpper(part[:1]) == part[:1]:
+					anchor += "." + part
+				default:
+					anchor += "-" + strings.ToUpper(part[:1]) + part[1:]
+				}
+			}
+			anchors = append(anchors, anchor)
+		}
+	}
+	links := regexp.MustCompile(`#example-(\S+)`).FindAllStringSubmatch(string(overview), -1)
+	require.Greater(t, len(links), 5)
+	for _, link := range links {
+		assert.Contains(t, anchors, link[1])
+	}
 }

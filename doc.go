@@ -1,21 +1,21 @@
 // Package memfault is a client for the REST API of Memfault, the cloud that watches fleets
 // of embedded devices: crashes, metrics, releases over the air.
 //
-//	client, err := memfault.NewClient(memfault.OrganizationToken(os.Getenv("MEMFAULT_ORG_TOKEN")))
+//	client, sink, err := memfault.NewClientFromEnv() // sink is the project
 //	if err != nil {
 //		return err
 //	}
-//	sink := memfault.ProjectRef{Organization: "acme", Project: "smart-sink"}
 //	device, err := client.Devices.Get(ctx, sink, "ABCD1234")
 //
-// What a first program needs:
+// Examples in the order of a first day. They run as they stand, without an account:
 //
-//   - [NewClient] and [AuthFromEnv] create a client from the variables of the environment.
-//   - [ProjectRef] names the organization and the project.
-//   - [DevicesService.List] reads devices; all lists work like it.
-//   - [UploadsService.OTAPayload] uploads a release from a CI job.
-//   - [ChunksService.NewSender] forwards the data of devices from a gateway.
-//   - The [package example] runs as it stands, without an account.
+//   - [A first program], and [a client from the environment] with [NewClientFromEnv]
+//   - [Devices of a fleet] with [DevicesService.List]; all lists work like it
+//   - [A partial update] with [Set] and [Null], and [the kinds of errors]
+//   - [A release from a CI job] with [UploadsService.OTAPayload], and [its deployment]
+//   - [The data of devices] through a gateway with [ChunksService.NewSender]
+//   - [New issues as they come] with [NewWebhookHandler]
+//   - [An endpoint that the package does not know] with [Client.Do]
 //
 // A [Client] has one credential and offers the API's resources as services. It is safe for
 // concurrent use by multiple goroutines and meant to be kept.
@@ -176,7 +176,16 @@
 // and never prints it, and verifies certificates, checksums and signatures. [SECURITY.md] contains
 // each promise with its tests.
 //
-// [package example]: https://pkg.go.dev/github.com/memfault-go/memfault#example-package
+// [A first program]: https://pkg.go.dev/github.com/memfault-go/memfault#example-package
+// [a client from the environment]: https://pkg.go.dev/github.com/memfault-go/memfault#example-NewClientFromEnv
+// [Devices of a fleet]: https://pkg.go.dev/github.com/memfault-go/memfault#example-DevicesService.List-WholeFleet
+// [A partial update]: https://pkg.go.dev/github.com/memfault-go/memfault#example-Opt
+// [the kinds of errors]: https://pkg.go.dev/github.com/memfault-go/memfault#example-Error
+// [A release from a CI job]: https://pkg.go.dev/github.com/memfault-go/memfault#example-UploadsService.OTAPayload
+// [its deployment]: https://pkg.go.dev/github.com/memfault-go/memfault#example-DeploymentsService.Ensure-JobRunTwice
+// [The data of devices]: https://pkg.go.dev/github.com/memfault-go/memfault#example-ChunksService.NewSender
+// [New issues as they come]: https://pkg.go.dev/github.com/memfault-go/memfault#example-NewWebhookHandler-NewIssues
+// [An endpoint that the package does not know]: https://pkg.go.dev/github.com/memfault-go/memfault#example-Client.Do-UnknownEndpoint
 // [SECURITY.md]: https://github.com/memfault-go/memfault/blob/main/SECURITY.md
 package memfault
 
