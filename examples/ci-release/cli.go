@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,14 +45,14 @@ func parse(args []string, out io.Writer, width int) (*cli, command, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		parser.Model.DefaultCmd = nil // the argument is a command, or is like one
+	}
 	parsed, err := parser.Parse(twoDashes(args))
 	switch {
 	case helped:
 		return nil, nil, nil
 	case err != nil:
-		if name := unknownCommand(args, parser.Model.Children); name != "" {
-			err = fmt.Errorf("unknown command %s%s", name, didYouMean(name, parser.Model.Children))
-		}
 		return nil, nil, fmt.Errorf("%w (see ci-release -help and ci-release COMMAND -help)", err)
 	}
 	for name, command := range map[string]command{"release": &c.Release, "promote": &c.Promote, "status": &c.Status, "pull": &c.Pull} {
@@ -95,49 +94,6 @@ func printNarrowHelp(ctx *kong.Context, width int) error {
 	}
 	_, err := io.WriteString(ctx.Stdout, b.String())
 	return err
-}
-
-// unknownCommand returns the first argument if it stands for a command that does not exist.
-func unknownCommand(args []string, commands []*kong.Node) string {
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") || slices.ContainsFunc(commands, func(c *kong.Node) bool { return c.Name == args[0] }) {
-		return ""
-	}
-	return args[0]
-}
-
-// didYouMean returns the command that is most like a name, as a question, or "" if none is.
-func didYouMean(name string, commands []*kong.Node) string {
-	like, least := "", len(name)/2+1
-	for _, command := range commands {
-		if d := distance(name, command.Name); d < least {
-			like, least = command.Name, d
-		}
-	}
-	if like == "" {
-		return ""
-	}
-	return fmt.Sprintf(", did you mean %q?", like)
-}
-
-// distance returns how many letters must be added, removed or replaced to make a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // twoDashes returns args with flags as kong expects them: -json becomes --json.

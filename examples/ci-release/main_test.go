@@ -152,9 +152,9 @@ func TestFake_RefusesTypos(t *testing.T) {
 
 func TestUnknownCommand(t *testing.T) {
 	for args, want := range map[string]string{
-		"relase":              `unknown command relase, did you mean "release"?`,
-		"stauts -cohort beta": `unknown command stauts, did you mean "status"?`,
-		"frobnicate":          "unknown command frobnicate (see",
+		"relase":              `unexpected argument relase, did you mean "release"?`,
+		"stauts -cohort beta": `unexpected argument stauts, did you mean "status"?`,
+		"frobnicate":          "unexpected argument frobnicate (see",
 		"status -cohrt beta":  `unknown flag --cohrt, did you mean "--cohort"?`,
 	} {
 		runWith(t.Context(), strings.Fields(args), connect).requireCode(t, exitUsage, want)
