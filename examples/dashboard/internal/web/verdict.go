@@ -292,7 +292,8 @@ type verdict struct {
 	Checks     []check
 }
 
-// conclude sets the level to the worst of all. The headline is about the rollout, and then about
+// conclude sets the level to the worst of all. If the rollout is not judged, nothing else makes the
+// verdict green. The headline is about the rollout, and then about
 // what is worse.
 func (v *verdict) conclude() {
 	c := v.Comparison
@@ -309,11 +310,13 @@ func (v *verdict) conclude() {
 	}
 	v.Level = c.Level
 	worst := slices.MaxFunc(append([]check{{}}, v.Checks...), func(a, b check) int { return cmp.Compare(a.Level, b.Level) })
-	if worst.Level > v.Level {
+	switch {
+	case worst.Level <= v.Level:
+	case worst.Level > green:
 		v.Level = worst.Level
-		if worst.Level > green {
-			v.Headline += ". But look at this: " + worst.Title + ": " + worst.Text
-		}
+		v.Headline += ". But look at this: " + worst.Title + ": " + worst.Text
+	case v.Version == "":
+		v.Level = green
 	}
 }
 

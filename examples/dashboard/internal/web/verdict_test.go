@@ -144,6 +144,18 @@ func TestConclude_WorstLevel(t *testing.T) {
 	v.conclude()
 	assert.Equal(t, unknown, v.Level)
 	assert.Equal(t, "No rollout is active", v.Headline)
+	v = verdict{Checks: []check{{Level: green}}}
+	v.conclude()
+	assert.Equal(t, green, v.Level)
+
+	for _, unjudged := range []comparison{compared(DefaultRules(), 1, 100, 0, 100, 20, 1), compared(DefaultRules(), 30, 100, 1, 100, 9, 9)} {
+		v = verdict{Version: "2.0", Comparison: unjudged, Checks: []check{{Level: green}}}
+		v.conclude()
+		assert.Equal(t, unknown, v.Level, "a rollout that is not judged is not good: %s", v.Headline)
+		v.Checks = []check{{Level: green}, {Level: amber, Title: "Devices", Text: "few"}}
+		v.conclude()
+		assert.Equal(t, amber, v.Level)
+	}
 }
 
 func TestColors_FixedAndDistinct(t *testing.T) {
