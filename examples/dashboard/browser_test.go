@@ -86,6 +86,20 @@ func startBrowser() {
 	}
 }
 
+// requireLive waits until a page receives events.
+func requireLive(t *testing.T, ctx context.Context) { //nolint:revive // t is first in the helpers
+	t.Helper()
+	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
+}
+
+// browse opens a page in a new browser.
+func browse(t *testing.T, as look, url string) context.Context {
+	t.Helper()
+	ctx := newBrowser(t, as)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(url)))
+	return ctx
+}
+
 // newBrowser returns a context of a new tab, which shares nothing with other tabs. The test fails if a
 // page logs an error.
 func newBrowser(t *testing.T, as look) context.Context {
@@ -191,9 +205,8 @@ func TestBrowser_WebhookWithoutReload(t *testing.T) {
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
 	d.requireSoon(t, "reboots", "38 reboots in 30 days")
 	cloud.SubscribeWebhook(d.url+"/webhook", secret)
-	ctx := newBrowser(t, light)
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
-	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
+	ctx := browse(t, light, d.url)
+	requireLive(t, ctx)
 	requireTrue(t, ctx, contains("issues", "Assert at pump_start"))
 	require.NoError(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`window.marker = "not reloaded"; document.querySelector("#reboots summary").click()`)))
 
@@ -215,8 +228,7 @@ func TestBrowser_FailingPart(t *testing.T) {
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
 	d.requireSoon(t, "reboots", "38 reboots in 30 days")
 	for _, as := range []look{light, dark} {
-		ctx := newBrowser(t, as)
-		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+		ctx := browse(t, as, d.url)
 		requireTrue(t, ctx, contains("issues", "The credential does not permit to read this."))
 		requireTrue(t, ctx, `document.getElementById("issues").classList.contains("failed") && !document.getElementById("versions").classList.contains("failed")`)
 		requireTrue(t, ctx, contains("versions", "40 devices"))
@@ -242,8 +254,7 @@ func TestBrowser_PollsWithoutEvents(t *testing.T) {
 		httputil.NewSingleHostReverseProxy(behind).ServeHTTP(w, r)
 	}))
 	t.Cleanup(proxy.Close)
-	ctx := newBrowser(t, light)
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(proxy.URL)))
+	ctx := browse(t, light, proxy.URL)
 	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "polling"`)
 	cloud.AddIssues(memfaulttest.Issue{Title: "Assert at new_code"})
 	require.NoError(t, cloud.SendWebhook(t.Context(), d.url+"/webhook", secret, memfault.WebhookEvent{Type: memfault.WebhookTypeIssueCreated}))
@@ -256,8 +267,7 @@ func TestBrowser_SearchByKeyboard(t *testing.T) {
 	addFleet(cloud)
 	d := start(t, newConfig(t), sourceOf(cloud), nil)
 	d.requireSoon(t, "versions", "40 devices")
-	ctx := newBrowser(t, light)
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+	ctx := browse(t, light, d.url)
 	requireFocus(t, ctx, "#q")
 	require.NoError(t, chromedp.Do(ctx, chromedp.KeyEvent("tap-c3\r")))
 	requireTrue(t, ctx, `location.pathname === "/devices" && document.body.textContent.includes("1 to 1 of 1")`)

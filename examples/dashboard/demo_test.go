@@ -70,8 +70,7 @@ func testGoodVersion(t *testing.T, f *fake, c config) {
 	assert.NotContains(t, page, `class="ended"`)
 	_, page = d.get(t, "/sections/verdict")
 	assert.Contains(t, page, `<div class="verdict green">`)
-	ctx := newBrowser(t, light)
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+	ctx := browse(t, light, d.url)
 	requireTrue(t, ctx, contains("verdict", "2.1.0 restarts unexpectedly"))
 	requireReadable(t, ctx)
 	screenshot(t, ctx, "green")
@@ -174,11 +173,10 @@ func testDay(t *testing.T, f *fake, c config) {
 
 // testLook requires that the pages can be read in a window.
 func testLook(t *testing.T, f *fake, d *dashboard, as look) {
-	ctx := newBrowser(t, as)
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
+	ctx := browse(t, as, d.url)
 	requireTrue(t, ctx, contains("summary", "201 devices"))
 	requireTrue(t, ctx, contains("verdict", "2.2.0 restarts unexpectedly"))
-	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
+	requireLive(t, ctx)
 	requireTrue(t, ctx, `document.querySelectorAll("svg.plot").length === 4`)
 	if as.print {
 		evaluate(t, ctx, `dispatchEvent(new Event("beforeprint"))`)
@@ -214,9 +212,8 @@ func requirePainted(t *testing.T, ctx context.Context) { //nolint:revive // t is
 // testRefresh requires that a refresh moves nothing: no layout shift, and the focus, the selection
 // and the scroll positions stay, of any element.
 func testRefresh(t *testing.T, f *fake, d *dashboard, as look) {
-	ctx := newBrowser(t, as)
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
-	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
+	ctx := browse(t, as, d.url)
+	requireLive(t, ctx)
 	requireTrue(t, ctx, contains("verdict", "2.2.0 restarts"))
 	requireFocus(t, ctx, "#reboots summary")
 	evaluate(t, ctx, `document.querySelector("#reboots summary").click(); document.querySelector("#versions-title").scrollIntoView()`)

@@ -89,7 +89,7 @@ func drawPage(t *testing.T, d *dashboard, as look, now time.Time) []byte {
 	})
 	require.NoError(t, err)
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(d.url)))
-	requireTrue(t, ctx, `document.getElementById("live").dataset.state === "live"`)
+	requireLive(t, ctx)
 	requirePainted(t, ctx)
 	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	require.NoError(t, err)
