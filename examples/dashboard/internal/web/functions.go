@@ -1,9 +1,12 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -155,4 +158,21 @@ func verdictBars(c comparison) template.HTML {
 func rateBar(r store.Rate, color string) chart.Bar {
 	_, in := poisson.Rate(r.Errors, r.DeviceDays)
 	return chart.Bar{Color: color, Text: rateText(r), Value: per100(r), Low: 100 * in.Low, High: 100 * in.High}
+}
+
+// largest returns the keys, sorted by their values, the largest first.
+func largest[K cmp.Ordered](values map[K]int) (keys []K) {
+	for key := range values {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b K) int { return cmp.Or(values[b]-values[a], cmp.Compare(a, b)) })
+	return keys
+}
+
+// plural returns a number with a noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%s %ss", number(n), noun)
 }
