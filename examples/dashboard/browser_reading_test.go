@@ -27,13 +27,15 @@ func requireReadable(t *testing.T, ctx context.Context) { //nolint:revive // t i
 	t.Helper()
 	problems, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`(() => {
 		const problems = [];
-		for (const svg of document.querySelectorAll(".chart > svg, svg.bars")) {
+		for (const svg of document.querySelectorAll(".chart > svg, .bars > svg")) {
 			const texts = [...svg.querySelectorAll(":scope > text")].filter((t) => t.getClientRects().length);
 			const boxes = texts.map((t) => t.getBoundingClientRect());
 			texts.forEach((t, i) => {
 				if (parseFloat(getComputedStyle(t).fontSize) < 12) problems.push("small: " + t.textContent);
 				const frame = svg.getBoundingClientRect();
 				if (getComputedStyle(svg).overflow !== "visible" && (boxes[i].left < frame.left - 1 || boxes[i].right > frame.right + 1)) problems.push("cut: " + t.textContent);
+				const card = svg.closest(".card");
+				if (card && boxes[i].right > card.getBoundingClientRect().right + 1) problems.push("outside of the card: " + t.textContent);
 				if (Math.abs(t.getScreenCTM().a - 1) > .01) problems.push("scaled: " + t.textContent);
 				for (let k = 0; k < i; k++) {
 					const [a, b] = [boxes[i], boxes[k]];

@@ -306,27 +306,34 @@ func Bars(text, unit string, bars []Bar) template.HTML {
 	ticks := Ticks(cmp.Or(top, 1), false)
 	top = max(top, ticks[len(ticks)-1])
 	d := drawing{top: top}
-	const row = 48
-	height := row*len(bars) + axisHeight
-	d.printf(`<svg class="bars" width="100%%" height="%d" role="img" aria-label="%s">`, height, escape(text))
+	const row = 24
 	x := func(value float64) float64 { return min(100, 96*value/top) }
-	for _, tick := range ticks {
-		d.printf(`<line class="rule" x1="%.2f%%" x2="%.2f%%" y1="0" y2="%d"/><text x="%.2f%%" y="%d" text-anchor="%s">%s</text>`, x(tick), x(tick), height-axisHeight+4,
-			x(tick), height-6, map[bool]string{true: "start", false: "middle"}[tick == 0], escape(format(tick, ticks)+unit))
+	open := func(height int) {
+		d.printf(`<svg width="100%%" height="%d" aria-hidden="true">`, height)
 	}
-	for i, b := range bars {
-		y := i * row
-		d.printf(`<text class="name" x="2" y="%d">%s</text><rect class="%s" x="0" y="%d" width="%.2f%%" height="16"/>`, y+16, escape(b.Text), b.Color, y+24, x(b.Value))
+	d.printf(`<div class="bars" role="img" aria-label="%s">`, escape(text))
+	for _, b := range bars {
+		d.printf(`<p class="name">%s</p>`, escape(b.Text))
+		open(row)
+		for _, tick := range ticks {
+			d.printf(`<line class="rule" x1="%.2f%%" x2="%.2f%%" y1="0" y2="%d"/>`, x(tick), x(tick), row)
+		}
+		d.printf(`<rect class="%s" x="0" y="2" width="%.2f%%" height="16"/>`, b.Color, x(b.Value))
 		if b.Low > 0 || b.High > 0 {
-			d.printf(`<line class="interval" x1="%.2f%%" x2="%.2f%%" y1="%d" y2="%d"/>`, x(b.Low), x(b.High), y+32, y+32)
+			d.printf(`<line class="interval" x1="%.2f%%" x2="%.2f%%" y1="10" y2="10"/>`, x(b.Low), x(b.High))
 			for _, limit := range []float64{b.Low, b.High} {
 				if x(limit) < 100 {
-					d.printf(`<line class="interval" x1="%.2f%%" x2="%.2f%%" y1="%d" y2="%d"/>`, x(limit), x(limit), y+27, y+37)
+					d.printf(`<line class="interval" x1="%.2f%%" x2="%.2f%%" y1="5" y2="15"/>`, x(limit), x(limit))
 				}
 			}
 		}
+		d.printf(`</svg>`)
 	}
-	d.printf(`</svg>`)
+	open(axisHeight)
+	for _, tick := range ticks {
+		d.printf(`<text x="%.2f%%" y="14" text-anchor="%s">%s</text>`, x(tick), map[bool]string{true: "start", false: "middle"}[tick == 0], escape(format(tick, ticks)+unit))
+	}
+	d.printf(`</svg></div>`)
 	return template.HTML(d.out.String()) //nolint:gosec // all text is escaped
 }
 
