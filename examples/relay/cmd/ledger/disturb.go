@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,13 +29,13 @@ func disturb(ctx context.Context, c config, f *fleet, cloud *memfaulttest.Server
 		all = d.ofSingle(ctx)
 	}
 	all = append(all, d.ofCloud()...)
-	slices.SortFunc(all, func(a, b disturbance) int { return int(1000 * (a.at - b.at)) })
+	slices.SortFunc(all, func(a, b disturbance) int { return cmp.Compare(a.at, b.at) })
 	began := time.Now()
 	var errs []error
 	for _, each := range all {
 		select {
 		case <-ctx.Done():
-			return errors.Join(append(errs, errors.New("the ledger was too short for all disturbances"))...)
+			return errors.Join(append(errs, ctx.Err())...)
 		case <-time.After(time.Until(began.Add(time.Duration(each.at * float64(c.Duration))))):
 			errs = append(errs, each.run())
 		}

@@ -42,21 +42,22 @@ func run(ctx context.Context, c config, n *network, dir string, out io.Writer) e
 	logf("%d NATS servers and %d relays are ready", len(f.nodes), len(f.relays))
 	fail(cloud, c)
 	devices := newDevices(c.Devices, f.relays)
-	publishing, stop := context.WithTimeout(ctx, c.Duration)
+	publishing, stop := context.WithCancel(ctx)
 	defer stop()
+	from := time.Now()
 	samples := sample(publishing, f.relays, c.Duration/20)
 	published := publishAll(ctx, publishing, devices, c.Interval)
 	logf("%d devices publish a chunk each %v; %.0f %% of the uploads fail, and all of %.0f %% of the devices", c.Devices, c.Interval, 100*c.Faults, 100*c.Sick)
-	scheduled := make(chan error, 1)
-	go func() {
-		if !c.Disturb {
-			scheduled <- nil
-			return
-		}
-		scheduled <- disturb(publishing, c, f, cloud, logf)
-	}()
+	if c.Disturb { // longer than the duration, on a slow machine
+		err = disturb(ctx, c, f, cloud, logf)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Until(from.Add(c.Duration))):
+	}
+	stop()
 	published.Wait()
-	err = <-scheduled
+	c.Duration = time.Since(from).Round(time.Second)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
