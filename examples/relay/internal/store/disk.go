@@ -17,7 +17,9 @@ import (
 // filled the disk, JetStream is restarted within the process when there is room again. Nothing
 // that was acknowledged is lost, and the connections stay.
 type disk struct {
-	store *Store
+	store  *Store
+	health func() error // why the server cannot write, if so
+	failed bool         // whether the last look found a problem; only look uses it
 
 	mu       sync.Mutex
 	free     int64 // bytes, at the last look; -1 is unknown
@@ -61,7 +63,12 @@ func (d *disk) watch(ctx context.Context) {
 
 func (d *disk) look() {
 	free := freeSpace(d.store.config.Dir)
-	problem := health(d.store.embedded)
+	problem := d.health()
+	before := d.failed
+	d.failed = problem != nil
+	if !before {
+		problem = nil // on a busy machine a healthy server fails a look now and then; a full disk fails each
+	}
 	d.mu.Lock()
 	began, ended := d.problem == nil && problem != nil, d.problem != nil && problem == nil
 	d.free, d.taken, d.problem = free, 0, problem

@@ -99,7 +99,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 }
 
 func (s *Store) watchDisk(ctx context.Context) {
-	s.disk = &disk{store: s}
+	s.disk = &disk{store: s, health: func() error { return health(s.embedded) }}
 	s.disk.look()
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx)) // until Close
 	done := make(chan struct{})
