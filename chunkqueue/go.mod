@@ -2,10 +2,8 @@ module github.com/memfault-go/memfault/chunkqueue
 
 go 1.26.0
 
-replace github.com/memfault-go/memfault => ../
-
 require (
-	github.com/memfault-go/memfault v0.0.0
+	github.com/memfault-go/memfault v0.1.0
 	github.com/stretchr/testify v1.12.1
 	go.etcd.io/bbolt v1.5.0
 )

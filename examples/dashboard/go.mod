@@ -2,12 +2,10 @@ module github.com/memfault-go/memfault/examples/dashboard
 
 go 1.26.0
 
-replace github.com/memfault-go/memfault => ../..
-
 require (
 	github.com/chromedp/cdproto v0.160.2
 	github.com/chromedp/chromedp v0.23.1
-	github.com/memfault-go/memfault v0.0.0
+	github.com/memfault-go/memfault v0.1.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/crypto v0.59.0

@@ -2,13 +2,11 @@ module github.com/memfault-go/memfault/examples/relay
 
 go 1.26.0
 
-replace github.com/memfault-go/memfault => ../..
-
 require (
 	github.com/eclipse/paho.golang v0.23.0
 	github.com/eclipse/paho.mqtt.golang v1.5.1
 	github.com/gofrs/flock v0.13.1
-	github.com/memfault-go/memfault v0.0.0
+	github.com/memfault-go/memfault v0.1.0
 	github.com/mochi-mqtt/server/v2 v2.7.9
 	github.com/nats-io/nats-server/v2 v2.15.2
 	github.com/nats-io/nats.go v1.55.0

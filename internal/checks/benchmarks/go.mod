@@ -6,7 +6,7 @@ require (
 	github.com/digitalocean/godo v1.240.0
 	github.com/google/go-github/v89 v89.0.0
 	github.com/hetznercloud/hcloud-go/v2 v2.52.0
-	github.com/memfault-go/memfault v0.0.0
+	github.com/memfault-go/memfault v0.1.0
 	github.com/stretchr/testify v1.12.1
 	gitlab.com/gitlab-org/api/client-go/v2 v2.64.0
 )

@@ -5,7 +5,7 @@ go 1.26.0
 replace github.com/memfault-go/memfault => ../../..
 
 require (
-	github.com/memfault-go/memfault v0.0.0-00010101000000-000000000000
+	github.com/memfault-go/memfault v0.1.0
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
 	golang.org/x/net v0.62.0

@@ -3,8 +3,8 @@ module github.com/memfault-go/memfault/internal/checks/usertests
 go 1.26.0
 
 require (
-	github.com/memfault-go/memfault v0.0.0
-	github.com/memfault-go/memfault/chunkqueue v0.0.0
+	github.com/memfault-go/memfault v0.1.0
+	github.com/memfault-go/memfault/chunkqueue v0.1.0
 	github.com/stretchr/testify v1.12.1
 )
 

@@ -28,7 +28,7 @@ func TestDisk_OneFailedLookIsNoProblem(t *testing.T) {
 	require.NoError(t, look(nil).Problem)
 	for range 3 {
 		state := look(broken)
-		assert.NoError(t, state.Problem)
+		require.NoError(t, state.Problem)
 		assert.False(t, state.Full, "chunks are accepted")
 		assert.Zero(t, state.Restarts)
 		require.NoError(t, look(nil).Problem)
@@ -36,9 +36,9 @@ func TestDisk_OneFailedLookIsNoProblem(t *testing.T) {
 
 	require.NoError(t, look(broken).Problem)
 	state := look(broken)
-	assert.ErrorIs(t, state.Problem, broken)
+	require.ErrorIs(t, state.Problem, broken)
 	assert.True(t, state.Full)
 	assert.Equal(t, 1, state.Restarts)
-	assert.NoError(t, look(nil).Problem, "it writes again at once")
+	require.NoError(t, look(nil).Problem, "it writes again at once")
 	require.NoError(t, s.Put(t.Context(), "acme", "A", []byte("one")), "after the restart")
 }
