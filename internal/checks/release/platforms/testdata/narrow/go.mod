@@ -1,0 +1,3 @@
+module example.com/narrow
+
+go 1.26.0

@@ -1,0 +1,5 @@
+//go:build toolarge
+
+package narrow
+
+var length int = Limit

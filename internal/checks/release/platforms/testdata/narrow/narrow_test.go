@@ -1,0 +1,5 @@
+package narrow
+
+import "testing"
+
+func TestAdd(t *testing.T) { add() }
