@@ -15,7 +15,10 @@ import (
 )
 
 // ChunksService uploads chunks. A chunk is a piece of the data that a device recorded, as the
-// firmware SDK outputs it. Only Memfault can decode it.
+// firmware SDK outputs it; package chunk reads what is in it.
+//
+// [ChunksService.Upload] sends some chunks of one device. A gateway with many devices uses a
+// [ChunkSender]. [DecodeChunkExport] reads chunks from a log.
 type ChunksService struct{ client *Client }
 
 // Upload uploads chunks of one device, in order, in requests of at most 500 chunks, one after the

@@ -19,6 +19,18 @@ import (
 // of a zero Client return an error. A Client is not modified by its methods and is safe for
 // concurrent use by multiple goroutines. Create one Client and reuse it, because it keeps
 // connections open.
+//
+// Methods return models. If a model is decoded and encoded again, every known field keeps the
+// form in which Memfault sent it, with these exceptions:
+//
+//   - null in a string, a number, a bool or a nested struct becomes the zero value. In a
+//     pointer, a slice, a map, raw JSON or a time it stays null.
+//   - A [Timestamp] is encoded in UTC with a Z, in microseconds.
+//   - A [Task] encodes its status alone; Task.Reply contains the rest.
+//   - A [DeviceAttribute] keeps one of the forms in which Memfault sends its metric.
+//
+// Fields that Memfault did not send are encoded as null, empty or 0. Unknown fields are
+// dropped; use [Client.Do] to read them.
 type Client struct {
 	core    *core
 	auth    Authenticator

@@ -2,6 +2,9 @@ package memfault_test
 
 import (
 	"cmp"
+	"go/doc"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -147,5 +150,25 @@ func TestOverview_LinksToExamples(t *testing.T) {
 	require.Greater(t, len(links), 5)
 	for _, link := range links {
 		assert.Contains(t, anchors, link[1])
+	}
+}
+
+// TestOverviews_AreShort keeps the package Example, which pkg.go.dev shows after the overview, within
+// the first three screens. Rules are in the comments of the names that they are about.
+func TestOverviews_AreShort(t *testing.T) {
+	const maxLines = 90 // of 80 characters
+	for _, dir := range []string{".", "chunk", "memfaulttest"} {
+		files := token.NewFileSet()
+		overview, err := parser.ParseFile(files, filepath.Join(dir, "doc.go"), nil, parser.ParseComments)
+		require.NoError(t, err)
+		text := string(new(doc.Package).Text(overview.Doc.Text()))
+		assert.LessOrEqual(t, strings.Count(text, "\n"), maxLines, dir)
+		tests, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		require.NoError(t, err)
+		assert.True(t, slices.ContainsFunc(tests, func(test string) bool {
+			source, err := os.ReadFile(test)
+			require.NoError(t, err)
+			return regexp.MustCompile(`(?m)^func Example(_[a-z]\w*)?\(`).Match(source)
+		}), "%s has no package Example", dir)
 	}
 }

@@ -117,8 +117,13 @@ const (
 
 // Error describes a response of the API that is not the requested result: a status of 300 or
 // above, a success whose body is not what the operation returns, or a 204 that hides a rate
-// limit. [errors.Is] reports its kind: [ErrBadRequest] and the other Err variables list their
-// statuses.
+// limit. Use [errors.As] to get it. [errors.Is] reports its kind: [ErrBadRequest] and the other
+// Err variables list their statuses.
+//
+// Other types carry more about some failures: [*ChecksumError], [*ChunkExportError],
+// [*DeploymentMismatchError], [*DeploymentSelectionError], [*OfferError], [*TaskError] and
+// [*VersionWaitError]. Texts of errors and logs are one line each and contain no credentials,
+// query strings or presigned URLs.
 type Error struct {
 	Operation  string // the API's short name, such as devices.update
 	Method     string // the HTTP method

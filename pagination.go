@@ -87,6 +87,13 @@ type Paging struct {
 // times; each iteration starts at the first page. A Pager is safe for concurrent use by
 // multiple goroutines.
 //
+//	for device, err := range client.Devices.List(sink, memfault.DeviceListOptions{}).Prefetch(8).All(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Println(device.DeviceSerial)
+//	}
+//
 // Most lists are paged by number. A few are paged by cursor: each response contains a link
 // to the next page, which the Pager requests unchanged. It stops with an error if the link
 // leads to another host or to a page that it has read before.

@@ -18,10 +18,38 @@ import (
 	"github.com/memfault-go/memfault/internal/operation"
 )
 
-// RetryPolicy configures how often, and after which delays, failed requests are retried. The
-// package documentation describes which requests are retried. A zero field has its default. If
-// only one of MinWait and MaxWait is set, the default of the other is adjusted: MinWait to at
-// most MaxWait, MaxWait to at least MinWait.
+// RetryPolicy configures how often, and after which delays, failed requests are retried. A zero
+// field has its default. If only one of MinWait and MaxWait is set, the default of the other is
+// adjusted: MinWait to at most MaxWait, MaxWait to at least MinWait.
+//
+// A failed request is retried if a retry is safe:
+//
+//   - any request, if the API responds with 429 or the connection, including its TLS
+//     handshake, cannot be established for another reason than an invalid certificate;
+//   - GET, HEAD, PUT and DELETE requests, PATCH requests with absolute values, and the few
+//     POST requests that are safe to repeat, if the connection breaks or the API responds
+//     with 502, 503, 504 or 529.
+//
+// Other POST requests, and PATCH requests that rename what their path names, are not retried once
+// they may have reached Memfault. The POST requests that are safe to repeat are uploads of chunks,
+// the first step of a file upload, and the request for a device's configuration. A 500 is never
+// retried: Memfault advises against it. UNCERTAIN(unknown-slug-500): whether a 500 is also the
+// response to a wrong organization or project slug; one author found it so. A DELETE that finds
+// nothing after an attempt without a response is a success. What net/http repeats by itself is not
+// a retry; see [Response.Attempts].
+//
+// Before the next attempt, the client waits for a random time, within a window that doubles
+// from MinWait to MaxWait, and before that for the time in the Retry-After header (seconds or a
+// date). If that time is longer than MaxRetryAfter, or ends after the deadline of the context, the
+// call fails immediately. If the context ends during a wait, the call ends; the error also
+// contains the last response.
+//
+// A 429 with Retry-After of the API host holds for all calls with the same credential, also of
+// the clients that [Client.WithAuth] returns: none of them sends a request there until that time
+// has passed, but for at most MaxRetryAfter. They then continue at random times, within a window
+// that doubles each time that one of them is rejected again. A call that would wait more often
+// than it could be retried fails with [ErrRateLimited] and is not sent. What is limited for each
+// device does not delay other calls: chunks, events, uploads of devices and the latest release.
 //
 // A [ChunkSender] uses MinWait and MaxWait for the waits of a device. It ignores MaxAttempts,
 // and honors a Retry-After of up to one hour, whatever MaxRetryAfter is.
@@ -29,9 +57,7 @@ type RetryPolicy struct {
 	MaxAttempts int           // attempts in total; 5 by default, so 4 retries
 	MinWait     time.Duration // window of the first wait; 0.5 s by default
 	MaxWait     time.Duration // the widest window; 30 s by default
-	// MaxRetryAfter is the longest Retry-After that a call honors; MaxWait by default. The random
-	// wait follows it. If Memfault asks for a longer wait, or for one that ends after the deadline
-	// of the context, the call fails immediately.
+	// MaxRetryAfter is the longest Retry-After that a call honors; MaxWait by default.
 	MaxRetryAfter time.Duration
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/memfault-go/memfault/chunk"
 )
 
-func ExampleAssembler() {
+func Example() {
 	chunks := []string{ // in hexadecimal
 		"483902a802020301076673696e6b2d310a6773696e6b2d66770965322e302e31",
 		"801e06656576742d32011a692c222004a301199400021a0800123405014b97",

@@ -30,38 +30,18 @@
 // The Add methods, for example [Server.AddDevices], fill the project. What they name must exist: a
 // misspelled cohort, hardware version, software type, release or issue fails the test, see
 // [Server.Violations]. Devices and software versions that only data of a device names are created
-// instead, as Memfault does when such data arrives. Other
-// changes are made by requests, and have consequences: an uploaded payload becomes a release, a
-// deployed release is offered to the devices of its cohort, a chunk or an event of an unknown
-// device creates the device. Uploaded files above 1 MiB are kept in temporary files that have no
-// name. [Server.Report] makes a device report its software version, and [Server.InstallOffers]
-// makes all devices install what they are offered.
+// instead, as Memfault does when such data arrives. Other changes are made by requests, and have
+// consequences: an uploaded payload becomes a release, a deployed release is offered to the devices
+// of its cohort, a chunk or an event of an unknown device creates the device. Uploaded files above
+// 1 MiB are kept in temporary files that have no name. [Server.Report] makes a device report its
+// software version, and [Server.InstallOffers] makes all devices install what they are offered.
 //
 // # Chunks
 //
 // The server understands what devices with the firmware SDK send, so that firmware and gateways can
 // be tested from the first chunk to the issue in the list. [LogChunks] returns chunks for tests of
-// a gateway, and [Server.Messages] what arrived. The data has consequences for the device that it
-// names, or otherwise for that of the request:
-//
-//   - the device gets the software type, the software version and the hardware version;
-//   - a reboot is added to the device; one with an error becomes a trace, unless a coredump was
-//     saved, which becomes a trace when it arrives. A trace has the log that came along as its
-//     message. There is an issue for each reason and place; the place is an address;
-//   - lines of a log become a log file of the device, and a recording can be downloaded;
-//   - a coredump can be downloaded as it came. Its symbols are those with its build ID, or without
-//     one those of its software version, also if they are uploaded later;
-//   - a heartbeat becomes a report, and sets the attributes of the device that the project has,
-//     if the names of its metrics are known: from uploaded symbols or [Server.AddMetricNames].
-//
-// A coredump that is uploaded as a file is read in the same way. Damaged chunks are found, and fail
-// the test; see [Server.DamagedChunks] and [Server.AcceptDamagedChunks]. The server keeps the last
-// 10,000 of the events, traces, reports and recordings that came in chunks, and of each device the
-// last 1,000 reboots and log files.
-//
-// The server does not unwind stacks and reads no variables, so it names no function. It does not
-// read archives of memfaultd (MAR), compact logs and the coredumps of Linux processes, and does not
-// divide metrics by their scale, which chunks do not contain.
+// a gateway, and [Server.Messages] what arrived. [Server] describes the consequences. Damaged chunks
+// are found, and fail the test; see [Server.DamagedChunks] and [Server.AcceptDamagedChunks].
 //
 // # Faults
 //

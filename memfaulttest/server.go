@@ -14,6 +14,27 @@ import (
 
 // Server is a fake Memfault. Its methods are safe for concurrent use by multiple goroutines.
 // Create it with [NewServer], [NewInMemoryServer] or [Start].
+//
+// What chunks contain has consequences for the device that it names, or otherwise for that of the
+// request:
+//
+//   - the device gets the software type, the software version and the hardware version;
+//   - a reboot is added to the device; one with an error becomes a trace, unless a coredump was
+//     saved, which becomes a trace when it arrives. A trace has the log that came along as its
+//     message. There is an issue for each reason and place; the place is an address;
+//   - lines of a log become a log file of the device, and a recording can be downloaded;
+//   - a coredump can be downloaded as it came. Its symbols are those with its build ID, or without
+//     one those of its software version, also if they are uploaded later;
+//   - a heartbeat becomes a report, and sets the attributes of the device that the project has,
+//     if the names of its metrics are known: from uploaded symbols or [Server.AddMetricNames].
+//
+// A coredump that is uploaded as a file is read in the same way. The server keeps the last 10,000
+// of the events, traces, reports and recordings that came in chunks, and of each device the last
+// 1,000 reboots and log files.
+//
+// The server does not unwind stacks and reads no variables, so it names no function. It does not
+// read archives of memfaultd (MAR), compact logs and the coredumps of Linux processes, and does not
+// divide metrics by their scale, which chunks do not contain.
 type Server struct {
 	// URL is the base URL of an address that serves all hosts of Memfault.
 	URL string
