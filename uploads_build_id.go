@@ -40,9 +40,12 @@ func (b ELFBuildID) String() string { return b.ID }
 //
 // Memfault: https://docs.memfault.com/docs/mcu/symbol-file-build-ids
 func BuildID(r io.ReaderAt) (ELFBuildID, error) {
-	info, err := inspectELF("BuildID", r)
+	if r == nil {
+		return ELFBuildID{}, invalid("BuildID: nil reader")
+	}
+	info, err := buildid.Inspect(r)
 	if err != nil {
-		return ELFBuildID{}, err
+		return ELFBuildID{}, invalid("BuildID: %w", err)
 	}
 	id := ELFBuildID{ID: info.BuildID}
 	switch info.Kind {
@@ -56,31 +59,6 @@ func BuildID(r io.ReaderAt) (ELFBuildID, error) {
 		return id, invalid("BuildID: %w", noBuildID(info))
 	}
 	return id, nil
-}
-
-// GNUBuildID returns the GNU build ID of an ELF file in lowercase hexadecimal, even if the
-// software in the file reports another one: Prefer [BuildID]. If the file has no GNU build ID,
-// the error is of the kind [ErrNoBuildID].
-func GNUBuildID(r io.ReaderAt) (string, error) {
-	info, err := inspectELF("GNUBuildID", r)
-	switch {
-	case err != nil:
-		return "", err
-	case info.GNUBuildID == "":
-		return "", invalid("GNUBuildID: %w", newKindError(ErrNoBuildID, "ELF file without a GNU build ID"))
-	}
-	return info.GNUBuildID, nil
-}
-
-func inspectELF(function string, r io.ReaderAt) (buildid.Info, error) {
-	if r == nil {
-		return buildid.Info{}, invalid("%s: nil reader", function)
-	}
-	info, err := buildid.Inspect(r)
-	if err != nil {
-		err = invalid("%s: %w", function, err)
-	}
-	return info, err
 }
 
 // noBuildID returns why an ELF file has no build ID.

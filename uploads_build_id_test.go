@@ -14,38 +14,6 @@ import (
 	"github.com/memfault-go/memfault/internal/fakecloud/elffile"
 )
 
-func TestGNUBuildID(t *testing.T) {
-	id, err := memfault.GNUBuildID(bytes.NewReader(noteELF(binary.LittleEndian, []byte{0xC0, 0xFF, 0xEE, 1, 2}, false, 0)))
-	require.NoError(t, err)
-	assert.Equal(t, "c0ffee0102", id)
-	for want, content := range map[string][]byte{
-		"not an ELF file":                                             []byte("com.acme.App -> a:"),
-		"memfault: GNUBuildID: not an ELF":                            nil,
-		"memfault: GNUBuildID: corrupt ELF file: ":                    []byte("\x7fELF"), // the cause is worded by the version of Go
-		"memfault: GNUBuildID: corrupt ELF file: unknown ELF version": []byte("\x7fELF\x02\x01\x09 and no more"),
-	} {
-		_, err := memfault.GNUBuildID(bytes.NewReader(content))
-		require.ErrorContains(t, err, want)
-		require.ErrorIs(t, err, memfault.ErrInvalidArgument)
-		require.NotErrorIs(t, err, memfault.ErrNoBuildID)
-	}
-	for _, content := range [][]byte{noteELF(binary.LittleEndian, nil, false, 0), noteELF(binary.BigEndian, nil, true, 0)} {
-		_, err := memfault.GNUBuildID(bytes.NewReader(content))
-		require.EqualError(t, err, "memfault: GNUBuildID: ELF file without a GNU build ID")
-		require.ErrorIs(t, err, memfault.ErrNoBuildID)
-		require.ErrorIs(t, err, memfault.ErrInvalidArgument)
-	}
-	_, err = memfault.GNUBuildID(nil)
-	require.ErrorContains(t, err, "nil")
-	_, err = memfault.GNUBuildID(&changing{err: io.ErrNoProgress})
-	require.ErrorIs(t, err, io.ErrNoProgress)
-	content := noteELF(binary.LittleEndian, []byte{1}, true, 0)
-	notes := &changing{content: content, after: int64(len(content)) - 10, err: io.ErrNoProgress}
-	notes.size.Store(int64(len(content)))
-	_, err = memfault.GNUBuildID(notes)
-	require.ErrorIs(t, err, io.ErrNoProgress, "an error while a note is read")
-}
-
 var memfaultID = []byte("\xb1\xb2\xb3\xb4\xb5\xb6\xb7\xb8\xb9\xba\xbb\xbc\xbd\xbe\xbf\xc0\xc1\xc2\xc3\xc4")
 
 const memfaultIDText = "b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4"
@@ -92,17 +60,30 @@ func TestBuildID(t *testing.T) {
 			require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 		})
 	}
-	for name, content := range map[string][]byte{"not an ELF file": []byte("text"), "corrupt": []byte("\x7fELF"), "nil reader": nil} {
+}
+
+func TestBuildID_UnusableFile(t *testing.T) {
+	for want, content := range map[string][]byte{
+		"memfault: BuildID: not an ELF file":                       []byte("com.acme.App -> a:"),
+		"memfault: BuildID: not an ELF":                            {},
+		"memfault: BuildID: corrupt ELF file: ":                    []byte("\x7fELF"), // the cause is worded by the version of Go
+		"memfault: BuildID: corrupt ELF file: unknown ELF version": []byte("\x7fELF\x02\x01\x09 and no more"),
+		"memfault: BuildID: nil reader":                            nil,
+	} {
 		var reader io.ReaderAt
 		if content != nil {
 			reader = bytes.NewReader(content)
 		}
 		_, err := memfault.BuildID(reader)
-		require.ErrorContains(t, err, name)
+		require.ErrorContains(t, err, want)
 		require.ErrorIs(t, err, memfault.ErrInvalidArgument)
 		require.NotErrorIs(t, err, memfault.ErrNoBuildID)
 	}
-	id, err := memfault.GNUBuildID(bytes.NewReader(firmwareELF(3, note).Bytes()))
-	require.NoError(t, err)
-	assert.Equal(t, "c0ffee", id)
+	_, err := memfault.BuildID(&changing{err: io.ErrNoProgress})
+	require.ErrorIs(t, err, io.ErrNoProgress)
+	content := noteELF(binary.LittleEndian, []byte{1}, true, 0)
+	notes := &changing{content: content, after: int64(len(content)) - 10, err: io.ErrNoProgress}
+	notes.size.Store(int64(len(content)))
+	_, err = memfault.BuildID(notes)
+	require.ErrorIs(t, err, io.ErrNoProgress, "an error while a note is read")
 }

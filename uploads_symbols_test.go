@@ -109,12 +109,12 @@ func noteELF(order binary.AppendByteOrder, id []byte, asSegment bool, fill int) 
 
 func TestSymbols_RealBuild(t *testing.T) {
 	content := buildELF(t, goBuildID)
-	id, err := memfault.GNUBuildID(bytes.NewReader(content))
+	id, err := memfault.BuildID(bytes.NewReader(content))
 	require.NoError(t, err)
-	assert.Equal(t, goBuildID, id)
+	assert.Equal(t, memfault.ELFBuildID{Kind: memfault.BuildIDKindGNU, ID: goBuildID}, id)
 
 	cloud, client := newCloud(t)
-	known, err := client.Uploads.SymbolsExist(t.Context(), sink, id)
+	known, err := client.Uploads.SymbolsExist(t.Context(), sink, id.ID)
 	require.NoError(t, err)
 	assert.False(t, known)
 	file := &memfault.File{Name: "sink.elf", Size: int64(len(content)), Content: bytes.NewReader(content)}
@@ -123,7 +123,7 @@ func TestSymbols_RealBuild(t *testing.T) {
 	assert.Equal(t, &memfault.UploadResult{MD5: md5Of(content), Size: file.Size}, result)
 	assert.NotContains(t, cloud.Uploads()[0].Commit, "software_version", "the build ID identifies the version")
 
-	known, err = client.Uploads.SymbolsExist(t.Context(), sink, strings.ToUpper(id))
+	known, err = client.Uploads.SymbolsExist(t.Context(), sink, strings.ToUpper(id.ID))
 	require.NoError(t, err)
 	assert.True(t, known)
 	puts := len(cloud.Requests(putFile))

@@ -25,10 +25,10 @@ func TestSymbolFile_UploadedOnce(t *testing.T) {
 	assert.True(t, upload().AlreadyUploaded)
 	assert.Equal(t, 1, cloud.RequestCount("upload.put_file"))
 
-	id, err := memfault.GNUBuildID(bytes.NewReader(content))
+	id, err := memfault.BuildID(bytes.NewReader(content))
 	require.NoError(t, err)
-	assert.Equal(t, "c0ffee01", id)
-	_, err = memfault.GNUBuildID(bytes.NewReader(memfaulttest.SymbolFile(nil)))
+	assert.Equal(t, "c0ffee01", id.ID)
+	_, err = memfault.BuildID(bytes.NewReader(memfaulttest.SymbolFile(nil)))
 	require.ErrorIs(t, err, memfault.ErrNoBuildID)
 }
 
