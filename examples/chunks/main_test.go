@@ -12,6 +12,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -168,15 +169,30 @@ func TestRun_Forms(t *testing.T) {
 	assert.Contains(t, out, fmt.Sprintf("byte %d, chunks 2-8: coredump", 4+len(chunks[0])))
 }
 
-// The README shows a log, and what the program prints for it.
-func TestREADME(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := strings.Split(string(readme), "\n```\n")
-	require.Len(t, blocks, 6)
-	code, out, _ := read(t, blocks[2]+"\n")
-	assert.Equal(t, blocks[4]+"\n", out)
+// The page about firmware tests shows a log, and what the program prints for it; the README shows some of that.
+func TestDocs_Output(t *testing.T) {
+	blocks := func(path string) (found []string) {
+		page, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, block := range regexp.MustCompile("(?sm)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(string(page), -1) {
+			if block[1] == "" {
+				found = append(found, block[2])
+			}
+		}
+		return found
+	}
+	shown := blocks("../../docs/firmware-tests.md")
+	require.GreaterOrEqual(t, len(shown), 2)
+	code, out, _ := read(t, shown[0])
 	assert.Equal(t, 1, code)
+	before, advice, found := strings.Cut(out, "\nWhy a device, or some of its data, may not show up:\n")
+	assert.True(t, found)
+	assert.NotEmpty(t, advice)
+	assert.Equal(t, shown[1], before)
+
+	excerpt := blocks("README.md")
+	require.Len(t, excerpt, 1)
+	assert.Subset(t, strings.Split(out, "\n"), strings.Split(strings.TrimSpace(excerpt[0]), "\n"))
 }
 
 func TestRun_Damage(t *testing.T) {

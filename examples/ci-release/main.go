@@ -3,7 +3,7 @@
 // exactly these bytes, and waits until a share of the cohort runs them. Every step first
 // checks what Memfault has, so that a second run continues where the first one stopped.
 //
-// The README shows the flags, the exit codes, and how to use it in CI.
+// The README shows its commands and exit codes, and docs/releases.md how to use it in CI.
 package main
 
 import (

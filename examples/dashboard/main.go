@@ -1,7 +1,7 @@
 // Command dashboard serves a web page with the state of a fleet: devices by version and cohort,
 // rollouts, reboots, issues, deployments, and devices that were not seen.
 //
-// The README describes the flags and the cost of a refresh.
+// docs/dashboard.md describes the rules of its verdict, who can read it, and what it costs.
 package main
 
 import (

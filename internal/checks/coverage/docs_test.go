@@ -49,6 +49,27 @@ func TestDocs_LinksExist(t *testing.T) {
 	require.Greater(t, links, 50)
 }
 
+// TestExamples_HaveAPageOfOneScreen checks the README of each program: it begins with a title and a command.
+func TestExamples_HaveAPageOfOneScreen(t *testing.T) {
+	const (
+		maxLines = 45
+		maxBytes = 3200 // rows of tables are long lines
+	)
+	begin := regexp.MustCompile("^# (\\S+): .+\n\n```sh\n(go |export |curl )")
+	programs, err := filepath.Glob(filepath.Join(root, "examples", "*"))
+	require.NoError(t, err)
+	require.Greater(t, len(programs), 5)
+	for _, program := range programs {
+		page, err := os.ReadFile(filepath.Join(program, "README.md"))
+		require.NoError(t, err)
+		if match := begin.FindSubmatch(page); assert.NotNil(t, match, "%s does not begin with a title and a command", program) {
+			assert.Equal(t, filepath.Base(program), string(match[1]), "the title of %s", program)
+		}
+		assert.LessOrEqual(t, strings.Count(string(page), "\n"), maxLines, "lines of %s", program)
+		assert.LessOrEqual(t, len(page), maxBytes, "bytes of %s", program)
+	}
+}
+
 var (
 	heading     = regexp.MustCompile(`(?m)^#+ +(.*)$`)
 	notInAnchor = regexp.MustCompile(`[^\pL\pN _-]`)

@@ -17,7 +17,7 @@ import (
 // aborted or pulled is shown.
 const compareDays = 14
 
-// Rules decide what is green, amber and red. The README describes them.
+// Rules decide what is green, amber and red. docs/dashboard.md describes them.
 type Rules struct {
 	// RedRatio is the ratio of the rates of unexpected reboots from which a version is red, if its
 	// interval is above 1.
