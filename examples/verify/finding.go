@@ -65,7 +65,7 @@ const (
 // result is a line of the table.
 type result struct {
 	Name     string            `json:"name"`
-	Source   string            `json:"source,omitempty"` // of the operation; see the README
+	Source   string            `json:"source,omitempty"` // documented, observed or assumed; see operation.Operation.Source
 	Outcome  outcome           `json:"outcome"`
 	Status   int               `json:"status,omitempty"`
 	Reason   string            `json:"reason,omitempty"`
