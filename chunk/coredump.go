@@ -17,7 +17,7 @@ type Coredump struct {
 	// BuildID is the build ID of the firmware (20 bytes), or nil.
 	BuildID []byte
 
-	// Reason is the reason of the crash; see [ReasonName].
+	// Reason is the number of the reason of the crash; see [ReasonName].
 	Reason int
 
 	// Machine is the kind of the processor, with the numbers of ELF files, or 0.

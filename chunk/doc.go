@@ -22,6 +22,7 @@
 //			// ...
 //		}
 //	}
+//	err := assembler.Flush() // an error if the chunks end within a message
 //
 // # Layers
 //

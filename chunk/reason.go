@@ -3,7 +3,8 @@ package chunk
 import "fmt"
 
 // ReasonName returns Memfault's name of the reason of a reboot or a coredump, such as
-// "HardFault". For a reason without a name it returns the number, such as "0x800D".
+// "HardFault". For a reason without a name it returns the number, such as "0x800D". The numbers
+// are those of [github.com/memfault-go/memfault.RebootReason], which has constants for them.
 func ReasonName(reason int) string {
 	var names []string
 	switch reason &^ 0xFF {

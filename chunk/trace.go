@@ -7,9 +7,9 @@ import (
 
 // Trace is a reboot, or an error that the firmware recorded.
 type Trace struct {
-	// Reboot reports whether the trace is a reboot. Reason is then the reason; see
-	// [ReasonName]. CoredumpSaved reports whether a coredump was saved before the reboot. It is
-	// sent in a message of its own.
+	// Reboot reports whether the trace is a reboot. Reason is then the number of the reason, such
+	// as int(memfault.RebootReasonHardFault); see [ReasonName]. CoredumpSaved reports whether a
+	// coredump was saved before the reboot. It is sent in a message of its own.
 	Reboot        bool
 	Reason        int
 	CoredumpSaved bool
