@@ -34,7 +34,7 @@ var (
 	_ = chunkqueue.Recovery{Err: error(nil), Aside: "", Chunks: int(0), Lost: []chunkqueue.Drop(nil), Unreadable: int(0)}
 	_ = chunkqueue.DeviceStats{Chunks: int(0), Bytes: int64(0), Oldest: time.Time{}, Sending: int(0)}
 	_ = chunkqueue.Stats{
-		Chunks: int(0), Bytes: int64(0), Devices: int(0), Oldest: time.Time{},
+		Chunks: int(0), Bytes: int64(0), MaxBytes: int64(0), Devices: int(0), Oldest: time.Time{},
 		Delivered: int64(0), Rejected: int64(0), Dropped: int64(0), Recoveries: int64(0),
 		KeptRejected: int(0), KeptRejectedBytes: int64(0), Buffered: int(0), Sending: int(0), Paused: error(nil), DiskFull: error(nil),
 	}

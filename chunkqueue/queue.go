@@ -62,7 +62,7 @@ type Options struct {
 	// MaxBytesPerDevice is the same limit for one device. The default is 1/64 of MaxBytes.
 	MaxBytesPerDevice int64
 	// MaxRejectedBytes limits the rejected chunks that are kept; the oldest are removed beyond
-	// it. The default is 1/64 of MaxBytes.
+	// it. Here the text of the error counts as well. The default is 1/64 of MaxBytes.
 	MaxRejectedBytes int64
 	// Full says what happens beyond MaxBytes and MaxBytesPerDevice. The default is DropOldest.
 	Full Full
@@ -248,7 +248,12 @@ type add struct {
 //
 // Add fails with [ErrFull] or [ErrDiskFull] if there is no room, and with
 // [memfault.ErrInvalidArgument] if the serial is invalid, or the chunk is empty or larger than
-// [MaxChunk] or a bound. After any error but [ErrFailed], the chunk is not queued.
+// [MaxChunk] or a bound. After any error but [ErrFailed], the chunk is not queued. Add does not
+// retain data.
+//
+// A serial is invalid if it is empty, ".", "..", longer than 1,024 bytes or no valid UTF-8, begins
+// or ends with white space, or contains a control character. Memfault accepts fewer serials, and
+// rejects the chunks of others; see [Queue.Rejected].
 func (q *Queue) Add(ctx context.Context, serial string, data []byte) error {
 	r := record{serial: serial, data: data}
 	switch err := checkSerial(serial); {

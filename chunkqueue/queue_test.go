@@ -52,7 +52,7 @@ func TestQueue_DeliversInOrderAfterReopening(t *testing.T) {
 		assert.Equal(t, want, cloud.Chunks(fmt.Sprintf("DEVICE%d", device)))
 	}
 	stats = q.Stats()
-	assert.Equal(t, Stats{Delivered: 21}, stats)
+	assert.Equal(t, Stats{Delivered: 21, MaxBytes: 256 << 20}, stats)
 }
 
 func TestQueue_IsOpenOnce(t *testing.T) {

@@ -8,10 +8,11 @@ import (
 // Stats are counts of a [Queue]. Those of chunks are what is on the disk. Delivered, Rejected,
 // Dropped and Recoveries are kept in the file, and never become lower.
 type Stats struct {
-	Chunks  int       // queued
-	Bytes   int64     // of the queued chunks, as for [Options.MaxBytes]
-	Devices int       // with queued chunks
-	Oldest  time.Time // when the first queued chunk was added, by the clock of that moment; zero if there is none
+	Chunks   int       // queued
+	Bytes    int64     // of the queued chunks, as for [Options.MaxBytes]
+	MaxBytes int64     // the bound of Bytes: Options.MaxBytes, or its default
+	Devices  int       // with queued chunks
+	Oldest   time.Time // when the first queued chunk was added, by the clock of that moment; zero if there is none
 
 	Delivered  int64 // chunks that Memfault accepted
 	Rejected   int64 // chunks that Memfault rejected
@@ -19,7 +20,7 @@ type Stats struct {
 	Recoveries int64 // damaged files that were moved aside
 
 	KeptRejected      int   // rejected chunks that are kept
-	KeptRejectedBytes int64 // their bytes
+	KeptRejectedBytes int64 // of these, as for [Options.MaxRejectedBytes]
 
 	Buffered int   // chunks that are in memory, with [Options.Sync] or during a commit
 	Sending  int   // queued chunks that the sender has
@@ -32,7 +33,7 @@ func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	t := q.public
 	s := Stats{
-		Chunks: int(t.queued.chunks), Bytes: int64(t.queued.bytes), Delivered: int64(t.delivered), Rejected: int64(t.rejected),
+		Chunks: int(t.queued.chunks), Bytes: int64(t.queued.bytes), MaxBytes: q.options.MaxBytes, Delivered: int64(t.delivered), Rejected: int64(t.rejected),
 		Dropped: int64(t.dropped), Recoveries: int64(t.recoveries), KeptRejected: int(t.kept.chunks),
 		KeptRejectedBytes: int64(t.kept.bytes), Buffered: len(q.adds), DiskFull: q.refused,
 	}
