@@ -239,6 +239,35 @@ func (b *lockedBuffer) String() string {
 	return b.text.String()
 }
 
+// The lines of the help that set the environment lead to the fake cloud.
+func TestHelp_Environment(t *testing.T) {
+	cloud, url := newServer(t)
+	var out strings.Builder
+	require.NoError(t, printHelp(&out, cloud, url))
+	exports := regexp.MustCompile(`(?m)^  export (.+)$`).FindAllStringSubmatch(out.String(), -1)
+	require.Len(t, exports, 2)
+	for i, call := range []func(*memfault.Client, memfault.ProjectRef) error{
+		func(client *memfault.Client, project memfault.ProjectRef) error {
+			_, err := client.Devices.Get(t.Context(), project, "SINK-0001")
+			return err
+		},
+		func(client *memfault.Client, _ memfault.ProjectRef) error {
+			return client.Chunks.CheckProjectKey(t.Context())
+		},
+	} {
+		for _, name := range []string{"MEMFAULT_ORG_TOKEN", "MEMFAULT_EMAIL", "MEMFAULT_PROJECT_KEY", "MEMFAULT_ORG", "MEMFAULT_PROJECT", "MEMFAULT_BASE_URL"} {
+			t.Setenv(name, "")
+		}
+		for setting := range strings.FieldsSeq(exports[i][1]) {
+			name, value, _ := strings.Cut(setting, "=")
+			t.Setenv(name, value)
+		}
+		client, project, err := memfault.NewClientFromEnv()
+		require.NoError(t, err)
+		require.NoError(t, call(client, project))
+	}
+}
+
 func TestServe_ListensAndFails(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -34,6 +34,11 @@ Try it:
 {{range .Commands}}
   {{.}}{{end}}
 
+For a program that calls memfault.NewClientFromEnv, such as the examples; the second line is for gateways:
+
+  export MEMFAULT_BASE_URL={{.URL}} MEMFAULT_ORG_TOKEN={{.Token}} MEMFAULT_ORG={{.Project.Organization}} MEMFAULT_PROJECT={{.Project.Project}}
+  export MEMFAULT_BASE_URL={{.URL}} MEMFAULT_PROJECT_KEY={{.ProjectKey}}
+
 In a Go program:
 
   client, err := memfault.NewClient(memfault.OrganizationToken("{{.Token}}"), memfault.WithBaseURL("{{.URL}}"))
