@@ -128,7 +128,9 @@ func (s *Server) Close() {
 }
 
 // Handler returns a handler that serves all hosts of Memfault, as [Server.URL] does, for a
-// program that listens itself.
+// program that listens itself. To serve an endpoint that the server does not have, add it to an
+// [http.ServeMux] beside the handler, which has the pattern "/", and use the address of the mux
+// with [memfault.WithBaseURL].
 func (s *Server) Handler() http.Handler { return s.cloud.Handler() }
 
 // BaseURLs returns the address of each host. A host at such an address serves only the

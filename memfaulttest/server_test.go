@@ -1,6 +1,7 @@
 package memfaulttest_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -234,6 +235,26 @@ func BenchmarkNewServer(b *testing.B) {
 		}
 		cloud.Close()
 	}
+}
+
+// A test can serve an endpoint that the server does not have.
+func TestHandler_BesideAnotherEndpoint(t *testing.T) {
+	cloud := memfaulttest.NewServer(t)
+	cloud.AddDevices(memfaulttest.Device{Serial: "ABCD1234"})
+	mux := http.NewServeMux()
+	mux.Handle("/", cloud.Handler())
+	mux.HandleFunc("GET /api/v0/organizations/{organization}/sites/{site}", func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]string{"name": r.PathValue("site")}})
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	client, err := memfault.NewClient(memfault.OrganizationToken(cloud.OrganizationToken()), append(cloud.Options(), memfault.WithBaseURL(server.URL))...)
+	require.NoError(t, err)
+	var site struct{ Name string }
+	require.NoError(t, client.Do(t.Context(), memfault.Request{Path: "/api/v0/organizations/acme/sites/K%C3%B6ln%2FWest"}, &site))
+	assert.Equal(t, "Köln/West", site.Name)
+	_, err = client.Devices.Get(t.Context(), cloud.Project(), "ABCD1234")
+	require.NoError(t, err)
 }
 
 // Addresses in responses must lead to the server in the way in which the request came.

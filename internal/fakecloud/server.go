@@ -145,7 +145,7 @@ func (c *Cloud) serveUnknown(w http.ResponseWriter, r *http.Request, mux *http.S
 	record, _ := c.begin(&operation.Operation{}, r)
 	w = c.recordStatus(w, record)
 	if credentialIn(r.Header) {
-		c.violation("a credential was sent to " + r.Method + " " + r.URL.Path + ", which this host does not serve")
+		c.violation("a credential was sent to " + r.Method + " " + r.URL.Path + ", which the fake Memfault does not serve there")
 	}
 	for _, method := range []string{"GET", "POST", "PATCH", "PUT", "DELETE"} {
 		if !isClean(r) {
