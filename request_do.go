@@ -137,7 +137,7 @@ func checkPath(path string) error {
 		return errors.New("must begin with a slash")
 	}
 	if strings.ContainsAny(path, "?#\\") || strings.ContainsFunc(path, isControl) {
-		return errors.New("must not contain a query, a fragment, a backslash or a control character")
+		return errors.New("must not contain a query (see Request.Query), a fragment, a backslash or a control character")
 	}
 	for segment := range strings.SplitSeq(rest, "/") {
 		value, err := url.PathUnescape(segment)
@@ -150,7 +150,7 @@ func checkPath(path string) error {
 	}
 	// net/url would escape the whole path again, and with that lose an escaped slash.
 	if u, err := url.Parse(path); err != nil || u.EscapedPath() != path {
-		return errors.New("contains a character that must be escaped")
+		return errors.New("contains a character that must be escaped (see url.PathEscape)")
 	}
 	return nil
 }
@@ -166,6 +166,9 @@ func checkPath(path string) error {
 // to the query; the Pager then sends neither page nor per_page. Without these, the Pager sends
 // page and per_page first. If Memfault rejects that with 400, the Pager requests the list
 // again without them, unless the query contains one of them.
+//
+// NewPager takes no [CallOption]. To set one, read the pages with [Client.Do], or create another
+// [Client] with an [Option].
 func NewPager[T any](client *Client, request Request) *Pager[T] {
 	op, err := request.operation()
 	switch {

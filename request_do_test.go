@@ -118,6 +118,8 @@ func TestDo_InvalidInput(t *testing.T) {
 			require.ErrorIs(t, err, memfault.ErrInvalidArgument, name)
 		}
 	}
+	require.ErrorContains(t, client.Do(t.Context(), memfault.Request{Path: "/api?x=1"}, nil), "see Request.Query")
+	require.ErrorContains(t, client.Do(t.Context(), memfault.Request{Path: "/c d"}, nil), "see url.PathEscape")
 	require.ErrorContains(t, client.Do(t.Context(), memfault.Request{Path: "/api"}, item{}), "must be a pointer")
 	require.ErrorContains(t, client.Do(t.Context(), memfault.Request{Path: "/api"}, (*item)(nil)), "must be a pointer")
 	_, err := memfault.NewPager[item](client, memfault.Request{Path: "/api", Query: url.Values{"page": {"two"}}}).Page(t.Context())
