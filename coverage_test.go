@@ -35,13 +35,13 @@ func TestOperations_Covered(t *testing.T) {
 	source, cloud := loadSource(t), fakecloud.New()
 	for _, op := range operation.All() {
 		t.Run(op.Name, func(t *testing.T) {
-			assert.True(t, cloud.Serves(op), "the fake cloud has no handler")
+			assert.True(t, cloud.Serves(op), "the fake cloud has no handler: internal/fakecloud needs one in the file of the resource")
 			methods := source.MethodsOf(op)
 			if op.Unsent != "" {
 				assert.Empty(t, methods, "its row has a reason to be without a method")
 				return
 			}
-			require.NotEmpty(t, methods, "no method sends the operation; if that is intended, its row needs the reason")
+			require.NotEmpty(t, methods, "no method sends the operation; if that is intended, its row needs .without(reason)")
 			assert.True(t, slices.ContainsFunc(methods, source.Tested), "no test calls %s", methods)
 		})
 	}
@@ -53,7 +53,7 @@ func TestMethods_DocumentTheirSource(t *testing.T) {
 		doc := strings.Join(strings.Fields(method.Doc), " ")
 		assert.True(t, strings.HasPrefix(doc, method.Name+" "), "the comment of %s does not start with its name", method)
 		documented, observed := strings.Contains(doc, "Memfault: https://docs.memfault.com/"), strings.Contains(doc, "ot documented by Memfault")
-		assert.True(t, documented || observed, "the comment of %s does not contain its source", method)
+		assert.True(t, documented || observed, "the comment of %s does not contain its source: Memfault: https://docs.memfault.com/…, or Not documented by Memfault; …", method)
 		assert.True(t, source.Tested(method), "no test calls %s", method)
 	}
 	assert.Greater(t, len(source.Methods), 100)
@@ -63,7 +63,7 @@ func TestMethods_DocumentTheirSource(t *testing.T) {
 func TestMethods_DocumentTheirCredentials(t *testing.T) {
 	for _, method := range loadSource(t).Methods {
 		paragraphs := strings.Split(strings.TrimSpace(method.Doc), "\n\n")
-		require.Greater(t, len(paragraphs), 2, method)
+		require.Greater(t, len(paragraphs), 2, "the comment of %s needs, before its last paragraph, the paragraph %q", method, method.CredentialsLine())
 		assert.Equal(t, method.CredentialsLine(), paragraphs[len(paragraphs)-2], "the paragraph before the source in the comment of %s", method)
 		assert.Equal(t, 1, strings.Count(method.Doc, "Credentials:"), "the comment of %s", method)
 	}

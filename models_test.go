@@ -2,7 +2,10 @@ package memfault_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,6 +136,30 @@ func examples() []example {
 		exampleOf[memfault.Task]("task", `{"status":"SUCCESS"}`),
 		exampleOf[memfault.Paging]("paging", `{"item_count":1,"page":1,"page_count":1,"per_page":100,"total_count":1}`),
 	}
+}
+
+// TestModels_HaveExamples looks for the models that responses are decoded into.
+func TestModels_HaveExamples(t *testing.T) {
+	var covered []string
+	for _, e := range examples() {
+		covered = append(covered, e.model.Name())
+	}
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	decoded := regexp.MustCompile(`\b(?:list|fetch)\[([A-Z]\w+)\]\(`)
+	found := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, match := range decoded.FindAllStringSubmatch(string(text), -1) {
+			found++
+			assert.True(t, slices.Contains(covered, match[1]), "%s: the model %s has no example in examples()", file, match[1])
+		}
+	}
+	assert.Greater(t, found, 50)
 }
 
 func TestModels_RoundTrip(t *testing.T) {

@@ -114,7 +114,7 @@ func TestRun_FindsBentResponses(t *testing.T) {
 			})
 			code, out := verify(t, url)
 			assert.Equal(t, test.want, findingsOf(out, test.operation), out)
-			assert.Equal(t, test.code, code)
+			assert.Equal(t, test.code, code, contradictions(out))
 			if test.code == 1 {
 				assert.Contains(t, strings.Join(lines(out, test.operation+" "), ""), "contradicts", test.operation)
 			}
@@ -181,7 +181,7 @@ func TestRun_FindsBentStatuses(t *testing.T) {
 			})
 			code, out := verify(t, url)
 			assert.Equal(t, test.want, findingsOf(out, test.line), out)
-			assert.Equal(t, test.code, code)
+			assert.Equal(t, test.code, code, contradictions(out))
 		})
 	}
 }

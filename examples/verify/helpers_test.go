@@ -105,6 +105,17 @@ func verify(t *testing.T, url string, flags ...string) (code int, out string) {
 	return code, stdout.String()
 }
 
+// contradictions returns the lines of the output that name operations that contradict, and how.
+func contradictions(out string) string {
+	var found strings.Builder
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, " contradicts ") || strings.HasPrefix(line, "    ! ") {
+			found.WriteString(line)
+		}
+	}
+	return found.String()
+}
+
 // lines returns the lines of the output that contain a text, without spaces at the start.
 func lines(out, text string) (found []string) {
 	for line := range strings.Lines(out) {

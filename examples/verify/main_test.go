@@ -28,7 +28,7 @@ func TestProbes_CoverReadingOperations(t *testing.T) {
 	}
 	for _, op := range operation.All() {
 		if op.Method == "GET" || op.Method == "HEAD" {
-			assert.Equal(t, 1, probed[op.Name], "%s needs a probe in probes()", op.Name)
+			assert.Equal(t, 1, probed[op.Name], "%s needs a probe in probes*.go", op.Name)
 		} else {
 			assert.Zero(t, probed[op.Name], "%s is not a reading operation", op.Name)
 		}
@@ -44,7 +44,7 @@ func TestRun_FakeCloud(t *testing.T) {
 	assert.Empty(t, lines(out, "    - "), "news")
 	for _, op := range operation.All() {
 		if op.Method == "GET" || op.Method == "HEAD" {
-			assert.Equal(t, 1, strings.Count("\n"+out, "\n"+op.Name+" "), op.Name)
+			assert.Equal(t, 1, strings.Count("\n"+out, "\n"+op.Name+" "), "%s is not probed once", op.Name)
 		}
 	}
 	assert.Equal(t, []string{
