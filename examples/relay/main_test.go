@@ -59,7 +59,9 @@ func TestRun_Fake(t *testing.T) {
 
 	// The fake cloud has the same key each time.
 	require.NoError(t, os.WriteFile(path, []byte(`{"tenants": [{"name": "acme", "prefix": "memfault", "project_key": "`+fakeKey(t)+`"}]}`), 0o600))
-	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	process, err := os.FindProcess(os.Getpid())
+	require.NoError(t, err)
+	require.NoError(t, process.Signal(syscall.SIGHUP))
 	eventually(t, func() bool {
 		return strings.Contains(metrics(), `relay_memfault_request_seconds_count{operation="chunks.upload",status="202",tenant="acme"} 1`)
 	}, "the new key is used")

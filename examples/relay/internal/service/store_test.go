@@ -76,17 +76,6 @@ func TestRun_DeviceAboveItsShare(t *testing.T) {
 	assert.Equal(t, numbered("c", 5), texts(cloud.Chunks("A")))
 }
 
-// smallDisk mounts a file system of some bytes, and returns its directory.
-func smallDisk(t *testing.T, size string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skip("cannot mount a small file system:", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-	return dir
-}
-
 // fill posts chunks until one is refused, and returns how many were stored.
 func fill(t *testing.T, r *relay) (stored int) {
 	t.Helper()
