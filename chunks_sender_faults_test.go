@@ -184,6 +184,7 @@ func TestChunkSender_ServerAwayForSeconds(t *testing.T) {
 // An hour's outage of a fleet of 500 devices, each with a chunk every ten seconds, or every
 // minute.
 func TestChunkSender_OutageOfAnHour(t *testing.T) {
+	t.Parallel()
 	outages := map[string]func(req *http.Request) (*http.Response, error){
 		"503": func(*http.Request) (*http.Response, error) { return newResponse(503, "") },
 		"503 Retry-After": func(*http.Request) (*http.Response, error) {

@@ -289,6 +289,7 @@ func TestPager_DefaultPageSize(t *testing.T) {
 }
 
 func TestPager_YieldsEachOfTenThousandOnce(t *testing.T) {
+	t.Parallel()
 	cloud, client := newCloud(t)
 	cloud.SeedFleet(10_000)
 	for _, depth := range []int{0, 8} {

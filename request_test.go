@@ -220,6 +220,7 @@ func TestRetry_POSTNotRetriedAfterLostResponse(t *testing.T) {
 }
 
 func TestResponse_AboveLimitIsError(t *testing.T) {
+	t.Parallel()
 	const limit = 64 << 20
 	for name, declare := range map[string]bool{"declared": true, "undeclared": false} {
 		t.Run(name, func(t *testing.T) {

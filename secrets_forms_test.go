@@ -91,6 +91,7 @@ func TestSecrets_EscapedEcho(t *testing.T) {
 }
 
 func TestSecrets_EchoCutOffAtLimit(t *testing.T) {
+	t.Parallel()
 	const limit = 64 << 10
 	auth := memfault.BasicPassword("jane@acme.example", "s3cret-password")
 	for _, start := range []string{"no ", `{"error":{"message":"`, `{"x":"`} {

@@ -88,6 +88,7 @@ func TestTracesWatch_StartsNow(t *testing.T) {
 
 // Each item's cursor yields the next item first, over several pages and with equal times.
 func TestWatch_RestartAtEachItem(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cloud, client := newCloudInBubble(t)
 		start := time.Now()
@@ -144,6 +145,7 @@ func requireRestarts[T any](t *testing.T, n int, name func(T) string, watch func
 
 // Whatever arrives, fails and is restarted, each item is yielded exactly once.
 func TestWatch_EachItemExactlyOnce(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(4) {
 		synctest.Test(t, func(t *testing.T) {
 			cloud, client := newCloudInBubble(t)
@@ -499,6 +501,7 @@ func ExampleDevicesService_WatchReboots_oneDevice() {
 
 // A watch of a long list must not read it again and again.
 func TestWatch_RequestsOfLongList(t *testing.T) {
+	t.Parallel()
 	for _, issues := range []int{10_000, 30_000, 60_000} {
 		t.Run(fmt.Sprint(issues), func(t *testing.T) {
 			requests := 0

@@ -23,6 +23,9 @@ import (
 // The story of the demo, and how its readers see it: first only the good version is deployed, then the bad
 // one, which the verdict catches. It is replayed once, because that takes long with the race detector.
 func TestDemo(t *testing.T) {
+	if raceEnabled {
+		t.Skip("two days of a fleet take a minute with the race detector")
+	}
 	present := time.Now().Add(-fakeDay)
 	f, err := newFake(t.Context(), 200, present.Add(-fakeStory))
 	require.NoError(t, err)

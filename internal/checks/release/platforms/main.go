@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -31,9 +30,9 @@ func main() {
 	}
 	failed := false
 	for _, system := range os.Args[1:] {
-		count, err := check(os.Stdout, ".", system)
+		count, err := check(".", system)
 		if err != nil {
-			fmt.Printf("%s: %v\n", system, err)
+			fmt.Printf("%s:\n%v\n", system, err)
 			failed = true
 			continue
 		}
@@ -50,15 +49,15 @@ func analyzers() []*analysis.Analyzer {
 	return append(slices.Clip(vet.Suite), atomicalign.Analyzer)
 }
 
-// check checks the packages below dir for one system, writes what it finds to w, and returns how
-// many packages it checked.
-func check(w io.Writer, dir, system string) (int, error) {
+// check checks the packages below dir for one system, and returns how many there are. The error
+// has a line for each problem.
+func check(dir, system string) (int, error) {
 	known, err := exec.CommandContext(context.Background(), "go", "tool", "dist", "list").Output()
 	if err != nil {
 		return 0, err
 	}
 	if !slices.Contains(strings.Fields(string(known)), system) {
-		return 0, errors.New("Go does not know this system")
+		return 0, errors.New("go does not know this system")
 	}
 	goos, goarch, _ := strings.Cut(system, "/")
 	config := &packages.Config{
@@ -70,21 +69,19 @@ func check(w io.Writer, dir, system string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	found := 0
+	var problems []string
 	packages.Visit(loaded, nil, func(p *packages.Package) {
 		for _, problem := range p.Errors {
-			fmt.Fprintln(w, problem)
-			found++
+			problems = append(problems, problem.Error())
 		}
 	})
-	if found > 0 {
-		return 0, fmt.Errorf("%d errors", found)
+	if len(problems) > 0 {
+		return 0, lines(problems)
 	}
 	graph, err := checker.Analyze(analyzers(), loaded, nil)
 	if err != nil {
 		return 0, err
 	}
-	var problems []string
 	for action := range graph.All() {
 		if action.Err != nil {
 			return 0, action.Err
@@ -96,12 +93,14 @@ func check(w io.Writer, dir, system string) (int, error) {
 			problems = append(problems, fmt.Sprintf("%s: %s", action.Package.Fset.Position(diagnostic.Pos), diagnostic.Message))
 		}
 	}
-	slices.Sort(problems)
-	for _, problem := range slices.Compact(problems) { // a package and its test variant
-		fmt.Fprintln(w, problem)
-	}
 	if len(problems) > 0 {
-		return 0, errors.New("vet found something")
+		return 0, lines(problems)
 	}
 	return len(loaded), nil
+}
+
+// lines returns an error with each problem once: a file can be in a package and in its test variant.
+func lines(problems []string) error {
+	slices.Sort(problems)
+	return errors.New(strings.Join(slices.Compact(problems), "\n"))
 }
