@@ -63,7 +63,7 @@ func check(build bool) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	defer os.RemoveAll(dir)              //nolint:errcheck // a temporary directory
 	clone := filepath.Join(dir, "clone") // what is committed, and nothing else
 	if _, err := run("", nil, "git", "clone", "--quiet", strings.TrimSpace(top), clone); err != nil {
 		return err
