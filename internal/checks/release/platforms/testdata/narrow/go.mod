@@ -1,3 +1,0 @@
-module example.com/narrow
-
-go 1.26.0

@@ -1,5 +1,0 @@
-//go:build toolarge
-
-package narrow
-
-var length int = Limit

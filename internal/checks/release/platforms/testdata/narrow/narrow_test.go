@@ -1,5 +1,0 @@
-package narrow
-
-import "testing"
-
-func TestAdd(t *testing.T) { add() }
