@@ -62,6 +62,10 @@ var (
 // observer see a context without values that ends only when Close stops waiting. If one of
 // them panics, the sender recovers and pauses.
 //
+// Chunks are kept in memory, within MaxPendingBytes of [ChunkSenderOptions], and never on disk: a
+// relay acknowledges a message to its broker when done is called. The module chunkqueue keeps chunks
+// on disk.
+//
 // A ChunkSender is safe for concurrent use by multiple goroutines. It runs no goroutine while
 // it has no pending chunks. Create it with [ChunksService.NewSender].
 type ChunkSender struct {

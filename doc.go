@@ -39,14 +39,14 @@
 //
 // The comments of these names describe what holds for many calls:
 //
-//   - Credentials and what accepts them: [Authenticator]
+//   - Credentials, and what accepts them: [Authenticator]; [AuthFromEnv], [Client.WithAuth]
 //   - Lists: [Pager]
 //   - Retries, and the waits after a 429: [RetryPolicy]
 //   - Errors: [Error], and their kinds such as [ErrNotFound]
 //   - Models, and what they lose when they are encoded again: [Client]; times: [Timestamp]
 //   - Files: [UploadsService], [DownloadResult]
 //   - Chunks in order, through an outage: [ChunkSender]
-//   - Webhooks: [NewWebhookHandler]
+//   - Webhooks: [NewWebhookHandler]; [VerifyWebhook] and [ParseWebhook] for a handler of your own
 //   - Logs, metrics and traces: [WithLogger], [WithObserver], [OperationName], [WithResponse]
 //   - Tests: package memfaulttest, a fake Memfault, so that a program needs no interface instead
 //     of the client; [PagerOf]

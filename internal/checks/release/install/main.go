@@ -36,8 +36,6 @@ const (
 )
 
 var (
-	// modules are the directories of the modules that are released.
-	modules  = []string{"", "chunkqueue", "examples/ci-release", "examples/dashboard", "examples/relay"}
 	packages = []string{"", "chunk", "chunkqueue", "memfaulttest"}
 	programs = []string{
 		"examples/chunks", "examples/ci-release", "examples/dashboard", "examples/fakecloud", "examples/quickstart",
@@ -68,7 +66,12 @@ func check(build bool) error {
 	if _, err := run("", nil, "git", "clone", "--quiet", strings.TrimSpace(top), clone); err != nil {
 		return err
 	}
-	for _, m := range modules {
+	nested, err := run(clone, nil, "git", "ls-files", "*/go.mod", ":!internal/*")
+	if err != nil {
+		return err
+	}
+	for _, m := range append(strings.Fields(nested), "go.mod") {
+		m = path.Dir(m)
 		if err := publish(filepath.Join(dir, "proxy"), clone, m); err != nil {
 			return fmt.Errorf("module %s: %w", path.Join(repository, m), err)
 		}

@@ -69,6 +69,9 @@ func check(dir, system string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if len(loaded) == 0 {
+		return 0, errors.New("there are no packages")
+	}
 	var problems []string
 	packages.Visit(loaded, nil, func(p *packages.Package) {
 		for _, problem := range p.Errors {
@@ -82,12 +85,9 @@ func check(dir, system string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for action := range graph.All() {
+	for _, action := range graph.Roots {
 		if action.Err != nil {
 			return 0, action.Err
-		}
-		if !action.IsRoot {
-			continue
 		}
 		for _, diagnostic := range action.Diagnostics {
 			problems = append(problems, fmt.Sprintf("%s: %s", action.Package.Fset.Position(diagnostic.Pos), diagnostic.Message))

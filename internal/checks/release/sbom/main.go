@@ -45,6 +45,10 @@ func write(w io.Writer, info *buildinfo.BuildInfo, version string) error {
 	bom := cdx.NewBOM()
 	program := component(cdx.ComponentTypeApplication, info.Main.Path, version, "")
 	program.Name = path.Base(info.Path)
+	if subpath := strings.TrimPrefix(info.Path, info.Main.Path); subpath != "" {
+		program.PackageURL += "#" + strings.TrimPrefix(subpath, "/")
+		program.BOMRef = program.PackageURL
+	}
 	bom.Metadata = &cdx.Metadata{Component: &program}
 	components := []cdx.Component{component(cdx.ComponentTypeLibrary, "std", strings.TrimPrefix(info.GoVersion, "go"), "")}
 	for _, module := range info.Deps {
@@ -74,7 +78,7 @@ func ours(module *debug.Module) bool {
 
 // component returns a module. sum is its hash in go.sum: h1, a SHA-256 of the hashes of its files.
 func component(kind cdx.ComponentType, modulePath, version, sum string) cdx.Component {
-	purl := "pkg:golang/" + modulePath + "@" + url.PathEscape(version) + "?type=module"
+	purl := "pkg:golang/" + modulePath + "@" + url.QueryEscape(version) + "?type=module"
 	c := cdx.Component{Type: kind, BOMRef: purl, PackageURL: purl, Name: modulePath, Version: version}
 	if encoded, ok := strings.CutPrefix(sum, "h1:"); ok {
 		if hash, err := base64.StdEncoding.DecodeString(encoded); err == nil {

@@ -35,7 +35,7 @@ func TestWrite(t *testing.T) {
 		"std": "1.26.8", repository: "v0.1.0", "example.com/a": "v1.2.3+incompatible", "example.com/fork": "v1.0.1",
 	}, names)
 	a := (*bom.Components)[2]
-	assert.Equal(t, "pkg:golang/example.com/a@v1.2.3+incompatible?type=module", a.PackageURL)
+	assert.Equal(t, "pkg:golang/example.com/a@v1.2.3%2Bincompatible?type=module", a.PackageURL)
 	assert.Equal(t, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", (*a.Hashes)[0].Value)
 	assert.Len(t, *(*bom.Dependencies)[0].Dependencies, 4)
 }
